@@ -1,0 +1,2 @@
+export { FakeClock, settle } from './fake-clock.ts'
+export { createFakeIds } from './fake-ids.ts'
