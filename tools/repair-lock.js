@@ -5,11 +5,21 @@ import { readFileSync, writeFileSync } from 'node:fs'
 const file = new URL('../package-lock.json', import.meta.url)
 const lock = JSON.parse(readFileSync(file, 'utf8'))
 const systems = ['android', 'openharmony', 'darwin', 'freebsd', 'win32', 'linux']
-const processors = [['arm64', 'arm64'], ['aarch64', 'arm64'], ['x64', 'x64'], ['ia32', 'ia32'], ['riscv64', 'riscv64'], ['s390x', 's390x'], ['ppc64', 'ppc64'], ['loong64', 'loong64'], ['arm', 'arm']]
+const processors = [
+  ['arm64', 'arm64'],
+  ['aarch64', 'arm64'],
+  ['x64', 'x64'],
+  ['ia32', 'ia32'],
+  ['riscv64', 'riscv64'],
+  ['s390x', 's390x'],
+  ['ppc64', 'ppc64'],
+  ['loong64', 'loong64'],
+  ['arm', 'arm'],
+]
 
 /** Whether npm's resolution, walking up from the package at `from`, finds `name` in the lock. */
 function isVisible(from, name) {
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     if (lock.packages[`${at ? `${at}/` : ''}node_modules/${name}`]) return true
     if (!at) return false
     const up = at.lastIndexOf('/node_modules/')

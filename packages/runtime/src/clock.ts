@@ -11,11 +11,7 @@ export interface Clock {
 }
 
 /** A sleep over any `schedule`: shared by the real and the fake clock. */
-export function sleepOn(
-  schedule: Clock['schedule'],
-  ms: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+export function sleepOn(schedule: Clock['schedule'], ms: number, signal: AbortSignal | undefined): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   if (signal?.aborted) {
     reject(signal.reason)

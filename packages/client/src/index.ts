@@ -1,0 +1,15 @@
+export type {
+  CallOptions,
+  DeleteCallOptions,
+  KubeClient,
+  KubeList,
+  KubeObject,
+  ListOptions,
+  ObjectKey,
+  ObjectMeta,
+  OwnerReference,
+  PatchType,
+  ResourceRef,
+  WatchEvent,
+  WriteOptions,
+} from './client.ts'
