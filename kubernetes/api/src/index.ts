@@ -1,1 +1,2 @@
-export {}
+export type { AttachOptions, ContainerTarget, ExecOptions, LogOptions, NodeBackend, PodTarget } from './node-backend.ts'
+export { resources } from './resources.ts'

@@ -38,5 +38,5 @@ export const systemClock: Clock = {
     timer.unref()
     return () => clearTimeout(timer)
   },
-  sleep: (ms, options) => sleepOn(systemClock.schedule, ms, options?.signal),
+  sleep: (ms, options) => sleepOn((callback, afterMs) => systemClock.schedule(callback, afterMs), ms, options?.signal),
 }

@@ -1,1 +1,1 @@
-export {}
+export type { CommandStatus, RemoteCommandStreams, TerminalSize } from './contract.ts'

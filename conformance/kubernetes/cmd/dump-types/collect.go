@@ -21,14 +21,14 @@ import (
 
 // specials are the types whose JSON or protobuf form is not that of their Go fields.
 var specials = map[reflect.Type]string{
-	reflect.TypeFor[meta.Time]():                                 "Time",
-	reflect.TypeFor[meta.MicroTime]():                            "MicroTime",
-	reflect.TypeFor[meta.Duration]():                             "Duration",
-	reflect.TypeFor[meta.FieldsV1]():                             "FieldsV1",
-	reflect.TypeFor[resource.Quantity]():                         "Quantity",
-	reflect.TypeFor[intstr.IntOrString]():                        "IntOrString",
-	reflect.TypeFor[runtime.RawExtension]():                      "RawExtension",
-	reflect.TypeFor[apiextensions.JSON]():                        "JSON",
+	reflect.TypeFor[meta.Time]():                                  "Time",
+	reflect.TypeFor[meta.MicroTime]():                             "MicroTime",
+	reflect.TypeFor[meta.Duration]():                              "Duration",
+	reflect.TypeFor[meta.FieldsV1]():                              "FieldsV1",
+	reflect.TypeFor[resource.Quantity]():                          "Quantity",
+	reflect.TypeFor[intstr.IntOrString]():                         "IntOrString",
+	reflect.TypeFor[runtime.RawExtension]():                       "RawExtension",
+	reflect.TypeFor[apiextensions.JSON]():                         "JSON",
 	reflect.TypeFor[apiextensions.JSONSchemaPropsOrBool]():        "JSONSchemaPropsOrBool",
 	reflect.TypeFor[apiextensions.JSONSchemaPropsOrArray]():       "JSONSchemaPropsOrArray",
 	reflect.TypeFor[apiextensions.JSONSchemaPropsOrStringArray](): "JSONSchemaPropsOrStringArray",
@@ -183,6 +183,9 @@ func (c *collector) fields(goType reflect.Type, within []int, inProtobuf bool, s
 		if inProtobuf {
 			last := &facts.Fields[len(facts.Fields)-1]
 			last.Number, last.Wire, last.Within = number, wire, within
+			if number != 0 && last.Type.Kind == "float64" {
+				last.Wire = "fixed64" // the hand-written tags say "bytes"; generated.proto says double
+			}
 		}
 	}
 	return nil
