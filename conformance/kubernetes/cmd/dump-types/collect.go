@@ -156,7 +156,7 @@ func (c *collector) fields(goType reflect.Type, within []int, inProtobuf bool, s
 			continue
 		}
 		name, options, _ := strings.Cut(tag, ",")
-		number, wire, err := protobufTag(field)
+		number, err := protobufNumber(field)
 		if err != nil {
 			return err
 		}
@@ -182,9 +182,9 @@ func (c *collector) fields(goType reflect.Type, within []int, inProtobuf bool, s
 		}
 		if inProtobuf {
 			last := &facts.Fields[len(facts.Fields)-1]
-			last.Number, last.Wire, last.Within = number, wire, within
-			if number != 0 && last.Type.Kind == "float64" {
-				last.Wire = "fixed64" // the hand-written tags say "bytes"; generated.proto says double
+			last.Number, last.Within = number, within
+			if number != 0 {
+				last.Wire = last.Type.wire()
 			}
 		}
 	}
@@ -298,19 +298,20 @@ func (c *collector) element(goType reflect.Type, schema *spec.Schema) (*shape, e
 	return result, nil
 }
 
-// protobufTag reads number and wire type of `protobuf:"bytes,1,opt,name=metadata"`; both are zero when protobuf leaves the field out.
-func protobufTag(field reflect.StructField) (int, string, error) {
+// protobufNumber reads the number of `protobuf:"bytes,1,opt,name=metadata"`; it is zero when protobuf leaves the field out. The wire type in the tag is typed by hand, read
+// by nobody and often wrong (PodSpec.priority says "bytes"), so shape.wire derives it from the Go type instead.
+func protobufNumber(field reflect.StructField) (int, error) {
 	tag := field.Tag.Get("protobuf")
 	if tag == "" || tag == "-" {
-		return 0, "", nil
+		return 0, nil
 	}
 	parts := strings.Split(tag, ",")
 	if len(parts) < 3 {
-		return 0, "", fmt.Errorf("field %s: odd protobuf tag %q", field.Name, tag)
+		return 0, fmt.Errorf("field %s: odd protobuf tag %q", field.Name, tag)
 	}
 	number, err := strconv.Atoi(parts[1])
 	if err != nil || number < 1 {
-		return 0, "", fmt.Errorf("field %s: odd protobuf tag %q", field.Name, tag)
+		return 0, fmt.Errorf("field %s: odd protobuf tag %q", field.Name, tag)
 	}
-	return number, parts[0], nil
+	return number, nil
 }

@@ -150,7 +150,7 @@ func compare(holder map[string]protoField, field fieldFacts) string {
 			return fmt.Sprintf("type %+v, proto says %s", *field.Type, kind)
 		}
 		for protoName, other := range holder {
-			if other == candidate && !strings.EqualFold(protoName, field.Name) && !renamed[field.Name+"="+protoName] {
+			if other == candidate && !sameName(protoName, field.Name) {
 				return fmt.Sprintf("proto calls number %d %s", field.Number, protoName)
 			}
 		}
@@ -159,8 +159,10 @@ func compare(holder map[string]protoField, field fieldFacts) string {
 	return fmt.Sprintf("no number %d in the message", field.Number)
 }
 
-// renamed are the fields whose JSON name is not the name of the proto file.
-var renamed = map[string]bool{}
+// sameName allows for the JSON names that no proto identifier can have ($ref, x-kubernetes-list-type).
+func sameName(protoName, jsonName string) bool {
+	return strings.EqualFold(protoName, strings.NewReplacer("$", "", "-", "").Replace(jsonName))
+}
 
 func wireOf(kind string) string {
 	switch strings.TrimPrefix(kind, "repeated ") {

@@ -22,7 +22,7 @@ type typeFacts struct {
 	Fields  []fieldFacts
 }
 
-// fieldFacts is one JSON field. Number and Wire come from the protobuf tag; Within lists, outermost first, the numbers of the messages that hold the field in protobuf
+// fieldFacts is one JSON field. Wire is that of one element for a list; Within lists, outermost first, the numbers of the messages that hold the field in protobuf
 // where Go inlines the struct into the JSON object (Volume: hostPath is number 1 within 2).
 type fieldFacts struct {
 	Name          string `json:"name"`
@@ -52,6 +52,20 @@ type shape struct {
 	Pointer  bool   `json:"pointer,omitempty"`
 	ListType string `json:"listType,omitempty"`
 	Enum     []any  `json:"enum,omitempty"`
+}
+
+func (s *shape) wire() string {
+	switch s.Kind {
+	case "bool", "int32", "int64":
+		return "varint"
+	case "float64":
+		return "fixed64"
+	case "list":
+		if !s.Wrapped {
+			return s.Of.wire()
+		}
+	}
+	return "bytes"
 }
 
 type kindFacts struct {
