@@ -1,0 +1,2 @@
+export { importTestImages, testImages } from './images.ts'
+export type { TestImage } from './images.ts'
