@@ -1,3 +1,23 @@
 export type { AnySchema, Definitions, Field, ListSchema, MapSchema, ObjectSchema, RefSchema, Scalar, ScalarSchema, Schema } from './schema.ts'
 export { httpCodeOfReason, isReason, StatusError } from './status.ts'
 export type { Status, StatusCause, StatusDetails, StatusReason } from './status.ts'
+export { fieldSelectorOf, parseFieldSelector, restrictFieldSelector } from './field-selector.ts'
+export type { FieldRequirement, FieldSelector, SelectableFields } from './field-selector.ts'
+export { goQuote } from './go-quote.ts'
+export { formatLabelSelectorObject, labelSelectorFromObject, labelSelectorFromSet, labelSelectorOf, parseLabelSelector } from './label-selector.ts'
+export type { LabelOperator, LabelRequirement, Labels, LabelSelector, LabelSelectorObject } from './label-selector.ts'
+export { labelKeyProblems, labelValueProblems, subdomainProblems } from './label-syntax.ts'
+export {
+  addQuantities,
+  canonicalQuantity,
+  compareQuantities,
+  formatQuantity,
+  parseQuantity,
+  quantityOf,
+  quantityOfMilli,
+  quantityToMilli,
+  quantityToNumber,
+  quantityToUnits,
+  subtractQuantities,
+} from './quantity.ts'
+export type { Quantity, QuantityFormat } from './quantity.ts'
