@@ -13,3 +13,6 @@ export type {
   WatchEvent,
   WriteOptions,
 } from './client.ts'
+export { createClient } from './create-client.ts'
+export type { ClientDeps, ClientOptions } from './create-client.ts'
+export { apiVersionOf, resourcePath } from './resource-path.ts'
