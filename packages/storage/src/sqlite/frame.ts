@@ -1,0 +1,55 @@
+import type { Row, Write } from '../driver.ts'
+
+// Rows and writes cross the thread boundary as one block of bytes: count u32, then for each: revision f64, key length u32, value length u32 (or
+// `noValue`), key in UTF-8, value.
+const headerBytes = 4
+const recordBytes = 16
+const noValue = 0xffffffff
+
+/** Room for these writes in a frame (an upper bound: a UTF-16 unit takes at most three bytes). */
+export function frameBound(writes: readonly Write[]): number {
+  let bytes = headerBytes
+  for (const { key, value } of writes) bytes += recordBytes + key.length * 3 + (value?.length ?? 0)
+  return bytes
+}
+
+/** Writes the frame at the start of `target` and returns its length. */
+export function encodeFrame(target: Buffer, writes: readonly Write[]): number {
+  target.writeUInt32LE(writes.length, 0)
+  let offset = headerBytes
+  for (const { key, revision, value } of writes) {
+    const keyLength = target.write(key, offset + recordBytes)
+    target.writeDoubleLE(revision, offset)
+    target.writeUInt32LE(keyLength, offset + 8)
+    target.writeUInt32LE(value?.length ?? noValue, offset + 12)
+    offset += recordBytes + keyLength
+    if (value !== undefined) offset += value.copy(target, offset)
+  }
+  return offset
+}
+
+/** Calls `onWrite` for each write of a frame. The values are views of `frame`. */
+export function decodeFrame(frame: Buffer, onWrite: (write: Write) => void): void {
+  const count = frame.readUInt32LE(0)
+  let offset = headerBytes
+  for (let i = 0; i < count; i++) {
+    const revision = frame.readDoubleLE(offset)
+    const keyLength = frame.readUInt32LE(offset + 8)
+    const valueLength = frame.readUInt32LE(offset + 12)
+    offset += recordBytes
+    const key = frame.toString('utf8', offset, offset + keyLength)
+    offset += keyLength
+    if (valueLength === noValue) {
+      onWrite({ key, revision, value: undefined })
+      continue
+    }
+    onWrite({ key, revision, value: frame.subarray(offset, offset + valueLength) })
+    offset += valueLength
+  }
+}
+
+export function decodeRows(frame: Buffer, onRow: (row: Row) => void): void {
+  decodeFrame(frame, ({ key, revision, value }) => {
+    if (value !== undefined) onRow({ key, revision, value })
+  })
+}
