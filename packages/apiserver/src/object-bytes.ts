@@ -1,0 +1,83 @@
+import type { Entry } from '@gantry/storage'
+import type { ApiObject, ResourceDefinition } from './resource.ts'
+
+/**
+ * Objects are kept as the JSON bytes that GET answers; what selectors and the deletion rules need is derived once per entry and lives with it. Everything else
+ * is parsed only when somebody asks.
+ */
+export interface Derived {
+  readonly namespace: string
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  /** Values of the definition's selectable fields. */
+  readonly fields: Readonly<Record<string, string>>
+}
+
+// The derived part is known while an object is being encoded, before the store has made its entry: it waits here, keyed by the bytes.
+const derivedByBytes = new WeakMap<Buffer, Derived>()
+const noLabels: Readonly<Record<string, string>> = Object.freeze({})
+
+export function encodeObject(definition: ResourceDefinition, object: ApiObject): Buffer {
+  const bytes = Buffer.from(JSON.stringify(object))
+  derivedByBytes.set(bytes, derive(definition, object))
+  return bytes
+}
+
+export function decodeObject(entry: Entry): ApiObject {
+  return JSON.parse(entry.value.toString()) as ApiObject
+}
+
+export function derivedOf(definition: ResourceDefinition, entry: Entry): Derived {
+  entry.derived ??= derivedByBytes.get(entry.value) ?? derive(definition, decodeObject(entry))
+  return entry.derived as Derived
+}
+
+function derive(definition: ResourceDefinition, object: ApiObject): Derived {
+  const fields: Record<string, string> = {}
+  for (const [field, read] of Object.entries(definition.selectableFields ?? {})) fields[field] = read(object)
+  return { namespace: object.metadata.namespace ?? '', name: object.metadata.name, labels: object.metadata.labels ?? noLabels, fields }
+}
+
+/** The value of a field selector's field; undefined when the resource does not offer it. */
+export function fieldValue(derived: Derived, field: string): string | undefined {
+  if (field === 'metadata.name') return derived.name
+  if (field === 'metadata.namespace') return derived.namespace
+  return derived.fields[field]
+}
+
+/** `/registry/<group>/<resource>/`: all objects of one resource, whatever version they are served in. */
+export function collectionPrefix(definition: Pick<ResourceDefinition, 'group' | 'plural'>): string {
+  return `/registry/${definition.group === '' ? 'core' : definition.group}/${definition.plural}/`
+}
+
+export function listPrefix(definition: ResourceDefinition, namespace: string | undefined): string {
+  return namespace === undefined || !definition.namespaced ? collectionPrefix(definition) : `${collectionPrefix(definition)}${namespace}/`
+}
+
+export function objectKey(definition: ResourceDefinition, namespace: string | undefined, name: string): string {
+  return definition.namespaced ? `${collectionPrefix(definition)}${namespace ?? ''}/${name}` : `${collectionPrefix(definition)}${name}`
+}
+
+function apiVersionOf(group: string, version: string): string {
+  return group === '' ? version : `${group}/${version}`
+}
+
+export function apiVersion(definition: Pick<ResourceDefinition, 'group' | 'version'>): string {
+  return apiVersionOf(definition.group, definition.version)
+}
+
+/**
+ * The first bytes of every stored object of a resource: the part that items of a built-in list leave out, and that a conversion with strategy None rewrites.
+ */
+export function typePrefix(definition: ResourceDefinition, version = definition.storageVersion ?? definition.version): string {
+  const api = JSON.stringify(apiVersionOf(definition.group, version))
+  return definition.custom === true ? `{"apiVersion":${api},"kind":${JSON.stringify(definition.kind)},` : `{"kind":${JSON.stringify(definition.kind)},"apiVersion":${api},`
+}
+
+/** Bytes as this version serves them (conversion None: only apiVersion differs). */
+export function servedBytes(definition: ResourceDefinition, value: Buffer): Buffer {
+  if (definition.storageVersion === undefined || definition.storageVersion === definition.version) return value
+  const stored = typePrefix(definition)
+  const served = typePrefix(definition, definition.version)
+  return Buffer.concat([Buffer.from(served), value.subarray(Buffer.byteLength(stored))])
+}

@@ -1,0 +1,450 @@
+import { StatusError, invalidError, validateObjectMeta, validateObjectMetaUpdate, fieldInvalid, updateManagedFields, isNameValid } from '@gantry/apimachinery'
+import type { FieldError } from '@gantry/apimachinery'
+import type { UserInfo } from '@gantry/runtime'
+import type { Entry } from '@gantry/storage'
+import { RevisionConflict, StoreUnavailable } from '@gantry/storage'
+import type { AdmissionRequest } from './admission.ts'
+import { alreadyExists, modified, notFound, preconditionFailed } from './errors.ts'
+import { apiVersion, decodeObject, encodeObject, objectKey } from './object-bytes.ts'
+import type { ApiObject, ResourceDefinition, ServerMeta, WriteContext } from './resource.ts'
+import { limits } from './server-context.ts'
+import type { ServerContext } from './server-context.ts'
+
+/** What a write answers: the stored state as bytes (with dryRun: as it would have been). */
+export interface Written {
+  readonly value: Buffer
+  readonly created: boolean
+}
+
+export interface WriteCall {
+  readonly definition: ResourceDefinition
+  readonly namespace: string | undefined
+  readonly context: WriteContext
+  readonly fieldManager: string
+  /** '' is the object itself; 'status' and 'scale' write their part of it. */
+  readonly subresource: string
+  /** Ownership that an apply has already worked out for the object it creates. */
+  readonly appliedManagedFields?: readonly unknown[]
+}
+
+const generatedNameRetries = 8
+const maxGeneratedBase = 58
+const suffixLength = 5
+
+/** Creates an object that has been decoded and defaulted. */
+export async function createObject(server: ServerContext, call: WriteCall, input: ApiObject): Promise<Written> {
+  const { definition, context } = call
+  const meta = input.metadata
+  if (meta.resourceVersion !== undefined && meta.resourceVersion !== '') {
+    throw new StatusError('', 'resourceVersion should not be set on objects to be created', { code: 500 })
+  }
+  const generate = (meta.name ?? '') === '' && (meta.generateName ?? '') !== ''
+  for (let attempt = 1; ; attempt++) {
+    const object = generate && attempt > 1 ? structuredClone(input) : input
+    if (generate) object.metadata.name = `${(meta.generateName ?? '').slice(0, maxGeneratedBase)}${server.ids.suffix(suffixLength)}`
+    try {
+      return await createOnce(server, call, object)
+    } catch (error) {
+      if (!generate || !(error instanceof StatusError) || error.reason !== 'AlreadyExists' || attempt >= generatedNameRetries) throw error
+      context.warn(`the generated name ${JSON.stringify(object.metadata.name)} was taken`)
+    }
+  }
+}
+
+async function createOnce(server: ServerContext, call: WriteCall, object: ApiObject): Promise<Written> {
+  const { definition, context } = call
+  const meta = object.metadata
+  meta.uid = server.ids.uid()
+  meta.creationTimestamp = formatTime(context.now)
+  delete meta.deletionTimestamp
+  delete meta.deletionGracePeriodSeconds
+  delete meta['selfLink']
+  delete meta.resourceVersion
+  if (definition.namespaced) meta.namespace = call.namespace ?? ''
+  else delete meta.namespace
+  if (definition.tracksGeneration === true) meta.generation = 1
+  else delete meta.generation
+  if (definition.hasStatus === true) delete object['status']
+  definition.prepareForCreate?.(object, context)
+  const admission: AdmissionRequest = { operation: 'CREATE', definition, subresource: call.subresource, namespace: call.namespace, name: meta.name, object, oldObject: undefined, context }
+  await mutate(server, admission)
+  let next = normalize(server, definition, object)
+  next.metadata.managedFields = call.appliedManagedFields === undefined ? manage(server, call, undefined, next) : [...call.appliedManagedFields]
+  throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(definition.validate?.(next) ?? [])])
+  await validate(server, { ...admission, object: next })
+
+  const key = objectKey(definition, call.namespace, next.metadata.name)
+  const existing = server.store.latest(key)
+  if (existing !== undefined) throw alreadyExists(definition, next.metadata.name, decodeObject(existing).metadata.deletionTimestamp !== undefined)
+  const reservation = definition.reserve?.(next, undefined, context)
+  if (reservation !== undefined) next = normalize(server, definition, next)
+  if (context.dryRun) {
+    reservation?.release()
+    return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: true }
+  }
+  try {
+    const entry = await put(server, definition, { key, expected: 0, object: next })
+    return { value: entry.value, created: true }
+  } catch (error) {
+    reservation?.release()
+    if (error instanceof RevisionConflict) {
+      throw alreadyExists(definition, next.metadata.name, error.actual !== undefined && decodeObject(error.actual).metadata.deletionTimestamp !== undefined)
+    }
+    throw error
+  }
+}
+
+export interface UpdateCall extends WriteCall {
+  readonly name: string
+  /** The precondition on uid that the body carries. */
+  readonly operation?: 'Update' | 'Apply'
+  /** PUT says the whole object; a patch that carries no resourceVersion may be tried again on a newer state. */
+  readonly retriable: boolean
+  /** Managed fields that the producer has already worked out (apply). */
+  readonly managesFields?: boolean
+}
+
+/** What `updateObject` calls for the next state: the old one (the caller's own copy) comes in. */
+export type Produce = (old: ApiObject) => ApiObject | Promise<ApiObject>
+
+/** Changes an object under optimistic concurrency; removes it when its last finalizer went. */
+export async function updateObject(server: ServerContext, call: UpdateCall, produce: Produce): Promise<Written> {
+  const key = objectKey(call.definition, call.namespace, call.name)
+  for (let attempt = 1; ; attempt++) {
+    const entry = server.store.latest(key)
+    if (entry === undefined) throw notFound(call.definition, call.name)
+    try {
+      return await updateOnce(server, call, { entry, produce })
+    } catch (error) {
+      if (!(error instanceof RevisionConflict)) throw error
+      if (error.actual === undefined) throw notFound(call.definition, call.name)
+      if (!call.retriable || attempt >= limits.conflictRetries) throw modified(call.definition, call.name)
+    }
+  }
+}
+
+async function updateOnce(server: ServerContext, call: UpdateCall, base: { readonly entry: Entry; readonly produce: Produce }): Promise<Written> {
+  const { definition, context } = call
+  const { entry } = base
+  const old = decodeObject(entry)
+  const produced = await base.produce(decodeObject(entry))
+  checkIdentity(call, produced, old, entry)
+  const changed = call.subresource === 'status' ? withStatusOf(old, produced) : withServerFields(definition, produced, old)
+  definition.prepareForUpdate?.(changed, old, context)
+  const admission: AdmissionRequest = { operation: 'UPDATE', definition, subresource: call.subresource, namespace: call.namespace, name: call.name, object: changed, oldObject: old, context }
+  await mutate(server, admission)
+  let next = normalize(server, definition, changed)
+  if (definition.tracksGeneration === true && call.subresource !== 'status' && specChanged(next, old)) next.metadata.generation = (old.metadata.generation ?? 0) + 1
+  if (call.managesFields !== true) next.metadata.managedFields = manage(server, call, old, next)
+  if (next.metadata.managedFields?.length === 0) delete next.metadata.managedFields
+  throwIfInvalid(definition, next, [
+    ...validateMeta(definition, next),
+    ...validateObjectMetaUpdate(next.metadata, old.metadata),
+    ...(call.subresource === 'status' ? (definition.validateStatusUpdate?.(next, old) ?? []) : [...(definition.validate?.(next) ?? []), ...(definition.validateUpdate?.(next, old) ?? [])]),
+  ])
+  await validate(server, { ...admission, object: next })
+
+  next.metadata.resourceVersion = old.metadata.resourceVersion ?? String(entry.revision)
+  if (isSame(definition, next, old)) return { value: entry.value, created: false }
+  if (isReadyToGo(definition, next)) {
+    if (context.dryRun) return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
+    const removed = await server.store.delete(entry.key, entry.revision, (revision) => encodeAt(definition, next, revision))
+    definition.released?.(next)
+    return { value: removed.value, created: false }
+  }
+  const reservation = definition.reserve?.(next, old, context)
+  if (reservation !== undefined) next = normalize(server, definition, next)
+  if (context.dryRun) {
+    reservation?.release()
+    return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
+  }
+  try {
+    const written = await put(server, definition, { key: entry.key, expected: entry.revision, object: next })
+    return { value: written.value, created: false }
+  } catch (error) {
+    reservation?.release()
+    throw error
+  }
+}
+
+export interface DeleteOptions {
+  readonly gracePeriodSeconds?: number | undefined
+  readonly propagationPolicy?: string | undefined
+  readonly orphanDependents?: boolean | undefined
+  readonly preconditions?: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined } | undefined
+}
+
+export interface Deleted {
+  /** The object's state after the call. */
+  readonly value: Buffer
+  /** False while finalizers or a grace period keep it. */
+  readonly gone: boolean
+}
+
+/** Upstream: apiserver pkg/registry/generic/registry/store.go Delete and pkg/registry/rest/delete.go BeforeDelete. */
+export async function deleteObject(server: ServerContext, call: WriteCall & { readonly name: string }, options: DeleteOptions): Promise<Deleted> {
+  const key = objectKey(call.definition, call.namespace, call.name)
+  for (let attempt = 1; ; attempt++) {
+    const entry = server.store.latest(key)
+    if (entry === undefined) throw notFound(call.definition, call.name)
+    try {
+      return await deleteOnce(server, call, { entry, options })
+    } catch (error) {
+      if (!(error instanceof RevisionConflict)) throw error
+      if (error.actual === undefined) throw notFound(call.definition, call.name)
+      if (attempt >= limits.conflictRetries) throw modified(call.definition, call.name)
+    }
+  }
+}
+
+async function deleteOnce(server: ServerContext, call: WriteCall & { readonly name: string }, base: { readonly entry: Entry; readonly options: DeleteOptions }): Promise<Deleted> {
+  const { definition, context } = call
+  const { entry, options } = base
+  const object = decodeObject(entry)
+  const { metadata } = object
+  checkPreconditions(call, object, entry, options)
+  definition.checkDelete?.(object)
+  await validate(server, { operation: 'DELETE', definition, subresource: '', namespace: call.namespace, name: call.name, object: undefined, oldObject: object, context })
+
+  const finalizers = finalizersFor(metadata.finalizers ?? [], options)
+  const held = finalizers.length > 0 || definition.isFinalized?.(object) === false
+  const grace = definition.gracePeriodSeconds?.(object, options.gracePeriodSeconds)
+  const terminating = metadata.deletionTimestamp !== undefined
+  let touched = finalizers.length !== (metadata.finalizers ?? []).length || finalizers.some((name) => !metadata.finalizers?.includes(name))
+  if (!terminating && (held || (grace !== undefined && grace > 0))) {
+    metadata.deletionGracePeriodSeconds = grace ?? 0
+    metadata.deletionTimestamp = formatTime(new Date(context.now.getTime() + (grace ?? 0) * 1000))
+    if (metadata.generation !== undefined && metadata.generation > 0) metadata.generation++
+    definition.prepareForDelete?.(object, context)
+    touched = true
+  } else if (terminating && grace !== undefined && grace < (metadata.deletionGracePeriodSeconds ?? 0)) {
+    // A repeated request may only shorten the time that is left.
+    const asked = Date.parse(metadata.deletionTimestamp ?? '') - (metadata.deletionGracePeriodSeconds ?? 0) * 1000
+    metadata.deletionGracePeriodSeconds = grace
+    metadata.deletionTimestamp = formatTime(new Date(asked + grace * 1000))
+    touched = true
+  }
+  if (finalizers.length > 0) metadata.finalizers = finalizers
+  else delete metadata.finalizers
+  const waits = held || (grace !== undefined && grace > 0 && (metadata.deletionGracePeriodSeconds ?? 0) > 0)
+  if (context.dryRun) return { value: Buffer.from(JSON.stringify(arrange(definition, object))), gone: !waits }
+  if (!waits) {
+    const removed = await server.store.delete(entry.key, entry.revision, (revision) => encodeAt(definition, object, revision))
+    definition.released?.(object)
+    return { value: removed.value, gone: true }
+  }
+  if (!touched) return { value: entry.value, gone: false }
+  const written = await put(server, definition, { key: entry.key, expected: entry.revision, object })
+  return { value: written.value, gone: false }
+}
+
+function checkPreconditions(call: WriteCall & { readonly name: string }, object: ApiObject, entry: Entry, options: DeleteOptions): void {
+  const { uid, resourceVersion } = options.preconditions ?? {}
+  if (uid !== undefined && uid !== object.metadata.uid) throw preconditionFailed(call.definition, call.name, { field: 'UID', asked: uid, found: object.metadata.uid })
+  if (resourceVersion !== undefined && resourceVersion !== String(entry.revision)) {
+    throw preconditionFailed(call.definition, call.name, { field: 'ResourceVersion', asked: resourceVersion, found: String(entry.revision) })
+  }
+}
+
+const foreground = 'foregroundDeletion'
+const orphan = 'orphan'
+
+/** The garbage collector's finalizers that this deletion wants; the others stay as they are. */
+function finalizersFor(present: readonly string[], options: DeleteOptions): string[] {
+  const policy = options.propagationPolicy ?? (options.orphanDependents === true ? 'Orphan' : options.orphanDependents === false ? 'Background' : undefined)
+  if (policy === undefined) return [...present]
+  const rest = present.filter((name) => name !== foreground && name !== orphan)
+  if (policy === 'Foreground') return [...rest, foreground]
+  if (policy === 'Orphan') return [...rest, orphan]
+  return rest
+}
+
+function isReadyToGo(definition: ResourceDefinition, object: ApiObject): boolean {
+  const { metadata } = object
+  if (metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).length > 0) return false
+  return (metadata.deletionGracePeriodSeconds ?? 0) === 0 && definition.isFinalized?.(object) !== false
+}
+
+function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, entry: Entry): void {
+  const { definition } = call
+  const meta = produced.metadata
+  if (meta.uid !== undefined && meta.uid !== '' && meta.uid !== old.metadata.uid) {
+    throw new StatusError(
+      'Conflict',
+      `Operation cannot be fulfilled on ${definition.plural}${definition.group === '' ? '' : `.${definition.group}`} ${JSON.stringify(call.name)}: StorageError: invalid object, Code: 4, Key: ${entry.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${old.metadata.uid}`,
+      { details: { name: call.name, ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural } },
+    )
+  }
+  const asked = meta.resourceVersion ?? ''
+  if (asked === '' || asked === '0') {
+    if (!call.retriable && definition.allowUnconditionalUpdate !== true) {
+      throw invalidError(definition, call.name, [fieldInvalid('metadata.resourceVersion', 0, 'must be specified for an update')])
+    }
+  } else if (asked !== String(entry.revision)) {
+    if (!/^\d+$/.test(asked)) throw invalidError(definition, call.name, [fieldInvalid('metadata.resourceVersion', asked, 'must be an unsigned integer')])
+    throw modified(definition, call.name)
+  }
+}
+
+/** The main endpoint: the server's own metadata stays, and the status too where it has an endpoint of its own. */
+function withServerFields(definition: ResourceDefinition, produced: ApiObject, old: ApiObject): ApiObject {
+  const meta = produced.metadata
+  keepServerMeta(meta, old.metadata)
+  if (definition.hasStatus === true) {
+    if (old['status'] === undefined) delete produced['status']
+    else produced['status'] = old['status']
+  }
+  return produced
+}
+
+function keepServerMeta(meta: ServerMeta, old: ServerMeta): void {
+  meta.uid = old.uid
+  meta.creationTimestamp = old.creationTimestamp
+  if (old.deletionTimestamp === undefined) delete meta.deletionTimestamp
+  else meta.deletionTimestamp = old.deletionTimestamp
+  if (old.deletionGracePeriodSeconds === undefined) delete meta.deletionGracePeriodSeconds
+  else meta.deletionGracePeriodSeconds = old.deletionGracePeriodSeconds
+  if (old.generation === undefined) delete meta.generation
+  else meta.generation = old.generation
+  delete meta['selfLink']
+}
+
+/** The status endpoint: everything but the status (and who manages it) stays. */
+function withStatusOf(old: ApiObject, produced: ApiObject): ApiObject {
+  const next: ApiObject = { ...old, metadata: { ...old.metadata } }
+  if (produced['status'] === undefined) delete next['status']
+  else next['status'] = produced['status']
+  if (produced.metadata.managedFields === undefined) delete next.metadata.managedFields
+  else next.metadata.managedFields = produced.metadata.managedFields
+  return next
+}
+
+/** Whether anything outside metadata and status differs. */
+function specChanged(next: ApiObject, old: ApiObject): boolean {
+  return JSON.stringify({ ...next, metadata: undefined, status: undefined }) !== JSON.stringify({ ...old, metadata: undefined, status: undefined })
+}
+
+function isSame(definition: ResourceDefinition, next: ApiObject, old: ApiObject): boolean {
+  return JSON.stringify(arrange(definition, next)) === JSON.stringify(old)
+}
+
+function manage(server: ServerContext, call: WriteCall, live: ApiObject | undefined, next: ApiObject): unknown[] {
+  return updateManagedFields({
+    live,
+    next,
+    schema: call.definition.schema,
+    definitions: server.definitions,
+    manager: call.fieldManager,
+    operation: 'Update',
+    apiVersion: apiVersion(call.definition),
+    subresource: call.subresource,
+    now: call.context.now,
+  })
+}
+
+function validateMeta(definition: ResourceDefinition, object: ApiObject): FieldError[] {
+  return validateObjectMeta(object.metadata, { namespaced: definition.namespaced, validateName: definition.validateName ?? isNameValid })
+}
+
+function throwIfInvalid(definition: ResourceDefinition, object: ApiObject, errors: readonly FieldError[]): void {
+  if (errors.length > 0) throw invalidError(definition, object.metadata.name ?? '', errors)
+}
+
+async function mutate(server: ServerContext, request: AdmissionRequest): Promise<void> {
+  for (const plugin of server.admission) await plugin.mutate?.(request)
+}
+
+async function validate(server: ServerContext, request: AdmissionRequest): Promise<void> {
+  for (const plugin of server.admission) await plugin.validate?.(request)
+}
+
+/** Decodes once more what defaults and hooks have changed: canonical field order, empty things gone. */
+export function normalize(server: ServerContext, definition: ResourceDefinition, object: ApiObject): ApiObject {
+  return server.decoder.decode(definition.schema, object).object as ApiObject
+}
+
+async function put(server: ServerContext, definition: ResourceDefinition, write: { readonly key: string; readonly expected: number; readonly object: ApiObject }): Promise<Entry> {
+  try {
+    return await server.store.put(write.key, write.expected, (revision) => encodeAt(definition, write.object, revision))
+  } catch (error) {
+    if (error instanceof StoreUnavailable) throw new StatusError('ServiceUnavailable', error.message, { cause: error, details: { retryAfterSeconds: 1 } })
+    throw error
+  }
+}
+
+function encodeAt(definition: ResourceDefinition, object: ApiObject, revision: number): Buffer {
+  object.metadata.resourceVersion = String(revision)
+  const bytes = encodeObject(definition, arrange(definition, object))
+  if (bytes.length > limits.objectBytes) {
+    throw new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${limits.objectBytes}`)
+  }
+  return bytes
+}
+
+const metaOrder = [
+  'name',
+  'generateName',
+  'namespace',
+  'selfLink',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'labels',
+  'annotations',
+  'ownerReferences',
+  'finalizers',
+  'managedFields',
+] as const
+const customMetaOrder = [...metaOrder].sort()
+
+/** Canonical order of the top level and of metadata, where hooks have added fields: Go's struct order, or the alphabet for custom resources. */
+function arrange(definition: ResourceDefinition, object: ApiObject): ApiObject {
+  const custom = definition.custom === true
+  const metadata: Record<string, unknown> = {}
+  for (const field of custom ? customMetaOrder : metaOrder) {
+    const value = object.metadata[field]
+    if (value !== undefined) metadata[field] = value
+  }
+  const stored = definition.storageVersion === undefined ? apiVersion(definition) : apiVersion({ group: definition.group, version: definition.storageVersion })
+  const arranged: Record<string, unknown> = custom ? { apiVersion: stored, kind: definition.kind } : { kind: definition.kind, apiVersion: stored }
+  if (custom) {
+    for (const field of Object.keys(object).sort()) {
+      if (field === 'metadata') arranged['metadata'] = metadata
+      else if (field !== 'apiVersion' && field !== 'kind') arranged[field] = object[field]
+    }
+  } else {
+    arranged['metadata'] = metadata
+    for (const { name } of definition.schema.fields) {
+      if (name !== 'metadata' && name !== 'kind' && name !== 'apiVersion' && object[name] !== undefined) arranged[name] = object[name]
+    }
+  }
+  return arranged as ApiObject
+}
+
+/** RFC 3339 with seconds, UTC: metav1.Time. */
+export function formatTime(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`
+}
+
+/** A name in the body must be the one of the URL; absent means the URL's. */
+export function checkNames(definition: ResourceDefinition, object: ApiObject, target: { readonly namespace: string | undefined; readonly name: string | undefined }): void {
+  const meta = object.metadata
+  if (definition.namespaced) {
+    if ((meta.namespace ?? '') === '') meta.namespace = target.namespace ?? ''
+    else if (meta.namespace !== target.namespace) {
+      throw new StatusError('BadRequest', 'the namespace of the provided object does not match the namespace sent on the request')
+    }
+  } else if ((meta.namespace ?? '') !== '') {
+    throw new StatusError('BadRequest', 'namespace is not allowed on this type')
+  }
+  if (target.name === undefined) return
+  if ((meta.name ?? '') === '') {
+    throw new StatusError('BadRequest', 'name must be provided')
+  }
+  if (meta.name !== target.name) {
+    throw new StatusError('BadRequest', `the name of the object (${meta.name}) does not match the name on the URL (${target.name})`)
+  }
+}

@@ -1,0 +1,73 @@
+import { StatusError } from '@gantry/apimachinery'
+
+/** What a request asks for, read from method, path and query alone. Upstream: apiserver pkg/endpoints/request/requestinfo.go. */
+export interface RequestInfo {
+  readonly isResource: boolean
+  /** get list watch create update patch delete deletecollection; for other paths the lower-case method. */
+  readonly verb: string
+  readonly path: string
+  readonly group: string
+  readonly version: string
+  readonly resource: string
+  readonly subresource: string
+  /** What follows the subresource in the path (of `proxy`). */
+  readonly subpath: string
+  readonly namespace: string | undefined
+  /** Empty for collections. */
+  readonly name: string
+  readonly query: URLSearchParams
+}
+
+const verbOfMethod: Readonly<Record<string, string>> = { GET: 'get', HEAD: 'get', POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }
+// Subresources of namespaces: what stands behind them in the path is no resource of that namespace.
+const namespaceSubresources: ReadonlySet<string> = new Set(['status', 'finalize'])
+const noQuery = new URLSearchParams()
+
+export function requestInfo(method: string, path: string, rawQuery: string): RequestInfo {
+  const query = rawQuery === '' ? noQuery : new URLSearchParams(rawQuery)
+  const parts = decodePath(path)
+  const other = { isResource: false, verb: method.toLowerCase(), path, group: '', version: '', resource: '', subresource: '', subpath: '', namespace: undefined, name: '', query }
+  let at: number
+  let group: string
+  if (parts[0] === 'api' && parts.length >= 3) {
+    group = ''
+    at = 1
+  } else if (parts[0] === 'apis' && parts.length >= 4) {
+    group = parts[1] ?? ''
+    at = 2
+  } else return other
+  const version = parts[at] ?? ''
+  let rest = parts.slice(at + 1)
+  let verb = verbOfMethod[method] ?? method.toLowerCase()
+  if (rest[0] === 'watch' && rest.length > 1) {
+    verb = 'watch'
+    rest = rest.slice(1)
+  }
+  let namespace: string | undefined
+  if (rest[0] === 'namespaces' && rest.length >= 3 && !namespaceSubresources.has(rest[2] ?? '')) {
+    namespace = rest[1]
+    rest = rest.slice(2)
+  }
+  const [resource = '', name = '', subresource = '', ...subpath] = rest
+  if (resource === '') return other
+  if (group === '' && resource === 'namespaces' && name !== '') namespace = name
+  if (name === '' && verb === 'get') {
+    verb = isTrue(query.get('watch')) ? 'watch' : 'list'
+  } else if (name === '' && verb === 'delete') verb = 'deletecollection'
+  return { isResource: true, verb, path, group, version, resource, subresource, subpath: subpath.join('/'), namespace, name, query }
+}
+
+export function isTrue(value: string | null): boolean {
+  return value !== null && value !== 'false' && value !== '0'
+}
+
+function decodePath(path: string): string[] {
+  const parts = path.split('/').slice(1)
+  if (parts.at(-1) === '') parts.pop()
+  if (!path.includes('%')) return parts
+  try {
+    return parts.map((part) => decodeURIComponent(part))
+  } catch {
+    throw new StatusError('BadRequest', `the path ${JSON.stringify(path)} is not valid percent-encoding`)
+  }
+}

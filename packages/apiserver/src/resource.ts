@@ -1,0 +1,143 @@
+import type { FieldError, ObjectSchema } from '@gantry/apimachinery'
+import type { HttpRequest, HttpResponse, UserInfo } from '@gantry/runtime'
+import type { Duplex } from 'node:stream'
+import type { TableColumn } from './table.ts'
+
+/** An object as the server handles it: decoded against its schema, canonical field order, metadata always present. */
+export interface ApiObject {
+  apiVersion: string
+  kind: string
+  metadata: ServerMeta
+  [field: string]: unknown
+}
+
+export interface ServerMeta {
+  name: string
+  generateName?: string
+  namespace?: string
+  uid: string
+  resourceVersion?: string
+  generation?: number
+  creationTimestamp: string | null
+  deletionTimestamp?: string
+  deletionGracePeriodSeconds?: number
+  labels?: Record<string, string>
+  annotations?: Record<string, string>
+  ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean; blockOwnerDeletion?: boolean }[]
+  finalizers?: string[]
+  managedFields?: unknown[]
+  [field: string]: unknown
+}
+
+/** Who writes, and how: handed to the hooks of a definition. */
+export interface WriteContext {
+  readonly user: UserInfo
+  readonly dryRun: boolean
+  readonly now: Date
+  /** Adds a `Warning` header to the answer. */
+  warn(text: string): void
+}
+
+/**
+ * One served resource: everything that is particular about a kind stands in its definition, and the server iterates over definitions. Hooks mutate the decoded
+ * object they are given; all are optional. Upstream's counterpart is a `rest.Storage` with its strategy.
+ */
+export interface ResourceDefinition {
+  readonly group: string
+  readonly version: string
+  readonly kind: string
+  readonly listKind: string
+  readonly plural: string
+  readonly singular: string
+  readonly shortNames?: readonly string[]
+  readonly categories?: readonly string[]
+  readonly namespaced: boolean
+  readonly schema: ObjectSchema
+  /** Custom resources differ on the wire: alphabetical keys, items carry kind and apiVersion, no protobuf, no strategic merge, kind required. */
+  readonly custom?: boolean
+  /** Custom resources: the version whose schema the stored bytes have. Absent: this one. */
+  readonly storageVersion?: string
+  /** The order of the group and of the version inside discovery: higher first. */
+  readonly groupPriority?: number
+  readonly versionPriority?: number
+
+  /** A second address of the same objects is refused (create-only reviews have no storage at all). */
+  readonly create?: VirtualCreate
+  /** Absent: all of get list watch create update patch delete deletecollection. */
+  readonly verbs?: readonly string[]
+
+  readonly hasStatus?: boolean
+  readonly scale?: ScaleMapping
+  readonly subresources?: Readonly<Record<string, Subresource>>
+
+  /** `metadata.generation` counts changes outside metadata and status. */
+  readonly tracksGeneration?: boolean
+  readonly allowUnconditionalUpdate?: boolean
+  readonly allowCreateOnUpdate?: boolean
+  readonly returnsDeletedObject?: boolean
+  /** Seconds between the request to delete and the removal; absent or undefined: at once. */
+  gracePeriodSeconds?(object: ApiObject, requested: number | undefined): number | undefined
+  /** Finalizers of `spec.finalizers` style: the object stays, terminating, until this is true. */
+  isFinalized?(object: ApiObject): boolean
+  /** Called on the object that starts to terminate. */
+  prepareForDelete?(object: ApiObject, context: WriteContext): void
+  /** Throws when the object must never be deleted. */
+  checkDelete?(object: ApiObject): void
+
+  /** Fills absent fields, after every decode. */
+  applyDefaults?(object: ApiObject): void
+  prepareForCreate?(object: ApiObject, context: WriteContext): void
+  prepareForUpdate?(object: ApiObject, old: ApiObject, context: WriteContext): void
+  validate?(object: ApiObject): FieldError[]
+  validateUpdate?(object: ApiObject, old: ApiObject): FieldError[]
+  validateStatusUpdate?(object: ApiObject, old: ApiObject): FieldError[]
+  validateName?(name: string, prefix: boolean): string[]
+  /** Reserves what must be unique in the cluster (addresses, ports) before the write; release gives it back when the write fails. */
+  reserve?(object: ApiObject, old: ApiObject | undefined, context: WriteContext): { release(): void } | undefined
+  /** Called when the object has been removed. */
+  released?(object: ApiObject): void
+
+  readonly columns?: readonly TableColumn[]
+  /** Conditions of a table row, as pods have (`Completed`). */
+  rowConditions?(object: ApiObject): readonly unknown[] | undefined
+  /** Field selectors beyond metadata.name and metadata.namespace. */
+  readonly selectableFields?: Readonly<Record<string, (object: ApiObject) => string>>
+  /** Kinds with a list of their own say `field label not supported`; the others name the two that every kind has. */
+  readonly deprecationWarning?: string
+}
+
+export interface ScaleMapping {
+  readonly specReplicas: readonly string[]
+  readonly statusReplicas: readonly string[]
+  selector(object: ApiObject): string
+}
+
+/** A create-only resource that answers instead of storing (reviews). */
+export type VirtualCreate = (object: ApiObject, context: WriteContext & { readonly namespace: string | undefined }) => Promise<Record<string, unknown>>
+
+/** A subresource with its own behaviour: log, exec, binding, token … */
+export interface Subresource {
+  readonly kind: { readonly group: string; readonly version: string; readonly kind: string }
+  readonly verbs: readonly string[]
+  /** The body's schema, for POST/PUT bodies in any media type. */
+  readonly schema?: ObjectSchema
+  handle?(call: SubresourceCall): Promise<HttpResponse>
+  upgrade?(call: SubresourceCall, socket: Duplex, head: Buffer): Promise<void>
+}
+
+export interface SubresourceCall {
+  readonly request: HttpRequest
+  readonly query: URLSearchParams
+  readonly namespace: string | undefined
+  readonly name: string
+  readonly method: string
+  /** The rest of the path after the subresource (`proxy/…`). */
+  readonly subpath: string
+  readonly context: WriteContext
+  /** The parent object; throws NotFound. */
+  parent(): ApiObject
+  /** The decoded body; throws BadRequest. */
+  body(): Promise<ApiObject>
+  /** Applies a change to the parent object under optimistic concurrency (as an update by `context.user`). */
+  change(mutate: (parent: ApiObject) => void): Promise<ApiObject>
+}

@@ -1,0 +1,103 @@
+import { constants, createGzip, gzip } from 'node:zlib'
+import { promisify } from 'node:util'
+import { formatYaml, StatusError } from '@gantry/apimachinery'
+import type { Status } from '@gantry/apimachinery'
+import type { ByteSink, HttpHeaders, HttpRequest, HttpResponse, StreamBody } from '@gantry/runtime'
+import { header } from '@gantry/runtime'
+import type { Representation } from './negotiate.ts'
+import { partialMetadata, tableRow, columnDefinitions } from './table.ts'
+import type { ApiObject, ResourceDefinition } from './resource.ts'
+import type { ServerContext } from './server-context.ts'
+import { apiVersion, servedBytes } from './object-bytes.ts'
+
+const gzipAsync = promisify(gzip)
+const gzipThresholdBytes = 128 * 1024
+const newline = Buffer.from('\n')
+
+export const jsonHeaders: HttpHeaders = { 'content-type': 'application/json', 'cache-control': 'no-cache, private' }
+
+/** A value as JSON (indented where the client reads it itself) or YAML. */
+export function valueResponse(status: number, value: unknown, representation: Pick<Representation, 'media' | 'pretty'>): HttpResponse {
+  if (representation.media === 'yaml') {
+    return { status, headers: { ...jsonHeaders, 'content-type': 'application/yaml' }, body: formatYaml(value) }
+  }
+  return { status, headers: jsonHeaders, body: `${representation.pretty ? JSON.stringify(value, null, 2) : JSON.stringify(value)}\n` }
+}
+
+export function statusResponse(status: Status, code: number, retryAfterSeconds?: number): HttpResponse {
+  return {
+    status: code,
+    headers: retryAfterSeconds === undefined ? jsonHeaders : { ...jsonHeaders, 'retry-after': String(retryAfterSeconds) },
+    body: `${JSON.stringify(status)}\n`,
+  }
+}
+
+export function errorResponse(error: StatusError): HttpResponse {
+  return statusResponse(error.toStatus(), error.code, error.details?.retryAfterSeconds)
+}
+
+/** One stored object in the asked form. */
+export function objectResponse(server: ServerContext, definition: ResourceDefinition, answer: { readonly status: number; readonly value: Buffer; readonly as: Representation }): HttpResponse {
+  const { status, as } = answer
+  const bytes = servedBytes(definition, answer.value)
+  if (as.media === 'json' && as.transform === 'none' && !as.pretty) return { status, headers: jsonHeaders, body: Buffer.concat([bytes, newline]) }
+  const object = JSON.parse(bytes.toString()) as ApiObject
+  if (as.media === 'protobuf') {
+    return {
+      status,
+      headers: { ...jsonHeaders, 'content-type': 'application/vnd.kubernetes.protobuf' },
+      body: server.codec.encodeEnvelope(apiVersion(definition), definition.kind, server.codec.encode(definition.schema, object)),
+    }
+  }
+  return valueResponse(status, transformed(server, definition, { object, as }), as)
+}
+
+/** The object, its metadata alone, or a table of one row. */
+export function transformed(server: ServerContext, definition: ResourceDefinition, answer: { readonly object: ApiObject; readonly as: Representation; readonly withColumns?: boolean }): unknown {
+  const { object, as } = answer
+  if (as.transform === 'metadata') return { ...partialMetadata(object), apiVersion: `meta.k8s.io/${as.metaVersion}` }
+  if (as.transform === 'none') return object
+  return {
+    kind: 'Table',
+    apiVersion: `meta.k8s.io/${as.metaVersion}`,
+    metadata: object.metadata.resourceVersion === undefined ? {} : { resourceVersion: object.metadata.resourceVersion },
+    columnDefinitions: answer.withColumns === false ? null : columnDefinitions(definition),
+    rows: [tableRow(definition, object, { include: as.includeObject, now: server.clock.now() })],
+  }
+}
+
+/** Compresses large answers for clients that take gzip (W10). Level 1: the point is the network, not the ratio. */
+export async function compressed(request: HttpRequest, response: HttpResponse): Promise<HttpResponse> {
+  if (response.body === undefined || !(header(request.headers, 'accept-encoding') ?? '').includes('gzip')) return response
+  const { body } = response
+  const headers = { ...response.headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' }
+  if (typeof body === 'function') return { ...response, headers, body: gzipStream(body) }
+  if (body.length < gzipThresholdBytes) return response
+  return { ...response, headers, body: await gzipAsync(body, { level: constants.Z_BEST_SPEED }) }
+}
+
+function gzipStream(body: StreamBody): StreamBody {
+  return async (sink) => {
+    const zip = createGzip({ level: constants.Z_BEST_SPEED })
+    const out = (async () => {
+      for await (const chunk of zip as AsyncIterable<Buffer>) if (!sink.write(chunk)) await sink.drained()
+    })()
+    const inner: ByteSink = {
+      write: (chunk) => zip.write(chunk),
+      drained: () => (zip.writableNeedDrain ? new Promise((resolve) => zip.once('drain', () => resolve())) : Promise.resolve()),
+      get bufferedBytes() {
+        return zip.writableLength + sink.bufferedBytes
+      },
+      signal: sink.signal,
+    }
+    try {
+      await body(inner)
+      zip.end()
+      await out
+    } catch (error) {
+      zip.destroy()
+      await out.catch(() => {}) // the body's own error is the one that tells
+      throw error
+    }
+  }
+}

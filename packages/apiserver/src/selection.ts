@@ -1,0 +1,39 @@
+import { parseFieldSelector, parseLabelSelector, StatusError } from '@gantry/apimachinery'
+import type { Entry } from '@gantry/storage'
+import { derivedOf, fieldValue } from './object-bytes.ts'
+import type { ResourceDefinition } from './resource.ts'
+
+/** The part of a collection that a request is about. */
+export interface Selection {
+  readonly isEverything: boolean
+  /** The one name that can match, when the field selector or the URL says so: turned into a single-key read (L11). */
+  readonly name: string | undefined
+  matches(entry: Entry): boolean
+}
+
+/** Throws BadRequest for a selector that cannot be parsed or a field the resource does not offer. */
+export function selectionOf(definition: ResourceDefinition, query: URLSearchParams): Selection {
+  const labelText = query.get('labelSelector') ?? ''
+  const fieldText = query.get('fieldSelector') ?? ''
+  if (labelText === '' && fieldText === '') return { isEverything: true, name: undefined, matches: () => true }
+  const labels = labelText === '' ? undefined : parseLabelSelector(labelText)
+  const fields = fieldText === '' ? undefined : parseFieldSelector(fieldText)
+  for (const { field } of fields?.requirements ?? []) checkField(definition, field)
+  return {
+    isEverything: false,
+    name: fields?.exactMatch('metadata.name'),
+    matches(entry) {
+      const derived = derivedOf(definition, entry)
+      if (labels !== undefined && !labels.matches(derived.labels)) return false
+      return fields === undefined || fields.matches((field) => fieldValue(derived, field) ?? '')
+    },
+  }
+}
+
+function checkField(definition: ResourceDefinition, field: string): void {
+  if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.namespaced) || field in (definition.selectableFields ?? {})) return
+  throw new StatusError(
+    'BadRequest',
+    definition.selectableFields === undefined ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"` : `field label not supported: ${field}`,
+  )
+}

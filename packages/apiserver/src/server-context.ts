@@ -1,0 +1,33 @@
+import type { Decoder, Definitions, ProtobufCodec } from '@gantry/apimachinery'
+import type { Clock, Ids, Logger } from '@gantry/runtime'
+import type { Store } from '@gantry/storage'
+import type { AdmissionPlugin } from './admission.ts'
+import type { Registry } from './registry.ts'
+
+/** What every verb needs: handed around as one value, made once by `createApiServer`. */
+export interface ServerContext {
+  readonly store: Store
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly registry: Registry
+  readonly definitions: Definitions
+  readonly decoder: Decoder
+  readonly codec: ProtobufCodec
+  readonly admission: readonly AdmissionPlugin[]
+  /** Aborts when the server stops: ends watches. */
+  readonly stopping: AbortSignal
+}
+
+/** Upstream's limits (W11) and ours where upstream leaves memory unbounded. */
+export const limits = {
+  bodyBytes: 3 * 1024 * 1024,
+  /** etcd's default request limit: what a real cluster refuses must not be accepted here, or a later export would fail. */
+  objectBytes: 1536 * 1024,
+  /** A watcher that has this much unread is closed and starts again from its last revision. */
+  watchBufferBytes: 8 * 1024 * 1024,
+  /** Longest wait for a revision that has not been reached (L6). */
+  futureRevisionWaitMs: 3_000,
+  requestTimeoutMs: 60_000,
+  conflictRetries: 5,
+} as const

@@ -1,0 +1,562 @@
+import { createDecoder, createProtobufCodec, invalidError, fieldNotSupported, StatusError } from '@gantry/apimachinery'
+import type { Definitions } from '@gantry/apimachinery'
+import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, UpgradeHandler, UserInfo } from '@gantry/runtime'
+import { header } from '@gantry/runtime'
+import type { Store } from '@gantry/storage'
+import { StoreUnavailable } from '@gantry/storage'
+import type { Duplex } from 'node:stream'
+import { anonymous } from './access.ts'
+import type { Attributes, AuditEvent, Authenticator, Authorizer, Decision } from './access.ts'
+import type { AdmissionPlugin } from './admission.ts'
+import { deleteCollection } from './delete-collection.ts'
+import { Discovery, verbsOf } from './discovery.ts'
+import { errorResponse, compressed, jsonHeaders, objectResponse, statusResponse, valueResponse } from './respond.ts'
+import { forbidden, methodNotAllowed, notFound } from './errors.ts'
+import { list, parseRevision, waitForRevision } from './list.ts'
+import { negotiate } from './negotiate.ts'
+import { decodeObject, objectKey } from './object-bytes.ts'
+import { checkNames, createObject, deleteObject, updateObject } from './object-writer.ts'
+import type { DeleteOptions, WriteCall, Written } from './object-writer.ts'
+import { OpenApi } from './open-api.ts'
+import { patchObject } from './patch.ts'
+import { Registry } from './registry.ts'
+import { fieldValidationOf, readBody, readBytes, readObject } from './request-body.ts'
+import { isTrue, requestInfo } from './request-info.ts'
+import type { RequestInfo } from './request-info.ts'
+import type { ApiObject, ResourceDefinition, Subresource, SubresourceCall, WriteContext } from './resource.ts'
+import { fromScale, toScale } from './scale.ts'
+import { limits } from './server-context.ts'
+import type { ServerContext } from './server-context.ts'
+import { watch } from './watch.ts'
+
+export interface ApiServerDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly definitions: Definitions
+  /** Asked in order; the first that knows the caller wins. */
+  readonly authenticators: readonly Authenticator[]
+  readonly authorizer: Authorizer
+  readonly admission: readonly AdmissionPlugin[]
+  readonly audit: (event: AuditEvent) => void
+  /** `impersonate` and other powers over identities are decided here, before authorization: absent, the headers are refused. */
+  readonly impersonation?: (request: HttpRequest, user: UserInfo) => Promise<UserInfo>
+}
+
+export interface ApiServerOptions {
+  readonly resources: readonly ResourceDefinition[]
+  /** What `/version` answers. */
+  readonly version: Readonly<Record<string, string>>
+  /** Further paths (`/openid/v1/jwks` …), by exact path. */
+  readonly paths?: Readonly<Record<string, Handler>>
+}
+
+export interface ApiServer extends AsyncDisposable {
+  readonly handle: Handler
+  readonly upgrade: UpgradeHandler
+  readonly registry: Registry
+  readonly context: ServerContext
+}
+
+/**
+ * The Kubernetes API over a store: everything behind `handle` is bytes in, bytes out. It names no kind; definitions and admission plug-ins come in.
+ * Disposing ends open watches and refuses new requests; the store stays the caller's.
+ */
+export function createApiServer(deps: ApiServerDeps, options: ApiServerOptions): ApiServer {
+  const stopping = new AbortController()
+  const registry = new Registry(options.resources)
+  const context: ServerContext = {
+    store: deps.store,
+    clock: deps.clock,
+    ids: deps.ids,
+    log: deps.log,
+    registry,
+    definitions: deps.definitions,
+    decoder: createDecoder(deps.definitions),
+    codec: createProtobufCodec(deps.definitions),
+    admission: deps.admission,
+    stopping: stopping.signal,
+  }
+  const server = new Server(deps, options, context)
+  return {
+    handle: (request) => server.handle(request),
+    upgrade: (request, socket, head) => server.upgrade(request, socket, head),
+    registry,
+    context,
+    async [Symbol.asyncDispose]() {
+      stopping.abort(new Error('the API server is stopping'))
+    },
+  }
+}
+
+/** What the pipeline knows of a request when it has been let through. */
+interface Admitted {
+  readonly request: HttpRequest
+  readonly info: RequestInfo
+  readonly user: UserInfo
+  readonly warnings: Set<string>
+  readonly context: WriteContext
+}
+
+class Server {
+  readonly #deps: ApiServerDeps
+  readonly #options: ApiServerOptions
+  readonly #context: ServerContext
+  readonly #discovery: Discovery
+  readonly #openApi: OpenApi
+
+  constructor(deps: ApiServerDeps, options: ApiServerOptions, context: ServerContext) {
+    this.#deps = deps
+    this.#options = options
+    this.#context = context
+    this.#discovery = new Discovery(context.registry)
+    this.#openApi = new OpenApi(context.registry, deps.definitions)
+  }
+
+  /** authenticate -> authorize -> dispatch, with the audit line written whatever happened. */
+  async handle(request: HttpRequest): Promise<HttpResponse> {
+    const auditID = header(request.headers, 'audit-id') ?? this.#deps.ids.uid()
+    const started = this.#deps.clock.monotonicMs()
+    let trace: Trace = { user: anonymous, decision: 'unauthenticated', reason: '', verb: request.method.toLowerCase() }
+    let response: HttpResponse
+    try {
+      const admitted = await this.#admit(request, (next) => (trace = next))
+      response = await this.#dispatch(admitted)
+      response = { ...response, headers: { ...response.headers, ...warningHeaders(admitted.warnings), 'audit-id': auditID } }
+    } catch (error) {
+      const failure = this.#failure(error, request)
+      response = { ...failure, headers: { ...failure.headers, 'audit-id': auditID } }
+    }
+    this.#audit(request, { trace, auditID, code: response.status, latencyMs: this.#deps.clock.monotonicMs() - started })
+    return response
+  }
+
+  /** exec, attach, port-forward: the same pipeline, then the socket belongs to the subresource. */
+  async upgrade(request: HttpRequest, socket: Duplex, head: Buffer): Promise<void> {
+    const auditID = header(request.headers, 'audit-id') ?? this.#deps.ids.uid()
+    const started = this.#deps.clock.monotonicMs()
+    let trace: Trace = { user: anonymous, decision: 'unauthenticated', reason: '', verb: request.method.toLowerCase() }
+    let code = 101
+    try {
+      const admitted = await this.#admit(request, (next) => (trace = next))
+      const { definition, subresource } = this.#subresource(admitted.info)
+      if (subresource?.upgrade === undefined) throw methodNotAllowed()
+      await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
+    } catch (error) {
+      const failure = this.#failure(error, request)
+      code = failure.status
+      if (socket.writable) {
+        const body = typeof failure.body === 'string' ? failure.body : ''
+        socket.end(`HTTP/1.1 ${failure.status} ${failure.status === 403 ? 'Forbidden' : 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+      }
+    }
+    this.#audit(request, { trace, auditID, code, latencyMs: this.#deps.clock.monotonicMs() - started })
+  }
+
+  async #admit(request: HttpRequest, tell: (trace: Trace) => void): Promise<Admitted> {
+    if (this.#context.stopping.aborted) throw new StatusError('ServiceUnavailable', 'the API server is stopping')
+    const info = requestInfo(request.method, request.path, request.query)
+    let user = await this.#authenticate(request)
+    tell({ user, decision: 'forbid', reason: '', verb: info.verb })
+    if (isImpersonating(request)) {
+      if (this.#deps.impersonation === undefined) throw new StatusError('BadRequest', 'impersonation is not offered here')
+      user = await this.#deps.impersonation(request, user)
+    }
+    const decision = await this.#authorize(attributesOf(info, user))
+    tell({ user, decision: decision.allowed ? 'allow' : 'forbid', reason: decision.reason, verb: info.verb })
+    if (!decision.allowed) throw forbidden(info, user.username, decision.reason)
+    const warnings = new Set<string>()
+    const context: WriteContext = { user, dryRun: dryRunOf(info), now: this.#deps.clock.now(), warn: (text) => void warnings.add(text) }
+    return { request, info, user, warnings, context }
+  }
+
+  async #authenticate(request: HttpRequest): Promise<UserInfo> {
+    if (request.user !== undefined) return request.user
+    for (const authenticator of this.#deps.authenticators) {
+      const user = await authenticator(request)
+      if (user !== undefined) return user.groups.includes('system:authenticated') ? user : { ...user, groups: [...user.groups, 'system:authenticated'] }
+    }
+    if (header(request.headers, 'authorization') !== undefined) throw new StatusError('Unauthorized', 'Unauthorized')
+    return anonymous
+  }
+
+  #authorize(attributes: Attributes): Decision | Promise<Decision> {
+    return attributes.user.groups.includes('system:masters') ? everythingAllowed : this.#deps.authorizer(attributes)
+  }
+
+  #audit(request: HttpRequest, done: { readonly trace: Trace; readonly auditID: string; readonly code: number; readonly latencyMs: number }): void {
+    this.#deps.audit({
+      auditID: done.auditID,
+      time: this.#deps.clock.now().toISOString(),
+      user: done.trace.user.username,
+      groups: done.trace.user.groups,
+      sourceAddress: request.peer?.address ?? '',
+      userAgent: header(request.headers, 'user-agent') ?? '',
+      verb: done.trace.verb,
+      path: request.path,
+      decision: done.trace.decision,
+      reason: done.trace.reason,
+      code: done.code,
+      latencyMs: done.latencyMs,
+    })
+  }
+
+  #failure(error: unknown, request: HttpRequest): HttpResponse {
+    if (error instanceof StatusError) return errorResponse(error)
+    if (error instanceof StoreUnavailable) return errorResponse(new StatusError('ServiceUnavailable', error.message, { details: { retryAfterSeconds: 1 } }))
+    if (request.signal.aborted) return errorResponse(new StatusError('Timeout', 'request did not complete within the allotted timeout'))
+    this.#deps.log.error('a request failed inside the API server', { method: request.method, path: request.path, error })
+    return errorResponse(
+      new StatusError('InternalError', `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`, {
+        details: { causes: [{ message: error instanceof Error ? error.message : String(error) }] },
+      }),
+    )
+  }
+
+  async #dispatch(admitted: Admitted): Promise<HttpResponse> {
+    const { info, request } = admitted
+    if (!info.isResource) return this.#other(admitted)
+    const definition = this.#context.registry.find(info.group, info.version, info.resource)
+    if (definition === undefined) return notServed()
+    if (definition.deprecationWarning !== undefined) admitted.context.warn(definition.deprecationWarning)
+    if (info.namespace !== undefined && !definition.namespaced && !(definition.plural === 'namespaces' && info.name === info.namespace)) return notServed()
+    if (info.subresource !== '') return compressed(request, await this.#onSubresource(admitted, definition))
+    if (definition.create !== undefined) return this.#review(admitted, definition)
+    if (!verbsOf(definition).includes(info.verb)) throw methodNotAllowed()
+    const as = negotiate(request.headers, info.query, { protobuf: definition.custom !== true, tables: true })
+    switch (info.verb) {
+      case 'get':
+        return compressed(request, await this.#get(admitted, definition))
+      case 'list':
+        return compressed(request, await list(this.#context, definition, { info, as, signal: request.signal }))
+      case 'watch':
+        if (info.name !== '' && !request.path.includes('/watch/')) return this.#get(admitted, definition)
+        return watch(this.#context, definition, { info: singleWatch(info), as, signal: request.signal })
+      case 'create':
+        if (info.name !== '') throw methodNotAllowed()
+        return this.#answer(definition, await this.#create(admitted, definition), admitted)
+      case 'update':
+        if (info.name === '') throw methodNotAllowed()
+        return this.#answer(definition, await this.#update(admitted, definition), admitted)
+      case 'patch':
+        if (info.name === '') throw methodNotAllowed()
+        return this.#answer(definition, await this.#patch(admitted, definition), admitted)
+      case 'delete':
+        return this.#delete(admitted, definition)
+      case 'deletecollection':
+        return compressed(request, await deleteCollection(this.#context, this.#writeCall(admitted, definition), { info, as, options: await this.#deleteOptions(admitted) }))
+      default:
+        throw methodNotAllowed()
+    }
+  }
+
+  async #get({ request, info }: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
+    const revision = info.query.get('resourceVersion') ?? ''
+    if (revision !== '' && revision !== '0') await waitForRevision(this.#context, parseRevision(revision), request.signal)
+    const entry = this.#context.store.get(objectKey(definition, info.namespace, info.name))
+    if (entry === undefined) throw notFound(definition, info.name)
+    const as = negotiate(request.headers, info.query, { protobuf: definition.custom !== true, tables: true })
+    return objectResponse(this.#context, definition, { status: 200, value: entry.value, as })
+  }
+
+  #answer(definition: ResourceDefinition, written: Written, { request, info }: Admitted): HttpResponse {
+    const as = negotiate(request.headers, info.query, { protobuf: definition.custom !== true, tables: true })
+    return objectResponse(this.#context, definition, { status: written.created ? 201 : 200, value: written.value, as })
+  }
+
+  async #create(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
+    const { info, request, context } = admitted
+    const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
+    const namespace = definition.namespaced ? (info.namespace ?? '') : undefined
+    if (definition.namespaced && namespace === '') throw new StatusError('BadRequest', 'an empty namespace may not be set during creation')
+    checkNames(definition, object, { namespace, name: undefined })
+    return createObject(this.#context, this.#writeCall(admitted, definition), object)
+  }
+
+  async #update(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
+    const { info, request, context } = admitted
+    const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
+    checkNames(definition, object, { namespace: definition.namespaced ? info.namespace : undefined, name: info.name })
+    const call = this.#writeCall(admitted, definition)
+    if (definition.allowCreateOnUpdate === true && info.subresource === '' && this.#context.store.latest(objectKey(definition, info.namespace, info.name)) === undefined) {
+      return createObject(this.#context, call, object)
+    }
+    return updateObject(this.#context, { ...call, name: info.name, retriable: false }, () => structuredClone(object))
+  }
+
+  #patch(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
+    const { info, request } = admitted
+    const force = isTrue(info.query.get('force'))
+    const isApply = (header(request.headers, 'content-type') ?? '').startsWith('application/apply-patch+yaml')
+    if (isApply && (info.query.get('fieldManager') ?? '') === '') {
+      throw invalidError({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [{ type: 'Required', field: 'fieldManager', badValue: undefined, detail: 'is required for apply patch' }])
+    }
+    if (force && !isApply) throw invalidError({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [{ type: 'Forbidden', field: 'force', badValue: undefined, detail: 'may not be specified for non-apply patch' }])
+    return patchObject(this.#context, { ...this.#writeCall(admitted, definition), name: info.name, validation: fieldValidationOf(info.query), force }, request)
+  }
+
+  async #delete(admitted: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
+    const { info, request } = admitted
+    const options = await this.#deleteOptions(admitted)
+    const deleted = await deleteObject(this.#context, { ...this.#writeCall(admitted, definition), name: info.name }, options)
+    if (!deleted.gone || definition.returnsDeletedObject === true) {
+      const as = negotiate(request.headers, info.query, { protobuf: definition.custom !== true, tables: true })
+      return objectResponse(this.#context, definition, { status: 200, value: deleted.value, as })
+    }
+    const { metadata } = JSON.parse(deleted.value.toString()) as ApiObject
+    return valueResponse(
+      200,
+      {
+        kind: 'Status',
+        apiVersion: 'v1',
+        metadata: {},
+        status: 'Success',
+        details: { name: info.name, ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural, uid: metadata.uid },
+      },
+      { media: 'json', pretty: false },
+    )
+  }
+
+  async #deleteOptions({ request, info }: Admitted): Promise<DeleteOptions> {
+    const bytes = await readBytes(request)
+    const query = queryDeleteOptions(info.query)
+    if (bytes.length === 0) return checkDeleteOptions(query)
+    const schema = this.#deps.definitions.get('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions')
+    if (schema === undefined) throw new Error('the type table has no DeleteOptions')
+    const body = (await readBody(this.#context, schema, { ...request, body: { bytes: () => Promise.resolve(bytes), stream: () => (async function* () { yield bytes })() } })) as unknown as DeleteOptions & { dryRun?: string[] }
+    return checkDeleteOptions(body)
+  }
+
+  /** Create-only resources: reviews. */
+  async #review(admitted: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
+    const { info, request, context } = admitted
+    if (info.verb !== 'create' || info.name !== '' || definition.create === undefined) throw methodNotAllowed()
+    const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
+    const answer = await definition.create(object, { ...context, namespace: info.namespace })
+    const as = negotiate(request.headers, info.query, { protobuf: true, tables: false })
+    const complete = this.#context.decoder.decode(definition.schema, answer).object as ApiObject
+    return objectResponse(this.#context, definition, { status: 201, value: Buffer.from(JSON.stringify(complete)), as })
+  }
+
+  #subresource(info: RequestInfo): { readonly definition: ResourceDefinition; readonly subresource: Subresource | undefined } {
+    const definition = this.#context.registry.find(info.group, info.version, info.resource)
+    if (definition === undefined) throw new StatusError('NotFound', 'the server could not find the requested resource', { details: {} })
+    return { definition, subresource: definition.subresources?.[info.subresource] }
+  }
+
+  async #onSubresource(admitted: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
+    const { info } = admitted
+    if (info.subresource === 'status' && definition.hasStatus === true) return this.#status(admitted, definition)
+    if (info.subresource === 'scale' && definition.scale !== undefined) return this.#scale(admitted, definition)
+    const subresource = definition.subresources?.[info.subresource]
+    if (subresource === undefined) return notServed()
+    if (subresource.handle === undefined || !subresource.verbs.includes(info.verb)) throw methodNotAllowed()
+    return subresource.handle(this.#subresourceCall(admitted, definition, subresource))
+  }
+
+  async #status(admitted: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
+    switch (admitted.info.verb) {
+      case 'get':
+        return this.#get(admitted, definition)
+      case 'update':
+        return this.#answer(definition, await this.#update(admitted, definition), admitted)
+      case 'patch':
+        return this.#answer(definition, await this.#patch(admitted, definition), admitted)
+      default:
+        throw methodNotAllowed()
+    }
+  }
+
+  async #scale(admitted: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
+    const { info, request } = admitted
+    const mapping = definition.scale
+    if (mapping === undefined) return notServed()
+    const schema = this.#deps.definitions.get('io.k8s.api.autoscaling.v1.Scale')
+    if (schema === undefined) throw new Error('the type table has no Scale')
+    const call = { ...this.#writeCall(admitted, definition), name: info.name }
+    let written: Written
+    if (info.verb === 'get') {
+      const entry = this.#context.store.get(objectKey(definition, info.namespace, info.name))
+      if (entry === undefined) throw notFound(definition, info.name)
+      written = { value: entry.value, created: false }
+    } else if (info.verb === 'update') {
+      const scale = await readBody(this.#context, schema, request)
+      written = await updateObject(this.#context, { ...call, retriable: (scale.metadata?.resourceVersion ?? '') === '' }, (parent) => fromScale(mapping, parent, scale))
+    } else if (info.verb === 'patch') {
+      const view = { toView: (parent: ApiObject) => toScale(mapping, parent), fromView: (parent: ApiObject, scale: ApiObject) => fromScale(mapping, parent, scale) }
+      written = await patchObject(this.#context, { ...call, validation: 'Ignore', force: false, view }, request)
+    } else throw methodNotAllowed()
+    const scale = this.#context.decoder.decode(schema, toScale(mapping, JSON.parse(written.value.toString()) as ApiObject)).object
+    return valueResponse(200, scale, { media: 'json', pretty: false })
+  }
+
+  #subresourceCall(admitted: Admitted, definition: ResourceDefinition, subresource: Subresource): SubresourceCall {
+    const { info, request, context } = admitted
+    const server = this.#context
+    return {
+      request,
+      query: info.query,
+      namespace: info.namespace,
+      name: info.name,
+      method: request.method,
+      subpath: info.subpath,
+      context,
+      parent: () => {
+        const entry = server.store.get(objectKey(definition, info.namespace, info.name))
+        if (entry === undefined) throw notFound(definition, info.name)
+        return decodeObject(entry)
+      },
+      body: () => {
+        if (subresource.schema === undefined) throw methodNotAllowed()
+        return readBody(server, subresource.schema, request)
+      },
+      change: async (mutate) => {
+        const written = await updateObject(server, { ...this.#writeCall(admitted, definition), name: info.name, retriable: true }, (parent) => {
+          mutate(parent)
+          return parent
+        })
+        return JSON.parse(written.value.toString()) as ApiObject
+      },
+    }
+  }
+
+  #writeCall({ info, request, context }: Admitted, definition: ResourceDefinition): WriteCall {
+    return { definition, namespace: definition.namespaced ? info.namespace : undefined, context, fieldManager: fieldManagerOf(info, request), subresource: info.subresource }
+  }
+
+  async #other(admitted: Admitted): Promise<HttpResponse> {
+    const { info, request } = admitted
+    const extra = this.#options.paths?.[info.path]
+    if (extra !== undefined) return extra(request)
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed()
+    const parts = info.path.split('/').filter((part) => part !== '')
+    const discovered = this.#discovery.answer(request, parts)
+    if (discovered !== undefined) return compressed(request, discovered)
+    if (parts[0] === 'openapi') {
+      const document = this.#openApi.answer(request, parts.slice(1), info.query)
+      return document === undefined ? notServed() : compressed(request, document)
+    }
+    switch (info.path) {
+      case '/':
+        return valueResponse(200, { paths: this.#paths() }, { media: 'json', pretty: true })
+      case '/version':
+      case '/version/':
+        return valueResponse(200, this.#options.version, { media: 'json', pretty: true })
+      case '/healthz':
+      case '/livez':
+      case '/readyz':
+      case '/livez/ping':
+      case '/readyz/ping':
+      case '/healthz/ping':
+        return health(info)
+      default:
+        return notServed()
+    }
+  }
+
+  #paths(): string[] {
+    const groups = new Set<string>(['/api', '/apis', '/healthz', '/livez', '/openapi/v3', '/readyz', '/version', ...Object.keys(this.#options.paths ?? {})])
+    for (const { group, version } of this.#context.registry.all()) {
+      groups.add(group === '' ? `/api/${version}` : `/apis/${group}`)
+      if (group !== '') groups.add(`/apis/${group}/${version}`)
+    }
+    return [...groups].sort()
+  }
+}
+
+interface Trace {
+  readonly user: UserInfo
+  readonly decision: AuditEvent['decision']
+  readonly reason: string
+  readonly verb: string
+}
+
+const everythingAllowed: Decision = { allowed: true, reason: 'system:masters' }
+
+function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
+  const { verb, isResource, path, group, version, resource, subresource, namespace } = info
+  // A collection narrowed to one name may be allowed by a rule with resourceNames (Z1).
+  const selected = info.name === '' && (verb === 'list' || verb === 'watch') ? /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(info.query.get('fieldSelector') ?? '')?.[1] : undefined
+  return { user, verb, isResource, path, group, version, resource, subresource, namespace, name: info.name === '' ? (selected ?? '') : info.name }
+}
+
+function isImpersonating(request: HttpRequest): boolean {
+  for (const name in request.headers) if (name.startsWith('impersonate-')) return true
+  return false
+}
+
+function dryRunOf(info: RequestInfo): boolean {
+  const values = info.query.getAll('dryRun')
+  for (const value of values) {
+    if (value !== 'All') {
+      throw invalidError({ group: 'meta.k8s.io', kind: 'WriteOptions' }, '', [fieldNotSupported('dryRun', value, ['All'])])
+    }
+  }
+  return values.length > 0
+}
+
+const maxFieldManagerLength = 128
+
+/** `fieldManager`, or the client's name from its User-Agent (C11). */
+function fieldManagerOf(info: RequestInfo, request: HttpRequest): string {
+  const asked = info.query.get('fieldManager') ?? ''
+  if (asked !== '') {
+    if (asked.length > maxFieldManagerLength || !/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u.test(asked)) {
+      throw invalidError({ group: 'meta.k8s.io', kind: 'WriteOptions' }, '', [
+        { type: 'Invalid', field: 'fieldManager', badValue: asked, detail: `must be at most ${maxFieldManagerLength} printable characters` },
+      ])
+    }
+    return asked
+  }
+  const agent = (header(request.headers, 'user-agent') ?? '').split('/', 1)[0] ?? ''
+  return agent === '' ? 'unknown' : agent.slice(0, maxFieldManagerLength)
+}
+
+function warningHeaders(warnings: ReadonlySet<string>): Record<string, string[]> {
+  if (warnings.size === 0) return {}
+  return { warning: [...warnings].map((text) => `299 - ${JSON.stringify(text.replace(/[^\x20-\x7e]/g, '?').slice(0, 4000))}`) }
+}
+
+function singleWatch(info: RequestInfo): RequestInfo {
+  if (info.name === '') return info
+  const query = new URLSearchParams(info.query)
+  query.append('fieldSelector', `metadata.name=${info.name}`)
+  return { ...info, query, name: '' }
+}
+
+function notServed(): HttpResponse {
+  return { status: 404, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' }, body: '404 page not found\n' }
+}
+
+function health(info: RequestInfo): HttpResponse {
+  const verbose = info.query.has('verbose')
+  const body = verbose ? `[+]ping ok\n[+]storage ok\n${info.path.slice(1).split('/', 1)[0]} check passed\n` : 'ok'
+  return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' }, body }
+}
+
+function queryDeleteOptions(query: URLSearchParams): DeleteOptions {
+  const grace = query.get('gracePeriodSeconds')
+  const orphan = query.get('orphanDependents')
+  return {
+    ...(grace === null || grace === '' ? {} : { gracePeriodSeconds: Number(grace) }),
+    ...(query.get('propagationPolicy') === null ? {} : { propagationPolicy: query.get('propagationPolicy') ?? undefined }),
+    ...(orphan === null ? {} : { orphanDependents: isTrue(orphan) }),
+  }
+}
+
+const policies = ['Foreground', 'Background', 'Orphan']
+
+function checkDeleteOptions(options: DeleteOptions): DeleteOptions {
+  const subject = { group: 'meta.k8s.io', kind: 'DeleteOptions' }
+  if (options.propagationPolicy !== undefined && !policies.includes(options.propagationPolicy)) {
+    throw invalidError(subject, '', [fieldNotSupported('propagationPolicy', options.propagationPolicy, [...policies, 'nil'])])
+  }
+  if (options.propagationPolicy !== undefined && options.orphanDependents !== undefined) {
+    throw invalidError(subject, '', [{ type: 'Invalid', field: 'propagationPolicy', badValue: options.propagationPolicy, detail: 'orphanDependents and deletionPropagation cannot be both set' }])
+  }
+  if (options.gracePeriodSeconds !== undefined && !Number.isFinite(options.gracePeriodSeconds)) throw new StatusError('BadRequest', 'gracePeriodSeconds must be an integer')
+  return options
+}
+
+

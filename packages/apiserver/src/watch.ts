@@ -1,0 +1,249 @@
+import { fieldForbidden, fieldInvalid, invalidError, StatusError } from '@gantry/apimachinery'
+import type { FieldError } from '@gantry/apimachinery'
+import type { ByteSink, HttpResponse } from '@gantry/runtime'
+import type { Entry, StoreEvent } from '@gantry/storage'
+import { Compacted } from '@gantry/storage'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { integerOf, parseRevision, waitForRevision } from './list.ts'
+import type { Representation } from './negotiate.ts'
+import { apiVersion, decodeObject, listPrefix, servedBytes } from './object-bytes.ts'
+import type { RequestInfo } from './request-info.ts'
+import { isTrue } from './request-info.ts'
+import type { ApiObject, ResourceDefinition } from './resource.ts'
+import { transformed } from './respond.ts'
+import { selectionOf } from './selection.ts'
+import type { Selection } from './selection.ts'
+import type { ServerContext } from './server-context.ts'
+import { limits } from './server-context.ts'
+
+const minTimeoutSeconds = 1800
+const bookmarkEveryMs = 60_000
+const bookmarkBeforeEndMs = 2_000
+
+type EventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+
+interface WatchRequest {
+  /** undefined: replay the current state first. */
+  readonly after: number | undefined
+  readonly atLeast: number | undefined
+  readonly initialEvents: boolean
+  readonly bookmarks: boolean
+  /** The bookmark that ends the initial events (WatchList, L22, and L17's legacy form). */
+  readonly endsInitialEvents: boolean
+  readonly timeoutMs: number
+}
+
+/** GET ?watch of a collection: rows L14–L25. The answer's headers leave at once; each event is encoded once for all watchers that want the same form. */
+export async function watch(server: ServerContext, definition: ResourceDefinition, call: { readonly info: RequestInfo; readonly as: Representation; readonly signal: AbortSignal }): Promise<HttpResponse> {
+  const { info, as } = call
+  if (as.media === 'yaml') throw new StatusError('NotAcceptable', 'only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch')
+  const selection = selectionOf(definition, info.query)
+  const request = parseWatchRequest(server, info.query)
+  if (request.atLeast !== undefined) await waitForRevision(server, request.atLeast, call.signal)
+  return {
+    status: 200,
+    headers: {
+      'content-type': as.media === 'protobuf' ? 'application/vnd.kubernetes.protobuf;stream=watch' : 'application/json',
+      'cache-control': 'no-cache, private',
+    },
+    body: (sink) => new Watcher(server, definition, { selection, request, as, prefix: listPrefix(definition, info.namespace) }).run(sink),
+  }
+}
+
+function parseWatchRequest(server: ServerContext, query: URLSearchParams): WatchRequest {
+  const bookmarks = isTrue(query.get('allowWatchBookmarks'))
+  const match = query.get('resourceVersionMatch') ?? ''
+  const sendInitial = query.get('sendInitialEvents')
+  const revisionText = query.get('resourceVersion') ?? ''
+  const problems: FieldError[] = []
+  if (sendInitial === null) {
+    if (match !== '') problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'))
+  } else if (match === '') problems.push(fieldForbidden('sendInitialEvents', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
+  else if (match !== 'NotOlderThan') problems.push(fieldInvalid('resourceVersionMatch', match, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
+  if (problems.length > 0) throw invalidError({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems)
+  const timeoutSeconds = integerOf(query, 'timeoutSeconds') ?? 0
+  const timeoutMs = (timeoutSeconds > 0 ? timeoutSeconds : minTimeoutSeconds * (1 + server.ids.random())) * 1000
+  const revision = revisionText === '' ? 0 : parseRevision(revisionText)
+  if (sendInitial !== null) {
+    const initialEvents = isTrue(sendInitial)
+    return { after: initialEvents ? undefined : revision === 0 ? server.store.revision : revision, atLeast: revision === 0 ? undefined : revision, initialEvents, bookmarks, endsInitialEvents: initialEvents && bookmarks, timeoutMs }
+  }
+  const initialEvents = revision === 0
+  return { after: initialEvents ? undefined : revision, atLeast: undefined, initialEvents, bookmarks, endsInitialEvents: initialEvents && bookmarks, timeoutMs }
+}
+
+interface WatchPlan {
+  readonly selection: Selection
+  readonly request: WatchRequest
+  readonly as: Representation
+  readonly prefix: string
+}
+
+/** One open watch. */
+class Watcher {
+  readonly #server: ServerContext
+  readonly #definition: ResourceDefinition
+  readonly #plan: WatchPlan
+  /** The representation as a key of the shared event encodings. */
+  readonly #form: string
+
+  constructor(server: ServerContext, definition: ResourceDefinition, plan: WatchPlan) {
+    this.#server = server
+    this.#definition = definition
+    this.#plan = plan
+    const { as } = plan
+    this.#form = `${definition.version} ${as.media} ${as.transform} ${as.metaVersion} ${as.includeObject}`
+  }
+
+  async run(sink: ByteSink): Promise<void> {
+    const { request } = this.#plan
+    const ended = Promise.withResolvers<void>()
+    const end = (): void => ended.resolve()
+    sink.signal.addEventListener('abort', end, { once: true })
+    this.#server.stopping.addEventListener('abort', end, { once: true })
+    const cancels: (() => void)[] = []
+    try {
+      let after = request.after
+      if (request.initialEvents) after = await this.#replay(sink)
+      if (sink.signal.aborted || this.#server.stopping.aborted) return
+      const stop = this.#follow(sink, { after: after ?? this.#server.store.revision, end })
+      if (stop === undefined) return
+      cancels.push(stop, this.#server.clock.schedule(end, request.timeoutMs))
+      if (request.bookmarks) cancels.push(...this.#scheduleBookmarks(sink))
+      await ended.promise
+    } finally {
+      for (const cancel of cancels) cancel()
+      sink.signal.removeEventListener('abort', end)
+      this.#server.stopping.removeEventListener('abort', end)
+    }
+  }
+
+  /** The current state as ADDED events; returns its revision. */
+  async #replay(sink: ByteSink): Promise<number> {
+    const { selection, prefix, request } = this.#plan
+    const listing = this.#server.store.list({ prefix })
+    let sinceYield = 0
+    for (const entry of listing.entries) {
+      if (!selection.matches(entry)) continue
+      const line = this.#encode('ADDED', servedBytes(this.#definition, entry.value))
+      sinceYield += line.length
+      if (!sink.write(line)) await sink.drained()
+      else if (sinceYield > 256 * 1024) {
+        await nextTurn()
+        sinceYield = 0
+      }
+      if (sink.signal.aborted) break
+    }
+    if (request.endsInitialEvents) this.#bookmark(sink, listing.revision, true)
+    return listing.revision
+  }
+
+  #follow(sink: ByteSink, from: { readonly after: number; readonly end: () => void }): (() => void) | undefined {
+    let isOver = false
+    try {
+      return this.#server.store.watch({ prefix: this.#plan.prefix, after: from.after }, (events) => {
+        if (isOver) return
+        for (const event of events) {
+          const line = this.#lineOf(event)
+          if (line !== undefined) sink.write(line)
+        }
+        if (sink.bufferedBytes > limits.watchBufferBytes) {
+          this.#server.log.warn('a watcher did not keep up and was closed', { resource: this.#definition.plural, bufferedBytes: sink.bufferedBytes })
+          isOver = true
+          from.end()
+        }
+      })
+    } catch (error) {
+      if (!(error instanceof Compacted)) throw error
+      const status = new StatusError('Expired', `too old resource version: ${error.revision} (${error.compactedRevision})`).toStatus()
+      sink.write(this.#frame('ERROR', Buffer.from(JSON.stringify(status)), { apiVersion: 'v1', kind: 'Status' }))
+      return undefined
+    }
+  }
+
+  /** What one change means to this watcher: changes outside its selection are silent, crossing its border is an ADDED or a DELETED (L19). */
+  #lineOf(event: StoreEvent): Buffer | undefined {
+    const { selection } = this.#plan
+    const before = event.previous !== undefined && selection.matches(event.previous)
+    if (event.type === 'delete') return before ? this.#shared(event, 'DELETED') : undefined
+    const after = selection.matches(event.entry)
+    if (after) return this.#shared(event, before ? 'MODIFIED' : 'ADDED')
+    return before && event.previous !== undefined ? this.#encode('DELETED', servedBytes(this.#definition, atRevision(event.previous, event.revision))) : undefined
+  }
+
+  #shared(event: StoreEvent, type: EventType): Buffer {
+    let lines = encodings.get(event)
+    if (lines === undefined) encodings.set(event, (lines = new Map()))
+    const key = `${type} ${this.#form}`
+    let line = lines.get(key)
+    if (line === undefined) lines.set(key, (line = this.#encode(type, servedBytes(this.#definition, event.entry.value))))
+    return line
+  }
+
+  #encode(type: EventType, bytes: Buffer): Buffer {
+    const { as } = this.#plan
+    if (as.transform === 'none') return this.#frame(type, bytes, { apiVersion: apiVersion(this.#definition), kind: this.#definition.kind })
+    const object = JSON.parse(bytes.toString()) as ApiObject
+    return this.#frame(type, Buffer.from(JSON.stringify(transformed(this.#server, this.#definition, { object, as }))), { apiVersion: 'meta.k8s.io/v1', kind: 'Table' })
+  }
+
+  #frame(type: EventType, json: Buffer, of: { readonly apiVersion: string; readonly kind: string }): Buffer {
+    if (this.#plan.as.media === 'protobuf') {
+      const { codec } = this.#server
+      const object = JSON.parse(json.toString()) as Record<string, unknown>
+      const raw = of.kind === 'Status' ? codec.encodeStatus(object) : codec.encode(this.#definition.schema, object)
+      return codec.watchFrame(type, codec.encodeEnvelope(of.apiVersion, of.kind, raw))
+    }
+    return Buffer.concat([prefixes[type], json, suffix])
+  }
+
+  #scheduleBookmarks(sink: ByteSink): (() => void)[] {
+    const { clock, store } = this.#server
+    let cancelNext = (): void => {}
+    const again = (): void => {
+      cancelNext = clock.schedule(() => {
+        this.#bookmark(sink, store.revision, false)
+        again()
+      }, bookmarkEveryMs)
+    }
+    again()
+    const beforeEnd = this.#plan.request.timeoutMs - bookmarkBeforeEndMs
+    const cancelLast = beforeEnd > 0 && beforeEnd < bookmarkEveryMs ? clock.schedule(() => this.#bookmark(sink, store.revision, false), beforeEnd) : () => {}
+    return [() => cancelNext(), cancelLast]
+  }
+
+  #bookmark(sink: ByteSink, revision: number, endsInitialEvents: boolean): void {
+    const definition = this.#definition
+    const metadata = {
+      resourceVersion: String(revision),
+      creationTimestamp: null,
+      ...(endsInitialEvents ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
+    }
+    const object = { kind: definition.kind, apiVersion: apiVersion(definition), metadata } as unknown as ApiObject
+    const { as } = this.#plan
+    if (as.transform === 'table') {
+      const table = { kind: 'Table', apiVersion: `meta.k8s.io/${as.metaVersion}`, metadata: { resourceVersion: metadata.resourceVersion }, columnDefinitions: null, rows: [{ cells: [], object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata } }] }
+      sink.write(this.#frame('BOOKMARK', Buffer.from(JSON.stringify(table)), { apiVersion: 'meta.k8s.io/v1', kind: 'Table' }))
+      return
+    }
+    const shown = as.transform === 'metadata' ? transformed(this.#server, definition, { object, as }) : object
+    sink.write(this.#frame('BOOKMARK', Buffer.from(JSON.stringify(shown)), { apiVersion: apiVersion(definition), kind: definition.kind }))
+  }
+}
+
+/** Encodings of an event, shared by all watchers, gone with the event. */
+const encodings = new WeakMap<StoreEvent, Map<string, Buffer>>()
+
+function prefixOf(type: EventType): Buffer {
+  return Buffer.from(`{"type":"${type}","object":`)
+}
+
+const prefixes: Readonly<Record<EventType, Buffer>> = { ADDED: prefixOf('ADDED'), MODIFIED: prefixOf('MODIFIED'), DELETED: prefixOf('DELETED'), BOOKMARK: prefixOf('BOOKMARK'), ERROR: prefixOf('ERROR') }
+const suffix = Buffer.from('}\n')
+
+/** An object's last matching state, stamped with the revision that made it stop matching. */
+function atRevision(entry: Entry, revision: number): Buffer {
+  const object = decodeObject(entry)
+  object.metadata.resourceVersion = String(revision)
+  return Buffer.from(JSON.stringify(object))
+}
