@@ -21,3 +21,9 @@ export {
   subtractQuantities,
 } from './quantity.ts'
 export type { Quantity, QuantityFormat } from './quantity.ts'
+export { definitionsFromTable } from './builtin-types.ts'
+export type { BuiltinTypes, FieldFacts, KindFacts, TypeFacts, TypeShape, TypeTable } from './builtin-types.ts'
+export { createDecoder } from './decode.ts'
+export type { Decoded, DecodeOptions, Decoder } from './decode.ts'
+export { parseJson } from './parse-json.ts'
+export type { ParsedText, ParseOptions } from './parse-json.ts'

@@ -44,10 +44,14 @@ export interface Field {
   readonly required?: boolean | undefined
   /** Go's `omitempty`: an empty value is left out of the output. A field without it is always written, with its zero value if need be. */
   readonly omitEmpty?: boolean | undefined
+  /** Go's `omitzero`: a struct or time that is all zero is left out too. */
+  readonly omitZero?: boolean | undefined
   /** A Go pointer: an explicit zero value (`replicas: 0`) is different from an absent one and is kept. */
   readonly pointer?: boolean | undefined
   /** Protobuf field number; absent where a kind has no protobuf form. */
   readonly number?: number | undefined
+  /** Where Go inlines the struct that holds this field: the numbers of the messages around it, outermost first. */
+  readonly within?: readonly number[] | undefined
 }
 
 /** String keys, one schema for all values. */
@@ -73,6 +77,7 @@ export interface ListSchema extends Common {
 export interface RefSchema extends Common {
   readonly kind: 'ref'
   readonly ref: string
+  readonly mapType?: 'atomic' | 'granular' | undefined
   readonly patchStrategy?: string | undefined
 }
 
