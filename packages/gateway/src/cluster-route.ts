@@ -1,0 +1,71 @@
+import type { Handler, HttpRequest, HttpResponse, UpgradeHandler } from '@gantry/runtime'
+import type { Exchange, Route } from './exchange.ts'
+import { headersForHub } from './hub-headers.ts'
+import { statusResponse } from './status-response.ts'
+
+/** A cluster as the gateway's routes reach it. `hub`: its API trusts `HttpRequest.user`; `member`: it knows only its own stored credential. */
+export interface ClusterTarget {
+  readonly kind: 'hub' | 'member'
+  readonly handle: Handler
+  readonly upgrade: UpgradeHandler
+}
+
+const prefix = '/clusters/'
+const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
+/** The cluster and the path inside it. Percent encoding in the name is no name: routing and authorization read the very same bytes. */
+export function parseClusterPath(path: string): { readonly cluster: string; readonly rest: string } | undefined {
+  if (!path.startsWith(prefix)) return undefined
+  const slash = path.indexOf('/', prefix.length)
+  const cluster = slash === -1 ? path.slice(prefix.length) : path.slice(prefix.length, slash)
+  if (!label.test(cluster)) return undefined
+  return { cluster, rest: slash === -1 ? '/' : path.slice(slash) }
+}
+
+/** `/clusters/<name>/…`: the cluster's own API with the prefix taken off; bodies, streams and upgrades pass untouched. */
+export function clusterRoute(clusters: { get(name: string): ClusterTarget | undefined }): Route {
+  return {
+    path: prefix,
+    audience: 'hub', // identities of the local cluster may pass on to it; for members `serveTarget` insists on one of Gantry's
+    serve(exchange) {
+      const parsed = parseClusterPath(exchange.request.path)
+      const target = parsed === undefined ? undefined : clusters.get(parsed.cluster)
+      if (exchange.caller.kind === 'passThrough' && target?.kind !== 'hub') return Promise.resolve(statusResponse('Unauthorized', 'Unauthorized'))
+      if (parsed === undefined || target === undefined) {
+        return Promise.resolve(statusResponse('NotFound', `there is no cluster "${parsed?.cluster ?? ''}": "gantry cluster list" shows the known ones`))
+      }
+      return serveTarget(exchange, target, parsed.rest)
+    },
+  }
+}
+
+/** The hub's own API below its usual paths. */
+export function hubRoutes(hub: ClusterTarget): readonly Route[] {
+  const paths = ['/api', '/api/', '/apis', '/apis/', '/openapi/', '/version', '/version/', '/.well-known/', '/openid/', '/logs/', '/metrics']
+  return paths.map((path) => ({ path, audience: 'hub', serve: (exchange) => serveTarget(exchange, hub, exchange.request.path) }))
+}
+
+async function serveTarget(exchange: Exchange, target: ClusterTarget, path: string): Promise<HttpResponse> {
+  const { request, connection } = exchange
+  const inner: HttpRequest = target.kind === 'hub' ? forHub(exchange, path) : { ...request, path, peer: undefined, user: undefined }
+  if (connection === undefined) return target.handle(inner)
+  const { socket, head } = connection.take()
+  await target.upgrade(inner, socket, head)
+  return { status: 101, headers: {} }
+}
+
+function forHub({ request, caller }: Exchange, path: string): HttpRequest {
+  const { method, query, headers, body, signal, peer } = request
+  if (caller.kind !== 'platform') return { method, path, query, headers, body, signal, peer }
+  // The certificate stays behind too: one request has one identity.
+  return {
+    method,
+    path,
+    query,
+    headers: headersForHub(headers),
+    body,
+    signal,
+    peer: peer === undefined ? undefined : { address: peer.address },
+    user: caller.user,
+  }
+}

@@ -1,0 +1,262 @@
+import { StatusError } from '@gantry/apimachinery'
+import { header } from '@gantry/runtime'
+import type { ByteSink, Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
+import { auditUri, type AuditEvent, type AuditSink } from './audit.ts'
+import { defaultConcurrencyLimits, KeyedCounter, type ConcurrencyLimits } from './concurrency-limit.ts'
+import { writeUpgradeAnswer } from './edge/upgrade-answer.ts'
+import { Takeover, type Authenticator, type Authorizer, type Exchange, type Next, type Route, type Stage } from './exchange.ts'
+import type { Revocations } from './revocations.ts'
+import { createRouteTable } from './route-table.ts'
+import { crossOriginProblem } from './same-origin.ts'
+import { responseOf, statusResponse } from './status-response.ts'
+
+export interface PipelineDeps {
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly audit: AuditSink
+  /** Asked in order; the first that finds something decides. */
+  readonly authenticators: readonly Authenticator[]
+  readonly authorize: Authorizer
+  readonly revocations: Revocations
+}
+
+export interface PipelineOptions {
+  readonly routes: readonly Route[]
+  readonly limits?: Partial<ConcurrencyLimits> | undefined
+}
+
+/** The way of every request, ordinary or upgrade, from the edge to its route. */
+export function createPipeline(deps: PipelineDeps, options: PipelineOptions): { readonly handle: Handler; readonly upgrade: UpgradeHandler } {
+  const limits = { ...defaultConcurrencyLimits, ...options.limits }
+  const routeOf = createRouteTable(options.routes)
+
+  // prettier-ignore
+  const stages: readonly { readonly name: string; readonly stage: Stage }[] = [
+    { name: 'authenticate', stage: authenticate(deps) },        // says who asks; refuses nobody
+    { name: 'audit',        stage: audit(deps) },               // so that refusals are on record too
+    { name: 'limit',        stage: limit(limits) },
+    { name: 'authorize',    stage: authorize(deps) },           // deny by default
+    { name: 'revoke',       stage: endWhenRevoked(deps) },      // what streams ends with its credential
+    { name: 'route',        stage: (exchange) => route(exchange) },
+  ]
+  const enter = stages.reduceRight<Next>(
+    (next, { stage }) =>
+      (exchange) =>
+        stage(exchange, next),
+    unreachable,
+  )
+
+  function exchangeOf(request: HttpRequest, connection: Exchange['connection']): Exchange {
+    return {
+      request,
+      connection,
+      auditId: auditIdOf(request) ?? deps.ids.uid(),
+      startedMs: deps.clock.monotonicMs(),
+      route: routeOf(request.path),
+      caller: { kind: 'passThrough' },
+      decision: undefined,
+    }
+  }
+
+  async function run(exchange: Exchange): Promise<HttpResponse> {
+    try {
+      return await enter(exchange)
+    } catch (error) {
+      if (error instanceof StatusError) return responseOf(error)
+      throw error
+    }
+  }
+
+  return {
+    handle: (request) => run(exchangeOf(request, undefined)),
+    async upgrade(request, socket, head) {
+      const connection = new Takeover(socket, head)
+      const response = await run(exchangeOf(request, connection))
+      if (!connection.taken) await writeUpgradeAnswer(socket, response)
+    },
+  }
+}
+
+function unreachable(): never {
+  throw new Error('the last stage of the pipeline handed on')
+}
+
+function auditIdOf(request: HttpRequest): string | undefined {
+  const given = header(request.headers, 'audit-id')
+  return given !== undefined && /^[\w-]{8,64}$/.test(given) ? given : undefined
+}
+
+function authenticate(deps: Pick<PipelineDeps, 'authenticators'>): Stage {
+  return async (exchange, next) => {
+    for (const authenticator of deps.authenticators) {
+      const answer = authenticator(exchange.request)
+      const caller = answer instanceof Promise ? await answer : answer
+      if (caller === undefined) continue
+      exchange.caller = caller
+      break
+    }
+    return next(exchange)
+  }
+}
+
+function audit(deps: Pick<PipelineDeps, 'audit' | 'clock'>): Stage {
+  function write(exchange: Exchange, stage: AuditEvent['stage'], status: number): void {
+    const { request, caller } = exchange
+    deps.audit.write({
+      time: deps.clock.now().toISOString(),
+      auditID: exchange.auditId,
+      stage,
+      ...(caller.kind === 'platform' ? { user: caller.user.username, groups: caller.user.groups, credential: caller.credential.id } : {}),
+      sourceIP: request.peer?.address,
+      userAgent: header(request.headers, 'user-agent')?.slice(0, 256),
+      method: exchange.connection === undefined ? request.method : `${request.method} (upgrade)`,
+      uri: auditUri(request.path, request.query),
+      decision: exchange.decision === undefined ? 'pass' : exchange.decision.allowed ? 'allow' : 'deny',
+      reason: exchange.decision?.reason,
+      status,
+      latencyMs: Math.round((deps.clock.monotonicMs() - exchange.startedMs) * 100) / 100,
+    })
+  }
+  return async (exchange, next) => {
+    if (exchange.route?.audited === false) return next(exchange)
+    if (exchange.connection !== undefined) exchange.connection.onTaken = () => write(exchange, 'started', 101)
+    let response: HttpResponse
+    try {
+      response = await next(exchange)
+    } catch (error) {
+      write(exchange, 'complete', error instanceof StatusError ? error.code : 500)
+      throw error
+    }
+    if (exchange.connection?.taken === true) {
+      write(exchange, 'ended', response.status)
+      return response
+    }
+    const { body } = response
+    if (typeof body !== 'function') {
+      write(exchange, 'complete', response.status)
+      return response
+    }
+    write(exchange, 'started', response.status)
+    return {
+      ...response,
+      async body(sink) {
+        try {
+          await body(sink)
+        } finally {
+          write(exchange, 'ended', response.status)
+        }
+      },
+    }
+  }
+}
+
+function limit(limits: ConcurrencyLimits): Stage {
+  const running = new KeyedCounter()
+  const streaming = new KeyedCounter()
+  return async (exchange, next) => {
+    const { caller, request } = exchange
+    const key = caller.kind === 'platform' ? caller.credential.id : `address ${request.peer?.address ?? ''}`
+    const counter = exchange.connection === undefined ? running : streaming
+    const perCaller = exchange.connection === undefined ? limits.perCaller : limits.streamsPerCaller
+    if (running.total >= limits.total || counter.of(key) >= perCaller || streaming.of(key) >= limits.streamsPerCaller) {
+      return statusResponse('TooManyRequests', 'too many requests at once, please try again later', { retryAfterSeconds: 1 })
+    }
+    counter.add(key)
+    try {
+      const response = await next(exchange)
+      const { body } = response
+      if (typeof body !== 'function') return response
+      return {
+        ...response,
+        async body(sink: ByteSink) {
+          streaming.add(key)
+          try {
+            await body(sink)
+          } finally {
+            streaming.remove(key)
+          }
+        },
+      }
+    } finally {
+      counter.remove(key)
+    }
+  }
+}
+
+function authorize(deps: Pick<PipelineDeps, 'authorize'>): Stage {
+  return async (exchange, next) => {
+    const { caller, route: found, request } = exchange
+    if (found === undefined) return notFound(request)
+    if (found.audience === 'anyone') return next(exchange)
+    if (caller.kind === 'refused') return deny(exchange, statusResponse('Unauthorized', caller.message), caller.message)
+    if (caller.kind === 'passThrough') {
+      // An identity of the local cluster means nothing elsewhere; the hub itself checks it (and anonymous).
+      return found.audience === 'hub' ? next(exchange) : deny(exchange, statusResponse('Unauthorized', 'Unauthorized'), 'no identity of this platform')
+    }
+    const forged = caller.credential.kind === 'cookie' ? crossOriginProblem(request, exchange.connection !== undefined) : undefined
+    if (forged !== undefined) return deny(exchange, statusResponse('Forbidden', `the request is refused because ${forged}`), forged)
+    const decision = deps.authorize(exchange)
+    exchange.decision = decision instanceof Promise ? await decision : decision
+    if (exchange.decision.allowed) return next(exchange)
+    return statusResponse('Forbidden', `User "${caller.user.username}" may not ${request.method} ${request.path}: ${exchange.decision.reason}`)
+  }
+}
+
+function deny(exchange: Exchange, response: HttpResponse, reason: string): HttpResponse {
+  exchange.decision = { allowed: false, reason }
+  return response
+}
+
+function endWhenRevoked(deps: Pick<PipelineDeps, 'revocations'>): Stage {
+  return async (exchange, next) => {
+    const { caller, connection } = exchange
+    if (caller.kind !== 'platform') return next(exchange)
+    if (connection !== undefined) {
+      using hold = deps.revocations.hold(caller.credential.id)
+      hold.signal.addEventListener('abort', () => connection.socket.destroy(), { once: true })
+      return await next(exchange)
+    }
+    const response = await next(exchange)
+    const { body } = response
+    if (typeof body !== 'function') return response
+    return {
+      ...response,
+      async body(sink) {
+        using hold = deps.revocations.hold(caller.credential.id)
+        const revoked = Promise.withResolvers<never>()
+        hold.signal.addEventListener('abort', () => revoked.reject(hold.signal.reason), { once: true })
+        const signal = AbortSignal.any([sink.signal, hold.signal])
+        const held: ByteSink = {
+          write: (chunk) => !hold.signal.aborted && sink.write(chunk),
+          drained: () => sink.drained(),
+          get bufferedBytes() {
+            return sink.bufferedBytes
+          },
+          signal,
+        }
+        // The producer is told, and not waited for: a revoked watch ends now, whatever the producer does.
+        await Promise.race([body(held), revoked.promise])
+      },
+    }
+  }
+}
+
+async function route(exchange: Exchange): Promise<HttpResponse> {
+  const response = await (exchange.route?.serve(exchange) ?? notFound(exchange.request))
+  // A page of a member (or of the hub) shown in the console's origin must not act for its user (class 20, 23).
+  const confined = exchange.caller.kind === 'platform' && exchange.caller.credential.kind === 'cookie' && exchange.route?.audience !== 'anyone'
+  return {
+    status: response.status,
+    headers: {
+      ...response.headers,
+      'audit-id': response.headers['audit-id'] ?? exchange.auditId,
+      ...(confined ? { 'content-security-policy': "sandbox; default-src 'none'", 'x-content-type-options': 'nosniff' } : {}),
+    },
+    body: response.body,
+  }
+}
+
+function notFound(request: HttpRequest): HttpResponse {
+  return statusResponse('NotFound', `the server could not find the requested resource ${request.path}`)
+}

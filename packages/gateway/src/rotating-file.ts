@@ -1,0 +1,101 @@
+import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Clock } from '@gantry/runtime'
+
+export interface RotatingFileOptions {
+  readonly file: string
+  /** A file that has reached this size becomes `file.1`, `file.1` becomes `file.2` … */
+  readonly maxBytes: number
+  /** Files kept beside the current one; the oldest is removed. */
+  readonly keep: number
+  /** Text that waits for the disk; past it lines are dropped and counted. */
+  readonly bufferBytes?: number | undefined
+  /** How long a line may wait to leave together with others. */
+  readonly flushMs?: number | undefined
+}
+
+/** Lines to a file of bounded size, mode 0600. Writing never waits and never throws; disposing flushes what is left. */
+export interface RotatingFile extends AsyncDisposable {
+  write(line: string): void
+  /** Lines lost so far, because the disk was slower than the writers or refused. */
+  readonly dropped: number
+}
+
+/** Opens (and creates) the file; rejects when its folder cannot be written. */
+export async function openRotatingFile(
+  deps: { readonly clock: Clock; readonly onError: (error: unknown) => void },
+  options: RotatingFileOptions,
+): Promise<RotatingFile> {
+  const bufferBytes = options.bufferBytes ?? 4 << 20
+  await mkdir(dirname(options.file), { recursive: true, mode: 0o700 })
+  let handle: FileHandle = await open(options.file, 'a', 0o600)
+  let size = (await handle.stat()).size
+  let waiting: string[] = []
+  let waitingBytes = 0
+  let dropped = 0
+  let flushing: Promise<void> | undefined
+  let scheduled: (() => void) | undefined
+  let closed = false
+
+  async function rotate(): Promise<void> {
+    await handle.close()
+    await rm(`${options.file}.${options.keep}`, { force: true })
+    for (let age = options.keep - 1; age >= 0; age--) {
+      const from = age === 0 ? options.file : `${options.file}.${age}`
+      const exists = await stat(from).then(
+        () => true,
+        () => false,
+      )
+      if (exists) await rename(from, `${options.file}.${age + 1}`)
+    }
+    handle = await open(options.file, 'a', 0o600)
+    size = 0
+  }
+
+  async function flush(): Promise<void> {
+    while (waiting.length > 0) {
+      const lines = waiting
+      const text = Buffer.from(lines.join(''))
+      waiting = []
+      waitingBytes = 0
+      try {
+        if (size > 0 && size + text.length > options.maxBytes) await rotate()
+        await handle.appendFile(text)
+        size += text.length
+      } catch (error) {
+        dropped += lines.length
+        deps.onError(error)
+      }
+    }
+  }
+
+  function flushNow(): Promise<void> {
+    scheduled?.()
+    scheduled = undefined
+    flushing ??= flush().finally(() => {
+      flushing = undefined
+    })
+    return flushing
+  }
+
+  return {
+    write(line) {
+      if (closed || waitingBytes + line.length > bufferBytes) {
+        dropped++
+        return
+      }
+      waiting.push(line)
+      waitingBytes += line.length
+      if (flushing === undefined) scheduled ??= deps.clock.schedule(() => void flushNow(), options.flushMs ?? 50)
+    },
+    get dropped() {
+      return dropped
+    },
+    async [Symbol.asyncDispose]() {
+      if (closed) return
+      closed = true
+      await flushNow()
+      await handle.close()
+    },
+  }
+}
