@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { execFile } from 'node:child_process'
 
 const pollMs = 50
 /** How long a process may take to end by itself before it is killed. */
@@ -16,7 +15,7 @@ export interface Daemon {
   readonly pid: number
   readonly logFile: string
   /** Undefined while it runs. */
-  ended(): string | undefined
+  readonly ended: () => string | undefined
 }
 
 export async function startDaemon(options: {
