@@ -13,7 +13,7 @@ export interface SqliteStoreDeps {
 }
 
 export interface SqliteStoreOptions extends StoreOptions {
-  /** Ends the growth of the file at this many pages of 4 KiB: writes beyond it fail as on a full disk. */
+  /** Ends the growth of the file at this many pages of 8 KiB: writes beyond it fail as on a full disk. */
   readonly maxPageCount?: number | undefined
 }
 

@@ -21,7 +21,9 @@ function failureOf(error: unknown): SqliteFailure {
   return { message: error instanceof Error ? error.message : String(error), code: typeof code === 'number' ? code : undefined }
 }
 
-function sendRows(file: SqliteFile): void {
+/** Sends every row; returns the newest revision ever committed. */
+function sendRows(file: SqliteFile): number {
+  let revision = file.markedRevision
   let chunk: Write[] = []
   let bytes = 0
   function flush(): void {
@@ -36,9 +38,11 @@ function sendRows(file: SqliteFile): void {
   for (const row of file.rows()) {
     chunk.push(row)
     bytes += row.value.length
+    revision = Math.max(revision, row.revision)
     if (bytes >= rowChunkBytes) flush()
   }
   flush()
+  return revision
 }
 
 function serve(file: SqliteFile): void {
@@ -68,8 +72,7 @@ function serve(file: SqliteFile): void {
 try {
   const file = new SqliteFile(options)
   try {
-    sendRows(file)
-    answer({ type: 'open', revision: file.revision })
+    answer({ type: 'open', revision: sendRows(file) })
   } catch (error) {
     file.close()
     throw error

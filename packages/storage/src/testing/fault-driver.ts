@@ -20,7 +20,7 @@ export class FaultDriver implements StoreDriver {
     const held = Promise.withResolvers<void>()
     this.#held = held
     return () => {
-      this.#held = undefined
+      if (this.#held === held) this.#held = undefined
       held.resolve()
     }
   }
