@@ -1,2 +1,3 @@
+export type * from './generated/types.ts'
 export type { AttachOptions, ContainerTarget, ExecOptions, LogOptions, NodeBackend, PodTarget } from './node-backend.ts'
 export { resources } from './resources.ts'
