@@ -1,7 +1,5 @@
 export { auditUri } from './audit.ts'
 export type { AuditEvent, AuditSink } from './audit.ts'
-export { Bulkhead, deadline } from './bulkhead.ts'
-export type { BulkheadOptions } from './bulkhead.ts'
 export { clusterRoute, hubRoutes, parseClusterPath } from './cluster-route.ts'
 export type { ClusterTarget } from './cluster-route.ts'
 export type { ConcurrencyLimits } from './concurrency-limit.ts'

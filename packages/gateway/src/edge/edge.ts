@@ -198,7 +198,12 @@ export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Ed
     socket.setKeepAlive(true, 30_000)
     socket.once('close', () => sockets.delete(socket))
   })
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => void writeUpgradeAnswer(socket, answerToBrokenRequest(error)))
+  const broken = new WeakSet<Duplex>()
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    if (broken.has(socket)) return // the rest of the same broken request
+    broken.add(socket)
+    void writeUpgradeAnswer(socket, answerToBrokenRequest(error))
+  })
   server.on('tlsClientError', (error) => deps.log.debug('a TLS handshake failed', { error: error.message }))
   server.on('unknownProtocol', (socket) => socket.destroy())
 
@@ -239,7 +244,11 @@ export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Ed
   }
 }
 
-type SecureServer = ReturnType<typeof createSecureServer> & { maxConnections: number; closeIdleConnections?(): void }
+type SecureServer = ReturnType<typeof createSecureServer> & {
+  maxConnections: number
+  closeIdleConnections?(): void
+  shouldUpgradeCallback(incoming: IncomingMessage): boolean
+}
 
 function createServer(options: EdgeOptions, limits: EdgeLimits): SecureServer {
   const server = createSecureServer({
@@ -265,8 +274,9 @@ function createServer(options: EdgeOptions, limits: EdgeLimits): SecureServer {
     connectionsCheckingInterval: Math.min(5_000, Math.ceil(limits.headersTimeoutMs / 2)),
     requireHostHeader: true,
     insecureHTTPParser: false,
-    shouldUpgradeCallback: (incoming: IncomingMessage) => upgradeProtocols.has((incoming.headers.upgrade ?? '').toLowerCase()),
   } as Parameters<typeof createSecureServer>[0]) as SecureServer
+  // The HTTP/1.1 half reads this off the server; as an option the HTTP/2 server would drop it.
+  server.shouldUpgradeCallback = (incoming) => upgradeProtocols.has((incoming.headers.upgrade ?? '').toLowerCase())
   server.maxConnections = limits.connections
   server.setTimeout(0)
   return server
@@ -285,6 +295,8 @@ function listen(server: SecureServer, options: EdgeOptions): Promise<void> {
 function requestOfH1(incoming: IncomingMessage, signal: AbortSignal, about: { readonly peer: Peer; readonly limits: EdgeLimits }): HttpRequest {
   const { path, query } = parseTarget(incoming.url ?? '', about.limits.targetBytes)
   const headers = headersFromRaw(incoming.rawHeaders, about.limits.headerCount)
+  // Anything but plain chunks ends where the connection does: two readers could disagree where the next request starts.
+  if ((headers['transfer-encoding'] ?? 'chunked') !== 'chunked') throw new BadHeaders('the transfer encoding is not supported')
   const length = headers['content-length'] as string | undefined
   const body = (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined ? bodyOfSocket(incoming, length) : undefined
   return { method: incoming.method ?? 'GET', path, query, headers, body, signal, peer: about.peer }

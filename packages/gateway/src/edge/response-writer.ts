@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Writable } from 'node:stream'
 import type { ByteSink, HttpHeaders, HttpRequest, HttpResponse } from '@gantry/runtime'
 
@@ -55,7 +55,7 @@ export function outgoingH2(stream: ServerHttp2Stream): Outgoing {
       if (body !== undefined && body.length > 0) stream.end(body)
     },
     flush() {}, // respond() has sent them
-    break: () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+    break: () => void stream.destroy(new Error('the answer was cut off')), // close() would send END_STREAM first: a clean end
   }
 }
 
