@@ -46,8 +46,11 @@ function capitalized(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
+// Whose types keep their short name when another group has one of that name too.
+const nameOwners = ['core', 'meta', 'rbac']
+
 /**
- * The short name where one type alone has it, or core's or meta's type has. Otherwise the group stands before it (`EventsEvent`), and the version as well for all but the
+ * The short name where one type alone has it, or the type of a name owner has. Otherwise the group stands before it (`EventsEvent`), and the version as well for all but the
  * newest version of a group (`AutoscalingV1HorizontalPodAutoscaler`; the newest keeps the short name when no other group wants it).
  */
 function nameTypes(definitions: readonly string[]): ReadonlyMap<string, string> {
@@ -55,7 +58,7 @@ function nameTypes(definitions: readonly string[]): ReadonlyMap<string, string> 
   const names = new Map<string, string>()
   for (const [name, sharing] of byName) {
     const groups = new Set(sharing.map((definition) => partsOf(definition).group))
-    const owner = groups.has('core') ? 'core' : groups.has('meta') ? 'meta' : groups.size === 1 ? [...groups][0] : undefined
+    const owner = groups.size === 1 ? [...groups][0] : nameOwners.find((group) => groups.has(group))
     for (const group of groups) {
       const versions = sharing.filter((definition) => partsOf(definition).group === group).toSorted((a, b) => (a < b ? 1 : -1))
       for (const [age, definition] of versions.entries()) {
@@ -84,13 +87,19 @@ function generate(table: TypeTable): string {
     return type
   }
 
+  /** Go says omitempty of a `spec` that cannot be empty: a Pod without containers does not exist. */
+  function isWholeSpec(field: FieldFacts): boolean {
+    const fields = field.type.ref === undefined ? [] : (table.types[field.type.ref]?.fields ?? [])
+    return field.name === 'spec' && field.pointer !== true && fields.some((inner) => inner.required === true)
+  }
+
   function propertyOf(field: FieldFacts, isKind: boolean): string {
     const name = /^[\w$]+$/.test(field.name) ? field.name : `'${field.name}'`
     if (isKind && (field.name === 'kind' || field.name === 'apiVersion')) return `  ${name}?: string`
     if (isKind && field.name === 'metadata') return `  ${name}: ObjectMeta`
     const type = typeOf(field.enum === undefined ? field.type : { ...field.type, enum: field.enum })
     const isNullable = field.type.k === 'Time' && field.pointer !== true && field.omitZero !== true
-    return field.required === true ? `  ${name}: ${type}` : `  ${name}?: ${type}${isNullable ? ' | null' : ''} | undefined`
+    return field.required === true || isWholeSpec(field) ? `  ${name}: ${type}` : `  ${name}?: ${type}${isNullable ? ' | null' : ''} | undefined`
   }
 
   function interfaceOf(definition: string, facts: TypeFacts): string {

@@ -316,7 +316,7 @@ export interface DaemonSet {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  spec?: DaemonSetSpec | undefined
+  spec: DaemonSetSpec
   status?: DaemonSetStatus | undefined
 }
 
@@ -371,7 +371,7 @@ export interface Deployment {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  spec?: DeploymentSpec | undefined
+  spec: DeploymentSpec
   status?: DeploymentStatus | undefined
 }
 
@@ -429,7 +429,7 @@ export interface ReplicaSet {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  spec?: ReplicaSetSpec | undefined
+  spec: ReplicaSetSpec
   status?: ReplicaSetStatus | undefined
 }
 
@@ -492,7 +492,7 @@ export interface StatefulSet {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  spec?: StatefulSetSpec | undefined
+  spec: StatefulSetSpec
   status?: StatefulSetStatus | undefined
 }
 
@@ -1031,7 +1031,7 @@ export interface Job {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  spec?: JobSpec | undefined
+  spec: JobSpec
   status?: JobStatus | undefined
 }
 
@@ -1091,7 +1091,7 @@ export interface JobStatus {
 /** io.k8s.api.batch.v1.JobTemplateSpec */
 export interface JobTemplateSpec {
   metadata?: ObjectMeta | undefined
-  spec?: JobSpec | undefined
+  spec: JobSpec
 }
 
 /** io.k8s.api.batch.v1.PodFailurePolicy */
@@ -1898,7 +1898,7 @@ export interface LimitRange {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  spec?: LimitRangeSpec | undefined
+  spec: LimitRangeSpec
 }
 
 /** io.k8s.api.core.v1.LimitRangeItem */
@@ -2320,7 +2320,7 @@ export interface Pod {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  spec?: PodSpec | undefined
+  spec: PodSpec
   status?: PodStatus | undefined
 }
 
@@ -2601,7 +2601,7 @@ export interface PodTemplateList {
 /** io.k8s.api.core.v1.PodTemplateSpec */
 export interface PodTemplateSpec {
   metadata?: ObjectMeta | undefined
-  spec?: PodSpec | undefined
+  spec: PodSpec
 }
 
 /** io.k8s.api.core.v1.PortStatus */
@@ -3329,7 +3329,7 @@ export interface FlowSchema {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  spec?: FlowSchemaSpec | undefined
+  spec: FlowSchemaSpec
   status?: FlowSchemaStatus | undefined
 }
 
@@ -3400,7 +3400,7 @@ export interface PriorityLevelConfiguration {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  spec?: PriorityLevelConfigurationSpec | undefined
+  spec: PriorityLevelConfigurationSpec
   status?: PriorityLevelConfigurationStatus | undefined
 }
 
@@ -3799,7 +3799,7 @@ export interface ClusterRoleBinding {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  subjects?: RbacSubject[] | undefined
+  subjects?: Subject[] | undefined
   roleRef: RoleRef
 }
 
@@ -3841,7 +3841,7 @@ export interface RoleBinding {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  subjects?: RbacSubject[] | undefined
+  subjects?: Subject[] | undefined
   roleRef: RoleRef
 }
 
@@ -3869,7 +3869,7 @@ export interface RoleRef {
 }
 
 /** io.k8s.api.rbac.v1.Subject */
-export interface RbacSubject {
+export interface Subject {
   kind: string
   apiGroup?: string | undefined
   name: string
@@ -4898,7 +4898,7 @@ export interface APIService {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  spec?: APIServiceSpec | undefined
+  spec: APIServiceSpec
   status?: APIServiceStatus | undefined
 }
 
