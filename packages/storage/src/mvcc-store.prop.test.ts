@@ -134,7 +134,7 @@ class Run {
         assert.equal(event.previous?.revision, this.#model.at(event.revision - 1, event.entry.key).find((state) => state.key === event.entry.key)?.revision)
       }
     }
-    const held = [...this.#driver.rows].map(([key, row]) => [key, row.revision]).sort()
+    const held = [...this.#driver.rows].map(([key, row]) => [key, row.revision] as const).sort(([a], [b]) => (a < b ? -1 : 1))
     assert.deepEqual(
       held,
       this.#model.at(Infinity, '').map((state) => [state.key, state.revision]),

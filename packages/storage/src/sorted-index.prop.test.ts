@@ -20,7 +20,7 @@ test('ranks and ranges agree with a sorted array through thousands of inserts an
       const sorted = [...keys].sort()
 
       assert.deepEqual(
-        [...index.slice(0, Infinity)].map((item) => item.key),
+        Array.from(index.slice(0, Infinity), (item) => item.key),
         sorted,
       )
       assert.equal(index.size, sorted.length)
@@ -31,7 +31,7 @@ test('ranks and ranges agree with a sorted array through thousands of inserts an
         assert.equal(index.rankAfterPrefix(prefix), rank + sorted.filter((key) => key.startsWith(prefix)).length)
       }
       assert.deepEqual(
-        [...index.slice(700, 1500)].map((item) => item.key),
+        Array.from(index.slice(700, 1500), (item) => item.key),
         sorted.slice(700, 1500),
       )
     }),

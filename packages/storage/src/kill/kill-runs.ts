@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { silentLogger, systemClock } from '@gantry/runtime'
+import { openSqliteStore } from '../sqlite/sqlite-store.ts'
+import { isRecordOf, randomFrom } from './kill-record.ts'
+
+const writer = join(import.meta.dirname, 'kill-writer.ts')
+// Two at a time: the machine that must hold this has two cores.
+const lanes = 2
+const startsWithinMs = 300
+
+interface Attempt {
+  readonly type: 'put' | 'delete'
+  readonly revision: number
+  readonly key: string
+}
+
+interface Story {
+  readonly attempts: Attempt[]
+  readonly acknowledged: number[]
+}
+
+export interface KillTotals {
+  readonly runs: number
+  readonly attempted: number
+  readonly acknowledged: number
+  /** Writes that were on the disk although their writer died before it could say so. */
+  readonly unannounced: number
+}
+
+/**
+ * Kills a writing process `runs` times with SIGKILL and opens its file after each: the file must hold exactly the writes up to some revision, at least
+ * all acknowledged ones. A file goes on into the next run, so that each also starts from what a kill left behind.
+ */
+export async function runKills(options: { readonly runs: number; readonly seed: number }): Promise<KillTotals> {
+  const folder = await mkdtemp(join(tmpdir(), 'gantry-kill-'))
+  try {
+    const totals = await Promise.all(
+      Array.from({ length: lanes }, (_, lane) => {
+        const runs = Math.ceil((options.runs - lane) / lanes)
+        return runLane(join(folder, `${lane}.db`), { runs, seed: options.seed + lane })
+      }),
+    )
+    return {
+      runs: sum(totals.map((total) => total.runs)),
+      attempted: sum(totals.map((total) => total.attempted)),
+      acknowledged: sum(totals.map((total) => total.acknowledged)),
+      unannounced: sum(totals.map((total) => total.unannounced)),
+    }
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function runLane(file: string, options: { readonly runs: number; readonly seed: number }): Promise<KillTotals> {
+  const random = randomFrom(options.seed)
+  const state = new Map<string, number>()
+  let revision = 1
+  let attempted = 0
+  let acknowledged = 0
+  let unannounced = 0
+  for (let run = 0; run < options.runs; run++) {
+    const story = await killOnce(file, random)
+    const newRevision = await verify(file, { state, revision, story })
+    attempted += story.attempts.length
+    acknowledged += story.acknowledged.length
+    unannounced += story.attempts.filter((attempt) => attempt.revision <= newRevision).length - story.acknowledged.length
+    revision = newRevision
+  }
+  return { runs: options.runs, attempted, acknowledged, unannounced }
+}
+
+/** One life of the writer: most end after a random number of acknowledgements, some at a random time, which may be before the file is open. */
+async function killOnce(file: string, random: () => number): Promise<Story> {
+  const child = spawn(process.execPath, [writer, file, String(Math.floor(random() * 2 ** 31))], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const exited = new Promise<NodeJS.Signals | null>((resolve) => child.once('exit', (_code, signal) => resolve(signal)))
+  const story: Story = { attempts: [], acknowledged: [] }
+  let complaint = ''
+  child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()))
+  const isTimed = random() < 0.2
+  const killAfter = isTimed ? Infinity : Math.floor(random() ** 2 * 400)
+  const cancel = isTimed ? systemClock.schedule(() => child.kill('SIGKILL'), random() * startsWithinMs) : () => {}
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [mark, ...words] = line.split(' ')
+    if (mark === '?' && words.length === 3) {
+      const [type, revision, key] = words
+      story.attempts.push({ type: type === 'delete' ? 'delete' : 'put', revision: Number(revision), key: key! })
+    } else if (mark === '!') story.acknowledged.push(Number(words[0]))
+    else throw new Error(`the writer said "${line}"`)
+    if (story.acknowledged.length >= killAfter) child.kill('SIGKILL')
+  }
+  cancel()
+  assert.equal(await exited, 'SIGKILL', `the writer ended by itself: ${complaint}`)
+  return story
+}
+
+/** Opens the file, checks it against the story and brings `state` (key to revision) up to date; returns the file's revision. */
+async function verify(file: string, expected: { readonly state: Map<string, number>; readonly revision: number; readonly story: Story }): Promise<number> {
+  const { state, revision, story } = expected
+  await using store = await openSqliteStore({ file, clock: systemClock, log: silentLogger })
+  assert.ok(store.revision >= revision, `the revision went back from ${revision} to ${store.revision}`)
+  const newestAcknowledged = Math.max(0, ...story.acknowledged)
+  assert.ok(store.revision >= newestAcknowledged, `revision ${newestAcknowledged} was acknowledged, the file ends at ${store.revision}`)
+  for (const attempt of story.attempts) {
+    assert.ok(attempt.revision > revision, `revision ${attempt.revision} was given again after ${revision}`)
+    if (attempt.revision > store.revision) continue
+    if (attempt.type === 'put') state.set(attempt.key, attempt.revision)
+    else state.delete(attempt.key)
+  }
+  const { entries } = store.list({ prefix: '' })
+  for (const entry of entries) assert.ok(isRecordOf(entry.value, entry.key, entry.revision), `the value of ${entry.key} at ${entry.revision} is torn`)
+  assert.deepEqual(new Map(entries.map((entry) => [entry.key, entry.revision])), new Map([...state].sort(([a], [b]) => (a < b ? -1 : 1))))
+  return store.revision
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

@@ -1,0 +1,32 @@
+import { writeSync } from 'node:fs'
+import { silentLogger, systemClock } from '@gantry/runtime'
+import { openSqliteStore } from '../sqlite/sqlite-store.ts'
+import { keyOf, randomFrom, recordOf } from './kill-record.ts'
+
+// The process that gets killed: writes at random until then. Prints each write before it is sent (`?`) and after it was acknowledged (`!`).
+const writers = 16
+const keys = 60
+
+const [file, seed] = process.argv.slice(2)
+if (file === undefined || seed === undefined) throw new Error('usage: kill-writer.ts FILE SEED')
+
+const random = randomFrom(Number(seed))
+const store = await openSqliteStore({ file, clock: systemClock, log: silentLogger })
+
+async function write(): Promise<void> {
+  const key = keyOf(Math.floor(random() * keys))
+  const latest = store.latest(key)
+  const type = latest !== undefined && random() < 0.3 ? 'delete' : 'put'
+  const sizeBytes = Math.floor(random() * (random() < 0.05 ? 200_000 : 3_000))
+  const entry = await store[type](key, latest?.revision ?? 0, (revision) => {
+    writeSync(1, `? ${type} ${revision} ${key}\n`)
+    return recordOf(key, revision, sizeBytes)
+  })
+  writeSync(1, `! ${entry.revision}\n`)
+}
+
+async function writeForever(): Promise<never> {
+  for (;;) await write()
+}
+
+await Promise.all(Array.from({ length: writers }, writeForever))

@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
+import { test } from 'node:test'
+import { runKills } from './kill-runs.ts'
+
+// RUNS and SEED change how often and what. SIGKILL spares what the kernel holds: that SQLite waits for the disk is a matter of `synchronous = FULL`.
+test('loses no acknowledged write in hundreds of kills', async (context) => {
+  const runs = Number(process.env['RUNS'] ?? 300)
+  const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
+  context.diagnostic(`seed ${seed}, ${runs} runs`)
+
+  const totals = await runKills({ runs, seed })
+
+  context.diagnostic(JSON.stringify(totals))
+  assert.ok(totals.acknowledged > runs)
+})
