@@ -1,0 +1,39 @@
+import type { HttpHeaders } from '@gantry/runtime'
+
+// RFC 9110 §7.6.1: these belong to one connection. A proxy that passes them on lets a caller switch off headers that the next hop relies on.
+const hopByHop: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/**
+ * The headers that may pass to the next hop: without the hop-by-hop ones, everything `Connection` names, HTTP/2 pseudo headers, and `without`.
+ * Nothing is ever added.
+ */
+export function endToEndHeaders(headers: HttpHeaders, without: readonly string[] = []): Record<string, string | string[]> {
+  const passed: Record<string, string | string[]> = {}
+  const named = connectionOptions(headers)
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || name.startsWith(':')) continue
+    const lower = name.toLowerCase()
+    if (hopByHop.has(lower) || lower.startsWith('proxy-') || named.has(lower) || without.includes(lower)) continue
+    passed[lower] = typeof value === 'string' ? value : [...value]
+  }
+  return passed
+}
+
+function connectionOptions(headers: HttpHeaders): ReadonlySet<string> {
+  const value = headers['connection']
+  if (value === undefined) return none
+  const text = typeof value === 'string' ? value : value.join(',')
+  return new Set(text.split(',').map((option) => option.trim().toLowerCase()))
+}
+
+const none: ReadonlySet<string> = new Set()

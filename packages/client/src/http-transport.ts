@@ -1,0 +1,208 @@
+import { Readable } from 'node:stream'
+import { systemClock } from '@gantry/runtime'
+import { StatusError } from '@gantry/apimachinery'
+import { createDialer } from './dialer.ts'
+import { endToEndHeaders } from './hop-headers.ts'
+import { createExchange } from './exchange.ts'
+import { Slots } from './slots.ts'
+import { explainNetworkError, transportError } from './transport-failure.ts'
+import { createUpgrader } from './upgrader.ts'
+import type { Pool } from 'undici'
+import type { Clock, Handler, HttpRequest, HttpResponse, UpgradeHandler } from '@gantry/runtime'
+
+export interface HttpTransportOptions {
+  /** `https://host[:port][/prefix]` or `http://…`. The prefix goes before every path. */
+  readonly server: string
+  /** PEM bundle that must have signed the server's certificate; without it the system's authorities count. */
+  readonly ca?: string | Buffer | undefined
+  /** Client certificate and key, PEM. */
+  readonly cert?: string | Buffer | undefined
+  readonly key?: string | Buffer | undefined
+  /** Asked for every request. When it gives one, it replaces any Authorization header of the caller. */
+  readonly token?: (() => string | undefined) | undefined
+  /** Name the certificate must have, when it is not the host of `server`. */
+  readonly serverName?: string | undefined
+  readonly insecureSkipTlsVerify?: boolean | undefined
+  /** `http://` or `https://` proxy, asked with CONNECT. */
+  readonly proxyUrl?: string | undefined
+  /** Connections for ordinary requests; more wait in the queue. */
+  readonly connections?: number | undefined
+  /** Connections for watches and followed logs, which hold one each. Past it a request is refused at once. */
+  readonly streams?: number | undefined
+  readonly connectTimeoutMs?: number | undefined
+  /** From the request on an open connection to the head of its answer; also the longest wait in the queue. */
+  readonly headersTimeoutMs?: number | undefined
+  /** Requests that may wait for a connection; the next one is refused with ServiceUnavailable. */
+  readonly maxQueued?: number | undefined
+}
+
+export interface HttpTransport extends AsyncDisposable {
+  readonly handle: Handler
+  /** exec, attach and port-forward: dials a connection of its own for each. */
+  readonly upgrade: UpgradeHandler
+  /** Ends what runs at once; requests in flight fail with reason ServiceUnavailable (`Closed`). */
+  close(): Promise<void>
+}
+
+const bodySilenceMs = 60_000
+const idleConnectionMs = 30_000
+const longestHeadBytes = 65_536
+
+/**
+ * A Handler over HTTP/1.1 to one server. Headers pass as the caller gives them, minus hop-by-hop ones and Host; `request.user` never leaves the process.
+ * A failed connection is a StatusError whose message names the cause (`transportFailureOf` gives it as a word). A response with a streamed body must be read
+ * or its request's signal aborted, or it keeps its connection.
+ */
+export function openHttpTransport(options: HttpTransportOptions, deps: { readonly clock: Clock } = { clock: systemClock }): HttpTransport {
+  const server = parseServer(options.server)
+  const address = `${server.protocol}//${server.host}`
+  const prefix = server.pathname.replace(/\/+$/, '')
+  const headersTimeoutMs = options.headersTimeoutMs ?? 30_000
+  const connections = options.connections ?? 8
+  const streams = options.streams ?? 256
+  const dial = createDialer(deps, {
+    server,
+    ca: options.ca,
+    cert: options.cert,
+    key: options.key,
+    serverName: options.serverName,
+    insecureSkipTlsVerify: options.insecureSkipTlsVerify,
+    proxy: options.proxyUrl === undefined ? undefined : parseProxy(options.proxyUrl),
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+  })
+  const lanes = {
+    ordinary: { slots: new Slots(deps, { limit: connections, maxQueued: options.maxQueued ?? 256 }), size: connections, bodySilenceMs },
+    // Nothing is ever queued for a long time behind watches that never end.
+    stream: { slots: new Slots(deps, { limit: streams, maxQueued: 0 }), size: streams, bodySilenceMs: 0 },
+  }
+  const closed = new AbortController()
+  const pools = new Map<keyof typeof lanes, Promise<Pool>>()
+
+  function poolOf(name: keyof typeof lanes): Promise<Pool> {
+    let pool = pools.get(name)
+    if (pool === undefined) {
+      pool = openPool(address, { dial, closed: closed.signal, connections: lanes[name].size })
+      pools.set(name, pool)
+    }
+    return pool
+  }
+
+  function headersFor(request: HttpRequest): Record<string, string | string[]> {
+    const headers = endToEndHeaders(request.headers, ['host', 'expect'])
+    const token = options.token?.()
+    if (token !== undefined) headers['authorization'] = `Bearer ${token}`
+    return headers
+  }
+
+  function target(request: HttpRequest): string {
+    const path = prefix + request.path
+    return request.query === '' ? path : `${path}?${request.query}`
+  }
+
+  async function attempt(request: HttpRequest): Promise<HttpResponse> {
+    const name = isLongRunning(request) ? 'stream' : 'ordinary'
+    const lane = lanes[name]
+    const release = await lane.slots.take({
+      signal: request.signal,
+      waitMs: headersTimeoutMs,
+      full: (queued) => transportError('QueueFull', `too many requests to ${address} at once: ${lane.size} run and ${queued} wait; it may be slow, try again`),
+      late: () => transportError('QueueFull', `a request to ${address} waited ${headersTimeoutMs} ms for a connection; it may be slow, try again`),
+    })
+    try {
+      const pool = await poolOf(name)
+      if (closed.signal.aborted) throw closed.signal.reason
+      request.signal.throwIfAborted()
+      const exchange = createExchange(
+        { clock: deps.clock, onEnd: release, explain: (error) => (closed.signal.aborted ? closed.signal.reason : explainNetworkError(error, address)) },
+        { method: request.method, signal: request.signal, headersTimeoutMs, address },
+      )
+      pool.dispatch(
+        {
+          path: target(request),
+          method: request.method,
+          headers: headersFor(request),
+          body: request.body === undefined ? null : Readable.from(request.body.stream(), { objectMode: false }),
+          headersTimeout: 0, // the exchange measures it, on our clock
+          bodyTimeout: lane.bodySilenceMs,
+        },
+        exchange.handler,
+      )
+      return await exchange.response
+    } catch (error) {
+      release()
+      if (request.signal.aborted || closed.signal.aborted || error instanceof StatusError) throw error
+      throw explainNetworkError(error, address)
+    }
+  }
+
+  async function close(): Promise<void> {
+    if (!closed.signal.aborted) closed.abort(transportError('Closed', `the connection to ${address} has been closed on our side`))
+    await Promise.all([...pools.values()].map(async (pool) => (await pool).destroy(null)))
+  }
+
+  return {
+    async handle(request) {
+      if (closed.signal.aborted) throw closed.signal.reason
+      try {
+        return await attempt(request)
+      } catch (error) {
+        // A connection that was idle may be closed by the server just as we use it. Nothing has been answered yet, and a GET changes nothing.
+        if (!isRetriable(request, error)) throw error
+        return attempt(request)
+      }
+    },
+    upgrade: createUpgrader({ clock: deps.clock, dial, closed: closed.signal }, { address, host: server.host, headersTimeoutMs, headersFor, target }),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function openPool(
+  address: string,
+  options: { readonly dial: ReturnType<typeof createDialer>; readonly closed: AbortSignal; readonly connections: number },
+): Promise<Pool> {
+  const undici = await import('undici')
+  return new undici.Pool(address, {
+    connections: options.connections,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: idleConnectionMs,
+    maxHeaderSize: longestHeadBytes,
+    connect(_options, callback) {
+      options.dial(options.closed).then(
+        (socket) => callback(null, socket),
+        (error: unknown) => callback(error as Error, null as never),
+      )
+    },
+  })
+}
+
+// Upstream's longRunningRequestCheck: watches and followed logs stay open for as long as the reader wants. (exec, attach, portforward come as upgrades.)
+function isLongRunning(request: HttpRequest): boolean {
+  if (request.query === '') return false
+  return /(?:^|&)watch=(?:true|1)(?:&|$)/.test(request.query) || (request.path.endsWith('/log') && /(?:^|&)follow=(?:true|1)(?:&|$)/.test(request.query))
+}
+
+function isRetriable(request: HttpRequest, error: unknown): boolean {
+  if (request.signal.aborted || request.body !== undefined || (request.method !== 'GET' && request.method !== 'HEAD')) return false
+  const cause: unknown = error instanceof StatusError ? error.cause : undefined
+  const code: unknown = typeof cause === 'object' && cause !== null ? Reflect.get(cause, 'code') : undefined
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+function parseServer(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw new StatusError('BadRequest', `"${text}" is not an API server address; it looks like https://host:6443`)
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new StatusError('BadRequest', `the API server address https://${url.host} must not carry a user, a password, a query or a fragment`)
+  }
+  return url
+}
+
+function parseProxy(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:')) return url
+  throw new StatusError('BadRequest', `the proxy address must start with http:// or https://${url === undefined ? '' : `, not with ${url.protocol}//`}`)
+}
