@@ -34,3 +34,23 @@ export { applyMergePatch } from './merge-patch.ts'
 export { applyStrategicMergePatch } from './strategic-merge-patch.ts'
 export { formatYaml } from './format-yaml.ts'
 export { parseYaml } from './parse-yaml.ts'
+export {
+  describePath,
+  emptyFieldSet,
+  fieldSetHas,
+  fieldSetOfPaths,
+  intersectFieldSets,
+  isEmptyFieldSet,
+  parseFieldSet,
+  pathsOf,
+  subtractFieldSet,
+  subtractFieldSetRecursively,
+  unionFieldSets,
+} from './field-set.ts'
+export type { FieldSet } from './field-set.ts'
+export { decodeManagedFields, isSameButManagerTimes, updateManagedFields } from './managed-fields.ts'
+export type { FieldOwnership, ManagedFieldsEntry, UpdateManagedFieldsInput, VersionedView } from './managed-fields.ts'
+export { mergeTypeOf } from './merge-type.ts'
+export type { MergeType } from './merge-type.ts'
+export { diffObjects, fieldSetOf } from './object-diff.ts'
+export type { ObjectDiff } from './object-diff.ts'
