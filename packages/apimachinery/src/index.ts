@@ -54,3 +54,47 @@ export { mergeTypeOf } from './merge-type.ts'
 export type { MergeType } from './merge-type.ts'
 export { diffObjects, fieldSetOf } from './object-diff.ts'
 export type { ObjectDiff } from './object-diff.ts'
+export {
+  fieldDuplicate,
+  fieldErrorBody,
+  fieldForbidden,
+  fieldInternal,
+  fieldInvalid,
+  fieldNotFound,
+  fieldNotSupported,
+  fieldRequired,
+  fieldTooLong,
+  fieldTooMany,
+  fieldTypeInvalid,
+  formatFieldError,
+  invalidError,
+  omittedValue,
+} from './field-error.ts'
+export type { FieldError, FieldErrorType, QualifiedKind } from './field-error.ts'
+export { humanDuration } from './human-duration.ts'
+export {
+  configMapKeyProblems,
+  dns1035LabelProblems,
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  environmentNameProblems,
+  isNameValid,
+  pathSegmentProblems,
+  portNameProblems,
+  portNumberProblems,
+  wildcardSubdomainProblems,
+} from './name-syntax.ts'
+export type { NameProblems } from './name-syntax.ts'
+export {
+  fieldIsImmutable,
+  validateAnnotations,
+  validateFieldManager,
+  validateFinalizers,
+  validateLabels,
+  validateLabelSelector,
+  validateManagedFields,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+  validateOwnerReferences,
+} from './object-meta.ts'
+export type { ObjectMetaRules, ValidatedMeta, ValidatedOwner } from './object-meta.ts'
