@@ -1,1 +1,7 @@
-export {}
+export { clientCertificate } from './authenticators.ts'
+export { bootstrapObjects } from './bootstrap-policy.ts'
+export { escalationCheck } from './escalation.ts'
+export { createImpersonation } from './impersonation.ts'
+export { RbacIndex } from './rbac-index.ts'
+export { reviewKinds } from './reviews.ts'
+export { createSigningKey, ServiceAccountTokens } from './service-account-tokens.ts'

@@ -64,7 +64,7 @@ async function createOnce(server: ServerContext, call: WriteCall, object: ApiObj
   else delete meta.namespace
   if (definition.tracksGeneration === true) meta.generation = 1
   else delete meta.generation
-  if (definition.hasStatus === true) delete object['status']
+  if (definition.hasStatus === true && definition.keepsStatusOnCreate !== true) delete object['status']
   definition.prepareForCreate?.(object, context)
   const admission: AdmissionRequest = { operation: 'CREATE', definition, subresource: call.subresource, namespace: call.namespace, name: meta.name, object, oldObject: undefined, context }
   await mutate(server, admission)
@@ -129,8 +129,8 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
   const old = decodeObject(entry)
   const produced = await base.produce(decodeObject(entry))
   checkIdentity(call, produced, old, entry)
-  const changed = call.subresource === 'status' ? withStatusOf(old, produced) : withServerFields(definition, produced, old)
-  definition.prepareForUpdate?.(changed, old, context)
+  const changed = nextState(call, produced, old)
+  if (call.subresource === '') definition.prepareForUpdate?.(changed, old, context)
   const admission: AdmissionRequest = { operation: 'UPDATE', definition, subresource: call.subresource, namespace: call.namespace, name: call.name, object: changed, oldObject: old, context }
   await mutate(server, admission)
   let next = normalize(server, definition, changed)
@@ -286,11 +286,11 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
   }
 }
 
-/** The main endpoint: the server's own metadata stays, and the status too where it has an endpoint of its own. */
-function withServerFields(definition: ResourceDefinition, produced: ApiObject, old: ApiObject): ApiObject {
-  const meta = produced.metadata
-  keepServerMeta(meta, old.metadata)
-  if (definition.hasStatus === true) {
+/** The server's own metadata stays; the main endpoint leaves the status alone where that has an endpoint of its own. */
+function nextState({ definition, subresource }: UpdateCall, produced: ApiObject, old: ApiObject): ApiObject {
+  if (subresource === 'status') return withStatusOf(old, produced)
+  keepServerMeta(produced.metadata, old.metadata)
+  if (definition.hasStatus === true && (subresource === '' || subresource === 'scale')) {
     if (old['status'] === undefined) delete produced['status']
     else produced['status'] = old['status']
   }

@@ -72,6 +72,8 @@ export interface ResourceDefinition {
 
   /** `metadata.generation` counts changes outside metadata and status. */
   readonly tracksGeneration?: boolean
+  /** The status that comes with a create is taken (nodes register themselves so). */
+  readonly keepsStatusOnCreate?: boolean
   readonly allowUnconditionalUpdate?: boolean
   readonly allowCreateOnUpdate?: boolean
   readonly returnsDeletedObject?: boolean
@@ -87,6 +89,7 @@ export interface ResourceDefinition {
   /** Fills absent fields, after every decode. */
   applyDefaults?(object: ApiObject): void
   prepareForCreate?(object: ApiObject, context: WriteContext): void
+  /** Not called for subresources: these change what they are for. */
   prepareForUpdate?(object: ApiObject, old: ApiObject, context: WriteContext): void
   validate?(object: ApiObject): FieldError[]
   validateUpdate?(object: ApiObject, old: ApiObject): FieldError[]
@@ -138,6 +141,10 @@ export interface SubresourceCall {
   parent(): ApiObject
   /** The decoded body; throws BadRequest. */
   body(): Promise<ApiObject>
-  /** Applies a change to the parent object under optimistic concurrency (as an update by `context.user`). */
+  /**
+   * Applies a change to the parent object under optimistic concurrency, in the name of this subresource: what a definition keeps from ordinary updates is in reach.
+   */
   change(mutate: (parent: ApiObject) => void): Promise<ApiObject>
+  /** Deletes the parent object by its rules (grace, finalizers). */
+  remove(options: { readonly gracePeriodSeconds?: number | undefined; readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } }): Promise<void>
 }

@@ -418,6 +418,9 @@ class Server {
         })
         return JSON.parse(written.value.toString()) as ApiObject
       },
+      remove: async (options) => {
+        await deleteObject(server, { ...this.#writeCall(admitted, definition), name: info.name }, options)
+      },
     }
   }
 

@@ -1,0 +1,73 @@
+import { StatusError, dns1123LabelProblems } from '@gantry/apimachinery'
+import type { SubresourceCall } from '@gantry/apiserver'
+import { valueResponse } from '@gantry/apiserver'
+import type { Definitions } from '@gantry/apimachinery'
+import type { Namespace } from '../generated/types.ts'
+import { ageCell, as, column, nameCell } from '../kind.ts'
+import type { BuiltinKind } from '../kind.ts'
+
+const immortal: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public'])
+const nameLabel = 'kubernetes.io/metadata.name'
+const type = 'io.k8s.api.core.v1.Namespace'
+
+export function namespaceKind(types: Definitions): BuiltinKind {
+  const schema = types.get(type)
+  return {
+    group: '',
+    version: 'v1',
+    kind: 'Namespace',
+    plural: 'namespaces',
+    shortNames: ['ns'],
+    namespaced: false,
+    type,
+    groupPriority: 18000,
+    hasStatus: true,
+    allowUnconditionalUpdate: true,
+    returnsDeletedObject: true,
+    verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
+    selectableFields: { 'status.phase': (object) => as<Namespace>(object).status?.phase ?? '' },
+    columns: [nameCell, column<Namespace>('Status', (object) => object.status?.phase ?? '', { description: 'The phase: Active or Terminating.' }), ageCell],
+    validateName: dns1123LabelProblems,
+    subresources: {
+      finalize: {
+        kind: { group: '', version: 'v1', kind: 'Namespace' },
+        verbs: ['update'],
+        ...(schema === undefined ? {} : { schema }),
+        handle: finalize,
+      },
+    },
+    prepareForCreate(object) {
+      const namespace = as<Namespace>(object)
+      namespace.status = { phase: 'Active' }
+      namespace.spec = { ...namespace.spec, finalizers: [...new Set([...(namespace.spec?.finalizers ?? []), 'kubernetes'])] }
+    },
+    prepareForUpdate(object, old) {
+      // The finalizers of the spec belong to the finalize subresource.
+      if (as<Namespace>(old).spec !== undefined) object['spec'] = old['spec']
+    },
+    applyDefaults(object) {
+      if ((object.metadata.name ?? '') !== '') object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name }
+    },
+    isFinalized: (object) => (as<Namespace>(object).spec?.finalizers ?? []).length === 0,
+    prepareForDelete(object) {
+      const namespace = as<Namespace>(object)
+      namespace.status = { ...namespace.status, phase: 'Terminating' }
+    },
+    checkDelete({ metadata }) {
+      if (immortal.has(metadata.name)) {
+        throw new StatusError('Forbidden', `namespaces ${JSON.stringify(metadata.name)} is forbidden: this namespace may not be deleted`, { details: { name: metadata.name, kind: 'namespaces' } })
+      }
+    },
+  }
+}
+
+/** PUT …/finalize replaces spec.finalizers and nothing else; with none left a terminating namespace goes (S12). */
+async function finalize(call: SubresourceCall): ReturnType<NonNullable<import('@gantry/apiserver').Subresource['handle']>> {
+  const body = as<Namespace>(await call.body())
+  const changed = await call.change((parent) => {
+    const namespace = as<Namespace>(parent)
+    const finalizers = body.spec?.finalizers ?? []
+    namespace.spec = finalizers.length === 0 ? {} : { finalizers }
+  })
+  return valueResponse(200, changed, { media: 'json', pretty: false })
+}

@@ -1,0 +1,196 @@
+import { StatusError } from '@gantry/apimachinery'
+import type { Definitions } from '@gantry/apimachinery'
+import type { Subresource, SubresourceCall } from '@gantry/apiserver'
+import { formatTime, valueResponse } from '@gantry/apiserver'
+import type { HttpResponse } from '@gantry/runtime'
+import { acceptPortForward, acceptRemoteCommand } from '@gantry/streams'
+import type { Duplex } from 'node:stream'
+import type { Binding, Pod } from '../generated/types.ts'
+import { as } from '../kind.ts'
+import type { AttachOptions, ContainerTarget, LogOptions, NodeBackend, PodTarget } from '../node-backend.ts'
+
+type BackendOf = (nodeName: string) => NodeBackend | undefined
+
+export function podSubresources(types: Definitions, backendOf: BackendOf): Readonly<Record<string, Subresource>> {
+  const core = (kind: string): Subresource['kind'] => ({ group: '', version: 'v1', kind })
+  const bindingSchema = types.get('io.k8s.api.core.v1.Binding')
+  const evictionSchema = types.get('io.k8s.api.policy.v1.Eviction')
+  if (bindingSchema === undefined || evictionSchema === undefined) throw new Error('the type table has no Binding or no Eviction')
+  return {
+    attach: { kind: core('PodAttachOptions'), verbs: ['create', 'get'], handle: upgradeRequired, upgrade: (call, socket, head) => attach(call, { backendOf, socket, head }) },
+    binding: { kind: core('Binding'), verbs: ['create'], schema: bindingSchema, handle: bind },
+    eviction: { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'], schema: evictionSchema, handle: evict },
+    exec: { kind: core('PodExecOptions'), verbs: ['create', 'get'], handle: upgradeRequired, upgrade: (call, socket, head) => exec(call, { backendOf, socket, head }) },
+    log: { kind: core('Pod'), verbs: ['get'], handle: (call) => log(call, backendOf) },
+    portforward: { kind: core('PodPortForwardOptions'), verbs: ['create', 'get'], handle: upgradeRequired, upgrade: (call, socket, head) => portForward(call, { backendOf, socket, head }) },
+  }
+}
+
+function upgradeRequired(): Promise<HttpResponse> {
+  return Promise.reject(new StatusError('BadRequest', 'Upgrade request required'))
+}
+
+/** POST …/binding: the scheduler's decision (S3). */
+async function bind(call: SubresourceCall): Promise<HttpResponse> {
+  const binding = as<Binding>(await call.body())
+  const target = binding.target
+  if ((target?.name ?? '') === '') throw invalidBinding(call.name, 'target.name', 'FieldValueRequired', 'Required value')
+  if ((target.kind ?? '') !== '' && target.kind !== 'Node') throw invalidBinding(call.name, 'target.kind', 'FieldValueNotSupported', `Unsupported value: ${JSON.stringify(target.kind)}: supported values: "Node", "<empty>"`)
+  await call.change((parent) => {
+    const pod = as<Pod>(parent)
+    const conflict = (text: string): StatusError =>
+      new StatusError('Conflict', `Operation cannot be fulfilled on pods/binding ${JSON.stringify(call.name)}: ${text}`, { details: { name: call.name, kind: 'pods/binding' } })
+    if (pod.metadata.deletionTimestamp !== undefined) throw conflict(`pod ${call.name} is being deleted, cannot be assigned to a host`)
+    if ((pod.spec.nodeName ?? '') !== '') throw conflict(`pod ${call.name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`)
+    if ((pod.spec.schedulingGates ?? []).length > 0) throw conflict(`pod ${call.name} has non-empty .spec.schedulingGates`)
+    if (binding.metadata?.uid !== undefined && binding.metadata.uid !== '' && binding.metadata.uid !== pod.metadata.uid) throw conflict(`the UID in the binding (${binding.metadata.uid}) is not the pod's`)
+    pod.spec.nodeName = target.name ?? ''
+    const scheduled = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: formatTime(call.context.now) }
+    const others = (pod.status?.conditions ?? []).filter((condition) => condition.type !== 'PodScheduled')
+    pod.status = { ...pod.status, conditions: [...others, scheduled] }
+    if (binding.metadata?.annotations !== undefined) pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations }
+  })
+  return success()
+}
+
+function invalidBinding(name: string, field: string, reason: string, message: string): StatusError {
+  return new StatusError('Invalid', `Binding ${JSON.stringify(name)} is invalid: ${field}: ${message}`, { details: { name, kind: 'Binding', causes: [{ reason, message, field }] } })
+}
+
+/** POST …/eviction: a deletion that leaves its reason on the pod (S4). Disruption budgets are a kind this server does not serve yet: none can stand in the way. */
+async function evict(call: SubresourceCall): Promise<HttpResponse> {
+  const eviction = as<{ deleteOptions?: { gracePeriodSeconds?: number; dryRun?: string[]; preconditions?: { uid?: string; resourceVersion?: string } } }>(await call.body())
+  const pod = as<Pod>(call.parent())
+  const uid = eviction.deleteOptions?.preconditions?.uid ?? pod.metadata.uid
+  if (!call.context.dryRun && (eviction.deleteOptions?.dryRun ?? []).length === 0) {
+    if (pod.metadata.deletionTimestamp === undefined && pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed') {
+      await call.change((parent) => {
+        const target = as<Pod>(parent)
+        const disrupted = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting', lastProbeTime: null, lastTransitionTime: formatTime(call.context.now) }
+        target.status = { ...target.status, conditions: [...(target.status?.conditions ?? []).filter((condition) => condition.type !== 'DisruptionTarget'), disrupted] }
+      })
+    }
+    await call.remove({ gracePeriodSeconds: eviction.deleteOptions?.gracePeriodSeconds, ...(uid === undefined ? {} : { preconditions: { uid } }) })
+  }
+  return success()
+}
+
+function success(): HttpResponse {
+  return valueResponse(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }, { media: 'json', pretty: false })
+}
+
+async function log(call: SubresourceCall, backendOf: BackendOf): Promise<HttpResponse> {
+  const pod = as<Pod>(call.parent())
+  const container = containerOf(call, pod)
+  if ((pod.spec.nodeName ?? '') === '') return { status: 204, headers: { 'content-type': 'text/plain' } }
+  const body = await backend(pod, backendOf).logs({ ...targetOf(pod), container }, logOptionsOf(call.query))
+  return { status: 200, headers: { 'content-type': 'text/plain', 'cache-control': 'no-cache, private' }, body }
+}
+
+function logOptionsOf(query: URLSearchParams): LogOptions {
+  const flag = (name: string): boolean => isTrue(query.get(name))
+  const count = (name: string, minimum: number): number | undefined => {
+    const text = query.get(name)
+    if (text === null || text === '') return undefined
+    const value = Number(text)
+    if (!Number.isInteger(value)) throw new StatusError('BadRequest', `strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+    if (value < minimum) {
+      const message = `Invalid value: ${value}: must be greater than or equal to ${minimum}`
+      throw new StatusError('Invalid', `PodLogOptions "" is invalid: ${name}: ${message}`, { details: { kind: 'PodLogOptions', causes: [{ reason: 'FieldValueInvalid', message, field: name }] } })
+    }
+    return value
+  }
+  const sinceTime = query.get('sinceTime') ?? undefined
+  const sinceSeconds = count('sinceSeconds', 1)
+  if (sinceTime !== undefined && sinceSeconds !== undefined) throw new StatusError('BadRequest', 'at most one of `sinceTime` or `sinceSeconds` may be specified')
+  if (sinceTime !== undefined && Number.isNaN(Date.parse(sinceTime))) throw new StatusError('BadRequest', `sinceTime ${JSON.stringify(sinceTime)} is not an RFC 3339 time`)
+  return { follow: flag('follow'), previous: flag('previous'), timestamps: flag('timestamps'), sinceSeconds, sinceTime, tailLines: count('tailLines', 0), limitBytes: count('limitBytes', 1) }
+}
+
+interface Upgrade {
+  readonly backendOf: BackendOf
+  readonly socket: Duplex
+  readonly head: Buffer
+}
+
+async function exec(call: SubresourceCall, { backendOf, socket, head }: Upgrade): Promise<void> {
+  const pod = runningPod(call)
+  const target: ContainerTarget = { ...targetOf(pod), container: containerOf(call, pod) }
+  const command = call.query.getAll('command')
+  if (command.length === 0) throw new StatusError('BadRequest', 'you must specify at least 1 command for the container')
+  const options = streamOptionsOf(call.query)
+  const node = backend(pod, backendOf)
+  const streams = await acceptRemoteCommand(call.request, socket, head, options)
+  await streams.finish(await settled(() => node.exec(target, { ...options, command }, streams)))
+}
+
+async function attach(call: SubresourceCall, { backendOf, socket, head }: Upgrade): Promise<void> {
+  const pod = runningPod(call)
+  const target: ContainerTarget = { ...targetOf(pod), container: containerOf(call, pod) }
+  const options = streamOptionsOf(call.query)
+  const node = backend(pod, backendOf)
+  const streams = await acceptRemoteCommand(call.request, socket, head, options)
+  await streams.finish(await settled(() => node.attach(target, options, streams)))
+}
+
+async function portForward(call: SubresourceCall, { backendOf, socket, head }: Upgrade): Promise<void> {
+  const pod = runningPod(call)
+  const node = backend(pod, backendOf)
+  await acceptPortForward(call.request, socket, head, (port, signal) => node.dial(targetOf(pod), port, signal))
+}
+
+/** After the 101 an error can only be told on the error channel (S7). */
+async function settled(run: () => ReturnType<NodeBackend['exec']>): ReturnType<NodeBackend['exec']> {
+  try {
+    return await run()
+  } catch (error) {
+    return { status: 'Failure', reason: 'InternalError', message: `Internal error occurred: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
+function streamOptionsOf(query: URLSearchParams): AttachOptions {
+  const flag = (name: string): boolean => isTrue(query.get(name))
+  const options = { stdin: flag('stdin'), stdout: flag('stdout'), stderr: flag('stderr'), tty: flag('tty') }
+  if (!options.stdin && !options.stdout && !options.stderr) throw new StatusError('BadRequest', 'you must specify at least one of stdin, stdout, stderr')
+  if (options.tty && options.stderr) return { ...options, stderr: false }
+  return options
+}
+
+function isTrue(value: string | null): boolean {
+  return value !== null && value !== 'false' && value !== '0'
+}
+
+function runningPod(call: SubresourceCall): Pod {
+  const pod = as<Pod>(call.parent())
+  if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') {
+    throw new StatusError('BadRequest', `cannot exec into a container in a completed pod; current phase is ${pod.status.phase}`)
+  }
+  if ((pod.spec.nodeName ?? '') === '') throw new StatusError('BadRequest', `pod ${call.name} does not have a host assigned`)
+  return pod
+}
+
+/** The asked container, or the only one, or the one that the default-container annotation names. */
+function containerOf(call: SubresourceCall, pod: Pod): string {
+  const asked = call.query.get('container') ?? ''
+  const names = (pod.spec.containers ?? []).map((container) => container.name)
+  const init = (pod.spec.initContainers ?? []).map((container) => container.name)
+  const all = [...names, ...init, ...(pod.spec.ephemeralContainers ?? []).map((container) => container.name)]
+  if (asked !== '') {
+    if (all.includes(asked)) return asked
+    throw new StatusError('BadRequest', `container ${asked} is not valid for pod ${call.name}`)
+  }
+  const [only] = names
+  if (names.length === 1 && only !== undefined) return only
+  const suffix = init.length > 0 ? ` or one of the init containers: [${init.join(' ')}]` : ''
+  throw new StatusError('BadRequest', `a container name must be specified for pod ${call.name}, choose one of: [${names.join(' ')}]${suffix}`)
+}
+
+function backend(pod: Pod, backendOf: BackendOf): NodeBackend {
+  const node = backendOf(pod.spec.nodeName ?? '')
+  if (node === undefined) throw new StatusError('InternalError', `Internal error occurred: no node agent is connected for node ${JSON.stringify(pod.spec.nodeName)}`)
+  return node
+}
+
+function targetOf({ metadata }: Pod): PodTarget {
+  return { namespace: metadata.namespace ?? '', pod: metadata.name ?? '', uid: metadata.uid ?? '' }
+}

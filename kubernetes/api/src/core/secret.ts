@@ -1,0 +1,80 @@
+import { fieldForbidden, fieldInvalid, fieldRequired, fieldTooLong } from '@gantry/apimachinery'
+import type { FieldError } from '@gantry/apimachinery'
+import type { Secret } from '../generated/types.ts'
+import { ageCell, as, column, nameCell } from '../kind.ts'
+import type { BuiltinKind } from '../kind.ts'
+import { dataKeyProblems, maxDataBytes } from './data-keys.ts'
+
+// Types with a contract: the keys that must be there. Upstream: pkg/apis/core/validation ValidateSecret.
+const requiredKeys: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+}
+
+export const secret: BuiltinKind = {
+  group: '',
+  version: 'v1',
+  kind: 'Secret',
+  plural: 'secrets',
+  namespaced: true,
+  type: 'io.k8s.api.core.v1.Secret',
+  groupPriority: 18000,
+  allowUnconditionalUpdate: true,
+  selectableFields: { type: (object) => as<Secret>(object).type ?? '' },
+  columns: [
+    nameCell,
+    column<Secret>('Type', (object) => object.type ?? '', { description: 'What the data is for.' }),
+    column<Secret>('Data', (object) => Object.keys(object.data ?? {}).length, { description: 'Number of keys.' }),
+    ageCell,
+  ],
+  applyDefaults(object) {
+    const value = as<Secret>(object)
+    value.type ??= 'Opaque'
+    if (value.stringData === undefined) return
+    value.data ??= {}
+    for (const [key, text] of Object.entries(value.stringData)) value.data[key] = Buffer.from(text).toString('base64')
+    delete value.stringData
+  },
+  validate(object) {
+    const { data = {}, type = '', metadata } = as<Secret>(object)
+    const errors: FieldError[] = []
+    let size = 0
+    for (const [key, value] of Object.entries(data)) {
+      for (const problem of dataKeyProblems(key)) errors.push(fieldInvalid(`data[${key}]`, key, problem))
+      size += Buffer.byteLength(value, 'base64')
+    }
+    if (size > maxDataBytes) errors.push(fieldTooLong('data', maxDataBytes))
+    for (const key of requiredKeys[type] ?? []) if (data[key] === undefined) errors.push(fieldRequired(`data[${key}]`, ''))
+    for (const key of ['.dockercfg', '.dockerconfigjson']) {
+      // The value never goes into the message.
+      if (requiredKeys[type]?.includes(key) === true && data[key] !== undefined && !isJson(data[key])) errors.push(fieldInvalid(`data[${key}]`, '<secret contents redacted>', 'must be valid JSON'))
+    }
+    if (type === 'kubernetes.io/basic-auth' && data['username'] === undefined && data['password'] === undefined) {
+      errors.push(fieldRequired('data[username]', ''), fieldRequired('data[password]', ''))
+    }
+    if (type === 'kubernetes.io/service-account-token' && (metadata.annotations?.['kubernetes.io/service-account.name'] ?? '') === '') {
+      errors.push(fieldRequired('metadata.annotations[kubernetes.io/service-account.name]', ''))
+    }
+    return errors
+  },
+  validateUpdate(object, old) {
+    const [next, before] = [as<Secret>(object), as<Secret>(old)]
+    const errors: FieldError[] = []
+    if (next.type !== before.type) errors.push(fieldInvalid('type', next.type, 'field is immutable'))
+    if (before.immutable !== true) return errors
+    if (next.immutable !== true) errors.push(fieldForbidden('immutable', 'field is immutable when `immutable` is set'))
+    if (JSON.stringify(next.data) !== JSON.stringify(before.data)) errors.push(fieldForbidden('data', 'field is immutable when `immutable` is set'))
+    return errors
+  },
+}
+
+function isJson(base64: string): boolean {
+  try {
+    JSON.parse(Buffer.from(base64, 'base64').toString())
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,17 @@
+import type { ServiceAccount } from '../generated/types.ts'
+import { ageCell, column, nameCell } from '../kind.ts'
+import type { BuiltinKind } from '../kind.ts'
+
+export const serviceAccount: BuiltinKind = {
+  group: '',
+  version: 'v1',
+  kind: 'ServiceAccount',
+  plural: 'serviceaccounts',
+  shortNames: ['sa'],
+  namespaced: true,
+  type: 'io.k8s.api.core.v1.ServiceAccount',
+  groupPriority: 18000,
+  allowUnconditionalUpdate: true,
+  returnsDeletedObject: true,
+  columns: [nameCell, column<ServiceAccount>('Secrets', (object) => (object.secrets ?? []).length, { description: 'Number of secrets that belong to it.' }), ageCell],
+}

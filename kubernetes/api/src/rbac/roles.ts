@@ -1,0 +1,68 @@
+import type { TableColumn } from '@gantry/apiserver'
+import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../generated/types.ts'
+import { ageCell, as, column, nameCell } from '../kind.ts'
+import type { BuiltinKind } from '../kind.ts'
+import { defaultBinding, subjectsOf, validateBinding, validateRbacName, validateRoleRefUpdate, validateRules } from './rules.ts'
+
+const common = {
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  groupPriority: 17000,
+  allowUnconditionalUpdate: true,
+  allowCreateOnUpdate: true,
+  validateName: validateRbacName,
+} as const
+
+const createdAt: TableColumn = { name: 'Created At', type: 'date', description: 'When the object was created.', cell: (object) => object.metadata.creationTimestamp ?? '' }
+const bindingColumns: readonly TableColumn[] = [
+  nameCell,
+  column<RoleBinding>('Role', (object) => `${object.roleRef.kind}/${object.roleRef.name}`),
+  ageCell,
+  column<RoleBinding>('Users', (object) => subjectsOf(object.subjects, 'User'), { wide: true }),
+  column<RoleBinding>('Groups', (object) => subjectsOf(object.subjects, 'Group'), { wide: true }),
+  column<RoleBinding>('ServiceAccounts', (object) => subjectsOf(object.subjects, 'ServiceAccount'), { wide: true }),
+]
+
+export const role: BuiltinKind = {
+  ...common,
+  kind: 'Role',
+  plural: 'roles',
+  namespaced: true,
+  type: 'io.k8s.api.rbac.v1.Role',
+  columns: [nameCell, createdAt],
+  validate: (object) => validateRules(as<Role>(object).rules, true),
+}
+
+export const clusterRole: BuiltinKind = {
+  ...common,
+  kind: 'ClusterRole',
+  plural: 'clusterroles',
+  namespaced: false,
+  type: 'io.k8s.api.rbac.v1.ClusterRole',
+  columns: [nameCell, createdAt],
+  validate: (object) => validateRules(as<ClusterRole>(object).rules, false),
+}
+
+export const roleBinding: BuiltinKind = {
+  ...common,
+  kind: 'RoleBinding',
+  plural: 'rolebindings',
+  namespaced: true,
+  type: 'io.k8s.api.rbac.v1.RoleBinding',
+  columns: bindingColumns,
+  applyDefaults: (object) => defaultBinding(as<RoleBinding>(object)),
+  validate: (object) => validateBinding(as<RoleBinding>(object), ['Role', 'ClusterRole']),
+  validateUpdate: (object, old) => validateRoleRefUpdate(as<RoleBinding>(object).roleRef, as<RoleBinding>(old).roleRef),
+}
+
+export const clusterRoleBinding: BuiltinKind = {
+  ...common,
+  kind: 'ClusterRoleBinding',
+  plural: 'clusterrolebindings',
+  namespaced: false,
+  type: 'io.k8s.api.rbac.v1.ClusterRoleBinding',
+  columns: bindingColumns,
+  applyDefaults: (object) => defaultBinding(as<ClusterRoleBinding>(object)),
+  validate: (object) => validateBinding(as<ClusterRoleBinding>(object), ['ClusterRole']),
+  validateUpdate: (object, old) => validateRoleRefUpdate(as<ClusterRoleBinding>(object).roleRef, as<ClusterRoleBinding>(old).roleRef),
+}
