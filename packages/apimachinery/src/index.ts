@@ -98,3 +98,5 @@ export {
   validateOwnerReferences,
 } from './object-meta.ts'
 export type { ObjectMetaRules, ValidatedMeta, ValidatedOwner } from './object-meta.ts'
+export { createProtobufCodec, protobufMagic } from './protobuf.ts'
+export type { ProtobufCodec, ProtobufEnvelope } from './protobuf.ts'

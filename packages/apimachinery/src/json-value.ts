@@ -38,3 +38,8 @@ export function jsonEqual(a: unknown, b: unknown): boolean {
   for (const key in right) if (right[key] !== undefined) keys--
   return keys === 0
 }
+
+/** The JSON text of a value; `null` for what has none. */
+export function asJsonText(value: unknown): string {
+  return JSON.stringify(value ?? null)
+}

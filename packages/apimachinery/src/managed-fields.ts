@@ -1,12 +1,4 @@
-import {
-  emptyFieldSet,
-  intersectFieldSets,
-  isEmptyFieldSet,
-  parseFieldSet,
-  subtractFieldSet,
-  subtractFieldSetRecursively,
-  unionFieldSets,
-} from './field-set.ts'
+import { emptyFieldSet, isEmptyFieldSet, parseFieldSet, subtractFieldSet, subtractFieldSetRecursively, unionFieldSets } from './field-set.ts'
 import type { FieldSet } from './field-set.ts'
 import { isJsonObject, jsonEqual } from './json-value.ts'
 import type { JsonObject } from './json-value.ts'

@@ -22,7 +22,7 @@ export function parsePathElement(text: string): PathElement | undefined {
   if (text.length < 2) throw new Error('key must be 2 characters long:')
   if (text[1] !== ':') throw new Error(`missing colon: ${text}`)
   const content = text.slice(2)
-  switch (text[0]) {
+  switch (text.charAt(0)) {
     case 'f':
       return text
     case 'v':
@@ -66,7 +66,7 @@ export function comparePathElements(a: PathElement, b: PathElement): number {
 /** The element as messages print it: `.name`, `[name="web"]`, `[="x"]`, `[0]`. */
 export function describePathElement(element: PathElement): string {
   const content = element.slice(2)
-  switch (element[0]) {
+  switch (element.charAt(0)) {
     case 'f':
       return `.${content}`
     case 'k':
