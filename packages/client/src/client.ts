@@ -70,6 +70,8 @@ export interface ListOptions extends CallOptions {
   readonly limit?: number | undefined
   readonly continue?: string | undefined
   readonly resourceVersion?: string | undefined
+  /** Asks for PartialObjectMetadata: only apiVersion, kind and metadata of each object. */
+  readonly metadataOnly?: boolean | undefined
 }
 
 export interface WriteOptions extends CallOptions {

@@ -110,6 +110,7 @@ export function createClient(deps: ClientDeps, options: ClientOptions = {}): Kub
         method: 'GET',
         path: resourcePath(resource, { namespace: list.namespace }),
         query: listQuery(list),
+        headers: list.metadataOnly === true ? { accept: acceptOf('PartialObjectMetadataList') } : undefined,
         signal: list.signal,
       }),
     create: (resource, object, options = {}) => write('POST', resource, object, options),
@@ -155,6 +156,7 @@ export function createClient(deps: ClientDeps, options: ClientOptions = {}): Kub
           ]
             .filter((part) => part !== '')
             .join('&'),
+          headers: options.metadataOnly === true ? { accept: acceptOf('PartialObjectMetadata') } : undefined,
           signal: stop.signal,
         })
         if (response.status !== 200) {
@@ -189,6 +191,11 @@ function transportError(error: unknown, signal: AbortSignal | undefined): unknow
   if (error instanceof StatusError) return error
   const message = error instanceof Error ? error.message : String(error)
   return new StatusError('ServiceUnavailable', `the request to the API server failed: ${message}`, { cause: error })
+}
+
+// Without a plain fallback: a server that cannot do it says so instead of sending whole objects.
+function acceptOf(as: string): string {
+  return `application/json;as=${as};g=meta.k8s.io;v=v1`
 }
 
 function listQuery(list: ListOptions): string {
