@@ -1,0 +1,5 @@
+export { clusterConditionTypes, clusterKind, clusterNameProblem, conditionOf, isReady, localClusterName, platformNamespace } from './cluster.ts'
+export type { Cluster, ClusterConditionType, ClusterConnection, ClusterStatus } from './cluster.ts'
+export type { ImportRequest, ProbeReason } from './import-request.ts'
+export { conditions, crdOf, defineKind, rfc3339, s, withConditions } from './kind.ts'
+export type { Column, Condition, Infer, Kind, KindDefinition, KindObject, Node, ObjectOf } from './kind.ts'

@@ -1,0 +1,133 @@
+import { isReason, StatusError } from '@gantry/apimachinery'
+import { createClient, openHttpTransport, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
+import { deadline } from '@gantry/gateway'
+import type { Clock, Logger } from '@gantry/runtime'
+import { clusterKind, clusterNameProblem, platformNamespace, type Cluster, type ImportRequest } from '../api/index.ts'
+import { statusAfter } from './cluster-status.ts'
+import { hubResources, type Secret } from './hub-resources.ts'
+import { accessOf, objectsOf } from './member-credentials.ts'
+import { probeMember, type ProbeFailure, type ProbeResult } from './probe-member.ts'
+
+export interface ImportDeps {
+  readonly hub: KubeClient
+  readonly clock: Clock
+  readonly log: Logger
+  /** Clusters that exist, for names and duplicates. */
+  readonly clusters: () => Iterable<Cluster>
+  /** Told what has been written, before any watch brings it. */
+  readonly accept: (cluster: Cluster, secret: Secret) => void
+  readonly openTransport?: ((options: HttpTransportOptions) => HttpTransport) | undefined
+}
+
+const probeWithinMs = 15_000
+
+/**
+ * Registers a cluster: probes it first, writes nothing but a Secret and a Cluster into the hub, and nothing at all into the cluster. The Cluster it
+ * returns is Ready. Throws a StatusError: `Invalid` with the probe's reason as cause, `AlreadyExists`, `Conflict` for a cluster that is there under another name.
+ */
+export async function importCluster(deps: ImportDeps, request: ImportRequest, options: { readonly signal: AbortSignal }): Promise<Cluster> {
+  const problem = clusterNameProblem(request.name)
+  if (problem !== undefined) throw new StatusError('Invalid', problem, { details: { name: request.name, kind: clusterKind.kind, group: clusterKind.group } })
+  for (const existing of deps.clusters()) if (existing.metadata.name === request.name) throw nameTaken(request.name)
+  const { cluster, secret } = objectsOf(request)
+  const probe = await probeOnce(deps, cluster, secret, options.signal)
+  if (probe.failure !== undefined) throw refusal(request.name, probe.failure)
+  checkDuplicate(deps, request.name, probe)
+  return write(deps, { cluster, secret, probe, signal: options.signal })
+}
+
+async function probeOnce(deps: ImportDeps, cluster: Cluster, secret: Secret, signal: AbortSignal): Promise<ProbeResult> {
+  const access = accessOf(cluster, secret)
+  const transport = (deps.openTransport ?? ((options) => openHttpTransport(options, { clock: deps.clock })))({ ...access.transport, headersTimeoutMs: 8_000 })
+  using limit = deadline(deps.clock, probeWithinMs, signal)
+  try {
+    const member = createClient({ handle: transport.handle }, { userAgent: 'gantry-import' })
+    return await probeMember({ clock: deps.clock, member }, { signal: limit.signal, token: access.token, certificate: access.certificate })
+  } finally {
+    await transport.close()
+  }
+}
+
+function checkDuplicate(deps: ImportDeps, name: string, probe: ProbeResult): void {
+  for (const existing of deps.clusters()) {
+    if (probe.uid === undefined || existing.status?.uid !== probe.uid) continue
+    const failure: ProbeFailure = {
+      condition: 'Reachable',
+      reason: 'DuplicateCluster',
+      message: `it is the cluster "${existing.metadata.name}", which is imported already (uid ${probe.uid})`,
+    }
+    throw refusal(name, failure, 'Conflict')
+  }
+}
+
+async function write(
+  deps: ImportDeps,
+  parts: { readonly cluster: Cluster; readonly secret: Secret; readonly probe: ProbeResult; readonly signal: AbortSignal },
+): Promise<Cluster> {
+  const { cluster, secret, probe } = parts
+  const { name = '' } = cluster.metadata
+  let created: Cluster
+  try {
+    created = await deps.hub.create(clusterKind.ref, cluster, { signal: parts.signal })
+  } catch (error) {
+    throw isReason(error, 'AlreadyExists') ? nameTaken(name) : error
+  }
+  // From here on the caller's going away must not leave half an import: the rest is short and runs to its end.
+  try {
+    const stored = await createSecret(deps.hub, secret, created)
+    const status = statusAfter(created, probe, { now: deps.clock.now() })
+    const ready = await deps.hub.update<Cluster>(clusterKind.ref, { ...created, status }, { subresource: 'status' })
+    deps.accept(ready, stored)
+    deps.log.info('a cluster was imported', { cluster: name, kubernetesVersion: probe.kubernetesVersion, uid: probe.uid })
+    return ready
+  } catch (error) {
+    await rollBack(deps, name, secret)
+    throw error
+  }
+}
+
+/** The Secret belongs to the Cluster: the hub's garbage collector removes it with it. One left behind by a crash is taken over. */
+async function createSecret(hub: KubeClient, secret: Secret, owner: Cluster): Promise<Secret> {
+  const owned: Secret = {
+    ...secret,
+    metadata: {
+      ...secret.metadata,
+      ownerReferences: [{ apiVersion: clusterKind.apiVersion, kind: clusterKind.kind, name: owner.metadata.name ?? '', uid: owner.metadata.uid ?? '' }],
+    },
+  }
+  try {
+    return await hub.create(hubResources.secrets, owned)
+  } catch (error) {
+    if (!isReason(error, 'AlreadyExists')) throw error
+    return hub.update(hubResources.secrets, owned)
+  }
+}
+
+async function rollBack(deps: ImportDeps, name: string, secret: Secret): Promise<void> {
+  const removals = [
+    deps.hub.delete(clusterKind.ref, { name }),
+    deps.hub.delete(hubResources.secrets, { namespace: platformNamespace, name: secret.metadata.name ?? '' }),
+  ]
+  for (const outcome of await Promise.allSettled(removals)) {
+    if (outcome.status === 'rejected' && !isReason(outcome.reason, 'NotFound')) {
+      deps.log.error('an import could not be rolled back', { cluster: name, error: outcome.reason })
+    }
+  }
+}
+
+function nameTaken(name: string): StatusError {
+  return new StatusError('AlreadyExists', `a cluster named "${name}" exists already; choose another name`, {
+    details: { name, kind: clusterKind.plural, group: clusterKind.group },
+  })
+}
+
+function refusal(name: string, failure: ProbeFailure, reason: 'Invalid' | 'Conflict' = 'Invalid'): StatusError {
+  return new StatusError(reason, `cluster "${name}" cannot be imported: ${failure.message}`, {
+    details: {
+      name,
+      kind: clusterKind.kind,
+      group: clusterKind.group,
+      causes: [{ reason: failure.reason, message: failure.message, field: failure.condition }],
+    },
+  })
+}

@@ -1,0 +1,18 @@
+import { isReason } from '@gantry/apimachinery'
+import type { KubeClient } from '@gantry/client'
+import { clusterKind, localClusterName, type Cluster } from '../api/index.ts'
+
+/** The Cluster object of the embedded cluster: made when it is missing, otherwise left as its owner wants it. */
+export async function ensureLocalCluster(hub: KubeClient, options: { readonly signal: AbortSignal }): Promise<void> {
+  const cluster: Cluster = {
+    apiVersion: clusterKind.apiVersion,
+    kind: clusterKind.kind,
+    metadata: { name: localClusterName },
+    spec: { provider: 'Local', displayName: 'Local cluster' },
+  }
+  try {
+    await hub.create(clusterKind.ref, cluster, options)
+  } catch (error) {
+    if (!isReason(error, 'AlreadyExists')) throw error
+  }
+}

@@ -1,0 +1,131 @@
+import { createClient, openHttpTransport, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
+import { createMemberConnection, ObjectMirror, statusResponse, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
+import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
+import { clusterKind, localClusterName, platformNamespace, type Cluster } from '../api/index.ts'
+import { hubResources, type Secret } from './hub-resources.ts'
+import { accessOf, type MemberAccess } from './member-credentials.ts'
+
+export interface MemberDirectoryDeps {
+  readonly hub: KubeClient
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  /** The embedded cluster's own API. */
+  readonly local: ClusterTarget | undefined
+  readonly openTransport?: ((options: HttpTransportOptions) => HttpTransport) | undefined
+}
+
+/** How one probe reaches a member: connections of its own, so that it never waits behind users. */
+export interface ProbeConnection {
+  readonly member: KubeClient
+  readonly access: MemberAccess
+}
+
+interface Member {
+  readonly key: string
+  readonly access: MemberAccess
+  readonly users: HttpTransport
+  readonly probes: HttpTransport
+  readonly target: ClusterTarget
+}
+
+// A probe has five seconds for everything; see cluster-prober.
+const probeTimeoutMs = 5_000
+
+/**
+ * Every cluster the hub knows, and a connection to each that is asked for: opened on first use, replaced when the Cluster's address or the Secret's content
+ * changes, closed when the Cluster goes.
+ */
+export class MemberDirectory {
+  readonly clusters: ObjectMirror<Cluster>
+  readonly #secrets: ObjectMirror<Secret>
+  readonly #deps: MemberDirectoryDeps
+  readonly #members = new Map<string, Member>()
+
+  constructor(deps: MemberDirectoryDeps) {
+    this.#deps = deps
+    const mirrored = { client: deps.hub, clock: deps.clock, ids: deps.ids, log: deps.log }
+    this.clusters = new ObjectMirror(mirrored, { resource: clusterKind.ref })
+    this.#secrets = new ObjectMirror(mirrored, { resource: hubResources.secrets, namespace: platformNamespace })
+    this.clusters.onChange(({ name, after }) => {
+      if (after === undefined || this.#members.get(name)?.key !== this.#keyOf(after)) this.#drop(name)
+    })
+    this.#secrets.onChange(({ name }) => {
+      for (const cluster of this.clusters.values()) {
+        if (cluster.spec.connection?.credentialsSecret.name === name) this.#drop(cluster.metadata.name ?? '')
+      }
+    })
+  }
+
+  async start(options: { readonly signal: AbortSignal }): Promise<Running> {
+    const running = await Promise.all([this.clusters.start(options), this.#secrets.start(options)])
+    return {
+      done: Promise.all(running.map(({ done }) => done)).then(() => {}),
+      [Symbol.asyncDispose]: async () => {
+        await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
+        for (const name of this.#members.keys()) this.#drop(name)
+      },
+    }
+  }
+
+  /** For the gateway: undefined when the hub knows no such cluster; one that cannot be connected to answers why. */
+  get(name: string): ClusterTarget | undefined {
+    if (name === localClusterName && this.#deps.local !== undefined) return this.#deps.local
+    const cluster = this.clusters.get(name)
+    if (cluster === undefined || cluster.spec.provider === 'Local') return undefined
+    const member = this.#member(name, cluster)
+    return member instanceof Error ? unavailable(name, member) : member.target
+  }
+
+  /** For the prober. Throws a StatusError when Cluster and Secret do not make a connection. */
+  probe(name: string): ProbeConnection | undefined {
+    const cluster = this.clusters.get(name)
+    if (cluster === undefined) return undefined
+    const member = this.#member(name, cluster)
+    if (member instanceof Error) throw member
+    return { member: createClient({ handle: member.probes.handle }, { userAgent: 'gantry-probe' }), access: member.access }
+  }
+
+  /** Takes over what an import has just written: the cluster answers before the watch brings it. */
+  accept(cluster: Cluster, secret: Secret): void {
+    this.#secrets.accept(secret)
+    this.clusters.accept(cluster)
+  }
+
+  #member(name: string, cluster: Cluster): Member | Error {
+    const known = this.#members.get(name)
+    if (known !== undefined) return known
+    let access: MemberAccess
+    try {
+      access = accessOf(cluster, this.#secrets.get(cluster.spec.connection?.credentialsSecret.name ?? ''))
+    } catch (error) {
+      if (error instanceof Error) return error
+      throw error
+    }
+    const open = this.#deps.openTransport ?? ((options: HttpTransportOptions) => openHttpTransport(options, { clock: this.#deps.clock }))
+    const users = open(access.transport)
+    const probes = open({ ...access.transport, connections: 4, streams: 1, maxQueued: 64, headersTimeoutMs: probeTimeoutMs })
+    const target: ClusterTarget = { kind: 'member', ...createMemberConnection({ clock: this.#deps.clock, transport: users }, { name }) }
+    const member: Member = { key: this.#keyOf(cluster), access, users, probes, target }
+    this.#members.set(name, member)
+    return member
+  }
+
+  #keyOf(cluster: Cluster): string {
+    return JSON.stringify([cluster.metadata.uid, cluster.spec.connection])
+  }
+
+  #drop(name: string): void {
+    const member = this.#members.get(name)
+    if (member === undefined) return
+    this.#members.delete(name)
+    for (const transport of [member.users, member.probes]) {
+      transport.close().catch((error: unknown) => this.#deps.log.warn('a connection to a member did not close', { cluster: name, error }))
+    }
+  }
+}
+
+function unavailable(name: string, error: Error): ClusterTarget {
+  const response = statusResponse('ServiceUnavailable', `cluster "${name}" is unavailable: ${error.message}`)
+  return { kind: 'member', handle: () => Promise.resolve(response), upgrade: (_request, socket) => writeUpgradeAnswer(socket, response) }
+}
