@@ -20,14 +20,38 @@ const write = ['create', 'delete', 'deletecollection', 'patch', 'update']
 const healthUrls = ['/healthz', '/livez', '/readyz', '/version', '/version/']
 
 const viewRules: readonly PolicyRule[] = [
-  { verbs: read, apiGroups: [''], resources: ['configmaps', 'endpoints', 'events', 'namespaces', 'pods', 'pods/log', 'pods/status', 'serviceaccounts', 'services', 'services/status'] },
-  { verbs: read, apiGroups: ['apps'], resources: ['deployments', 'deployments/scale', 'deployments/status', 'replicasets', 'replicasets/scale', 'replicasets/status'] },
+  {
+    verbs: read,
+    apiGroups: [''],
+    resources: ['configmaps', 'endpoints', 'events', 'namespaces', 'pods', 'pods/log', 'pods/status', 'serviceaccounts', 'services', 'services/status'],
+  },
+  {
+    verbs: read,
+    apiGroups: ['apps'],
+    resources: ['deployments', 'deployments/scale', 'deployments/status', 'replicasets', 'replicasets/scale', 'replicasets/status'],
+  },
 ]
 
 const editRules: readonly PolicyRule[] = [
   { verbs: read, apiGroups: [''], resources: ['pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy', 'secrets', 'services/proxy'] },
   { verbs: ['impersonate'], apiGroups: [''], resources: ['serviceaccounts'] },
-  { verbs: write, apiGroups: [''], resources: ['configmaps', 'events', 'pods', 'pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy', 'secrets', 'serviceaccounts', 'services', 'services/proxy'] },
+  {
+    verbs: write,
+    apiGroups: [''],
+    resources: [
+      'configmaps',
+      'events',
+      'pods',
+      'pods/attach',
+      'pods/exec',
+      'pods/portforward',
+      'pods/proxy',
+      'secrets',
+      'serviceaccounts',
+      'services',
+      'services/proxy',
+    ],
+  },
   { verbs: ['create'], apiGroups: [''], resources: ['pods/eviction', 'serviceaccounts/token'] },
   { verbs: write, apiGroups: ['apps'], resources: ['deployments', 'deployments/rollback', 'deployments/scale', 'replicasets', 'replicasets/scale'] },
   { verbs: [...read, ...write], apiGroups: ['coordination.k8s.io'], resources: ['leases'] },
@@ -58,7 +82,10 @@ export const clusterRoles: readonly RoleManifest[] = [
     ],
   },
   { name: 'system:public-info-viewer', rules: [{ verbs: ['get'], nonResourceURLs: healthUrls }] },
-  { name: 'system:monitoring', rules: [{ verbs: ['get'], nonResourceURLs: ['/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/metrics/slis', '/readyz', '/readyz/*'] }] },
+  {
+    name: 'system:monitoring',
+    rules: [{ verbs: ['get'], nonResourceURLs: ['/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/metrics/slis', '/readyz', '/readyz/*'] }],
+  },
   {
     name: 'system:auth-delegator',
     rules: [
@@ -66,7 +93,12 @@ export const clusterRoles: readonly RoleManifest[] = [
       { verbs: ['create'], apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'] },
     ],
   },
-  { name: 'system:service-account-issuer-discovery', rules: [{ verbs: ['get'], nonResourceURLs: ['/.well-known/openid-configuration', '/.well-known/openid-configuration/', '/openid/v1/jwks', '/openid/v1/jwks/'] }] },
+  {
+    name: 'system:service-account-issuer-discovery',
+    rules: [
+      { verbs: ['get'], nonResourceURLs: ['/.well-known/openid-configuration', '/.well-known/openid-configuration/', '/openid/v1/jwks', '/openid/v1/jwks/'] },
+    ],
+  },
   {
     name: 'system:node',
     rules: [
@@ -111,7 +143,10 @@ export function bootstrapObjects(): Record<string, unknown>[] {
       apiVersion: `${rbac}/v1`,
       metadata: { name, labels: bootstrapLabel, ...marks },
       roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: role },
-      subjects: [...groups.map((group) => ({ kind: 'Group', apiGroup: rbac, name: group })), ...users.map((user) => ({ kind: 'User', apiGroup: rbac, name: user }))],
+      subjects: [
+        ...groups.map((group) => ({ kind: 'Group', apiGroup: rbac, name: group })),
+        ...users.map((user) => ({ kind: 'User', apiGroup: rbac, name: user })),
+      ],
     })),
   ]
 }

@@ -19,15 +19,30 @@ export function escalationCheck(deps: { readonly index: RbacIndex; readonly auth
       if (definition.kind === 'Role' || definition.kind === 'ClusterRole') {
         const { rules = [] } = object as unknown as ClusterRole
         if (await may(deps.authorize, { user: context.user, verb: 'escalate', resource: definition.plural, namespace, name: object.metadata.name })) return
-        refuseMissing(deps.index, { user: context.user, namespace: definition.namespaced ? namespace : undefined, rules, resource: definition.plural, name: object.metadata.name })
+        refuseMissing(deps.index, {
+          user: context.user,
+          namespace: definition.namespaced ? namespace : undefined,
+          rules,
+          resource: definition.plural,
+          name: object.metadata.name,
+        })
         return
       }
       const { roleRef } = object as unknown as RoleBinding
       const resource = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles'
       if (await may(deps.authorize, { user: context.user, verb: 'bind', resource, namespace, name: roleRef.name })) return
       const rules = deps.index.roleRules(roleRef.kind, roleRef.name, namespace)
-      if (rules === undefined) throw new StatusError('NotFound', `${resource}.${group} ${JSON.stringify(roleRef.name)} not found`, { details: { name: roleRef.name, group, kind: resource } })
-      refuseMissing(deps.index, { user: context.user, namespace: definition.namespaced ? namespace : undefined, rules, resource: definition.plural, name: object.metadata.name })
+      if (rules === undefined)
+        throw new StatusError('NotFound', `${resource}.${group} ${JSON.stringify(roleRef.name)} not found`, {
+          details: { name: roleRef.name, group, kind: resource },
+        })
+      refuseMissing(deps.index, {
+        user: context.user,
+        namespace: definition.namespaced ? namespace : undefined,
+        rules,
+        resource: definition.plural,
+        name: object.metadata.name,
+      })
     },
   }
 }
@@ -37,12 +52,24 @@ function rulesIn(object: unknown): unknown {
   return { rules, roleRef }
 }
 
-async function may(authorize: Authorizer, ask: { readonly user: UserInfo; readonly verb: string; readonly resource: string; readonly namespace: string | undefined; readonly name: string }): Promise<boolean> {
+async function may(
+  authorize: Authorizer,
+  ask: { readonly user: UserInfo; readonly verb: string; readonly resource: string; readonly namespace: string | undefined; readonly name: string },
+): Promise<boolean> {
   const attributes: Attributes = { ...ask, isResource: true, path: '', group, version: 'v1', subresource: '' }
   return (await authorize(attributes)).allowed
 }
 
-function refuseMissing(index: RbacIndex, ask: { readonly user: UserInfo; readonly namespace: string | undefined; readonly rules: readonly PolicyRule[]; readonly resource: string; readonly name: string }): void {
+function refuseMissing(
+  index: RbacIndex,
+  ask: {
+    readonly user: UserInfo
+    readonly namespace: string | undefined
+    readonly rules: readonly PolicyRule[]
+    readonly resource: string
+    readonly name: string
+  },
+): void {
   const held = index.rulesOf(ask.user, ask.namespace)
   const missing = ask.rules.filter((rule) => !isCovered(rule, held, ask.user))
   if (missing.length === 0) return
@@ -65,7 +92,18 @@ function isCovered(rule: PolicyRule, held: readonly PolicyRule[], user: UserInfo
       for (const full of rule.resources ?? []) {
         const [resource = '', subresource = ''] = full.split('/', 2)
         for (const name of names) {
-          const attributes: Attributes = { user, verb, isResource: true, path: '', group: apiGroup, version: '', resource, subresource, namespace: undefined, name }
+          const attributes: Attributes = {
+            user,
+            verb,
+            isResource: true,
+            path: '',
+            group: apiGroup,
+            version: '',
+            resource,
+            subresource,
+            namespace: undefined,
+            name,
+          }
           // A grant for one name does not cover a rule for all of them.
           if (!held.some((other) => (name === '' && (other.resourceNames ?? []).length > 0 ? false : allowsLiterally(other, attributes)))) return false
         }

@@ -13,7 +13,8 @@ export function createImpersonation(authorize: Authorizer): (request: HttpReques
     const groups = valuesOf(request, 'impersonate-group')
     const uid = header(request.headers, 'impersonate-uid')
     const extra: Record<string, string[]> = {}
-    for (const name of Object.keys(request.headers)) if (name.startsWith(extraPrefix)) extra[decodeKey(name.slice(extraPrefix.length))] = valuesOf(request, name)
+    for (const name of Object.keys(request.headers))
+      if (name.startsWith(extraPrefix)) extra[decodeKey(name.slice(extraPrefix.length))] = valuesOf(request, name)
 
     const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(username)
     if (account === null) await check(authorize, user, { resource: 'users', name: username })
@@ -48,9 +49,24 @@ function decodeKey(key: string): string {
   }
 }
 
-async function check(authorize: Authorizer, user: UserInfo, asked: { readonly resource: string; readonly subresource?: string; readonly name: string; readonly namespace?: string | undefined; readonly group?: string }): Promise<void> {
+async function check(
+  authorize: Authorizer,
+  user: UserInfo,
+  asked: { readonly resource: string; readonly subresource?: string; readonly name: string; readonly namespace?: string | undefined; readonly group?: string },
+): Promise<void> {
   if (user.groups.includes('system:masters')) return
-  const attributes: Attributes = { user, verb: 'impersonate', isResource: true, path: '', group: asked.group ?? '', version: '', resource: asked.resource, subresource: asked.subresource ?? '', namespace: asked.namespace, name: asked.name }
+  const attributes: Attributes = {
+    user,
+    verb: 'impersonate',
+    isResource: true,
+    path: '',
+    group: asked.group ?? '',
+    version: '',
+    resource: asked.resource,
+    subresource: asked.subresource ?? '',
+    namespace: asked.namespace,
+    name: asked.name,
+  }
   const decision = await authorize(attributes)
   if (decision.allowed) return
   const where = asked.namespace === undefined ? 'at the cluster scope' : `in the namespace ${JSON.stringify(asked.namespace)}`

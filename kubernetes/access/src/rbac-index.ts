@@ -93,9 +93,16 @@ export class RbacIndex {
       const { kind, name } = binding.roleRef
       const rules = this.roleRules(kind, name, namespace)
       if (rules === undefined) continue
-      const where = namespace === undefined ? `ClusterRoleBinding ${JSON.stringify(binding.metadata.name)}` : `RoleBinding ${JSON.stringify(`${binding.metadata.name}/${namespace}`)}`
+      const where =
+        namespace === undefined
+          ? `ClusterRoleBinding ${JSON.stringify(binding.metadata.name)}`
+          : `RoleBinding ${JSON.stringify(`${binding.metadata.name}/${namespace}`)}`
       const [subjectKind = '', ...subjectName] = subject.split('/')
-      grants.push({ namespace, rules, because: `RBAC: allowed by ${where} of ${kind} ${JSON.stringify(name)} to ${subjectKind} ${JSON.stringify(subjectName.join('/'))}` })
+      grants.push({
+        namespace,
+        rules,
+        because: `RBAC: allowed by ${where} of ${kind} ${JSON.stringify(name)} to ${subjectKind} ${JSON.stringify(subjectName.join('/'))}`,
+      })
     }
     // What a stranger asks must not grow the cache without end.
     if (this.#compiled.size >= maxCompiledSubjects) this.#compiled.clear()
@@ -118,7 +125,10 @@ function subjectKey(subject: Subject, bindingNamespace: string | undefined): str
 
 export function allows(rule: PolicyRule, attributes: Attributes): boolean {
   if (!has(rule.verbs, attributes.verb)) return false
-  if (!attributes.isResource) return (rule.nonResourceURLs ?? []).some((url) => url === '*' || url === attributes.path || (url.endsWith('*') && attributes.path.startsWith(url.slice(0, -1))))
+  if (!attributes.isResource)
+    return (rule.nonResourceURLs ?? []).some(
+      (url) => url === '*' || url === attributes.path || (url.endsWith('*') && attributes.path.startsWith(url.slice(0, -1))),
+    )
   return has(rule.apiGroups, attributes.group) && coversResource(rule.resources ?? [], attributes) && coversName(rule.resourceNames ?? [], attributes.name)
 }
 

@@ -26,19 +26,55 @@ export function reviewKinds(deps: ReviewDeps): BuiltinKind[] {
   const authorization = { group: 'authorization.k8s.io', version: 'v1', groupPriority: 17600, namespaced: false } as const
   const authentication = { group: 'authentication.k8s.io', version: 'v1', groupPriority: 17700, namespaced: false } as const
   return [
-    { ...authentication, kind: 'SelfSubjectReview', plural: 'selfsubjectreviews', type: 'io.k8s.api.authentication.v1.SelfSubjectReview', create: selfSubjectReview },
+    {
+      ...authentication,
+      kind: 'SelfSubjectReview',
+      plural: 'selfsubjectreviews',
+      type: 'io.k8s.api.authentication.v1.SelfSubjectReview',
+      create: selfSubjectReview,
+    },
     { ...authentication, kind: 'TokenReview', plural: 'tokenreviews', type: 'io.k8s.api.authentication.v1.TokenReview', create: tokenReview(deps) },
-    { ...authorization, kind: 'LocalSubjectAccessReview', plural: 'localsubjectaccessreviews', namespaced: true, type: 'io.k8s.api.authorization.v1.LocalSubjectAccessReview', create: localReview(deps) },
-    { ...authorization, kind: 'SelfSubjectAccessReview', plural: 'selfsubjectaccessreviews', type: 'io.k8s.api.authorization.v1.SelfSubjectAccessReview', create: selfReview(deps) },
-    { ...authorization, kind: 'SelfSubjectRulesReview', plural: 'selfsubjectrulesreviews', type: 'io.k8s.api.authorization.v1.SelfSubjectRulesReview', create: rulesReview(deps) },
-    { ...authorization, kind: 'SubjectAccessReview', plural: 'subjectaccessreviews', type: 'io.k8s.api.authorization.v1.SubjectAccessReview', create: subjectReview(deps) },
+    {
+      ...authorization,
+      kind: 'LocalSubjectAccessReview',
+      plural: 'localsubjectaccessreviews',
+      namespaced: true,
+      type: 'io.k8s.api.authorization.v1.LocalSubjectAccessReview',
+      create: localReview(deps),
+    },
+    {
+      ...authorization,
+      kind: 'SelfSubjectAccessReview',
+      plural: 'selfsubjectaccessreviews',
+      type: 'io.k8s.api.authorization.v1.SelfSubjectAccessReview',
+      create: selfReview(deps),
+    },
+    {
+      ...authorization,
+      kind: 'SelfSubjectRulesReview',
+      plural: 'selfsubjectrulesreviews',
+      type: 'io.k8s.api.authorization.v1.SelfSubjectRulesReview',
+      create: rulesReview(deps),
+    },
+    {
+      ...authorization,
+      kind: 'SubjectAccessReview',
+      plural: 'subjectaccessreviews',
+      type: 'io.k8s.api.authorization.v1.SubjectAccessReview',
+      create: subjectReview(deps),
+    },
   ]
 }
 
 const selfSubjectReview: VirtualCreate = (object, { user }) => Promise.resolve({ ...object, status: { userInfo: userInfoOf(user) } })
 
 function userInfoOf(user: UserInfo): Record<string, unknown> {
-  return { username: user.username, ...(user.uid === undefined ? {} : { uid: user.uid }), groups: user.groups, ...(user.extra === undefined ? {} : { extra: user.extra }) }
+  return {
+    username: user.username,
+    ...(user.uid === undefined ? {} : { uid: user.uid }),
+    groups: user.groups,
+    ...(user.extra === undefined ? {} : { extra: user.extra }),
+  }
 }
 
 function tokenReview(deps: ReviewDeps): VirtualCreate {
@@ -74,8 +110,10 @@ function localReview(deps: ReviewDeps): VirtualCreate {
   return async (object, { namespace }) => {
     const spec = specOf<AccessSpec>(object)
     const problems = [...attributeProblems(spec), ...subjectProblems(spec)]
-    if (spec.nonResourceAttributes !== undefined) problems.push(fieldInvalid('spec.nonResourceAttributes', spec.nonResourceAttributes, 'disallowed on this kind of request'))
-    if (spec.resourceAttributes !== undefined && spec.resourceAttributes.namespace !== namespace) problems.push(fieldInvalid('spec.resourceAttributes.namespace', spec.resourceAttributes.namespace ?? '', 'must match metadata.namespace'))
+    if (spec.nonResourceAttributes !== undefined)
+      problems.push(fieldInvalid('spec.nonResourceAttributes', spec.nonResourceAttributes, 'disallowed on this kind of request'))
+    if (spec.resourceAttributes !== undefined && spec.resourceAttributes.namespace !== namespace)
+      problems.push(fieldInvalid('spec.resourceAttributes.namespace', spec.resourceAttributes.namespace ?? '', 'must match metadata.namespace'))
     throwIfInvalid('LocalSubjectAccessReview', problems)
     return { ...object, status: await statusOf(deps, subjectOf(spec), spec) }
   }
@@ -88,8 +126,15 @@ function rulesReview(deps: ReviewDeps): VirtualCreate {
     const rules = user.groups.includes('system:masters') ? everything : deps.index.rulesOf(user, namespace)
     const resourceRules = rules
       .filter((rule) => (rule.resources ?? []).length > 0)
-      .map((rule) => ({ verbs: rule.verbs, apiGroups: rule.apiGroups, resources: rule.resources, ...((rule.resourceNames ?? []).length === 0 ? {} : { resourceNames: rule.resourceNames }) }))
-    const nonResourceRules = rules.filter((rule) => (rule.nonResourceURLs ?? []).length > 0).map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs }))
+      .map((rule) => ({
+        verbs: rule.verbs,
+        apiGroups: rule.apiGroups,
+        resources: rule.resources,
+        ...((rule.resourceNames ?? []).length === 0 ? {} : { resourceNames: rule.resourceNames }),
+      }))
+    const nonResourceRules = rules
+      .filter((rule) => (rule.nonResourceURLs ?? []).length > 0)
+      .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs }))
     return Promise.resolve({ ...object, status: { resourceRules, nonResourceRules, incomplete: false } })
   }
 }
@@ -104,7 +149,12 @@ function specOf<T>(object: ApiObject): T {
 }
 
 function subjectOf(spec: AccessSpec): UserInfo {
-  return { username: spec.user ?? '', ...(spec.uid === undefined ? {} : { uid: spec.uid }), groups: spec.groups ?? [], ...(spec.extra === undefined ? {} : { extra: spec.extra }) }
+  return {
+    username: spec.user ?? '',
+    ...(spec.uid === undefined ? {} : { uid: spec.uid }),
+    groups: spec.groups ?? [],
+    ...(spec.extra === undefined ? {} : { extra: spec.extra }),
+  }
 }
 
 function attributeProblems(spec: AccessSpec): FieldError[] {
@@ -118,7 +168,9 @@ function attributeProblems(spec: AccessSpec): FieldError[] {
 }
 
 function subjectProblems(spec: AccessSpec): FieldError[] {
-  return (spec.user ?? '') === '' && (spec.groups ?? []).length === 0 ? [fieldInvalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified')] : []
+  return (spec.user ?? '') === '' && (spec.groups ?? []).length === 0
+    ? [fieldInvalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified')]
+    : []
 }
 
 function throwIfInvalid(kind: string, problems: readonly FieldError[]): void {
@@ -130,7 +182,18 @@ async function statusOf(deps: ReviewDeps, user: UserInfo, spec: AccessSpec): Pro
   const resource = spec.resourceAttributes
   const attributes: Attributes =
     resource === undefined
-      ? { user, verb: spec.nonResourceAttributes?.verb ?? '', isResource: false, path: spec.nonResourceAttributes?.path ?? '', group: '', version: '', resource: '', subresource: '', namespace: undefined, name: '' }
+      ? {
+          user,
+          verb: spec.nonResourceAttributes?.verb ?? '',
+          isResource: false,
+          path: spec.nonResourceAttributes?.path ?? '',
+          group: '',
+          version: '',
+          resource: '',
+          subresource: '',
+          namespace: undefined,
+          name: '',
+        }
       : {
           user,
           verb: resource.verb ?? '',

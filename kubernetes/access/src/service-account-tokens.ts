@@ -59,7 +59,9 @@ export class ServiceAccountTokens {
     this.#options = options
     this.#privateKey = createPrivateKey(deps.signingKey)
     this.#publicKey = createPublicKey(this.#privateKey)
-    this.#keyId = createHash('sha256').update(this.#publicKey.export({ type: 'spki', format: 'der' })).digest('base64url')
+    this.#keyId = createHash('sha256')
+      .update(this.#publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('base64url')
   }
 
   /** Bearer tokens that are JWTs of our issuer; another's are somebody else's to judge. */
@@ -75,7 +77,12 @@ export class ServiceAccountTokens {
     const wanted = audiences.length === 0 ? this.#options.audiences : audiences
     let claims: Claims
     try {
-      const verified = await jwtVerify(token, this.#publicKey, { issuer: this.#options.issuer, audience: [...wanted], algorithms: [algorithm], currentDate: this.#deps.clock.now() })
+      const verified = await jwtVerify(token, this.#publicKey, {
+        issuer: this.#options.issuer,
+        audience: [...wanted],
+        algorithms: [algorithm],
+        currentDate: this.#deps.clock.now(),
+      })
       claims = verified.payload as Claims
     } catch (error) {
       throw new StatusError('Unauthorized', 'Unauthorized', { cause: error })
@@ -105,7 +112,10 @@ export class ServiceAccountTokens {
       const body = JSON.stringify(value)
       return () => Promise.resolve({ status: 200, headers: { 'content-type': type, 'cache-control': 'public, max-age=3600' }, body })
     }
-    return { '/openid/v1/jwks': document({ keys: [jwk] }, 'application/jwk-set+json'), '/.well-known/openid-configuration': document(discovery, 'application/json') }
+    return {
+      '/openid/v1/jwks': document({ keys: [jwk] }, 'application/jwk-set+json'),
+      '/.well-known/openid-configuration': document(discovery, 'application/json'),
+    }
   }
 
   async #issue(call: SubresourceCall): Promise<HttpResponse> {
@@ -115,8 +125,14 @@ export class ServiceAccountTokens {
     }
     const audiences = (spec.audiences ?? []).length === 0 ? [...this.#options.audiences] : (spec.audiences ?? [])
     const asked = spec.expirationSeconds ?? defaultSeconds
-    const problem = asked < minSeconds ? 'may not specify a duration less than 10 minutes' : asked > 2 ** 32 ? 'may not specify a duration larger than 2^32 seconds' : undefined
-    if (problem !== undefined) throw invalidError({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', [fieldInvalid('spec.expirationSeconds', asked, problem)])
+    const problem =
+      asked < minSeconds
+        ? 'may not specify a duration less than 10 minutes'
+        : asked > 2 ** 32
+          ? 'may not specify a duration larger than 2^32 seconds'
+          : undefined
+    if (problem !== undefined)
+      throw invalidError({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', [fieldInvalid('spec.expirationSeconds', asked, problem)])
     const bound = this.#boundObject(spec.boundObjectRef, account.metadata.namespace)
     const isForPod = asked === podTokenSeconds && audiences.every((audience) => this.#options.audiences.includes(audience))
     const now = Math.floor(this.#deps.clock.now().getTime() / 1000)
@@ -149,14 +165,21 @@ export class ServiceAccountTokens {
     return valueResponse(201, answer, { media: 'json', pretty: false })
   }
 
-  #boundObject(ref: { readonly kind?: string; readonly name?: string; readonly uid?: string } | undefined, namespace: string | undefined): Record<string, unknown> {
+  #boundObject(
+    ref: { readonly kind?: string; readonly name?: string; readonly uid?: string } | undefined,
+    namespace: string | undefined,
+  ): Record<string, unknown> {
     if (ref === undefined || ref === null || (ref.kind ?? '') === '') return {}
     const resource = ref.kind === 'Pod' ? 'pods' : ref.kind === 'Secret' ? 'secrets' : ref.kind === 'Node' ? 'nodes' : undefined
     if (resource === undefined) throw new StatusError('BadRequest', `cannot bind token for serviceaccount to object of type ${ref.kind}`)
     const found = this.#deps.find(resource, resource === 'nodes' ? undefined : namespace, ref.name ?? '')
-    if (found === undefined) throw new StatusError('NotFound', `${resource} ${JSON.stringify(ref.name ?? '')} not found`, { details: { name: ref.name ?? '', kind: resource } })
+    if (found === undefined)
+      throw new StatusError('NotFound', `${resource} ${JSON.stringify(ref.name ?? '')} not found`, { details: { name: ref.name ?? '', kind: resource } })
     if ((ref.uid ?? '') !== '' && ref.uid !== found.metadata.uid) {
-      throw new StatusError('Conflict', `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
+      throw new StatusError(
+        'Conflict',
+        `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+      )
     }
     return { [(ref.kind ?? '').toLowerCase()]: { name: found.metadata.name, uid: found.metadata.uid } }
   }
@@ -166,7 +189,10 @@ export class ServiceAccountTokens {
     const account = this.#deps.find('serviceaccounts', namespace, serviceaccount?.name ?? '')
     const gone = new StatusError('Unauthorized', 'Unauthorized')
     if (account === undefined || account.metadata.uid !== serviceaccount?.uid) throw gone
-    for (const [resource, bound] of [['pods', pod], ['secrets', secret]] as const) {
+    for (const [resource, bound] of [
+      ['pods', pod],
+      ['secrets', secret],
+    ] as const) {
       if (bound !== undefined && this.#deps.find(resource, namespace, bound.name ?? '')?.metadata.uid !== bound.uid) throw gone
     }
     const extra: Record<string, string[]> = {}

@@ -36,7 +36,11 @@ export function ageOf(timestamp: string | null | undefined, now: Date): string {
 }
 
 /** A column over one kind's own type. */
-export function column<T>(name: string, cell: (object: T, now: Date) => string | number | boolean | null, options: { readonly type?: 'string' | 'integer' | 'boolean'; readonly wide?: boolean; readonly description?: string } = {}): TableColumn {
+export function column<T>(
+  name: string,
+  cell: (object: T, now: Date) => string | number | boolean | null,
+  options: { readonly type?: 'string' | 'integer' | 'boolean'; readonly wide?: boolean; readonly description?: string } = {},
+): TableColumn {
   return {
     name,
     type: options.type ?? 'string',

@@ -12,7 +12,11 @@ import type { ServerContext } from './server-context.ts'
 const workers = 16
 
 /** DELETE of a collection: each object on its own, not atomic; the answer is the list of what was deleted (C18). */
-export async function deleteCollection(server: ServerContext, call: WriteCall, request: { readonly info: RequestInfo; readonly as: Representation; readonly options: DeleteOptions }): Promise<HttpResponse> {
+export async function deleteCollection(
+  server: ServerContext,
+  call: WriteCall,
+  request: { readonly info: RequestInfo; readonly as: Representation; readonly options: DeleteOptions },
+): Promise<HttpResponse> {
   const { definition } = call
   const { options, info, as } = request
   const selection = selectionOf(definition, info.query)
@@ -34,5 +38,9 @@ export async function deleteCollection(server: ServerContext, call: WriteCall, r
     }
   }
   await Promise.all(Array.from({ length: workers }, work))
-  return valueResponse(200, { kind: definition.listKind, apiVersion: apiVersion(definition), metadata: { resourceVersion: String(server.store.revision) }, items: deleted }, as)
+  return valueResponse(
+    200,
+    { kind: definition.listKind, apiVersion: apiVersion(definition), metadata: { resourceVersion: String(server.store.revision) }, items: deleted },
+    as,
+  )
 }

@@ -24,7 +24,8 @@ export function subresourcesOf(definition: ResourceDefinition): SubresourceDescr
   const found: SubresourceDescription[] = Object.entries(definition.subresources ?? {}).map(([name, { kind, verbs }]) => ({ name, kind, verbs }))
   const self = { group: definition.group, version: definition.version, kind: definition.kind }
   if (definition.hasStatus === true) found.push({ name: 'status', kind: self, verbs: ['get', 'patch', 'update'] })
-  if (definition.scale !== undefined) found.push({ name: 'scale', kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] })
+  if (definition.scale !== undefined)
+    found.push({ name: 'scale', kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] })
   return found.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
@@ -139,7 +140,13 @@ export class Discovery {
   }
 
   #groupList(): unknown {
-    return { kind: 'APIGroupList', apiVersion: 'v1', groups: groupsOf(this.#registry).filter(({ group }) => group !== '').map(groupValue) }
+    return {
+      kind: 'APIGroupList',
+      apiVersion: 'v1',
+      groups: groupsOf(this.#registry)
+        .filter(({ group }) => group !== '')
+        .map(groupValue),
+    }
   }
 
   #resourceList(group: string, version: string): unknown {
@@ -192,7 +199,9 @@ function legacyResources(definition: ResourceDefinition): unknown[] {
     name: `${definition.plural}/${subresource.name}`,
     singularName: '',
     namespaced,
-    ...(subresource.kind.group === definition.group && subresource.kind.version === definition.version ? {} : { group: subresource.kind.group, version: subresource.kind.version }),
+    ...(subresource.kind.group === definition.group && subresource.kind.version === definition.version
+      ? {}
+      : { group: subresource.kind.group, version: subresource.kind.version }),
     kind: subresource.kind.kind,
     verbs: subresource.verbs,
   }))

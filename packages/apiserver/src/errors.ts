@@ -10,7 +10,11 @@ export function qualified(definition: Named): string {
 }
 
 function details(definition: Named, name: string): { name: string; group?: string; kind: string } {
-  return { ...(name === '' ? {} : { name }), ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural } as { name: string; group?: string; kind: string }
+  return { ...(name === '' ? {} : { name }), ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural } as {
+    name: string
+    group?: string
+    kind: string
+  }
 }
 
 export function notFound(definition: Named, name: string): StatusError {
@@ -30,7 +34,11 @@ export function modified(definition: Named, name: string): StatusError {
   )
 }
 
-export function preconditionFailed(definition: ResourceDefinition, name: string, what: { readonly field: 'UID' | 'ResourceVersion'; readonly asked: string; readonly found: string }): StatusError {
+export function preconditionFailed(
+  definition: ResourceDefinition,
+  name: string,
+  what: { readonly field: 'UID' | 'ResourceVersion'; readonly asked: string; readonly found: string },
+): StatusError {
   return new StatusError(
     'Conflict',
     `Operation cannot be fulfilled on ${definition.kind}${definition.group === '' ? '' : `.${definition.group}`} ${JSON.stringify(name)}: the ${what.field} in the precondition (${what.asked}) does not match the ${what.field} in record (${what.found}). The object might have been deleted and then recreated`,
@@ -40,9 +48,15 @@ export function preconditionFailed(definition: ResourceDefinition, name: string,
 
 export function forbidden(info: RequestInfo, username: string, reason: string): StatusError {
   const why = reason === '' ? '' : `: ${reason}`
-  if (!info.isResource) return new StatusError('Forbidden', `forbidden: User ${JSON.stringify(username)} cannot ${info.verb} path ${JSON.stringify(info.path)}${why}`, { details: {} })
+  if (!info.isResource)
+    return new StatusError('Forbidden', `forbidden: User ${JSON.stringify(username)} cannot ${info.verb} path ${JSON.stringify(info.path)}${why}`, {
+      details: {},
+    })
   const resource = info.subresource === '' ? info.resource : `${info.resource}/${info.subresource}`
-  const subject = info.name === '' ? `${info.resource}${info.group === '' ? '' : `.${info.group}`}` : `${info.resource}${info.group === '' ? '' : `.${info.group}`} ${JSON.stringify(info.name)}`
+  const subject =
+    info.name === ''
+      ? `${info.resource}${info.group === '' ? '' : `.${info.group}`}`
+      : `${info.resource}${info.group === '' ? '' : `.${info.group}`} ${JSON.stringify(info.name)}`
   const where = info.namespace === undefined ? 'at the cluster scope' : `in the namespace ${JSON.stringify(info.namespace)}`
   return new StatusError(
     'Forbidden',
@@ -52,7 +66,12 @@ export function forbidden(info: RequestInfo, username: string, reason: string): 
 }
 
 /** Admission's refusal: `pods "x" is forbidden: <text>`. */
-export function refused(definition: Named, name: string, text: string, causes?: readonly { readonly reason: string; readonly message: string; readonly field: string }[]): StatusError {
+export function refused(
+  definition: Named,
+  name: string,
+  text: string,
+  causes?: readonly { readonly reason: string; readonly message: string; readonly field: string }[],
+): StatusError {
   return new StatusError('Forbidden', `${qualified(definition)} ${JSON.stringify(name)} is forbidden: ${text}`, {
     details: { ...details(definition, name), ...(causes === undefined ? {} : { causes }) },
   })

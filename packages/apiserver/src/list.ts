@@ -12,7 +12,7 @@ import { jsonHeaders, valueResponse } from './respond.ts'
 import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
 import type { ServerContext } from './server-context.ts'
-import { limits } from './server-context.ts'
+import { limits, namedType } from './server-context.ts'
 import { columnDefinitions, partialMetadata, tableRow } from './table.ts'
 
 interface ListRequest {
@@ -24,7 +24,11 @@ interface ListRequest {
 }
 
 /** GET of a collection: rows L1–L13 of the API specification. */
-export async function list(server: ServerContext, definition: ResourceDefinition, call: { readonly info: RequestInfo; readonly as: Representation; readonly signal: AbortSignal }): Promise<HttpResponse> {
+export async function list(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  call: { readonly info: RequestInfo; readonly as: Representation; readonly signal: AbortSignal },
+): Promise<HttpResponse> {
   const { info, as } = call
   const selection = selectionOf(definition, info.query)
   const request = parseListRequest(info.query)
@@ -47,7 +51,11 @@ interface Page {
   readonly remaining: number
 }
 
-async function readPage(server: ServerContext, definition: ResourceDefinition, query: { readonly request: ListRequest; readonly selection: Selection; readonly namespace: string | undefined }): Promise<Page> {
+async function readPage(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  query: { readonly request: ListRequest; readonly selection: Selection; readonly namespace: string | undefined },
+): Promise<Page> {
   const { request, selection } = query
   if (selection.name !== undefined && request.exactRevision === undefined) {
     if (query.namespace !== undefined || !definition.namespaced) {
@@ -59,7 +67,13 @@ async function readPage(server: ServerContext, definition: ResourceDefinition, q
   const after = request.continueToken === undefined ? undefined : `${prefix}${request.continueToken.start}`
   const revision = request.continueToken === undefined ? request.exactRevision : request.continueToken.rv < 0 ? undefined : request.continueToken.rv
   // Without a selector the store can cut the page; with one it is cut here, after matching.
-  const listing = readListing(server, { prefix: listPrefix(definition, query.namespace), after, revision, limit: selection.isEverything ? request.limit : undefined, start: request.continueToken?.start })
+  const listing = readListing(server, {
+    prefix: listPrefix(definition, query.namespace),
+    after,
+    revision,
+    limit: selection.isEverything ? request.limit : undefined,
+    start: request.continueToken?.start,
+  })
   if (selection.isEverything) {
     const last = listing.entries.at(-1)
     const more = listing.remaining > 0 && last !== undefined
@@ -84,7 +98,16 @@ async function readPage(server: ServerContext, definition: ResourceDefinition, q
 
 const maxSliceMs = 3
 
-function readListing(server: ServerContext, range: { readonly prefix: string; readonly after: string | undefined; readonly revision: number | undefined; readonly limit: number | undefined; readonly start: string | undefined }): Listing {
+function readListing(
+  server: ServerContext,
+  range: {
+    readonly prefix: string
+    readonly after: string | undefined
+    readonly revision: number | undefined
+    readonly limit: number | undefined
+    readonly start: string | undefined
+  },
+): Listing {
   try {
     return server.store.list(range)
   } catch (error) {
@@ -131,7 +154,8 @@ function parseListRequest(query: URLSearchParams): ListRequest {
     if (continueText !== '') problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'))
     else if (revisionText === '') problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided'))
     if (match !== 'Exact' && match !== 'NotOlderThan') problems.push(fieldNotSupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']))
-    else if (match === 'Exact' && revisionText === '0') problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
+    else if (match === 'Exact' && revisionText === '0')
+      problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
   }
   if (problems.length > 0) throw invalidError({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems)
   const revision = revisionText === '' ? undefined : parseRevision(revisionText)
@@ -161,7 +185,9 @@ export function integerOf(query: URLSearchParams, name: string): number | undefi
 export function parseRevision(text: string): number {
   const revision = Number(text)
   if (/^\d+$/.test(text) && Number.isSafeInteger(revision)) return revision
-  throw new StatusError('', `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`, { code: 500 })
+  throw new StatusError('', `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`, {
+    code: 500,
+  })
 }
 
 interface ContinueToken {
@@ -186,7 +212,8 @@ function decodeContinue(text: string): ContinueToken {
     throw new StatusError('BadRequest', 'invalid continue token: continue key is not valid: unrecognized format')
   }
   const key = start.endsWith('\u0000') ? start.slice(0, -1) : start
-  if (key === '' || key.split('/').includes('..')) throw new StatusError('BadRequest', 'invalid continue token: continue key is not valid: the key is not of this resource')
+  if (key === '' || key.split('/').includes('..'))
+    throw new StatusError('BadRequest', 'invalid continue token: continue key is not valid: the key is not of this resource')
   return { rv, start: key }
 }
 
@@ -200,7 +227,10 @@ const yieldEveryBytes = 1 << 20
 function listOfBytes(definition: ResourceDefinition, page: { readonly entries: readonly Entry[]; readonly metadata: object }): HttpResponse {
   const skipped = definition.custom === true ? 0 : Buffer.byteLength(typePrefix(definition)) - 1
   const type = { apiVersion: apiVersion(definition), kind: definition.listKind }
-  const head = definition.custom === true ? `${JSON.stringify(type).slice(0, -1)},"items":[` : `{"kind":${JSON.stringify(type.kind)},"apiVersion":${JSON.stringify(type.apiVersion)},"metadata":${JSON.stringify(page.metadata)},"items":[`
+  const head =
+    definition.custom === true
+      ? `${JSON.stringify(type).slice(0, -1)},"items":[`
+      : `{"kind":${JSON.stringify(type.kind)},"apiVersion":${JSON.stringify(type.apiVersion)},"metadata":${JSON.stringify(page.metadata)},"items":[`
   const tail = definition.custom === true ? `],"metadata":${JSON.stringify(page.metadata)}}\n` : ']}\n'
   let total = 0
   for (const entry of page.entries) total += entry.value.length + 1
@@ -240,7 +270,10 @@ const openBrace = Buffer.from('{')
 const comma = Buffer.from(',')
 const commaBrace = Buffer.from(',{')
 
-function appendItem(parts: Uint8Array[], item: { readonly definition: ResourceDefinition; readonly entry: Entry; readonly index: number; readonly skipped: number }): void {
+function appendItem(
+  parts: Uint8Array[],
+  item: { readonly definition: ResourceDefinition; readonly entry: Entry; readonly index: number; readonly skipped: number },
+): void {
   const value = servedBytes(item.definition, item.entry.value)
   if (item.skipped === 0) {
     if (item.index > 0) parts.push(comma)
@@ -251,7 +284,15 @@ function appendItem(parts: Uint8Array[], item: { readonly definition: ResourceDe
 }
 
 /** Everything that is not plain JSON bytes: tables, metadata only, YAML, protobuf, indented. Rendered in slices, so that no list holds up the loop. */
-async function listOfObjects(server: ServerContext, definition: ResourceDefinition, page: { readonly entries: readonly Entry[]; readonly metadata: { readonly resourceVersion: string; readonly continue?: string; readonly remainingItemCount?: number }; readonly as: Representation }): Promise<HttpResponse> {
+async function listOfObjects(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  page: {
+    readonly entries: readonly Entry[]
+    readonly metadata: { readonly resourceVersion: string; readonly continue?: string; readonly remainingItemCount?: number }
+    readonly as: Representation
+  },
+): Promise<HttpResponse> {
   const { as } = page
   if (as.media === 'json' && !as.pretty) return { status: 200, headers: jsonHeaders, body: streamOfItems(server, definition, page) }
   const items: unknown[] = []
@@ -266,16 +307,31 @@ async function listOfObjects(server: ServerContext, definition: ResourceDefiniti
     sliceEnd = server.clock.monotonicMs() + maxSliceMs
   }
   if (as.media === 'protobuf') {
-    const raw = server.codec.encodeList(definition.schema, { metadata: page.metadata, items: items as Record<string, unknown>[] })
-    return { status: 200, headers: { ...jsonHeaders, 'content-type': 'application/vnd.kubernetes.protobuf' }, body: server.codec.encodeEnvelope(apiVersion(definition), definition.listKind, raw) }
+    const raw = server.codec.encode(namedType(server, `${definition.schema.name}List`), { metadata: page.metadata, items })
+    return {
+      status: 200,
+      headers: { ...jsonHeaders, 'content-type': 'application/vnd.kubernetes.protobuf' },
+      body: server.codec.encodeEnvelope(apiVersion(definition), definition.listKind, raw),
+    }
   }
   return valueResponse(200, listValue(definition, page, items), as)
 }
 
-function listValue(definition: ResourceDefinition, page: { readonly metadata: object; readonly as: Representation }, items: readonly unknown[]): Record<string, unknown> {
+function listValue(
+  definition: ResourceDefinition,
+  page: { readonly metadata: object; readonly as: Representation },
+  items: readonly unknown[],
+): Record<string, unknown> {
   const { as } = page
   if (as.transform === 'metadata') return { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${as.metaVersion}`, metadata: page.metadata, items }
-  if (as.transform === 'table') return { kind: 'Table', apiVersion: `meta.k8s.io/${as.metaVersion}`, metadata: page.metadata, columnDefinitions: columnDefinitions(definition), rows: items }
+  if (as.transform === 'table')
+    return {
+      kind: 'Table',
+      apiVersion: `meta.k8s.io/${as.metaVersion}`,
+      metadata: page.metadata,
+      columnDefinitions: columnDefinitions(definition),
+      rows: items,
+    }
   return { kind: definition.listKind, apiVersion: apiVersion(definition), metadata: page.metadata, items }
 }
 
@@ -283,7 +339,11 @@ function metadataItem(object: { readonly metadata: unknown }, as: Representation
   return { ...partialMetadata(object as never), apiVersion: `meta.k8s.io/${as.metaVersion}` }
 }
 
-function streamOfItems(server: ServerContext, definition: ResourceDefinition, page: { readonly entries: readonly Entry[]; readonly metadata: object; readonly as: Representation }): StreamBody {
+function streamOfItems(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  page: { readonly entries: readonly Entry[]; readonly metadata: object; readonly as: Representation },
+): StreamBody {
   return async (sink) => {
     const { as } = page
     const shell = JSON.stringify(listValue(definition, page, []))

@@ -99,8 +99,5 @@ export function bodyMedia(headers: HttpHeaders): 'json' | 'yaml' | 'protobuf' {
   if (type === '' || type === 'application/json') return 'json'
   if (type === 'application/yaml') return 'yaml'
   if (type === 'application/vnd.kubernetes.protobuf') return 'protobuf'
-  throw new StatusError(
-    'UnsupportedMediaType',
-    `the body of the request was in an unknown format - accepted media types include: ${supported}`,
-  )
+  throw new StatusError('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${supported}`)
 }

@@ -54,7 +54,7 @@ export function listPrefix(definition: ResourceDefinition, namespace: string | u
   return namespace === undefined || !definition.namespaced ? collectionPrefix(definition) : `${collectionPrefix(definition)}${namespace}/`
 }
 
-export function objectKey(definition: ResourceDefinition, namespace: string | undefined, name: string): string {
+export function objectKey(definition: Pick<ResourceDefinition, 'group' | 'plural' | 'namespaced'>, namespace: string | undefined, name: string): string {
   return definition.namespaced ? `${collectionPrefix(definition)}${namespace ?? ''}/${name}` : `${collectionPrefix(definition)}${name}`
 }
 
@@ -71,7 +71,9 @@ export function apiVersion(definition: Pick<ResourceDefinition, 'group' | 'versi
  */
 export function typePrefix(definition: ResourceDefinition, version = definition.storageVersion ?? definition.version): string {
   const api = JSON.stringify(apiVersionOf(definition.group, version))
-  return definition.custom === true ? `{"apiVersion":${api},"kind":${JSON.stringify(definition.kind)},` : `{"kind":${JSON.stringify(definition.kind)},"apiVersion":${api},`
+  return definition.custom === true
+    ? `{"apiVersion":${api},"kind":${JSON.stringify(definition.kind)},`
+    : `{"kind":${JSON.stringify(definition.kind)},"apiVersion":${api},`
 }
 
 /** Bytes as this version serves them (conversion None: only apiVersion differs). */

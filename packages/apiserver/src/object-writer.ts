@@ -1,6 +1,5 @@
 import { StatusError, invalidError, validateObjectMeta, validateObjectMetaUpdate, fieldInvalid, updateManagedFields, isNameValid } from '@gantry/apimachinery'
-import type { FieldError } from '@gantry/apimachinery'
-import type { UserInfo } from '@gantry/runtime'
+import type { FieldError, FieldSet } from '@gantry/apimachinery'
 import type { Entry } from '@gantry/storage'
 import { RevisionConflict, StoreUnavailable } from '@gantry/storage'
 import type { AdmissionRequest } from './admission.ts'
@@ -33,7 +32,7 @@ const suffixLength = 5
 
 /** Creates an object that has been decoded and defaulted. */
 export async function createObject(server: ServerContext, call: WriteCall, input: ApiObject): Promise<Written> {
-  const { definition, context } = call
+  const { context } = call
   const meta = input.metadata
   if (meta.resourceVersion !== undefined && meta.resourceVersion !== '') {
     throw new StatusError('', 'resourceVersion should not be set on objects to be created', { code: 500 })
@@ -66,10 +65,20 @@ async function createOnce(server: ServerContext, call: WriteCall, object: ApiObj
   else delete meta.generation
   if (definition.hasStatus === true && definition.keepsStatusOnCreate !== true) delete object['status']
   definition.prepareForCreate?.(object, context)
-  const admission: AdmissionRequest = { operation: 'CREATE', definition, subresource: call.subresource, namespace: call.namespace, name: meta.name, object, oldObject: undefined, context }
+  const admission: AdmissionRequest = {
+    operation: 'CREATE',
+    definition,
+    subresource: call.subresource,
+    namespace: call.namespace,
+    name: meta.name,
+    object,
+    oldObject: undefined,
+    context,
+  }
   await mutate(server, admission)
   let next = normalize(server, definition, object)
   next.metadata.managedFields = call.appliedManagedFields === undefined ? manage(server, call, undefined, next) : [...call.appliedManagedFields]
+  if (next.metadata.managedFields.length === 0) delete next.metadata.managedFields
   throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(definition.validate?.(next) ?? [])])
   await validate(server, { ...admission, object: next })
 
@@ -131,16 +140,28 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
   checkIdentity(call, produced, old, entry)
   const changed = nextState(call, produced, old)
   if (call.subresource === '') definition.prepareForUpdate?.(changed, old, context)
-  const admission: AdmissionRequest = { operation: 'UPDATE', definition, subresource: call.subresource, namespace: call.namespace, name: call.name, object: changed, oldObject: old, context }
+  const admission: AdmissionRequest = {
+    operation: 'UPDATE',
+    definition,
+    subresource: call.subresource,
+    namespace: call.namespace,
+    name: call.name,
+    object: changed,
+    oldObject: old,
+    context,
+  }
   await mutate(server, admission)
   let next = normalize(server, definition, changed)
-  if (definition.tracksGeneration === true && call.subresource !== 'status' && specChanged(next, old)) next.metadata.generation = (old.metadata.generation ?? 0) + 1
+  if (definition.tracksGeneration === true && call.subresource !== 'status' && specChanged(next, old))
+    next.metadata.generation = (old.metadata.generation ?? 0) + 1
   if (call.managesFields !== true) next.metadata.managedFields = manage(server, call, old, next)
   if (next.metadata.managedFields?.length === 0) delete next.metadata.managedFields
   throwIfInvalid(definition, next, [
     ...validateMeta(definition, next),
     ...validateObjectMetaUpdate(next.metadata, old.metadata),
-    ...(call.subresource === 'status' ? (definition.validateStatusUpdate?.(next, old) ?? []) : [...(definition.validate?.(next) ?? []), ...(definition.validateUpdate?.(next, old) ?? [])]),
+    ...(call.subresource === 'status'
+      ? (definition.validateStatusUpdate?.(next, old) ?? [])
+      : [...(definition.validate?.(next) ?? []), ...(definition.validateUpdate?.(next, old) ?? [])]),
   ])
   await validate(server, { ...admission, object: next })
 
@@ -197,16 +218,30 @@ export async function deleteObject(server: ServerContext, call: WriteCall & { re
   }
 }
 
-async function deleteOnce(server: ServerContext, call: WriteCall & { readonly name: string }, base: { readonly entry: Entry; readonly options: DeleteOptions }): Promise<Deleted> {
+async function deleteOnce(
+  server: ServerContext,
+  call: WriteCall & { readonly name: string },
+  base: { readonly entry: Entry; readonly options: DeleteOptions },
+): Promise<Deleted> {
   const { definition, context } = call
   const { entry, options } = base
   const object = decodeObject(entry)
   const { metadata } = object
   checkPreconditions(call, object, entry, options)
   definition.checkDelete?.(object)
-  await validate(server, { operation: 'DELETE', definition, subresource: '', namespace: call.namespace, name: call.name, object: undefined, oldObject: object, context })
+  await validate(server, {
+    operation: 'DELETE',
+    definition,
+    subresource: '',
+    namespace: call.namespace,
+    name: call.name,
+    object: undefined,
+    oldObject: object,
+    context,
+  })
 
-  const finalizers = finalizersFor(metadata.finalizers ?? [], options)
+  const own = metadata.deletionTimestamp === undefined ? (definition.finalizersOnDelete ?? []) : []
+  const finalizers = [...new Set([...finalizersFor(metadata.finalizers ?? [], options), ...own])]
   const held = finalizers.length > 0 || definition.isFinalized?.(object) === false
   const grace = definition.gracePeriodSeconds?.(object, options.gracePeriodSeconds)
   const terminating = metadata.deletionTimestamp !== undefined
@@ -240,7 +275,8 @@ async function deleteOnce(server: ServerContext, call: WriteCall & { readonly na
 
 function checkPreconditions(call: WriteCall & { readonly name: string }, object: ApiObject, entry: Entry, options: DeleteOptions): void {
   const { uid, resourceVersion } = options.preconditions ?? {}
-  if (uid !== undefined && uid !== object.metadata.uid) throw preconditionFailed(call.definition, call.name, { field: 'UID', asked: uid, found: object.metadata.uid })
+  if (uid !== undefined && uid !== object.metadata.uid)
+    throw preconditionFailed(call.definition, call.name, { field: 'UID', asked: uid, found: object.metadata.uid })
   if (resourceVersion !== undefined && resourceVersion !== String(entry.revision)) {
     throw preconditionFailed(call.definition, call.name, { field: 'ResourceVersion', asked: resourceVersion, found: String(entry.revision) })
   }
@@ -337,10 +373,14 @@ function manage(server: ServerContext, call: WriteCall, live: ApiObject | undefi
     manager: call.fieldManager,
     operation: 'Update',
     apiVersion: apiVersion(call.definition),
-    subresource: call.subresource,
+    ...(call.subresource === '' ? {} : { subresource: call.subresource }),
+    ...(call.subresource === '' && call.definition.hasStatus === true ? { resetFields: statusFields } : {}),
     now: call.context.now,
   })
 }
+
+/** What the main endpoint of a kind with a status subresource ignores. */
+export const statusFields: FieldSet = { 'f:status': {} }
 
 function validateMeta(definition: ResourceDefinition, object: ApiObject): FieldError[] {
   return validateObjectMeta(object.metadata, { namespaced: definition.namespaced, validateName: definition.validateName ?? isNameValid })
@@ -363,7 +403,11 @@ export function normalize(server: ServerContext, definition: ResourceDefinition,
   return server.decoder.decode(definition.schema, object).object as ApiObject
 }
 
-async function put(server: ServerContext, definition: ResourceDefinition, write: { readonly key: string; readonly expected: number; readonly object: ApiObject }): Promise<Entry> {
+async function put(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  write: { readonly key: string; readonly expected: number; readonly object: ApiObject },
+): Promise<Entry> {
   try {
     return await server.store.put(write.key, write.expected, (revision) => encodeAt(definition, write.object, revision))
   } catch (error) {
@@ -430,7 +474,11 @@ export function formatTime(time: Date): string {
 }
 
 /** A name in the body must be the one of the URL; absent means the URL's. */
-export function checkNames(definition: ResourceDefinition, object: ApiObject, target: { readonly namespace: string | undefined; readonly name: string | undefined }): void {
+export function checkNames(
+  definition: ResourceDefinition,
+  object: ApiObject,
+  target: { readonly namespace: string | undefined; readonly name: string | undefined },
+): void {
   const meta = object.metadata
   if (definition.namespaced) {
     if ((meta.namespace ?? '') === '') meta.namespace = target.namespace ?? ''

@@ -1,4 +1,5 @@
-import { applyJsonPatch, applyMergePatch, applyPatch, applyStrategicMergePatch, parseJson, parseYaml, StatusError } from '@gantry/apimachinery'
+import { applyJsonPatch, applyMergePatch, applyStrategicMergePatch, parseJson, parseYaml, StatusError } from '@gantry/apimachinery'
+import * as pending from '@gantry/apimachinery'
 import type { HttpRequest } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
 import { checkNames, createObject, updateObject } from './object-writer.ts'
@@ -32,7 +33,11 @@ export async function patchObject(server: ServerContext, call: PatchCall, reques
   const bytes = await readBytes(request)
   if (form === 'apply') return applyObject(server, call, parsePatch(bytes, 'yaml'))
   const patch = parsePatch(bytes, 'json')
-  const carriesRevision = form !== 'json' && typeof patch === 'object' && patch !== null && ((patch as { metadata?: { resourceVersion?: unknown } }).metadata?.resourceVersion ?? '') !== ''
+  const carriesRevision =
+    form !== 'json' &&
+    typeof patch === 'object' &&
+    patch !== null &&
+    ((patch as { metadata?: { resourceVersion?: unknown } }).metadata?.resourceVersion ?? '') !== ''
   return updateObject(server, { ...call, retriable: !carriesRevision }, (old) => {
     const shown = call.view === undefined ? old : call.view.toView(old)
     const patched = applyForm(server, call.definition, { form, patch, current: shown })
@@ -56,14 +61,18 @@ function formOf(definition: ResourceDefinition, request: HttpRequest): PatchForm
 
 function parsePatch(bytes: Buffer, media: 'json' | 'yaml'): unknown {
   try {
-    return media === 'json' ? parseJson(bytes, { duplicates: false }).value : parseYaml(bytes.toString()).value
+    return media === 'json' ? parseJson(bytes).value : parseYaml(bytes.toString()).value
   } catch (error) {
     if (error instanceof StatusError) throw new StatusError('BadRequest', `error decoding patch: ${error.message}`, { cause: error })
     throw error
   }
 }
 
-function applyForm(server: ServerContext, definition: ResourceDefinition, input: { readonly form: Exclude<PatchForm, 'apply'>; readonly patch: unknown; readonly current: ApiObject }): unknown {
+function applyForm(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  input: { readonly form: Exclude<PatchForm, 'apply'>; readonly patch: unknown; readonly current: ApiObject },
+): unknown {
   switch (input.form) {
     case 'json':
       return applyJsonPatch(input.current, input.patch)
@@ -76,7 +85,7 @@ function applyForm(server: ServerContext, definition: ResourceDefinition, input:
       if (typeof input.patch !== 'object' || input.patch === null || Array.isArray(input.patch)) {
         throw new StatusError('BadRequest', 'error decoding patch: json: cannot unmarshal the patch into Go value of type map[string]interface {}')
       }
-      return applyStrategicMergePatch({ current: input.current, patch: input.patch as Record<string, unknown>, schema: definition.schema, definitions: server.definitions })
+      return applyStrategicMergePatch(input.current, input.patch, { schema: definition.schema, definitions: server.definitions })
   }
 }
 
@@ -91,7 +100,10 @@ async function applyObject(server: ServerContext, call: PatchCall, patch: unknow
   const config = toApplied(call, patch)
   const key = objectKey(definition, call.namespace, call.name)
   if (server.store.latest(key) === undefined) {
-    if (call.subresource !== '') throw new StatusError('NotFound', `${definition.plural} ${JSON.stringify(call.name)} not found`, { details: { name: call.name, kind: definition.plural } })
+    if (call.subresource !== '')
+      throw new StatusError('NotFound', `${definition.plural} ${JSON.stringify(call.name)} not found`, {
+        details: { name: call.name, kind: definition.plural },
+      })
     const applied = apply(server, call, { live: undefined, config })
     const object = toObject(server, definition, { parsed: { value: applied.object, duplicates: [] }, validation: call.validation, context: call.context })
     checkNames(definition, object, { namespace: call.namespace, name: call.name })
@@ -108,8 +120,12 @@ async function applyObject(server: ServerContext, call: PatchCall, patch: unknow
   })
 }
 
-function apply(server: ServerContext, call: PatchCall, input: { readonly live: ApiObject | undefined; readonly config: Record<string, unknown> }): { object: Record<string, unknown>; managedFields: unknown[] } {
-  return applyPatch({
+function apply(
+  server: ServerContext,
+  call: PatchCall,
+  input: { readonly live: ApiObject | undefined; readonly config: Record<string, unknown> },
+): { object: Record<string, unknown>; managedFields: unknown[] } {
+  return (pending as any).applyPatch({
     live: input.live,
     patch: input.config,
     schema: call.definition.schema,
@@ -125,11 +141,15 @@ function apply(server: ServerContext, call: PatchCall, input: { readonly live: A
 
 function toApplied(call: PatchCall, patch: unknown): Record<string, unknown> {
   const { definition } = call
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) throw new StatusError('BadRequest', 'error decoding YAML: the applied configuration must be an object')
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch))
+    throw new StatusError('BadRequest', 'error decoding YAML: the applied configuration must be an object')
   const config = patch as Record<string, unknown>
   const expected = apiVersion(definition)
   if (config['kind'] !== definition.kind || config['apiVersion'] !== expected) {
-    throw new StatusError('BadRequest', `the applied configuration must be ${expected} ${definition.kind}, it is ${String(config['apiVersion'] ?? 'without apiVersion')} ${String(config['kind'] ?? 'without kind')}`)
+    throw new StatusError(
+      'BadRequest',
+      `the applied configuration must be ${expected} ${definition.kind}, it is ${String(config['apiVersion'] ?? 'without apiVersion')} ${String(config['kind'] ?? 'without kind')}`,
+    )
   }
   const metadata = config['metadata']
   if (typeof metadata === 'object' && metadata !== null && (metadata as { managedFields?: unknown }).managedFields != null) {

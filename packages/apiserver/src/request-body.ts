@@ -14,9 +14,23 @@ export function fieldValidationOf(query: URLSearchParams): FieldValidation {
   const value = query.get('fieldValidation') ?? ''
   if (value === '') return 'Warn'
   if (value === 'Ignore' || value === 'Warn' || value === 'Strict') return value
-  throw new StatusError('Invalid', `CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Strict", "Warn"`, {
-    details: { group: 'meta.k8s.io', kind: 'CreateOptions', causes: [{ reason: 'FieldValueNotSupported', message: `Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Strict", "Warn"`, field: 'fieldValidation' }] },
-  })
+  throw new StatusError(
+    'Invalid',
+    `CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Strict", "Warn"`,
+    {
+      details: {
+        group: 'meta.k8s.io',
+        kind: 'CreateOptions',
+        causes: [
+          {
+            reason: 'FieldValueNotSupported',
+            message: `Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Strict", "Warn"`,
+            field: 'fieldValidation',
+          },
+        ],
+      },
+    },
+  )
 }
 
 export async function readBytes(request: HttpRequest): Promise<Buffer> {
@@ -42,7 +56,11 @@ function parse(bytes: Buffer, media: 'json' | 'yaml', validation: FieldValidatio
  * The object in a request's body, decoded against the resource's schema and defaulted. Unknown and duplicate fields are errors (Strict), warnings
  * (Warn, the default) or nothing (Ignore).
  */
-export async function readObject(server: ServerContext, definition: ResourceDefinition, input: { readonly request: HttpRequest; readonly validation: FieldValidation; readonly context: WriteContext }): Promise<ApiObject> {
+export async function readObject(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  input: { readonly request: HttpRequest; readonly validation: FieldValidation; readonly context: WriteContext },
+): Promise<ApiObject> {
   const media = bodyMedia(input.request.headers)
   const bytes = await readBytes(input.request)
   if (media === 'protobuf') {
@@ -61,16 +79,26 @@ export async function readBody(server: ServerContext, schema: ObjectSchema, requ
   return server.decoder.decode(schema, value).object as ApiObject
 }
 
-export function toObject(server: ServerContext, definition: ResourceDefinition, input: { readonly parsed: Parsed; readonly validation: FieldValidation; readonly context: WriteContext }): ApiObject {
+export function toObject(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  input: { readonly parsed: Parsed; readonly validation: FieldValidation; readonly context: WriteContext },
+): ApiObject {
   const { value } = input.parsed
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new StatusError('BadRequest', `${definition.kind} in version ${JSON.stringify(definition.version)} cannot be handled as a ${definition.kind}: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`)
+    throw new StatusError(
+      'BadRequest',
+      `${definition.kind} in version ${JSON.stringify(definition.version)} cannot be handled as a ${definition.kind}: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
+    )
   }
   checkType(definition, value as Record<string, unknown>)
   const decoded = server.decoder.decode(definition.schema, value)
-  const problems = [...input.parsed.duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`), ...decoded.unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`)]
+  const problems = [...input.parsed.duplicates, ...decoded.unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`)]
   if (problems.length > 0 && input.validation === 'Strict') {
-    throw new StatusError('BadRequest', `${definition.kind} in version ${JSON.stringify(definition.version)} cannot be handled as a ${definition.kind}: strict decoding error: ${problems.join(', ')}`)
+    throw new StatusError(
+      'BadRequest',
+      `${definition.kind} in version ${JSON.stringify(definition.version)} cannot be handled as a ${definition.kind}: strict decoding error: ${problems.join(', ')}`,
+    )
   }
   if (input.validation === 'Warn') for (const problem of problems) input.context.warn(problem)
   const object = decoded.object as ApiObject

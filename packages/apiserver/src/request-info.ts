@@ -26,7 +26,19 @@ const noQuery = new URLSearchParams()
 export function requestInfo(method: string, path: string, rawQuery: string): RequestInfo {
   const query = rawQuery === '' ? noQuery : new URLSearchParams(rawQuery)
   const parts = decodePath(path)
-  const other = { isResource: false, verb: method.toLowerCase(), path, group: '', version: '', resource: '', subresource: '', subpath: '', namespace: undefined, name: '', query }
+  const other = {
+    isResource: false,
+    verb: method.toLowerCase(),
+    path,
+    group: '',
+    version: '',
+    resource: '',
+    subresource: '',
+    subpath: '',
+    namespace: undefined,
+    name: '',
+    query,
+  }
   let at: number
   let group: string
   if (parts[0] === 'api' && parts.length >= 3) {

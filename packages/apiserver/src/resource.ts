@@ -81,6 +81,8 @@ export interface ResourceDefinition {
   gracePeriodSeconds?(object: ApiObject, requested: number | undefined): number | undefined
   /** Finalizers of `spec.finalizers` style: the object stays, terminating, until this is true. */
   isFinalized?(object: ApiObject): boolean
+  /** Finalizers that every deletion adds: somebody has to clean up first. */
+  readonly finalizersOnDelete?: readonly string[]
   /** Called on the object that starts to terminate. */
   prepareForDelete?(object: ApiObject, context: WriteContext): void
   /** Throws when the object must never be deleted. */
@@ -94,7 +96,7 @@ export interface ResourceDefinition {
   validate?(object: ApiObject): FieldError[]
   validateUpdate?(object: ApiObject, old: ApiObject): FieldError[]
   validateStatusUpdate?(object: ApiObject, old: ApiObject): FieldError[]
-  validateName?(name: string, prefix: boolean): string[]
+  readonly validateName?: (name: string, isPrefix?: boolean) => string[]
   /** Reserves what must be unique in the cluster (addresses, ports) before the write; release gives it back when the write fails. */
   reserve?(object: ApiObject, old: ApiObject | undefined, context: WriteContext): { release(): void } | undefined
   /** Called when the object has been removed. */
@@ -146,5 +148,8 @@ export interface SubresourceCall {
    */
   change(mutate: (parent: ApiObject) => void): Promise<ApiObject>
   /** Deletes the parent object by its rules (grace, finalizers). */
-  remove(options: { readonly gracePeriodSeconds?: number | undefined; readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } }): Promise<void>
+  remove(options: {
+    readonly gracePeriodSeconds?: number | undefined
+    readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string }
+  }): Promise<void>
 }

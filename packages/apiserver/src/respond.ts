@@ -37,7 +37,11 @@ export function errorResponse(error: StatusError): HttpResponse {
 }
 
 /** One stored object in the asked form. */
-export function objectResponse(server: ServerContext, definition: ResourceDefinition, answer: { readonly status: number; readonly value: Buffer; readonly as: Representation }): HttpResponse {
+export function objectResponse(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  answer: { readonly status: number; readonly value: Buffer; readonly as: Representation },
+): HttpResponse {
   const { status, as } = answer
   const bytes = servedBytes(definition, answer.value)
   if (as.media === 'json' && as.transform === 'none' && !as.pretty) return { status, headers: jsonHeaders, body: Buffer.concat([bytes, newline]) }
@@ -53,7 +57,11 @@ export function objectResponse(server: ServerContext, definition: ResourceDefini
 }
 
 /** The object, its metadata alone, or a table of one row. */
-export function transformed(server: ServerContext, definition: ResourceDefinition, answer: { readonly object: ApiObject; readonly as: Representation; readonly withColumns?: boolean }): unknown {
+export function transformed(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  answer: { readonly object: ApiObject; readonly as: Representation; readonly withColumns?: boolean },
+): unknown {
   const { object, as } = answer
   if (as.transform === 'metadata') return { ...partialMetadata(object), apiVersion: `meta.k8s.io/${as.metaVersion}` }
   if (as.transform === 'none') return object

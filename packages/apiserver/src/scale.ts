@@ -9,7 +9,13 @@ export function toScale(mapping: ScaleMapping, parent: ApiObject): ApiObject {
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
-    metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, ...(resourceVersion === undefined ? {} : { resourceVersion }), creationTimestamp },
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      uid,
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      creationTimestamp,
+    },
     spec: replicas === 0 ? {} : { replicas },
     status: { replicas: numberAt(parent, mapping.statusReplicas), ...(selector === '' ? {} : { selector }) },
   }
@@ -20,9 +26,18 @@ export function fromScale(mapping: ScaleMapping, parent: ApiObject, scale: ApiOb
   const replicas = (scale['spec'] as { replicas?: unknown } | undefined)?.replicas ?? 0
   if (typeof replicas !== 'number' || !Number.isInteger(replicas)) throw new StatusError('BadRequest', 'spec.replicas of a Scale must be an integer')
   if (replicas < 0) {
-    throw new StatusError('Invalid', `Scale.autoscaling ${JSON.stringify(parent.metadata.name)} is invalid: spec.replicas: Invalid value: ${replicas}: must be greater than or equal to 0`, {
-      details: { name: parent.metadata.name, group: 'autoscaling', kind: 'Scale', causes: [{ reason: 'FieldValueInvalid', message: `Invalid value: ${replicas}: must be greater than or equal to 0`, field: 'spec.replicas' }] },
-    })
+    throw new StatusError(
+      'Invalid',
+      `Scale.autoscaling ${JSON.stringify(parent.metadata.name)} is invalid: spec.replicas: Invalid value: ${replicas}: must be greater than or equal to 0`,
+      {
+        details: {
+          name: parent.metadata.name,
+          group: 'autoscaling',
+          kind: 'Scale',
+          causes: [{ reason: 'FieldValueInvalid', message: `Invalid value: ${replicas}: must be greater than or equal to 0`, field: 'spec.replicas' }],
+        },
+      },
+    )
   }
   let at: Record<string, unknown> = parent
   for (const part of mapping.specReplicas.slice(0, -1)) at = (at[part] ??= {}) as Record<string, unknown>

@@ -21,7 +21,7 @@ export function selectionOf(definition: ResourceDefinition, query: URLSearchPara
   for (const { field } of fields?.requirements ?? []) checkField(definition, field)
   return {
     isEverything: false,
-    name: fields?.exactMatch('metadata.name'),
+    name: fields?.requiresExactMatch('metadata.name'),
     matches(entry) {
       const derived = derivedOf(definition, entry)
       if (labels !== undefined && !labels.matches(derived.labels)) return false
@@ -34,6 +34,8 @@ function checkField(definition: ResourceDefinition, field: string): void {
   if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.namespaced) || field in (definition.selectableFields ?? {})) return
   throw new StatusError(
     'BadRequest',
-    definition.selectableFields === undefined ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"` : `field label not supported: ${field}`,
+    definition.selectableFields === undefined
+      ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
+      : `field label not supported: ${field}`,
   )
 }

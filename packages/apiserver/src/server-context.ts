@@ -1,4 +1,4 @@
-import type { Decoder, Definitions, ProtobufCodec } from '@gantry/apimachinery'
+import type { Decoder, Definitions, ObjectSchema, ProtobufCodec } from '@gantry/apimachinery'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import type { AdmissionPlugin } from './admission.ts'
@@ -17,6 +17,13 @@ export interface ServerContext {
   readonly admission: readonly AdmissionPlugin[]
   /** Aborts when the server stops: ends watches. */
   readonly stopping: AbortSignal
+}
+
+/** A type every server needs. Throws when the definitions lack it: they were made without it. */
+export function namedType(server: Pick<ServerContext, 'definitions'>, name: string): ObjectSchema {
+  const schema = server.definitions.get(name)
+  if (schema === undefined) throw new Error(`the type table has no ${name}`)
+  return schema
 }
 
 /** Upstream's limits (W11) and ours where upstream leaves memory unbounded. */

@@ -1,7 +1,7 @@
 import { createDecoder, createProtobufCodec, invalidError, fieldNotSupported, StatusError } from '@gantry/apimachinery'
 import type { Definitions } from '@gantry/apimachinery'
 import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, UpgradeHandler, UserInfo } from '@gantry/runtime'
-import { header } from '@gantry/runtime'
+import { bodyOf, header } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import { StoreUnavailable } from '@gantry/storage'
 import type { Duplex } from 'node:stream'
@@ -10,7 +10,7 @@ import type { Attributes, AuditEvent, Authenticator, Authorizer, Decision } from
 import type { AdmissionPlugin } from './admission.ts'
 import { deleteCollection } from './delete-collection.ts'
 import { Discovery, verbsOf } from './discovery.ts'
-import { errorResponse, compressed, jsonHeaders, objectResponse, statusResponse, valueResponse } from './respond.ts'
+import { compressed, errorResponse, objectResponse, valueResponse } from './respond.ts'
 import { forbidden, methodNotAllowed, notFound } from './errors.ts'
 import { list, parseRevision, waitForRevision } from './list.ts'
 import { negotiate } from './negotiate.ts'
@@ -25,7 +25,7 @@ import { isTrue, requestInfo } from './request-info.ts'
 import type { RequestInfo } from './request-info.ts'
 import type { ApiObject, ResourceDefinition, Subresource, SubresourceCall, WriteContext } from './resource.ts'
 import { fromScale, toScale } from './scale.ts'
-import { limits } from './server-context.ts'
+import { namedType } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
 import { watch } from './watch.ts'
 
@@ -148,7 +148,9 @@ class Server {
       code = failure.status
       if (socket.writable) {
         const body = typeof failure.body === 'string' ? failure.body : ''
-        socket.end(`HTTP/1.1 ${failure.status} ${failure.status === 403 ? 'Forbidden' : 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+        socket.end(
+          `HTTP/1.1 ${failure.status} ${failure.status === 403 ? 'Forbidden' : 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+        )
       }
     }
     this.#audit(request, { trace, auditID, code, latencyMs: this.#deps.clock.monotonicMs() - started })
@@ -245,7 +247,10 @@ class Server {
       case 'delete':
         return this.#delete(admitted, definition)
       case 'deletecollection':
-        return compressed(request, await deleteCollection(this.#context, this.#writeCall(admitted, definition), { info, as, options: await this.#deleteOptions(admitted) }))
+        return compressed(
+          request,
+          await deleteCollection(this.#context, this.#writeCall(admitted, definition), { info, as, options: await this.#deleteOptions(admitted) }),
+        )
       default:
         throw methodNotAllowed()
     }
@@ -279,7 +284,11 @@ class Server {
     const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
     checkNames(definition, object, { namespace: definition.namespaced ? info.namespace : undefined, name: info.name })
     const call = this.#writeCall(admitted, definition)
-    if (definition.allowCreateOnUpdate === true && info.subresource === '' && this.#context.store.latest(objectKey(definition, info.namespace, info.name)) === undefined) {
+    if (
+      definition.allowCreateOnUpdate === true &&
+      info.subresource === '' &&
+      this.#context.store.latest(objectKey(definition, info.namespace, info.name)) === undefined
+    ) {
       return createObject(this.#context, call, object)
     }
     return updateObject(this.#context, { ...call, name: info.name, retriable: false }, () => structuredClone(object))
@@ -290,9 +299,14 @@ class Server {
     const force = isTrue(info.query.get('force'))
     const isApply = (header(request.headers, 'content-type') ?? '').startsWith('application/apply-patch+yaml')
     if (isApply && (info.query.get('fieldManager') ?? '') === '') {
-      throw invalidError({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [{ type: 'Required', field: 'fieldManager', badValue: undefined, detail: 'is required for apply patch' }])
+      throw invalidError({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+        { type: 'Required', field: 'fieldManager', badValue: undefined, detail: 'is required for apply patch' },
+      ])
     }
-    if (force && !isApply) throw invalidError({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [{ type: 'Forbidden', field: 'force', badValue: undefined, detail: 'may not be specified for non-apply patch' }])
+    if (force && !isApply)
+      throw invalidError({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+        { type: 'Forbidden', field: 'force', badValue: undefined, detail: 'may not be specified for non-apply patch' },
+      ])
     return patchObject(this.#context, { ...this.#writeCall(admitted, definition), name: info.name, validation: fieldValidationOf(info.query), force }, request)
   }
 
@@ -322,10 +336,8 @@ class Server {
     const bytes = await readBytes(request)
     const query = queryDeleteOptions(info.query)
     if (bytes.length === 0) return checkDeleteOptions(query)
-    const schema = this.#deps.definitions.get('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions')
-    if (schema === undefined) throw new Error('the type table has no DeleteOptions')
-    const body = (await readBody(this.#context, schema, { ...request, body: { bytes: () => Promise.resolve(bytes), stream: () => (async function* () { yield bytes })() } })) as unknown as DeleteOptions & { dryRun?: string[] }
-    return checkDeleteOptions(body)
+    const schema = namedType(this.#context, 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions')
+    return checkDeleteOptions((await readBody(this.#context, schema, { ...request, body: bodyOf(bytes) })) as unknown as DeleteOptions)
   }
 
   /** Create-only resources: reviews. */
@@ -372,8 +384,7 @@ class Server {
     const { info, request } = admitted
     const mapping = definition.scale
     if (mapping === undefined) return notServed()
-    const schema = this.#deps.definitions.get('io.k8s.api.autoscaling.v1.Scale')
-    if (schema === undefined) throw new Error('the type table has no Scale')
+    const schema = namedType(this.#context, 'io.k8s.api.autoscaling.v1.Scale')
     const call = { ...this.#writeCall(admitted, definition), name: info.name }
     let written: Written
     if (info.verb === 'get') {
@@ -382,9 +393,14 @@ class Server {
       written = { value: entry.value, created: false }
     } else if (info.verb === 'update') {
       const scale = await readBody(this.#context, schema, request)
-      written = await updateObject(this.#context, { ...call, retriable: (scale.metadata?.resourceVersion ?? '') === '' }, (parent) => fromScale(mapping, parent, scale))
+      written = await updateObject(this.#context, { ...call, retriable: (scale.metadata?.resourceVersion ?? '') === '' }, (parent) =>
+        fromScale(mapping, parent, scale),
+      )
     } else if (info.verb === 'patch') {
-      const view = { toView: (parent: ApiObject) => toScale(mapping, parent), fromView: (parent: ApiObject, scale: ApiObject) => fromScale(mapping, parent, scale) }
+      const view = {
+        toView: (parent: ApiObject) => toScale(mapping, parent),
+        fromView: (parent: ApiObject, scale: ApiObject) => fromScale(mapping, parent, scale),
+      }
       written = await patchObject(this.#context, { ...call, validation: 'Ignore', force: false, view }, request)
     } else throw methodNotAllowed()
     const scale = this.#context.decoder.decode(schema, toScale(mapping, JSON.parse(written.value.toString()) as ApiObject)).object
@@ -425,7 +441,13 @@ class Server {
   }
 
   #writeCall({ info, request, context }: Admitted, definition: ResourceDefinition): WriteCall {
-    return { definition, namespace: definition.namespaced ? info.namespace : undefined, context, fieldManager: fieldManagerOf(info, request), subresource: info.subresource }
+    return {
+      definition,
+      namespace: definition.namespaced ? info.namespace : undefined,
+      context,
+      fieldManager: fieldManagerOf(info, request),
+      subresource: info.subresource,
+    }
   }
 
   async #other(admitted: Admitted): Promise<HttpResponse> {
@@ -480,7 +502,10 @@ const everythingAllowed: Decision = { allowed: true, reason: 'system:masters' }
 function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
   const { verb, isResource, path, group, version, resource, subresource, namespace } = info
   // A collection narrowed to one name may be allowed by a rule with resourceNames (Z1).
-  const selected = info.name === '' && (verb === 'list' || verb === 'watch') ? /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(info.query.get('fieldSelector') ?? '')?.[1] : undefined
+  const selected =
+    info.name === '' && (verb === 'list' || verb === 'watch')
+      ? /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(info.query.get('fieldSelector') ?? '')?.[1]
+      : undefined
   return { user, verb, isResource, path, group, version, resource, subresource, namespace, name: info.name === '' ? (selected ?? '') : info.name }
 }
 
@@ -529,13 +554,21 @@ function singleWatch(info: RequestInfo): RequestInfo {
 }
 
 function notServed(): HttpResponse {
-  return { status: 404, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' }, body: '404 page not found\n' }
+  return {
+    status: 404,
+    headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' },
+    body: '404 page not found\n',
+  }
 }
 
 function health(info: RequestInfo): HttpResponse {
   const verbose = info.query.has('verbose')
   const body = verbose ? `[+]ping ok\n[+]storage ok\n${info.path.slice(1).split('/', 1)[0]} check passed\n` : 'ok'
-  return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' }, body }
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' },
+    body,
+  }
 }
 
 function queryDeleteOptions(query: URLSearchParams): DeleteOptions {
@@ -556,10 +589,16 @@ function checkDeleteOptions(options: DeleteOptions): DeleteOptions {
     throw invalidError(subject, '', [fieldNotSupported('propagationPolicy', options.propagationPolicy, [...policies, 'nil'])])
   }
   if (options.propagationPolicy !== undefined && options.orphanDependents !== undefined) {
-    throw invalidError(subject, '', [{ type: 'Invalid', field: 'propagationPolicy', badValue: options.propagationPolicy, detail: 'orphanDependents and deletionPropagation cannot be both set' }])
+    throw invalidError(subject, '', [
+      {
+        type: 'Invalid',
+        field: 'propagationPolicy',
+        badValue: options.propagationPolicy,
+        detail: 'orphanDependents and deletionPropagation cannot be both set',
+      },
+    ])
   }
-  if (options.gracePeriodSeconds !== undefined && !Number.isFinite(options.gracePeriodSeconds)) throw new StatusError('BadRequest', 'gracePeriodSeconds must be an integer')
+  if (options.gracePeriodSeconds !== undefined && !Number.isFinite(options.gracePeriodSeconds))
+    throw new StatusError('BadRequest', 'gracePeriodSeconds must be an integer')
   return options
 }
-
-

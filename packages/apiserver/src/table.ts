@@ -40,7 +40,11 @@ function columnsOf(definition: ResourceDefinition): readonly TableColumn[] {
 }
 
 /** One row; the object part is metadata, everything or nothing. */
-export function tableRow(definition: ResourceDefinition, object: ApiObject, options: { readonly include: IncludeObject; readonly now: Date }): Record<string, unknown> {
+export function tableRow(
+  definition: ResourceDefinition,
+  object: ApiObject,
+  options: { readonly include: IncludeObject; readonly now: Date },
+): Record<string, unknown> {
   const cells = columnsOf(definition).map((column) => column.cell(object, options.now))
   const conditions = definition.rowConditions?.(object)
   return {

@@ -14,7 +14,7 @@ import { transformed } from './respond.ts'
 import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
 import type { ServerContext } from './server-context.ts'
-import { limits } from './server-context.ts'
+import { limits, namedType } from './server-context.ts'
 
 const minTimeoutSeconds = 1800
 const bookmarkEveryMs = 60_000
@@ -34,9 +34,17 @@ interface WatchRequest {
 }
 
 /** GET ?watch of a collection: rows L14–L25. The answer's headers leave at once; each event is encoded once for all watchers that want the same form. */
-export async function watch(server: ServerContext, definition: ResourceDefinition, call: { readonly info: RequestInfo; readonly as: Representation; readonly signal: AbortSignal }): Promise<HttpResponse> {
+export async function watch(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  call: { readonly info: RequestInfo; readonly as: Representation; readonly signal: AbortSignal },
+): Promise<HttpResponse> {
   const { info, as } = call
-  if (as.media === 'yaml') throw new StatusError('NotAcceptable', 'only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch')
+  if (as.media === 'yaml')
+    throw new StatusError(
+      'NotAcceptable',
+      'only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
+    )
   const selection = selectionOf(definition, info.query)
   const request = parseWatchRequest(server, info.query)
   if (request.atLeast !== undefined) await waitForRevision(server, request.atLeast, call.signal)
@@ -59,14 +67,22 @@ function parseWatchRequest(server: ServerContext, query: URLSearchParams): Watch
   if (sendInitial === null) {
     if (match !== '') problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'))
   } else if (match === '') problems.push(fieldForbidden('sendInitialEvents', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
-  else if (match !== 'NotOlderThan') problems.push(fieldInvalid('resourceVersionMatch', match, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
+  else if (match !== 'NotOlderThan')
+    problems.push(fieldInvalid('resourceVersionMatch', match, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
   if (problems.length > 0) throw invalidError({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems)
   const timeoutSeconds = integerOf(query, 'timeoutSeconds') ?? 0
   const timeoutMs = (timeoutSeconds > 0 ? timeoutSeconds : minTimeoutSeconds * (1 + server.ids.random())) * 1000
   const revision = revisionText === '' ? 0 : parseRevision(revisionText)
   if (sendInitial !== null) {
     const initialEvents = isTrue(sendInitial)
-    return { after: initialEvents ? undefined : revision === 0 ? server.store.revision : revision, atLeast: revision === 0 ? undefined : revision, initialEvents, bookmarks, endsInitialEvents: initialEvents && bookmarks, timeoutMs }
+    return {
+      after: initialEvents ? undefined : revision === 0 ? server.store.revision : revision,
+      atLeast: revision === 0 ? undefined : revision,
+      initialEvents,
+      bookmarks,
+      endsInitialEvents: initialEvents && bookmarks,
+      timeoutMs,
+    }
   }
   const initialEvents = revision === 0
   return { after: initialEvents ? undefined : revision, atLeast: undefined, initialEvents, bookmarks, endsInitialEvents: initialEvents && bookmarks, timeoutMs }
@@ -168,7 +184,9 @@ class Watcher {
     if (event.type === 'delete') return before ? this.#shared(event, 'DELETED') : undefined
     const after = selection.matches(event.entry)
     if (after) return this.#shared(event, before ? 'MODIFIED' : 'ADDED')
-    return before && event.previous !== undefined ? this.#encode('DELETED', servedBytes(this.#definition, atRevision(event.previous, event.revision))) : undefined
+    return before && event.previous !== undefined
+      ? this.#encode('DELETED', servedBytes(this.#definition, atRevision(event.previous, event.revision)))
+      : undefined
   }
 
   #shared(event: StoreEvent, type: EventType): Buffer {
@@ -184,15 +202,18 @@ class Watcher {
     const { as } = this.#plan
     if (as.transform === 'none') return this.#frame(type, bytes, { apiVersion: apiVersion(this.#definition), kind: this.#definition.kind })
     const object = JSON.parse(bytes.toString()) as ApiObject
-    return this.#frame(type, Buffer.from(JSON.stringify(transformed(this.#server, this.#definition, { object, as }))), { apiVersion: 'meta.k8s.io/v1', kind: 'Table' })
+    return this.#frame(type, Buffer.from(JSON.stringify(transformed(this.#server, this.#definition, { object, as }))), {
+      apiVersion: 'meta.k8s.io/v1',
+      kind: 'Table',
+    })
   }
 
   #frame(type: EventType, json: Buffer, of: { readonly apiVersion: string; readonly kind: string }): Buffer {
     if (this.#plan.as.media === 'protobuf') {
       const { codec } = this.#server
       const object = JSON.parse(json.toString()) as Record<string, unknown>
-      const raw = of.kind === 'Status' ? codec.encodeStatus(object) : codec.encode(this.#definition.schema, object)
-      return codec.watchFrame(type, codec.encodeEnvelope(of.apiVersion, of.kind, raw))
+      const raw = codec.encode(of.kind === 'Status' ? namedType(this.#server, 'io.k8s.apimachinery.pkg.apis.meta.v1.Status') : this.#definition.schema, object)
+      return codec.encodeWatchFrame(type, codec.encodeEnvelope(of.apiVersion, of.kind, raw))
     }
     return Buffer.concat([prefixes[type], json, suffix])
   }
@@ -222,7 +243,13 @@ class Watcher {
     const object = { kind: definition.kind, apiVersion: apiVersion(definition), metadata } as unknown as ApiObject
     const { as } = this.#plan
     if (as.transform === 'table') {
-      const table = { kind: 'Table', apiVersion: `meta.k8s.io/${as.metaVersion}`, metadata: { resourceVersion: metadata.resourceVersion }, columnDefinitions: null, rows: [{ cells: [], object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata } }] }
+      const table = {
+        kind: 'Table',
+        apiVersion: `meta.k8s.io/${as.metaVersion}`,
+        metadata: { resourceVersion: metadata.resourceVersion },
+        columnDefinitions: null,
+        rows: [{ cells: [], object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata } }],
+      }
       sink.write(this.#frame('BOOKMARK', Buffer.from(JSON.stringify(table)), { apiVersion: 'meta.k8s.io/v1', kind: 'Table' }))
       return
     }
@@ -238,7 +265,13 @@ function prefixOf(type: EventType): Buffer {
   return Buffer.from(`{"type":"${type}","object":`)
 }
 
-const prefixes: Readonly<Record<EventType, Buffer>> = { ADDED: prefixOf('ADDED'), MODIFIED: prefixOf('MODIFIED'), DELETED: prefixOf('DELETED'), BOOKMARK: prefixOf('BOOKMARK'), ERROR: prefixOf('ERROR') }
+const prefixes: Readonly<Record<EventType, Buffer>> = {
+  ADDED: prefixOf('ADDED'),
+  MODIFIED: prefixOf('MODIFIED'),
+  DELETED: prefixOf('DELETED'),
+  BOOKMARK: prefixOf('BOOKMARK'),
+  ERROR: prefixOf('ERROR'),
+}
 const suffix = Buffer.from('}\n')
 
 /** An object's last matching state, stamped with the revision that made it stop matching. */

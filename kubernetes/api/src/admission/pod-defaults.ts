@@ -14,7 +14,11 @@ export const defaultTolerationSeconds: AdmissionPlugin = {
     const { spec } = as<Pod>(object)
     const tolerations = spec.tolerations ?? []
     for (const key of taints) {
-      const covered = tolerations.some((toleration) => ((toleration.key ?? '') === '' || toleration.key === key) && (toleration.effect === undefined || toleration.effect === '' || toleration.effect === 'NoExecute'))
+      const covered = tolerations.some(
+        (toleration) =>
+          ((toleration.key ?? '') === '' || toleration.key === key) &&
+          (toleration.effect === undefined || toleration.effect === '' || toleration.effect === 'NoExecute'),
+      )
       if (!covered) tolerations.push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: graceSeconds })
     }
     spec.tolerations = tolerations
@@ -33,7 +37,12 @@ export const priority: AdmissionPlugin = {
     const className = spec.priorityClassName ?? ''
     const value = className === '' ? 0 : builtinPriorities[className]
     if (value === undefined) throw refused(definition, name, `no PriorityClass with name ${className} was found`)
-    if (spec.priority !== undefined && spec.priority !== value) throw refused(definition, name, `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`)
+    if (spec.priority !== undefined && spec.priority !== value)
+      throw refused(
+        definition,
+        name,
+        `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
+      )
     spec.priority = value
     spec.preemptionPolicy ??= 'PreemptLowerPriority'
   },

@@ -25,11 +25,13 @@ export function serviceAccountAdmission(deps: ServiceAccountAdmissionDeps): Admi
       const { spec } = pod
       const name = spec.serviceAccountName || 'default'
       const found = deps.serviceAccountOf(namespace, name)
-      if (found === undefined) throw refused(definition, request.name, `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
+      if (found === undefined)
+        throw refused(definition, request.name, `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
       const account = as<ServiceAccount>(found)
       spec.serviceAccountName = name
       spec.serviceAccount = name
-      if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) spec.imagePullSecrets = [...(account.imagePullSecrets ?? [])]
+      if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0)
+        spec.imagePullSecrets = [...(account.imagePullSecrets ?? [])]
       if (spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) mountCredentials(pod, deps.ids)
     },
   }

@@ -18,7 +18,11 @@ export const deployment: BuiltinKind = {
   hasStatus: true,
   tracksGeneration: true,
   allowUnconditionalUpdate: true,
-  scale: { specReplicas: ['spec', 'replicas'], statusReplicas: ['status', 'replicas'], selector: (object) => selectorText(as<Deployment>(object).spec?.selector) },
+  scale: {
+    specReplicas: ['spec', 'replicas'],
+    statusReplicas: ['status', 'replicas'],
+    selector: (object) => selectorText(as<Deployment>(object).spec?.selector),
+  },
   columns: [
     nameCell,
     column<Deployment>('Ready', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`, { description: 'Ready pods of desired pods.' }),
@@ -55,7 +59,13 @@ export const deployment: BuiltinKind = {
     }
     const { type, rollingUpdate } = spec?.strategy ?? {}
     if (type === 'Recreate') {
-      if (rollingUpdate !== undefined) errors.push({ type: 'Forbidden', field: 'spec.strategy.rollingUpdate', badValue: '', detail: "may not be specified when strategy `type` is 'Recreate'" })
+      if (rollingUpdate !== undefined)
+        errors.push({
+          type: 'Forbidden',
+          field: 'spec.strategy.rollingUpdate',
+          badValue: '',
+          detail: "may not be specified when strategy `type` is 'Recreate'",
+        })
     } else if (type === 'RollingUpdate') errors.push(...validateRollingUpdate(rollingUpdate))
     else errors.push(fieldNotSupported('spec.strategy.type', type ?? '', ['Recreate', 'RollingUpdate']))
     return errors
@@ -68,7 +78,15 @@ function validateRollingUpdate(rollingUpdate: NonNullable<NonNullable<Deployment
   for (const field of ['maxUnavailable', 'maxSurge'] as const) {
     const value = rollingUpdate?.[field] ?? 0
     if (typeof value === 'number' ? value < 0 : !/^[0-9]+%$/.test(value)) {
-      errors.push(fieldInvalid(`spec.strategy.rollingUpdate.${field}`, value, typeof value === 'number' ? 'must be greater than or equal to 0' : "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"))
+      errors.push(
+        fieldInvalid(
+          `spec.strategy.rollingUpdate.${field}`,
+          value,
+          typeof value === 'number'
+            ? 'must be greater than or equal to 0'
+            : "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+        ),
+      )
     }
   }
   const isZero = (value: number | string | undefined): boolean => value === undefined || Number.parseInt(String(value), 10) === 0

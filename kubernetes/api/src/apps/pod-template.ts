@@ -1,4 +1,12 @@
-import { fieldInvalid, fieldNotSupported, fieldRequired, formatLabelSelectorObject, labelSelectorFromObject, validateLabelSelector, validateLabels } from '@gantry/apimachinery'
+import {
+  fieldInvalid,
+  fieldNotSupported,
+  fieldRequired,
+  formatLabelSelectorObject,
+  labelSelectorFromObject,
+  validateLabelSelector,
+  validateLabels,
+} from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { TableColumn } from '@gantry/apiserver'
 import { defaultPodSpec } from '../core/pod-spec-defaults.ts'
@@ -40,7 +48,13 @@ export function validateWorkload(selector: LabelSelector | undefined, template: 
   const spec = template.spec ?? { containers: [] }
   errors.push(...validatePodSpec(spec, 'spec.template.spec'))
   if (spec.restartPolicy !== 'Always') errors.push(fieldNotSupported('spec.template.spec.restartPolicy', spec.restartPolicy ?? '', ['Always']))
-  if (spec.activeDeadlineSeconds !== undefined) errors.push({ type: 'Forbidden', field: 'spec.template.spec.activeDeadlineSeconds', badValue: '', detail: 'activeDeadlineSeconds in ReplicaSet is not Supported' })
+  if (spec.activeDeadlineSeconds !== undefined)
+    errors.push({
+      type: 'Forbidden',
+      field: 'spec.template.spec.activeDeadlineSeconds',
+      badValue: '',
+      detail: 'activeDeadlineSeconds in ReplicaSet is not Supported',
+    })
   return errors
 }
 

@@ -17,7 +17,11 @@ export const replicaSet: BuiltinKind = {
   hasStatus: true,
   tracksGeneration: true,
   allowUnconditionalUpdate: true,
-  scale: { specReplicas: ['spec', 'replicas'], statusReplicas: ['status', 'replicas'], selector: (object) => selectorText(as<ReplicaSet>(object).spec?.selector) },
+  scale: {
+    specReplicas: ['spec', 'replicas'],
+    statusReplicas: ['status', 'replicas'],
+    selector: (object) => selectorText(as<ReplicaSet>(object).spec?.selector),
+  },
   selectableFields: { 'status.replicas': (object) => String(as<ReplicaSet>(object).status?.replicas ?? 0) },
   columns: [
     nameCell,

@@ -17,8 +17,10 @@ export const lease: BuiltinKind = {
   validate(object) {
     const { spec = {} } = as<Lease>(object)
     const errors: FieldError[] = []
-    if (spec.leaseDurationSeconds !== undefined && spec.leaseDurationSeconds <= 0) errors.push(fieldInvalid('spec.leaseDurationSeconds', spec.leaseDurationSeconds, 'must be greater than 0'))
-    if (spec.leaseTransitions !== undefined && spec.leaseTransitions < 0) errors.push(fieldInvalid('spec.leaseTransitions', spec.leaseTransitions, 'must be greater than or equal to 0'))
+    if (spec.leaseDurationSeconds !== undefined && spec.leaseDurationSeconds <= 0)
+      errors.push(fieldInvalid('spec.leaseDurationSeconds', spec.leaseDurationSeconds, 'must be greater than 0'))
+    if (spec.leaseTransitions !== undefined && spec.leaseTransitions < 0)
+      errors.push(fieldInvalid('spec.leaseTransitions', spec.leaseTransitions, 'must be greater than or equal to 0'))
     return errors
   },
 }

@@ -45,7 +45,8 @@ export class RangeAllocator {
 export function serviceRange(cidr: string): { readonly first: number; readonly size: number } {
   const match = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(cidr)
   const bits = Number(match?.[2])
-  if (match?.[1] === undefined || !(bits >= 8 && bits <= 29)) throw new Error(`${JSON.stringify(cidr)} is not an IPv4 network between /8 and /29, which the range of service addresses must be`)
+  if (match?.[1] === undefined || !(bits >= 8 && bits <= 29))
+    throw new Error(`${JSON.stringify(cidr)} is not an IPv4 network between /8 and /29, which the range of service addresses must be`)
   const base = (addressToNumber(match[1]) ?? 0) & (-1 << (32 - bits))
   return { first: (base >>> 0) + 2, size: 2 ** (32 - bits) - 3 }
 }

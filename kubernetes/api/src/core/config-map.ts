@@ -17,7 +17,9 @@ export const configMap: BuiltinKind = {
   allowUnconditionalUpdate: true,
   columns: [
     nameCell,
-    column<ConfigMap>('Data', (object) => Object.keys(object.data ?? {}).length + Object.keys(object.binaryData ?? {}).length, { description: 'Number of keys.' }),
+    column<ConfigMap>('Data', (object) => Object.keys(object.data ?? {}).length + Object.keys(object.binaryData ?? {}).length, {
+      description: 'Number of keys.',
+    }),
     ageCell,
   ],
   validate(object) {
@@ -42,7 +44,8 @@ export const configMap: BuiltinKind = {
     const errors: FieldError[] = []
     if (next.immutable !== true) errors.push(fieldForbidden('immutable', 'field is immutable when `immutable` is set'))
     if (JSON.stringify(next.data) !== JSON.stringify(before.data)) errors.push(fieldForbidden('data', 'field is immutable when `immutable` is set'))
-    if (JSON.stringify(next.binaryData) !== JSON.stringify(before.binaryData)) errors.push(fieldForbidden('binaryData', 'field is immutable when `immutable` is set'))
+    if (JSON.stringify(next.binaryData) !== JSON.stringify(before.binaryData))
+      errors.push(fieldForbidden('binaryData', 'field is immutable when `immutable` is set'))
     return errors
   },
 }

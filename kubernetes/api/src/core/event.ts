@@ -31,7 +31,9 @@ export const event: BuiltinKind = {
     column<Event>('Last Seen', lastSeen),
     column<Event>('Type', (object) => object.type ?? ''),
     column<Event>('Reason', (object) => object.reason ?? ''),
-    column<Event>('Object', ({ involvedObject }) => ((involvedObject.name ?? '') === '' ? `${involvedObject.kind?.toLowerCase() ?? ''}` : `${involvedObject.kind?.toLowerCase() ?? ''}/${involvedObject.name}`)),
+    column<Event>('Object', ({ involvedObject }) =>
+      (involvedObject.name ?? '') === '' ? `${involvedObject.kind?.toLowerCase() ?? ''}` : `${involvedObject.kind?.toLowerCase() ?? ''}/${involvedObject.name}`,
+    ),
     column<Event>('Subobject', (object) => object.involvedObject.fieldPath ?? '', { wide: true }),
     column<Event>('Source', formatSource, { wide: true }),
     column<Event>('Message', (object) => (object.message ?? '').trim()),

@@ -55,7 +55,9 @@ export function namespaceKind(types: Definitions): BuiltinKind {
     },
     checkDelete({ metadata }) {
       if (immortal.has(metadata.name)) {
-        throw new StatusError('Forbidden', `namespaces ${JSON.stringify(metadata.name)} is forbidden: this namespace may not be deleted`, { details: { name: metadata.name, kind: 'namespaces' } })
+        throw new StatusError('Forbidden', `namespaces ${JSON.stringify(metadata.name)} is forbidden: this namespace may not be deleted`, {
+          details: { name: metadata.name, kind: 'namespaces' },
+        })
       }
     },
   }

@@ -46,7 +46,14 @@ export const node: BuiltinKind = {
     const [next, before] = [as<Node>(object).spec ?? {}, as<Node>(old).spec ?? {}]
     const changed = (before.podCIDR ?? '') !== '' && next.podCIDR !== before.podCIDR
     const provider = (before.providerID ?? '') !== '' && next.providerID !== before.providerID
-    return changed || provider ? [fieldForbidden('spec', 'node updates may only change labels, taints, or capacity (or configSource, if the DynamicKubeletConfig feature gate is enabled)')] : []
+    return changed || provider
+      ? [
+          fieldForbidden(
+            'spec',
+            'node updates may only change labels, taints, or capacity (or configSource, if the DynamicKubeletConfig feature gate is enabled)',
+          ),
+        ]
+      : []
   },
 }
 

@@ -109,6 +109,8 @@ function restartsCell(pod: Pod, now: Date): string {
 function readinessGates(pod: Pod): string {
   const gates = pod.spec.readinessGates ?? []
   if (gates.length === 0) return '<none>'
-  const met = gates.filter((gate) => (pod.status?.conditions ?? []).some((condition) => condition.type === gate.conditionType && condition.status === 'True')).length
+  const met = gates.filter((gate) =>
+    (pod.status?.conditions ?? []).some((condition) => condition.type === gate.conditionType && condition.status === 'True'),
+  ).length
   return `${met}/${gates.length}`
 }

@@ -7,7 +7,8 @@ export function defaultPodSpec(spec: PodSpec): void {
   spec.terminationGracePeriodSeconds ??= 30
   spec.securityContext ??= {}
   spec.schedulerName ??= 'default-scheduler'
-  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...((spec.ephemeralContainers ?? []) as Container[])]) defaultContainer(container, spec)
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...((spec.ephemeralContainers ?? []) as Container[])])
+    defaultContainer(container, spec)
   for (const volume of spec.volumes ?? []) {
     const { name: _name, ...sources } = volume
     if (Object.values(sources).every((source) => source === undefined)) volume.emptyDir = {}

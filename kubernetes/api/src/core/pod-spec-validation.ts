@@ -1,4 +1,15 @@
-import { compareQuantities, dns1123LabelProblems, dns1123SubdomainProblems, fieldDuplicate, fieldInvalid, fieldNotFound, fieldNotSupported, fieldRequired, portNameProblems } from '@gantry/apimachinery'
+import {
+  compareQuantities,
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  fieldDuplicate,
+  fieldInvalid,
+  fieldNotFound,
+  fieldNotSupported,
+  fieldRequired,
+  parseQuantity,
+  portNameProblems,
+} from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { Container, EnvVar, PodSpec, Probe, Volume } from '../generated/types.ts'
 
@@ -10,27 +21,45 @@ export function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
   if ((spec.containers ?? []).length === 0) errors.push(fieldRequired(`${path}.containers`, ''))
   const names = new Set<string>()
   const context = { volumes, names, spec }
-  ;(spec.containers ?? []).forEach((container, index) => errors.push(...validateContainer(container, { ...context, path: `${path}.containers[${index}]`, isInit: false })))
-  ;(spec.initContainers ?? []).forEach((container, index) => errors.push(...validateContainer(container, { ...context, path: `${path}.initContainers[${index}]`, isInit: true })))
-  if (!['Always', 'OnFailure', 'Never'].includes(spec.restartPolicy ?? '')) errors.push(fieldNotSupported(`${path}.restartPolicy`, spec.restartPolicy ?? '', ['Always', 'OnFailure', 'Never']))
+  ;(spec.containers ?? []).forEach((container, index) =>
+    errors.push(...validateContainer(container, { ...context, path: `${path}.containers[${index}]`, isInit: false })),
+  )
+  ;(spec.initContainers ?? []).forEach((container, index) =>
+    errors.push(...validateContainer(container, { ...context, path: `${path}.initContainers[${index}]`, isInit: true })),
+  )
+  if (!['Always', 'OnFailure', 'Never'].includes(spec.restartPolicy ?? ''))
+    errors.push(fieldNotSupported(`${path}.restartPolicy`, spec.restartPolicy ?? '', ['Always', 'OnFailure', 'Never']))
   if (!['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'].includes(spec.dnsPolicy ?? '')) {
     errors.push(fieldNotSupported(`${path}.dnsPolicy`, spec.dnsPolicy ?? '', ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']))
   }
-  if (spec.dnsPolicy === 'None' && (spec.dnsConfig?.nameservers ?? []).length === 0) errors.push(fieldRequired(`${path}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None'))
-  if (spec.terminationGracePeriodSeconds !== undefined && spec.terminationGracePeriodSeconds < 0) errors.push(fieldInvalid(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds, 'must be greater than or equal to 0'))
+  if (spec.dnsPolicy === 'None' && (spec.dnsConfig?.nameservers ?? []).length === 0)
+    errors.push(fieldRequired(`${path}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None'))
+  if (spec.terminationGracePeriodSeconds !== undefined && spec.terminationGracePeriodSeconds < 0)
+    errors.push(fieldInvalid(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds, 'must be greater than or equal to 0'))
   if (spec.activeDeadlineSeconds !== undefined && (spec.activeDeadlineSeconds < 1 || spec.activeDeadlineSeconds > 2 ** 31 - 1)) {
     errors.push(fieldInvalid(`${path}.activeDeadlineSeconds`, spec.activeDeadlineSeconds, 'must be between 1 and 2147483647, inclusive'))
   }
-  if ((spec.serviceAccountName ?? '') !== '') for (const problem of dns1123SubdomainProblems(spec.serviceAccountName ?? '')) errors.push(fieldInvalid(`${path}.serviceAccountName`, spec.serviceAccountName, problem))
-  if ((spec.nodeName ?? '') !== '') for (const problem of dns1123SubdomainProblems(spec.nodeName ?? '')) errors.push(fieldInvalid(`${path}.nodeName`, spec.nodeName, problem))
-  if ((spec.hostname ?? '') !== '') for (const problem of dns1123LabelProblems(spec.hostname ?? '')) errors.push(fieldInvalid(`${path}.hostname`, spec.hostname, problem))
+  if ((spec.serviceAccountName ?? '') !== '')
+    for (const problem of dns1123SubdomainProblems(spec.serviceAccountName ?? ''))
+      errors.push(fieldInvalid(`${path}.serviceAccountName`, spec.serviceAccountName, problem))
+  if ((spec.nodeName ?? '') !== '')
+    for (const problem of dns1123SubdomainProblems(spec.nodeName ?? '')) errors.push(fieldInvalid(`${path}.nodeName`, spec.nodeName, problem))
+  if ((spec.hostname ?? '') !== '')
+    for (const problem of dns1123LabelProblems(spec.hostname ?? '')) errors.push(fieldInvalid(`${path}.hostname`, spec.hostname, problem))
   ;(spec.tolerations ?? []).forEach((toleration, index) => {
     const at = `${path}.tolerations[${index}]`
-    if ((toleration.key ?? '') === '' && toleration.operator !== 'Exists') errors.push(fieldInvalid(`${at}.operator`, toleration.operator ?? '', 'operator must be Exists when `key` is empty, which means "match all values and all keys"'))
-    if (toleration.tolerationSeconds !== undefined && toleration.effect !== 'NoExecute') errors.push(fieldInvalid(`${at}.effect`, toleration.effect ?? '', 'effect must be \'NoExecute\' when `tolerationSeconds` is set'))
-    if (toleration.operator === 'Exists' && (toleration.value ?? '') !== '') errors.push(fieldInvalid(`${at}.operator`, `{"key":${JSON.stringify(toleration.key)}}`, 'value must be empty when `operator` is \'Exists\''))
-    if (!['', 'Exists', 'Equal'].includes(toleration.operator ?? '')) errors.push(fieldNotSupported(`${at}.operator`, toleration.operator ?? '', ['Equal', 'Exists']))
-    if (!['', 'NoSchedule', 'PreferNoSchedule', 'NoExecute'].includes(toleration.effect ?? '')) errors.push(fieldNotSupported(`${at}.effect`, toleration.effect ?? '', ['NoSchedule', 'PreferNoSchedule', 'NoExecute']))
+    if ((toleration.key ?? '') === '' && toleration.operator !== 'Exists')
+      errors.push(
+        fieldInvalid(`${at}.operator`, toleration.operator ?? '', 'operator must be Exists when `key` is empty, which means "match all values and all keys"'),
+      )
+    if (toleration.tolerationSeconds !== undefined && toleration.effect !== 'NoExecute')
+      errors.push(fieldInvalid(`${at}.effect`, toleration.effect ?? '', "effect must be 'NoExecute' when `tolerationSeconds` is set"))
+    if (toleration.operator === 'Exists' && (toleration.value ?? '') !== '')
+      errors.push(fieldInvalid(`${at}.operator`, `{"key":${JSON.stringify(toleration.key)}}`, "value must be empty when `operator` is 'Exists'"))
+    if (!['', 'Exists', 'Equal'].includes(toleration.operator ?? ''))
+      errors.push(fieldNotSupported(`${at}.operator`, toleration.operator ?? '', ['Equal', 'Exists']))
+    if (!['', 'NoSchedule', 'PreferNoSchedule', 'NoExecute'].includes(toleration.effect ?? ''))
+      errors.push(fieldNotSupported(`${at}.effect`, toleration.effect ?? '', ['NoSchedule', 'PreferNoSchedule', 'NoExecute']))
   })
   errors.push(...duplicateHostPorts(spec, path))
   return errors
@@ -57,7 +86,8 @@ function validateContainer(container: Container, context: ContainerContext): Fie
   const image = container.image ?? ''
   if (image === '') errors.push(fieldRequired(`${path}.image`, ''))
   else if (image.trim() !== image) errors.push(fieldInvalid(`${path}.image`, image, 'must not have leading or trailing whitespace'))
-  if (!['Always', 'IfNotPresent', 'Never'].includes(container.imagePullPolicy ?? '')) errors.push(fieldNotSupported(`${path}.imagePullPolicy`, container.imagePullPolicy ?? '', ['Always', 'IfNotPresent', 'Never']))
+  if (!['Always', 'IfNotPresent', 'Never'].includes(container.imagePullPolicy ?? ''))
+    errors.push(fieldNotSupported(`${path}.imagePullPolicy`, container.imagePullPolicy ?? '', ['Always', 'IfNotPresent', 'Never']))
   errors.push(...validatePorts(container, path))
   ;(container.env ?? []).forEach((env, index) => errors.push(...validateEnv(env, `${path}.env[${index}]`)))
   const mountPaths = new Set<string>()
@@ -74,11 +104,13 @@ function validateContainer(container: Container, context: ContainerContext): Fie
   const restartable = context.isInit && container.restartPolicy === 'Always'
   if (context.isInit && !restartable) {
     for (const field of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
-      if (container[field] !== undefined) errors.push({ type: 'Forbidden', field: `${path}.${field}`, badValue: '', detail: 'may not be set for init containers without restartPolicy=Always' })
+      if (container[field] !== undefined)
+        errors.push({ type: 'Forbidden', field: `${path}.${field}`, badValue: '', detail: 'may not be set for init containers without restartPolicy=Always' })
     }
   } else {
     if (container.livenessProbe !== undefined) errors.push(...validateProbe(container.livenessProbe, { path: `${path}.livenessProbe`, mustSucceedOnce: true }))
-    if (container.readinessProbe !== undefined) errors.push(...validateProbe(container.readinessProbe, { path: `${path}.readinessProbe`, mustSucceedOnce: false }))
+    if (container.readinessProbe !== undefined)
+      errors.push(...validateProbe(container.readinessProbe, { path: `${path}.readinessProbe`, mustSucceedOnce: false }))
     if (container.startupProbe !== undefined) errors.push(...validateProbe(container.startupProbe, { path: `${path}.startupProbe`, mustSucceedOnce: true }))
   }
   return errors
@@ -96,7 +128,8 @@ function validatePorts(container: Container, path: string): FieldError[] {
     }
     if ((port.containerPort ?? 0) === 0) errors.push(fieldRequired(`${at}.containerPort`, ''))
     else if (!isPort(port.containerPort)) errors.push(fieldInvalid(`${at}.containerPort`, port.containerPort, 'must be between 1 and 65535, inclusive'))
-    if ((port.hostPort ?? 0) !== 0 && !isPort(port.hostPort ?? 0)) errors.push(fieldInvalid(`${at}.hostPort`, port.hostPort, 'must be between 1 and 65535, inclusive'))
+    if ((port.hostPort ?? 0) !== 0 && !isPort(port.hostPort ?? 0))
+      errors.push(fieldInvalid(`${at}.hostPort`, port.hostPort, 'must be between 1 and 65535, inclusive'))
     if (!['TCP', 'UDP', 'SCTP'].includes(port.protocol ?? '')) errors.push(fieldNotSupported(`${at}.protocol`, port.protocol ?? '', ['SCTP', 'TCP', 'UDP']))
   })
   return errors
@@ -109,11 +142,13 @@ export function isPort(port: number): boolean {
 function validateEnv(env: EnvVar, path: string): FieldError[] {
   const errors: FieldError[] = []
   if ((env.name ?? '') === '') errors.push(fieldRequired(`${path}.name`, ''))
-  else if (env.name.includes('=')) errors.push(fieldInvalid(`${path}.name`, env.name, 'a valid environment variable name must consist only of printable ASCII characters other than \'=\''))
+  else if (env.name.includes('='))
+    errors.push(fieldInvalid(`${path}.name`, env.name, "a valid environment variable name must consist only of printable ASCII characters other than '='"))
   if (env.valueFrom === undefined) return errors
   const sources = Object.values(env.valueFrom).filter((source) => source !== undefined).length
   if ((env.value ?? '') !== '' && sources > 0) errors.push(fieldInvalid(`${path}.valueFrom`, '', 'may not be specified when `value` is not empty'))
-  else if (sources === 0) errors.push(fieldInvalid(`${path}.valueFrom`, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`'))
+  else if (sources === 0)
+    errors.push(fieldInvalid(`${path}.valueFrom`, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`'))
   else if (sources > 1) errors.push(fieldInvalid(`${path}.valueFrom`, '', 'may not have more than one field specified at a time'))
   return errors
 }
@@ -122,15 +157,22 @@ function validateResources(container: Container, path: string): FieldError[] {
   const { limits = {}, requests = {} } = container.resources ?? {}
   const errors: FieldError[] = []
   for (const [resource, amount] of Object.entries({ ...limits })) {
-    if (compareQuantities(amount, '0') < 0) errors.push(fieldInvalid(`${path}.limits[${resource}]`, amount, 'must be greater than or equal to 0'))
+    if (isNegative(amount)) errors.push(fieldInvalid(`${path}.limits[${resource}]`, amount, 'must be greater than or equal to 0'))
   }
   for (const [resource, amount] of Object.entries(requests)) {
-    if (compareQuantities(amount, '0') < 0) errors.push(fieldInvalid(`${path}.requests[${resource}]`, amount, 'must be greater than or equal to 0'))
+    if (isNegative(amount)) errors.push(fieldInvalid(`${path}.requests[${resource}]`, amount, 'must be greater than or equal to 0'))
     const limit = limits[resource]
-    if (limit !== undefined && compareQuantities(amount, limit) > 0) errors.push(fieldInvalid(`${path}.requests`, amount, `must be less than or equal to ${resource} limit of ${limit}`))
+    if (limit !== undefined && compareQuantities(parseQuantity(amount), parseQuantity(limit)) > 0)
+      errors.push(fieldInvalid(`${path}.requests`, amount, `must be less than or equal to ${resource} limit of ${limit}`))
   }
   return errors
 }
+
+function isNegative(amount: string): boolean {
+  return compareQuantities(parseQuantity(amount), zero) < 0
+}
+
+const zero = parseQuantity('0')
 
 function validateProbe(probe: Probe, options: { readonly path: string; readonly mustSucceedOnce: boolean }): FieldError[] {
   const { path } = options
@@ -158,7 +200,8 @@ function validateVolume(volume: Volume, context: { readonly path: string; readon
   }
   const { name: _name, ...sources } = volume
   const given = Object.entries(sources).filter(([, source]) => source !== undefined)
-  for (const [source] of given.slice(1)) errors.push({ type: 'Forbidden', field: `${path}.${source}`, badValue: '', detail: 'may not specify more than 1 volume type' })
+  for (const [source] of given.slice(1))
+    errors.push({ type: 'Forbidden', field: `${path}.${source}`, badValue: '', detail: 'may not specify more than 1 volume type' })
   if (volume.hostPath !== undefined && (volume.hostPath.path ?? '') === '') errors.push(fieldRequired(`${path}.hostPath.path`, ''))
   if (volume.configMap !== undefined && (volume.configMap.name ?? '') === '') errors.push(fieldRequired(`${path}.configMap.name`, ''))
   if (volume.secret !== undefined && (volume.secret.secretName ?? '') === '') errors.push(fieldRequired(`${path}.secret.secretName`, ''))
@@ -196,7 +239,11 @@ function fixedPart(spec: PodSpec): string {
 
 export function validatePodSpecUpdate(next: PodSpec, old: PodSpec): FieldError[] {
   const errors: FieldError[] = []
-  if (fixedPart(next) !== fixedPart(old) || (next.terminationGracePeriodSeconds !== old.terminationGracePeriodSeconds && !((old.terminationGracePeriodSeconds ?? 0) < 0 && next.terminationGracePeriodSeconds === 1))) {
+  if (
+    fixedPart(next) !== fixedPart(old) ||
+    (next.terminationGracePeriodSeconds !== old.terminationGracePeriodSeconds &&
+      !((old.terminationGracePeriodSeconds ?? 0) < 0 && next.terminationGracePeriodSeconds === 1))
+  ) {
     errors.push({
       type: 'Forbidden',
       field: 'spec',

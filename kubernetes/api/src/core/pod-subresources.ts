@@ -3,11 +3,12 @@ import type { Definitions } from '@gantry/apimachinery'
 import type { Subresource, SubresourceCall } from '@gantry/apiserver'
 import { formatTime, valueResponse } from '@gantry/apiserver'
 import type { HttpResponse } from '@gantry/runtime'
-import { acceptPortForward, acceptRemoteCommand } from '@gantry/streams'
 import type { Duplex } from 'node:stream'
 import type { Binding, Pod } from '../generated/types.ts'
 import { as } from '../kind.ts'
 import type { AttachOptions, ContainerTarget, LogOptions, NodeBackend, PodTarget } from '../node-backend.ts'
+
+// The streaming protocols are loaded by the first exec or port-forward: a start does not pay for them.
 
 type BackendOf = (nodeName: string) => NodeBackend | undefined
 
@@ -17,12 +18,27 @@ export function podSubresources(types: Definitions, backendOf: BackendOf): Reado
   const evictionSchema = types.get('io.k8s.api.policy.v1.Eviction')
   if (bindingSchema === undefined || evictionSchema === undefined) throw new Error('the type table has no Binding or no Eviction')
   return {
-    attach: { kind: core('PodAttachOptions'), verbs: ['create', 'get'], handle: upgradeRequired, upgrade: (call, socket, head) => attach(call, { backendOf, socket, head }) },
+    attach: {
+      kind: core('PodAttachOptions'),
+      verbs: ['create', 'get'],
+      handle: upgradeRequired,
+      upgrade: (call, socket, head) => attach(call, { backendOf, socket, head }),
+    },
     binding: { kind: core('Binding'), verbs: ['create'], schema: bindingSchema, handle: bind },
     eviction: { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'], schema: evictionSchema, handle: evict },
-    exec: { kind: core('PodExecOptions'), verbs: ['create', 'get'], handle: upgradeRequired, upgrade: (call, socket, head) => exec(call, { backendOf, socket, head }) },
+    exec: {
+      kind: core('PodExecOptions'),
+      verbs: ['create', 'get'],
+      handle: upgradeRequired,
+      upgrade: (call, socket, head) => exec(call, { backendOf, socket, head }),
+    },
     log: { kind: core('Pod'), verbs: ['get'], handle: (call) => log(call, backendOf) },
-    portforward: { kind: core('PodPortForwardOptions'), verbs: ['create', 'get'], handle: upgradeRequired, upgrade: (call, socket, head) => portForward(call, { backendOf, socket, head }) },
+    portforward: {
+      kind: core('PodPortForwardOptions'),
+      verbs: ['create', 'get'],
+      handle: upgradeRequired,
+      upgrade: (call, socket, head) => portForward(call, { backendOf, socket, head }),
+    },
   }
 }
 
@@ -35,15 +51,24 @@ async function bind(call: SubresourceCall): Promise<HttpResponse> {
   const binding = as<Binding>(await call.body())
   const target = binding.target
   if ((target?.name ?? '') === '') throw invalidBinding(call.name, 'target.name', 'FieldValueRequired', 'Required value')
-  if ((target.kind ?? '') !== '' && target.kind !== 'Node') throw invalidBinding(call.name, 'target.kind', 'FieldValueNotSupported', `Unsupported value: ${JSON.stringify(target.kind)}: supported values: "Node", "<empty>"`)
+  if ((target.kind ?? '') !== '' && target.kind !== 'Node')
+    throw invalidBinding(
+      call.name,
+      'target.kind',
+      'FieldValueNotSupported',
+      `Unsupported value: ${JSON.stringify(target.kind)}: supported values: "Node", "<empty>"`,
+    )
   await call.change((parent) => {
     const pod = as<Pod>(parent)
     const conflict = (text: string): StatusError =>
-      new StatusError('Conflict', `Operation cannot be fulfilled on pods/binding ${JSON.stringify(call.name)}: ${text}`, { details: { name: call.name, kind: 'pods/binding' } })
+      new StatusError('Conflict', `Operation cannot be fulfilled on pods/binding ${JSON.stringify(call.name)}: ${text}`, {
+        details: { name: call.name, kind: 'pods/binding' },
+      })
     if (pod.metadata.deletionTimestamp !== undefined) throw conflict(`pod ${call.name} is being deleted, cannot be assigned to a host`)
     if ((pod.spec.nodeName ?? '') !== '') throw conflict(`pod ${call.name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`)
     if ((pod.spec.schedulingGates ?? []).length > 0) throw conflict(`pod ${call.name} has non-empty .spec.schedulingGates`)
-    if (binding.metadata?.uid !== undefined && binding.metadata.uid !== '' && binding.metadata.uid !== pod.metadata.uid) throw conflict(`the UID in the binding (${binding.metadata.uid}) is not the pod's`)
+    if (binding.metadata?.uid !== undefined && binding.metadata.uid !== '' && binding.metadata.uid !== pod.metadata.uid)
+      throw conflict(`the UID in the binding (${binding.metadata.uid}) is not the pod's`)
     pod.spec.nodeName = target.name ?? ''
     const scheduled = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: formatTime(call.context.now) }
     const others = (pod.status?.conditions ?? []).filter((condition) => condition.type !== 'PodScheduled')
@@ -54,20 +79,34 @@ async function bind(call: SubresourceCall): Promise<HttpResponse> {
 }
 
 function invalidBinding(name: string, field: string, reason: string, message: string): StatusError {
-  return new StatusError('Invalid', `Binding ${JSON.stringify(name)} is invalid: ${field}: ${message}`, { details: { name, kind: 'Binding', causes: [{ reason, message, field }] } })
+  return new StatusError('Invalid', `Binding ${JSON.stringify(name)} is invalid: ${field}: ${message}`, {
+    details: { name, kind: 'Binding', causes: [{ reason, message, field }] },
+  })
 }
 
 /** POST …/eviction: a deletion that leaves its reason on the pod (S4). Disruption budgets are a kind this server does not serve yet: none can stand in the way. */
 async function evict(call: SubresourceCall): Promise<HttpResponse> {
-  const eviction = as<{ deleteOptions?: { gracePeriodSeconds?: number; dryRun?: string[]; preconditions?: { uid?: string; resourceVersion?: string } } }>(await call.body())
+  const eviction = as<{ deleteOptions?: { gracePeriodSeconds?: number; dryRun?: string[]; preconditions?: { uid?: string; resourceVersion?: string } } }>(
+    await call.body(),
+  )
   const pod = as<Pod>(call.parent())
   const uid = eviction.deleteOptions?.preconditions?.uid ?? pod.metadata.uid
   if (!call.context.dryRun && (eviction.deleteOptions?.dryRun ?? []).length === 0) {
     if (pod.metadata.deletionTimestamp === undefined && pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed') {
       await call.change((parent) => {
         const target = as<Pod>(parent)
-        const disrupted = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting', lastProbeTime: null, lastTransitionTime: formatTime(call.context.now) }
-        target.status = { ...target.status, conditions: [...(target.status?.conditions ?? []).filter((condition) => condition.type !== 'DisruptionTarget'), disrupted] }
+        const disrupted = {
+          type: 'DisruptionTarget',
+          status: 'True',
+          reason: 'EvictionByEvictionAPI',
+          message: 'Eviction API: evicting',
+          lastProbeTime: null,
+          lastTransitionTime: formatTime(call.context.now),
+        }
+        target.status = {
+          ...target.status,
+          conditions: [...(target.status?.conditions ?? []).filter((condition) => condition.type !== 'DisruptionTarget'), disrupted],
+        }
       })
     }
     await call.remove({ gracePeriodSeconds: eviction.deleteOptions?.gracePeriodSeconds, ...(uid === undefined ? {} : { preconditions: { uid } }) })
@@ -96,15 +135,27 @@ function logOptionsOf(query: URLSearchParams): LogOptions {
     if (!Number.isInteger(value)) throw new StatusError('BadRequest', `strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
     if (value < minimum) {
       const message = `Invalid value: ${value}: must be greater than or equal to ${minimum}`
-      throw new StatusError('Invalid', `PodLogOptions "" is invalid: ${name}: ${message}`, { details: { kind: 'PodLogOptions', causes: [{ reason: 'FieldValueInvalid', message, field: name }] } })
+      throw new StatusError('Invalid', `PodLogOptions "" is invalid: ${name}: ${message}`, {
+        details: { kind: 'PodLogOptions', causes: [{ reason: 'FieldValueInvalid', message, field: name }] },
+      })
     }
     return value
   }
   const sinceTime = query.get('sinceTime') ?? undefined
   const sinceSeconds = count('sinceSeconds', 1)
-  if (sinceTime !== undefined && sinceSeconds !== undefined) throw new StatusError('BadRequest', 'at most one of `sinceTime` or `sinceSeconds` may be specified')
-  if (sinceTime !== undefined && Number.isNaN(Date.parse(sinceTime))) throw new StatusError('BadRequest', `sinceTime ${JSON.stringify(sinceTime)} is not an RFC 3339 time`)
-  return { follow: flag('follow'), previous: flag('previous'), timestamps: flag('timestamps'), sinceSeconds, sinceTime, tailLines: count('tailLines', 0), limitBytes: count('limitBytes', 1) }
+  if (sinceTime !== undefined && sinceSeconds !== undefined)
+    throw new StatusError('BadRequest', 'at most one of `sinceTime` or `sinceSeconds` may be specified')
+  if (sinceTime !== undefined && Number.isNaN(Date.parse(sinceTime)))
+    throw new StatusError('BadRequest', `sinceTime ${JSON.stringify(sinceTime)} is not an RFC 3339 time`)
+  return {
+    follow: flag('follow'),
+    previous: flag('previous'),
+    timestamps: flag('timestamps'),
+    sinceSeconds,
+    sinceTime,
+    tailLines: count('tailLines', 0),
+    limitBytes: count('limitBytes', 1),
+  }
 }
 
 interface Upgrade {
@@ -120,6 +171,7 @@ async function exec(call: SubresourceCall, { backendOf, socket, head }: Upgrade)
   if (command.length === 0) throw new StatusError('BadRequest', 'you must specify at least 1 command for the container')
   const options = streamOptionsOf(call.query)
   const node = backend(pod, backendOf)
+  const { acceptRemoteCommand } = await import('@gantry/streams')
   const streams = await acceptRemoteCommand(call.request, socket, head, options)
   await streams.finish(await settled(() => node.exec(target, { ...options, command }, streams)))
 }
@@ -129,6 +181,7 @@ async function attach(call: SubresourceCall, { backendOf, socket, head }: Upgrad
   const target: ContainerTarget = { ...targetOf(pod), container: containerOf(call, pod) }
   const options = streamOptionsOf(call.query)
   const node = backend(pod, backendOf)
+  const { acceptRemoteCommand } = await import('@gantry/streams')
   const streams = await acceptRemoteCommand(call.request, socket, head, options)
   await streams.finish(await settled(() => node.attach(target, options, streams)))
 }
@@ -136,6 +189,7 @@ async function attach(call: SubresourceCall, { backendOf, socket, head }: Upgrad
 async function portForward(call: SubresourceCall, { backendOf, socket, head }: Upgrade): Promise<void> {
   const pod = runningPod(call)
   const node = backend(pod, backendOf)
+  const { acceptPortForward } = await import('@gantry/streams')
   await acceptPortForward(call.request, socket, head, (port, signal) => node.dial(targetOf(pod), port, signal))
 }
 
@@ -187,7 +241,8 @@ function containerOf(call: SubresourceCall, pod: Pod): string {
 
 function backend(pod: Pod, backendOf: BackendOf): NodeBackend {
   const node = backendOf(pod.spec.nodeName ?? '')
-  if (node === undefined) throw new StatusError('InternalError', `Internal error occurred: no node agent is connected for node ${JSON.stringify(pod.spec.nodeName)}`)
+  if (node === undefined)
+    throw new StatusError('InternalError', `Internal error occurred: no node agent is connected for node ${JSON.stringify(pod.spec.nodeName)}`)
   return node
 }
 

@@ -23,6 +23,7 @@ export function podKind(types: Definitions, backendOf: (nodeName: string) => Nod
     type: 'io.k8s.api.core.v1.Pod',
     groupPriority: 18000,
     hasStatus: true,
+    tracksGeneration: true,
     allowUnconditionalUpdate: true,
     returnsDeletedObject: true,
     columns: podColumns,
@@ -56,7 +57,8 @@ export function podKind(types: Definitions, backendOf: (nodeName: string) => Nod
       const { spec, status, metadata } = as<Pod>(object)
       // Nothing runs: there is nothing to wait for (C16).
       if ((spec.nodeName ?? '') === '' || status?.phase === 'Succeeded' || status?.phase === 'Failed') return 0
-      const seconds = requested ?? (metadata.deletionTimestamp === undefined ? (spec.terminationGracePeriodSeconds ?? 30) : (metadata.deletionGracePeriodSeconds ?? 0))
+      const seconds =
+        requested ?? (metadata.deletionTimestamp === undefined ? (spec.terminationGracePeriodSeconds ?? 30) : (metadata.deletionGracePeriodSeconds ?? 0))
       return seconds < 0 ? 1 : seconds
     },
   }

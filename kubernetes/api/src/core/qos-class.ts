@@ -1,4 +1,4 @@
-import { compareQuantities } from '@gantry/apimachinery'
+import { compareQuantities, parseQuantity } from '@gantry/apimachinery'
 import type { Pod } from '../generated/types.ts'
 
 const counted = ['cpu', 'memory'] as const
@@ -12,11 +12,15 @@ export function qosClassOf(pod: Pod): 'Guaranteed' | 'Burstable' | 'BestEffort' 
     for (const resource of counted) {
       const request = resources.requests?.[resource]
       const limit = resources.limits?.[resource]
-      const hasRequest = request !== undefined && compareQuantities(request, '0') > 0
-      const hasLimit = limit !== undefined && compareQuantities(limit, '0') > 0
+      const hasRequest = request !== undefined && isPositive(request)
+      const hasLimit = limit !== undefined && isPositive(limit)
       any ||= hasRequest || hasLimit
-      guaranteed &&= hasLimit && (!hasRequest || compareQuantities(request, limit) === 0)
+      guaranteed &&= hasLimit && (!hasRequest || compareQuantities(parseQuantity(request), parseQuantity(limit)) === 0)
     }
   }
   return !any ? 'BestEffort' : guaranteed ? 'Guaranteed' : 'Burstable'
+}
+
+function isPositive(amount: string): boolean {
+  return compareQuantities(parseQuantity(amount), parseQuantity('0')) > 0
 }

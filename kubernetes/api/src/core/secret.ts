@@ -49,7 +49,8 @@ export const secret: BuiltinKind = {
     for (const key of requiredKeys[type] ?? []) if (data[key] === undefined) errors.push(fieldRequired(`data[${key}]`, ''))
     for (const key of ['.dockercfg', '.dockerconfigjson']) {
       // The value never goes into the message.
-      if (requiredKeys[type]?.includes(key) === true && data[key] !== undefined && !isJson(data[key])) errors.push(fieldInvalid(`data[${key}]`, '<secret contents redacted>', 'must be valid JSON'))
+      if (requiredKeys[type]?.includes(key) === true && data[key] !== undefined && !isJson(data[key]))
+        errors.push(fieldInvalid(`data[${key}]`, '<secret contents redacted>', 'must be valid JSON'))
     }
     if (type === 'kubernetes.io/basic-auth' && data['username'] === undefined && data['password'] === undefined) {
       errors.push(fieldRequired('data[username]', ''), fieldRequired('data[password]', ''))

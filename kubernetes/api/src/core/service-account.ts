@@ -13,5 +13,9 @@ export const serviceAccount: BuiltinKind = {
   groupPriority: 18000,
   allowUnconditionalUpdate: true,
   returnsDeletedObject: true,
-  columns: [nameCell, column<ServiceAccount>('Secrets', (object) => (object.secrets ?? []).length, { description: 'Number of secrets that belong to it.' }), ageCell],
+  columns: [
+    nameCell,
+    column<ServiceAccount>('Secrets', (object) => (object.secrets ?? []).length, { description: 'Number of secrets that belong to it.' }),
+    ageCell,
+  ],
 }

@@ -1,4 +1,14 @@
-import { dns1035LabelProblems, dns1123LabelProblems, dns1123SubdomainProblems, fieldDuplicate, fieldInvalid, fieldNotSupported, fieldRequired, invalidError, portNameProblems } from '@gantry/apimachinery'
+import {
+  dns1035LabelProblems,
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  fieldDuplicate,
+  fieldInvalid,
+  fieldNotSupported,
+  fieldRequired,
+  invalidError,
+  portNameProblems,
+} from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { ApiObject } from '@gantry/apiserver'
 import type { Service, ServicePort } from '../generated/types.ts'
@@ -33,7 +43,10 @@ export function serviceKind(options: ServiceOptions): BuiltinKind {
     allowCreateOnUpdate: true,
     returnsDeletedObject: true,
     validateName: dns1035LabelProblems,
-    selectableFields: { 'spec.clusterIP': (object) => as<Service>(object).spec?.clusterIP ?? '', 'spec.type': (object) => as<Service>(object).spec?.type ?? '' },
+    selectableFields: {
+      'spec.clusterIP': (object) => as<Service>(object).spec?.clusterIP ?? '',
+      'spec.type': (object) => as<Service>(object).spec?.type ?? '',
+    },
     columns: [
       nameCell,
       column<Service>('Type', (object) => object.spec?.type ?? ''),
@@ -160,8 +173,10 @@ class ServiceAllocation {
     } else if (spec.clusterIP !== 'None' && spec.clusterIP !== old?.spec?.clusterIP) {
       const asked = spec.clusterIP ?? ''
       const value = addressToNumber(asked)
-      if (value === undefined || !this.#addresses.contains(value)) throw invalidService(service, 'spec.clusterIPs', [asked], 'failed to allocate IP: the provided IP is not in the valid range of the service network')
-      if (!this.#addresses.take(value)) throw invalidService(service, 'spec.clusterIPs', [asked], `failed to allocate IP ${asked}: provided IP is already allocated`)
+      if (value === undefined || !this.#addresses.contains(value))
+        throw invalidService(service, 'spec.clusterIPs', [asked], 'failed to allocate IP: the provided IP is not in the valid range of the service network')
+      if (!this.#addresses.take(value))
+        throw invalidService(service, 'spec.clusterIPs', [asked], `failed to allocate IP ${asked}: provided IP is already allocated`)
       undo.push(() => this.#addresses.release(value))
     }
     spec.clusterIPs = [spec.clusterIP ?? '']
@@ -183,7 +198,12 @@ class ServiceAllocation {
       }
       if (had.has(asked)) return
       if (!this.#ports.contains(asked)) {
-        throw invalidService(service, `spec.ports[${index}].nodePort`, asked, `provided port is not in the valid range. The range of valid ports is ${nodePorts.first}-${nodePorts.first + nodePorts.size - 1}`)
+        throw invalidService(
+          service,
+          `spec.ports[${index}].nodePort`,
+          asked,
+          `provided port is not in the valid range. The range of valid ports is ${nodePorts.first}-${nodePorts.first + nodePorts.size - 1}`,
+        )
       }
       if (!this.#ports.take(asked)) throw invalidService(service, `spec.ports[${index}].nodePort`, asked, 'provided port is already allocated')
       undo.push(() => this.#ports.release(asked))
@@ -212,13 +232,22 @@ function validateService(service: Service): FieldError[] {
   }
   if (type === 'LoadBalancer' && isHeadless) errors.push(fieldInvalid('spec.clusterIPs[0]', 'None', "may not be set to 'None' for LoadBalancer services"))
   if (type === 'NodePort' && isHeadless) errors.push(fieldInvalid('spec.clusterIPs[0]', 'None', "may not be set to 'None' for NodePort services"))
-  if (!['ClientIP', 'None'].includes(spec?.sessionAffinity ?? '')) errors.push(fieldNotSupported('spec.sessionAffinity', spec?.sessionAffinity ?? '', ['ClientIP', 'None']))
+  if (!['ClientIP', 'None'].includes(spec?.sessionAffinity ?? ''))
+    errors.push(fieldNotSupported('spec.sessionAffinity', spec?.sessionAffinity ?? '', ['ClientIP', 'None']))
   const seen = { names: new Set<string>(), ports: new Set<string>() }
   ports.forEach((port, index) => errors.push(...validatePort(port, { path: `spec.ports[${index}]`, needsName: ports.length > 1, type, seen })))
   return errors
 }
 
-function validatePort(port: ServicePort, context: { readonly path: string; readonly needsName: boolean; readonly type: string; readonly seen: { readonly names: Set<string>; readonly ports: Set<string> } }): FieldError[] {
+function validatePort(
+  port: ServicePort,
+  context: {
+    readonly path: string
+    readonly needsName: boolean
+    readonly type: string
+    readonly seen: { readonly names: Set<string>; readonly ports: Set<string> }
+  },
+): FieldError[] {
   const { path, seen } = context
   const errors: FieldError[] = []
   const name = port.name ?? ''
@@ -234,7 +263,8 @@ function validatePort(port: ServicePort, context: { readonly path: string; reado
   if (typeof port.targetPort === 'number') {
     if (!isPort(port.targetPort)) errors.push(fieldInvalid(`${path}.targetPort`, port.targetPort, 'must be between 1 and 65535, inclusive'))
   } else for (const problem of portNameProblems(port.targetPort ?? '')) errors.push(fieldInvalid(`${path}.targetPort`, port.targetPort, problem))
-  if ((port.nodePort ?? 0) !== 0 && !usesNodePorts(context.type)) errors.push({ type: 'Forbidden', field: `${path}.nodePort`, badValue: '', detail: "may not be used when `type` is 'ClusterIP'" })
+  if ((port.nodePort ?? 0) !== 0 && !usesNodePorts(context.type))
+    errors.push({ type: 'Forbidden', field: `${path}.nodePort`, badValue: '', detail: "may not be used when `type` is 'ClusterIP'" })
   const key = `${port.protocol} ${port.port}`
   if (seen.ports.has(key)) errors.push(fieldDuplicate(path, { protocol: port.protocol, port: port.port }))
   seen.ports.add(key)
@@ -259,5 +289,7 @@ function externalAddress({ spec, status }: Service): string {
 
 function formatPorts(ports: readonly ServicePort[] | undefined): string {
   if ((ports ?? []).length === 0) return '<none>'
-  return (ports ?? []).map((port) => ((port.nodePort ?? 0) === 0 ? `${port.port}/${port.protocol}` : `${port.port}:${port.nodePort}/${port.protocol}`)).join(',')
+  return (ports ?? [])
+    .map((port) => ((port.nodePort ?? 0) === 0 ? `${port.port}/${port.protocol}` : `${port.port}:${port.nodePort}/${port.protocol}`))
+    .join(',')
 }

@@ -13,7 +13,12 @@ const common = {
   validateName: validateRbacName,
 } as const
 
-const createdAt: TableColumn = { name: 'Created At', type: 'date', description: 'When the object was created.', cell: (object) => object.metadata.creationTimestamp ?? '' }
+const createdAt: TableColumn = {
+  name: 'Created At',
+  type: 'date',
+  description: 'When the object was created.',
+  cell: (object) => object.metadata.creationTimestamp ?? '',
+}
 const bindingColumns: readonly TableColumn[] = [
   nameCell,
   column<RoleBinding>('Role', (object) => `${object.roleRef.kind}/${object.roleRef.name}`),

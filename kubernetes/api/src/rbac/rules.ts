@@ -23,16 +23,21 @@ export function validateRules(rules: readonly PolicyRule[] | undefined, isNamesp
   return errors
 }
 
-export function defaultBinding(binding: { roleRef?: RoleRef; subjects?: Subject[] }): void {
+export function defaultBinding(binding: { roleRef?: RoleRef | undefined; subjects?: Subject[] | undefined }): void {
   const group = 'rbac.authorization.k8s.io'
   if (binding.roleRef !== undefined && (binding.roleRef.apiGroup ?? '') === '') binding.roleRef.apiGroup = group
-  for (const subject of binding.subjects ?? []) if ((subject.apiGroup ?? '') === '' && (subject.kind === 'User' || subject.kind === 'Group')) subject.apiGroup = group
+  for (const subject of binding.subjects ?? [])
+    if ((subject.apiGroup ?? '') === '' && (subject.kind === 'User' || subject.kind === 'Group')) subject.apiGroup = group
 }
 
-export function validateBinding(binding: { readonly roleRef?: RoleRef; readonly subjects?: readonly Subject[] }, roleKinds: readonly string[]): FieldError[] {
+export function validateBinding(
+  binding: { readonly roleRef?: RoleRef | undefined; readonly subjects?: readonly Subject[] | undefined },
+  roleKinds: readonly string[],
+): FieldError[] {
   const errors: FieldError[] = []
   const { roleRef } = binding
-  if (roleRef?.apiGroup !== 'rbac.authorization.k8s.io') errors.push(fieldNotSupported('roleRef.apiGroup', roleRef?.apiGroup ?? '', ['rbac.authorization.k8s.io']))
+  if (roleRef?.apiGroup !== 'rbac.authorization.k8s.io')
+    errors.push(fieldNotSupported('roleRef.apiGroup', roleRef?.apiGroup ?? '', ['rbac.authorization.k8s.io']))
   if (!roleKinds.includes(roleRef?.kind ?? '')) errors.push(fieldNotSupported('roleRef.kind', roleRef?.kind ?? '', roleKinds))
   if ((roleRef?.name ?? '') === '') errors.push(fieldRequired('roleRef.name', ''))
   ;(binding.subjects ?? []).forEach((subject, index) => {
@@ -42,7 +47,8 @@ export function validateBinding(binding: { readonly roleRef?: RoleRef; readonly 
       if ((subject.apiGroup ?? '') !== '') errors.push(fieldNotSupported(`${path}.apiGroup`, subject.apiGroup ?? '', ['']))
       if ((subject.namespace ?? '') === '') errors.push(fieldRequired(`${path}.namespace`, ''))
     } else if (subject.kind === 'User' || subject.kind === 'Group') {
-      if (subject.apiGroup !== 'rbac.authorization.k8s.io') errors.push(fieldNotSupported(`${path}.apiGroup`, subject.apiGroup ?? '', ['rbac.authorization.k8s.io']))
+      if (subject.apiGroup !== 'rbac.authorization.k8s.io')
+        errors.push(fieldNotSupported(`${path}.apiGroup`, subject.apiGroup ?? '', ['rbac.authorization.k8s.io']))
     } else errors.push(fieldNotSupported(`${path}.kind`, subject.kind, ['ServiceAccount', 'User', 'Group']))
   })
   return errors

@@ -1,0 +1,262 @@
+import { isReason } from '@gantry/apimachinery'
+import * as pending from '@gantry/apimachinery'
+const { applySchemaDefaults, evaluateJsonPath, structuralSchemaOf, validateCustomResource } = pending as any
+import type { Definitions } from '@gantry/apimachinery'
+import type { ApiObject, Registry, ResourceDefinition, TableColumn } from '@gantry/apiserver'
+import type { KubeClient, KubeObject } from '@gantry/client'
+import type { Clock, Logger } from '@gantry/runtime'
+import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/types.ts'
+import { ageCell, ageOf, nameCell } from '../kind.ts'
+import { resources } from '../resources.ts'
+import { cleanupFinalizer, isEstablished, setCondition } from './crd.ts'
+
+export interface CustomResourcesDeps {
+  readonly registry: Registry
+  readonly definitions: Definitions
+  readonly client: KubeClient
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/**
+ * Turns CustomResourceDefinitions into served resources. `changed` and `removed` are called with each definition as it is stored, in order: what is accepted is served at once; conditions and
+ * the clean-up of deleted definitions follow as writes of this one client, one at a time for each definition.
+ */
+export class CustomResources {
+  readonly #deps: CustomResourcesDeps
+  readonly #served = new Map<string, readonly ResourceDefinition[]>()
+  readonly #queues = new Map<string, Promise<void>>()
+  /** All definitions as stored, to see names that two of them want. */
+  readonly #known = new Map<string, CustomResourceDefinition>()
+  #stopped = false
+
+  constructor(deps: CustomResourcesDeps) {
+    this.#deps = deps
+  }
+
+  changed(object: ApiObject): void {
+    const definition = object as unknown as CustomResourceDefinition
+    const name = nameOf(definition)
+    this.#known.set(name, definition)
+    const conflict = this.#conflictOf(definition)
+    if (conflict === undefined) this.#serve(definition)
+    this.#enqueue(name, () => this.#reconcile(name))
+  }
+
+  removed(object: ApiObject): void {
+    const name = object.metadata.name
+    this.#known.delete(name)
+    this.#stopServing(name)
+    // A name that was in the way may be free now.
+    for (const other of this.#known.values()) if (!isEstablished(other)) this.changed(other as unknown as ApiObject)
+  }
+
+  /** Resolves when what has been asked for so far has been done. */
+  async settled(): Promise<void> {
+    while (this.#queues.size > 0) await Promise.all(this.#queues.values())
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  #serve(definition: CustomResourceDefinition): void {
+    const name = nameOf(definition)
+    const next = definition.spec.versions.filter((version) => version.served).map((version) => this.#resourceOf(definition, version))
+    for (const old of this.#served.get(name) ?? []) if (!next.some((resource) => resource.version === old.version)) this.#deps.registry.remove(old)
+    for (const resource of next) this.#deps.registry.set(resource)
+    this.#served.set(name, next)
+  }
+
+  #stopServing(name: string): void {
+    for (const resource of this.#served.get(name) ?? []) this.#deps.registry.remove(resource)
+    this.#served.delete(name)
+  }
+
+  #resourceOf(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion): ResourceDefinition {
+    const { spec } = definition
+    const { names } = spec
+    const schema = structuralSchemaOf(version.schema?.openAPIV3Schema ?? {}, {
+      definitions: this.#deps.definitions,
+      group: spec.group,
+      version: version.name,
+      kind: names.kind,
+    })
+    const storage = spec.versions.find((candidate) => candidate.storage)?.name ?? version.name
+    const { scale } = version.subresources ?? {}
+    const selectable = version.selectableFields ?? []
+    return {
+      group: spec.group,
+      version: version.name,
+      kind: names.kind,
+      listKind: names.listKind ?? `${names.kind}List`,
+      plural: names.plural,
+      singular: names.singular ?? names.kind.toLowerCase(),
+      ...(names.shortNames === undefined ? {} : { shortNames: names.shortNames }),
+      ...(names.categories === undefined ? {} : { categories: names.categories }),
+      namespaced: spec.scope === 'Namespaced',
+      schema,
+      custom: true,
+      storageVersion: storage,
+      hasStatus: version.subresources?.status !== undefined,
+      tracksGeneration: true,
+      ...(scale === undefined
+        ? {}
+        : {
+            scale: {
+              specReplicas: pathParts(scale.specReplicasPath),
+              statusReplicas: pathParts(scale.statusReplicasPath),
+              selector: (object: ApiObject) => (scale.labelSelectorPath === undefined ? '' : textOf(evaluateJsonPath(scale.labelSelectorPath, object)[0])),
+            },
+          }),
+      columns: columnsOf(version),
+      ...(selectable.length === 0
+        ? {}
+        : {
+            selectableFields: Object.fromEntries(
+              selectable.map(({ jsonPath }) => [jsonPath.replace(/^\./, ''), (object: ApiObject) => textOf(evaluateJsonPath(jsonPath, object)[0])]),
+            ),
+          }),
+      ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? `${spec.group}/${version.name} ${names.kind} is deprecated` } : {}),
+      applyDefaults: (object) => applySchemaDefaults(schema, this.#deps.definitions, object),
+      validate: (object) => validateCustomResource(schema, object),
+    }
+  }
+
+  /** Why a definition's names cannot be accepted; undefined when they can. */
+  #conflictOf(definition: CustomResourceDefinition): { readonly reason: string; readonly message: string } | undefined {
+    const { spec } = definition
+    for (const other of this.#known.values()) {
+      if (nameOf(other) === nameOf(definition) || other.spec.group !== spec.group) continue
+      const taken = other.status?.acceptedNames
+      if (taken === undefined || !isEstablished(other)) continue
+      if (taken.kind === spec.names.kind) return { reason: 'KindConflict', message: `${JSON.stringify(spec.names.kind)} is already in use` }
+      if (taken.listKind === spec.names.listKind) return { reason: 'ListKindConflict', message: `${JSON.stringify(spec.names.listKind)} is already in use` }
+      if (taken.singular === spec.names.singular) return { reason: 'SingularConflict', message: `${JSON.stringify(spec.names.singular)} is already in use` }
+      const short = (spec.names.shortNames ?? []).find((name) => taken.shortNames?.includes(name))
+      if (short !== undefined) return { reason: 'ShortNamesConflict', message: `${JSON.stringify(short)} is already in use` }
+    }
+    return undefined
+  }
+
+  #enqueue(name: string, work: () => Promise<void>): void {
+    const before = this.#queues.get(name) ?? Promise.resolve()
+    const next = before
+      .then(() => (this.#stopped ? undefined : work()))
+      .catch((error: unknown) => {
+        if (!this.#stopped) this.#deps.log.error('a custom resource definition could not be brought up to date', { customResourceDefinition: name, error })
+      })
+      .finally(() => {
+        if (this.#queues.get(name) === next) this.#queues.delete(name)
+      })
+    this.#queues.set(name, next)
+  }
+
+  async #reconcile(name: string): Promise<void> {
+    const definition = this.#known.get(name)
+    if (definition === undefined) return
+    if (definition.metadata.deletionTimestamp !== undefined) {
+      await this.#cleanUp(definition)
+      return
+    }
+    const copy = structuredClone(definition)
+    if (!this.#judge(copy)) return
+    await this.#tolerate(() => this.#deps.client.update(resources.customResourceDefinitions, copy as KubeObject, { subresource: 'status' }))
+  }
+
+  /** Sets the conditions that the definition deserves; false when they stand already. */
+  #judge(definition: CustomResourceDefinition): boolean {
+    const now = this.#deps.clock.now()
+    const conflict = this.#conflictOf(definition)
+    let changed = setCondition(
+      definition,
+      conflict === undefined
+        ? { type: 'NamesAccepted', status: 'True', reason: 'NoConflicts', message: 'no conflicts found', now }
+        : { type: 'NamesAccepted', status: 'False', ...conflict, now },
+    )
+    if (conflict !== undefined) {
+      return setCondition(definition, { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted', now }) || changed
+    }
+    changed =
+      setCondition(definition, { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted', now }) ||
+      changed
+    const { status, spec } = definition
+    if (status !== undefined && JSON.stringify(status.acceptedNames) !== JSON.stringify(spec.names)) {
+      status.acceptedNames = { ...spec.names }
+      changed = true
+    }
+    return changed
+  }
+
+  /** Deletes what is left of a definition's objects, then lets the definition go (X12). */
+  async #cleanUp(definition: CustomResourceDefinition): Promise<void> {
+    if (!(definition.metadata.finalizers ?? []).includes(cleanupFinalizer)) return
+    const { spec } = definition
+    const served = spec.versions.find((version) => version.served)
+    if (served !== undefined) {
+      const ref = { group: spec.group, version: served.name, resource: spec.names.plural, kind: spec.names.kind, namespaced: spec.scope === 'Namespaced' }
+      const left = await this.#deps.client.list(ref)
+      for (const { metadata } of left.items)
+        await this.#tolerate(() => this.#deps.client.delete(ref, { namespace: metadata.namespace, name: metadata.name ?? '' }))
+      // Objects with finalizers of their own are still there: their going brings the definition back here.
+      const remaining = await this.#deps.client.list(ref)
+      if (remaining.items.length > 0) {
+        this.#deps.clock.schedule(() => this.#enqueue(nameOf(definition), () => this.#reconcile(nameOf(definition))), cleanupRetryMs)
+        return
+      }
+    }
+    const body = [
+      { op: 'test', path: '/metadata/uid', value: definition.metadata.uid },
+      { op: 'replace', path: '/metadata/finalizers', value: (definition.metadata.finalizers ?? []).filter((finalizer) => finalizer !== cleanupFinalizer) },
+    ]
+    await this.#tolerate(() => this.#deps.client.patch(resources.customResourceDefinitions, { name: nameOf(definition) }, { type: 'json', body }))
+  }
+
+  /** A newer state brings a call of its own. */
+  async #tolerate(write: () => Promise<unknown>): Promise<void> {
+    try {
+      await write()
+    } catch (error) {
+      if (!isReason(error, 'NotFound') && !isReason(error, 'Conflict')) throw error
+    }
+  }
+}
+
+const cleanupRetryMs = 1000
+
+function nameOf(definition: CustomResourceDefinition): string {
+  return definition.metadata.name ?? ''
+}
+
+function pathParts(path: string): string[] {
+  return path.split('.').filter((part) => part !== '')
+}
+
+function textOf(value: unknown): string {
+  return value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function columnsOf(version: CustomResourceDefinitionVersion): readonly TableColumn[] {
+  const columns = version.additionalPrinterColumns
+  if (columns === undefined || columns.length === 0) return [nameCell, ageCell]
+  return [
+    nameCell,
+    ...columns.map((column): TableColumn => ({
+      name: column.name,
+      type: column.type === 'integer' || column.type === 'number' || column.type === 'boolean' || column.type === 'date' ? column.type : 'string',
+      format: column.format ?? '',
+      description: column.description ?? '',
+      priority: column.priority ?? 0,
+      cell: (object, now) => cellOf(evaluateJsonPath(column.jsonPath, object)[0], column.type, now),
+    })),
+  ]
+}
+
+/** Missing values are empty cells; dates are shown as ages. */
+function cellOf(value: unknown, type: string, now: Date): string | number | boolean | null {
+  if (value === undefined || value === null) return null
+  if (type === 'date') return typeof value === 'string' ? ageOf(value, now) : '<invalid>'
+  if (type === 'integer' || type === 'number') return typeof value === 'number' ? value : null
+  if (type === 'boolean') return typeof value === 'boolean' ? value : null
+  return textOf(value)
+}

@@ -1,0 +1,169 @@
+import { isReason } from '@gantry/apimachinery'
+import type { BuiltinTypes } from '@gantry/apimachinery'
+import { collectionPrefix, createApiServer, decodeObject, objectKey } from '@gantry/apiserver'
+import type { ApiObject, ApiServer, AuditEvent, Authorizer } from '@gantry/apiserver'
+import { createClient } from '@gantry/client'
+import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { bootstrapObjects, clientCertificate, createImpersonation, escalationCheck, RbacIndex, reviewKinds, ServiceAccountTokens } from '@gantry/kube-access'
+import { builtinResources, CustomResources, defaultTolerationSeconds, namespaceLifecycle, priority, resources, serviceAccountAdmission } from '@gantry/kube-api'
+import type { NodeBackend } from '@gantry/kube-api'
+import type { Clock, Ids, Logger } from '@gantry/runtime'
+import type { Store } from '@gantry/storage'
+
+export interface LocalApiDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly audit: (event: AuditEvent) => void
+  readonly types: BuiltinTypes
+  /** PEM of the key that signs service account tokens. */
+  readonly signingKey: string
+  readonly backendOf: (nodeName: string) => NodeBackend | undefined
+}
+
+export interface LocalApiOptions {
+  readonly version: Readonly<Record<string, string>>
+  readonly serviceCidr: string
+  /** The `iss` of service account tokens: the address at which the API is reached. */
+  readonly issuer: string
+}
+
+export interface LocalApi extends AsyncDisposable {
+  readonly server: ApiServer
+  /** In process, as system:masters. */
+  readonly client: KubeClient
+}
+
+/** The API of the local cluster over a store: kinds, admission, access control and custom resources, and the objects that every cluster has. */
+export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions): Promise<LocalApi> {
+  const { store, types } = deps
+  const newest = (resource: ResourceRef, namespace: string | undefined, name: string): ApiObject | undefined => {
+    const entry = store.latest(objectKey({ group: resource.group, plural: resource.resource, namespaced: resource.namespaced }, namespace, name))
+    return entry === undefined ? undefined : decodeObject(entry)
+  }
+  const index = new RbacIndex()
+  const authorize: Authorizer = (attributes) => index.authorize(attributes)
+  const tokens = new ServiceAccountTokens(
+    {
+      clock: deps.clock,
+      ids: deps.ids,
+      signingKey: deps.signingKey,
+      find: (resource, namespace, name) =>
+        newest(
+          { serviceaccounts: resources.serviceAccounts, pods: resources.pods, secrets: resources.secrets, nodes: resources.nodes }[resource],
+          namespace,
+          name,
+        ),
+    },
+    { issuer: options.issuer, audiences: [options.issuer] },
+  )
+  const definitions = types.definitions
+  const server = createApiServer(
+    {
+      store,
+      clock: deps.clock,
+      ids: deps.ids,
+      log: deps.log,
+      definitions,
+      audit: deps.audit,
+      authorizer: authorize,
+      authenticators: [clientCertificate, tokens.authenticate],
+      impersonation: createImpersonation(authorize),
+      admission: [
+        namespaceLifecycle((name) => newest(resources.namespaces, undefined, name)),
+        serviceAccountAdmission({ ids: deps.ids, serviceAccountOf: (namespace, name) => newest(resources.serviceAccounts, namespace, name) }),
+        priority,
+        defaultTolerationSeconds,
+        escalationCheck({ index, authorize }),
+      ],
+    },
+    {
+      resources: builtinResources({
+        types: definitions,
+        backendOf: deps.backendOf,
+        serviceCidr: options.serviceCidr,
+        existingServices: stored(store, resources.services),
+        tokens: tokens.subresource(definitions),
+        more: reviewKinds({ authorize, index, authenticateToken: (token, audiences) => tokens.review(token, audiences) }),
+      }),
+      version: options.version,
+      paths: tokens.paths(),
+    },
+  )
+  const client = createClient({ handle: server.handle, user: { username: 'system:gantry', groups: ['system:masters', 'system:authenticated'] } })
+  const customResources = new CustomResources({ registry: server.registry, definitions, client, clock: deps.clock, log: deps.log })
+  const stops = [
+    ...[resources.roles, resources.clusterRoles, resources.roleBindings, resources.clusterRoleBindings].map((resource) =>
+      follow(store, resource, { changed: (object) => index.set(object), removed: (object) => index.remove(object) }),
+    ),
+    follow(store, resources.customResourceDefinitions, {
+      changed: (object) => customResources.changed(object),
+      removed: (object) => customResources.removed(object),
+    }),
+    follow(store, resources.namespaces, { changed: (object) => giveDefaultAccount(object), removed: () => {} }),
+  ]
+
+  /**
+   * A namespace has its default service account before anybody can see the namespace: a pod created right after it is not refused. Upstream leaves that to a controller, and clients
+   * have to try again; the controller still brings back an account that was deleted.
+   */
+  function giveDefaultAccount(object: ApiObject): void {
+    const namespace = object.metadata.name
+    if (object.metadata.deletionTimestamp !== undefined) return
+    if (newest(resources.serviceAccounts, namespace, 'default') !== undefined) return
+    client.create(resources.serviceAccounts, { metadata: { name: 'default', namespace } }).catch((error: unknown) => {
+      if (!isReason(error, 'AlreadyExists') && !isReason(error, 'NotFound') && !isReason(error, 'Forbidden'))
+        deps.log.warn('a namespace has no default service account yet', { namespace, error })
+    })
+  }
+
+  await bootstrap(client, (resource, name) => newest(resource, undefined, name) !== undefined)
+  await customResources.settled()
+  return {
+    server,
+    client,
+    async [Symbol.asyncDispose]() {
+      customResources.stop()
+      for (const stop of stops) stop()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const namespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system'] as const
+
+/** What every cluster has (K2, Z6): created when it is missing, left alone when it is there. */
+async function bootstrap(client: KubeClient, exists: (resource: ResourceRef, name: string) => boolean): Promise<void> {
+  const wanted: { readonly resource: ResourceRef; readonly object: KubeObject }[] = [
+    ...namespaces.map((name) => ({ resource: resources.namespaces, object: { metadata: { name } } })),
+    ...bootstrapObjects().map((object) => ({
+      resource: object['kind'] === 'ClusterRole' ? resources.clusterRoles : resources.clusterRoleBindings,
+      object: object as unknown as KubeObject,
+    })),
+  ]
+  await Promise.all(
+    wanted.filter(({ resource, object }) => !exists(resource, object.metadata.name ?? '')).map(({ resource, object }) => client.create(resource, object)),
+  )
+}
+
+function prefixOf(resource: ResourceRef): string {
+  return collectionPrefix({ group: resource.group, plural: resource.resource })
+}
+
+function* stored(store: Store, resource: ResourceRef): Generator<ApiObject> {
+  for (const entry of store.list({ prefix: prefixOf(resource) }).entries) yield decodeObject(entry)
+}
+
+/** Every object of a resource, now and as it changes. */
+function follow(store: Store, resource: ResourceRef, on: { changed(object: ApiObject): void; removed(object: ApiObject): void }): () => void {
+  const prefix = prefixOf(resource)
+  const listing = store.list({ prefix })
+  for (const entry of listing.entries) on.changed(decodeObject(entry))
+  return store.watch({ prefix, after: listing.revision }, (events) => {
+    for (const event of events) {
+      if (event.type === 'put') on.changed(decodeObject(event.entry))
+      else on.removed(decodeObject(event.entry))
+    }
+  })
+}
