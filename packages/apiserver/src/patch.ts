@@ -148,11 +148,11 @@ function toApplied(call: PatchCall, patch: unknown): Record<string, unknown> {
   if (config['kind'] !== definition.kind || config['apiVersion'] !== expected) {
     throw new StatusError(
       'BadRequest',
-      `the applied configuration must be ${expected} ${definition.kind}, it is ${String(config['apiVersion'] ?? 'without apiVersion')} ${String(config['kind'] ?? 'without kind')}`,
+      `the applied configuration must be ${expected} ${definition.kind}, it is ${JSON.stringify(config['apiVersion'] ?? null)} ${JSON.stringify(config['kind'] ?? null)}`,
     )
   }
   const metadata = config['metadata']
-  if (typeof metadata === 'object' && metadata !== null && (metadata as { managedFields?: unknown }).managedFields != null) {
+  if (typeof metadata === 'object' && metadata !== null && ((metadata as { managedFields?: unknown }).managedFields ?? null) !== null) {
     throw new StatusError('BadRequest', 'metadata.managedFields must be nil')
   }
   return config

@@ -1,7 +1,6 @@
 import type { FieldError, ObjectSchema } from '@gantry/apimachinery'
 import type { HttpRequest, HttpResponse, UserInfo } from '@gantry/runtime'
 import type { Duplex } from 'node:stream'
-import type { TableColumn } from './table.ts'
 
 /** An object as the server handles it: decoded against its schema, canonical field order, metadata always present. */
 export interface ApiObject {
@@ -109,6 +108,17 @@ export interface ResourceDefinition {
   readonly selectableFields?: Readonly<Record<string, (object: ApiObject) => string>>
   /** Kinds with a list of their own say `field label not supported`; the others name the two that every kind has. */
   readonly deprecationWarning?: string
+}
+
+/** One column of a kind's Table. Cells are strings, integers or booleans, as upstream prints them. */
+export interface TableColumn {
+  readonly name: string
+  readonly type?: 'string' | 'integer' | 'number' | 'boolean' | 'date'
+  readonly format?: string
+  readonly description?: string
+  /** 0: always shown; 1: only with `-o wide`. */
+  readonly priority?: number
+  cell(object: ApiObject, now: Date): string | number | boolean | null
 }
 
 export interface ScaleMapping {

@@ -1,15 +1,4 @@
-import type { ApiObject, ResourceDefinition } from './resource.ts'
-
-/** One column of a kind's Table. Cells are strings, integers or booleans, as upstream prints them. */
-export interface TableColumn {
-  readonly name: string
-  readonly type?: 'string' | 'integer' | 'number' | 'boolean' | 'date'
-  readonly format?: string
-  readonly description?: string
-  /** 0: always shown; 1: only with `-o wide`. */
-  readonly priority?: number
-  cell(object: ApiObject, now: Date): string | number | boolean | null
-}
+import type { ApiObject, ResourceDefinition, TableColumn } from './resource.ts'
 
 export interface ColumnDefinition {
   readonly name: string

@@ -2,6 +2,7 @@ import { StatusError, dns1123LabelProblems } from '@gantry/apimachinery'
 import type { SubresourceCall } from '@gantry/apiserver'
 import { valueResponse } from '@gantry/apiserver'
 import type { Definitions } from '@gantry/apimachinery'
+import type { HttpResponse } from '@gantry/runtime'
 import type { Namespace } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -64,7 +65,7 @@ export function namespaceKind(types: Definitions): BuiltinKind {
 }
 
 /** PUT …/finalize replaces spec.finalizers and nothing else; with none left a terminating namespace goes (S12). */
-async function finalize(call: SubresourceCall): ReturnType<NonNullable<import('@gantry/apiserver').Subresource['handle']>> {
+async function finalize(call: SubresourceCall): Promise<HttpResponse> {
   const body = as<Namespace>(await call.body())
   const changed = await call.change((parent) => {
     const namespace = as<Namespace>(parent)
