@@ -100,3 +100,5 @@ export {
 export type { ObjectMetaRules, ValidatedMeta, ValidatedOwner } from './object-meta.ts'
 export { createProtobufCodec, protobufMagic } from './protobuf.ts'
 export type { ProtobufCodec, ProtobufEnvelope } from './protobuf.ts'
+export { applyPatch } from './apply.ts'
+export type { AppliedPatch, ApplyPatchInput } from './apply.ts'
