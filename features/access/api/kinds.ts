@@ -1,0 +1,107 @@
+import { defineKind, s, type ObjectOf } from '@gantry/clusters/api'
+
+const group = 'access.gantry.dev'
+const version = 'v1alpha1'
+
+/** What a person may do: everything, or look at everything but secrets. */
+export const roles = ['admin', 'viewer'] as const
+export type Role = (typeof roles)[number]
+
+/** Someone who signs in. The password's hash is in the Secret `user-<name>` of gantry-system. */
+export const userKind = defineKind({
+  group,
+  version,
+  kind: 'User',
+  plural: 'users',
+  description: 'Someone who signs in to the platform.',
+  spec: s.object({
+    displayName: s.optional(s.string({ description: 'The name people read; the object name when absent.', maxLength: 100 })),
+    role: s.oneOf(roles, { description: 'What the user may do: admin everything, viewer read everything but secrets.' }),
+    disabled: s.optional(s.boolean({ description: 'Cannot sign in, and neither sessions nor API keys work.' })),
+  }),
+  status: s.object({
+    lastLoginTime: s.optional(s.time({ description: 'When the user signed in last.' })),
+    passwordChangedTime: s.optional(s.time({ description: 'When the password was set.' })),
+  }),
+  columns: [
+    { name: 'Role', type: 'string', jsonPath: '.spec.role' },
+    { name: 'Disabled', type: 'boolean', jsonPath: '.spec.disabled' },
+    { name: 'Last login', type: 'date', jsonPath: '.status.lastLoginTime' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+})
+
+const hash = s.string({ description: 'SHA-256 of the secret half. The secret itself is nowhere.', pattern: '^sha256:[A-Za-z0-9_-]{43}$', maxLength: 64 })
+
+/** A key for programs: `gantry_<name>_<secret>`. Works as its user until it expires, is deleted, or the user is disabled. */
+export const apiKeyKind = defineKind({
+  group,
+  version,
+  kind: 'APIKey',
+  plural: 'apikeys',
+  description: 'A key with which programs act as a user.',
+  spec: s.object({
+    user: s.string({ description: 'Whose key it is.', minLength: 1, maxLength: 253 }),
+    description: s.optional(s.string({ description: 'What it is for.', maxLength: 200 })),
+    hash,
+    expirationTime: s.optional(s.time({ description: 'From when on it does not work; never when absent.' })),
+  }),
+  status: s.object({ lastUsedTime: s.optional(s.time({ description: 'When it was used last, to some minutes.' })) }),
+  columns: [
+    { name: 'User', type: 'string', jsonPath: '.spec.user' },
+    { name: 'Description', type: 'string', jsonPath: '.spec.description' },
+    { name: 'Expires', type: 'string', jsonPath: '.spec.expirationTime' },
+    { name: 'Last used', type: 'date', jsonPath: '.status.lastUsedTime' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+})
+
+/** A browser that is signed in. Deleting it signs it out at once. */
+export const sessionKind = defineKind({
+  group,
+  version,
+  kind: 'Session',
+  plural: 'sessions',
+  description: 'A browser that is signed in.',
+  spec: s.object({
+    user: s.string({ description: 'Who is signed in.', minLength: 1, maxLength: 253 }),
+    hash,
+    expirationTime: s.time({ description: 'When it ends however busy it is.' }),
+    address: s.optional(s.string({ description: 'Where the sign-in came from.', maxLength: 64 })),
+    userAgent: s.optional(s.string({ description: 'What the browser calls itself.', maxLength: 256 })),
+  }),
+  status: s.object({ lastActiveTime: s.optional(s.time({ description: 'When it was used last, to some minutes. Idle sessions end.' })) }),
+  columns: [
+    { name: 'User', type: 'string', jsonPath: '.spec.user' },
+    { name: 'Address', type: 'string', jsonPath: '.spec.address' },
+    { name: 'Last active', type: 'date', jsonPath: '.status.lastActiveTime' },
+    { name: 'Expires', type: 'string', jsonPath: '.spec.expirationTime' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+})
+
+export type User = ObjectOf<typeof userKind>
+export type APIKey = ObjectOf<typeof apiKeyKind>
+export type Session = ObjectOf<typeof sessionKind>
+
+/** Prefix of every API key: tells them from the tokens of clusters, and lets scanners find leaked ones. */
+export const apiKeyPrefix = 'gantry_'
+
+const name = /^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/
+
+/** Why a name cannot be a user's; undefined when it can. */
+export function userNameProblem(text: string): string | undefined {
+  if (name.test(text)) return undefined
+  return `"${text}" is no user name: it takes at most 63 lower-case letters, digits, "-" and ".", and starts and ends with a letter or digit`
+}
+
+export const shortestPassword = 10
+/** Longer ones are refused before they are hashed. */
+export const longestPassword = 256
+
+/** Why a password cannot be one; undefined when it can. */
+export function passwordProblem(password: string): string | undefined {
+  if (password.length < shortestPassword) return `the password is shorter than ${shortestPassword} characters`
+  if (password.length > longestPassword) return `the password is longer than ${longestPassword} characters`
+  return undefined
+}

@@ -1,0 +1,330 @@
+import { isReason, StatusError } from '@gantry/apimachinery'
+import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { platformNamespace, rfc3339 } from '@gantry/clusters/api'
+import { ObjectMirror, type Caller, type Credential, type Revocations } from '@gantry/gateway'
+import type { Clock, Ids, Logger, Running, UserInfo } from '@gantry/runtime'
+import { apiKeyKind, apiKeyPrefix, sessionKind, userKind, type APIKey, type Role, type Session, type User } from '../api/index.ts'
+import type { PasswordHasher } from './password-hash.ts'
+import { hashSecret, matchesHash } from './secret-hash.ts'
+
+export interface IdentitiesDeps {
+  readonly hub: KubeClient
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly revocations: Revocations
+  readonly hasher: PasswordHasher
+}
+
+export interface IdentitiesOptions {
+  /** A session nobody uses ends after this. */
+  readonly idleMs?: number | undefined
+  /** A session ends after this, however busy. */
+  readonly absoluteMs?: number | undefined
+}
+
+const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
+
+interface Secret extends KubeObject {
+  type?: string
+  data?: Record<string, string>
+}
+
+const hourMs = 60 * 60_000
+// How far the stored time of the last use may lag behind: a write per credential and five minutes, not per request.
+const touchEveryMs = 5 * 60_000
+const sweepEveryMs = 30_000
+const secretBytes = 32
+
+/** Groups of the roles, in Kubernetes' own terms. `system:masters` may do everything on any Kubernetes. */
+const groupsOf: Readonly<Record<Role, readonly string[]>> = {
+  admin: ['system:masters', 'gantry:admins', 'system:authenticated'],
+  viewer: ['gantry:viewers', 'system:authenticated'],
+}
+
+/**
+ * Users, sessions and API keys: objects of the hub, mirrored, so that a request is authenticated without asking anybody. Deleting one (by whatever way) or
+ * disabling its user ends it, and everything it has open, at once.
+ */
+export class Identities {
+  readonly users: ObjectMirror<User>
+  readonly keys: ObjectMirror<APIKey>
+  readonly sessions: ObjectMirror<Session>
+  readonly #deps: IdentitiesDeps
+  readonly #idleMs: number
+  readonly #absoluteMs: number
+  /** Last use by credential id: newer than what is stored. */
+  readonly #lastUse = new Map<string, number>()
+
+  constructor(deps: IdentitiesDeps, options: IdentitiesOptions = {}) {
+    this.#deps = deps
+    this.#idleMs = options.idleMs ?? 12 * hourMs
+    this.#absoluteMs = options.absoluteMs ?? 7 * 24 * hourMs
+    const mirrored = { client: deps.hub, clock: deps.clock, ids: deps.ids, log: deps.log }
+    this.users = new ObjectMirror(mirrored, { resource: userKind.ref })
+    this.keys = new ObjectMirror(mirrored, { resource: apiKeyKind.ref })
+    this.sessions = new ObjectMirror(mirrored, { resource: sessionKind.ref })
+    this.keys.onChange(({ name, before, after }) => {
+      if (before !== undefined && (after === undefined || after.spec.hash !== before.spec.hash || after.spec.user !== before.spec.user))
+        this.#ended(`apikey/${name}`)
+    })
+    this.sessions.onChange(({ name, before, after }) => {
+      if (before !== undefined && (after === undefined || after.spec.hash !== before.spec.hash || after.spec.user !== before.spec.user))
+        this.#ended(`session/${name}`)
+    })
+    this.users.onChange(({ name, before, after }) => {
+      const isSame = before === undefined || (after !== undefined && after.spec.role === before.spec.role && after.spec.disabled === before.spec.disabled)
+      if (!isSame) this.#endAllOf(name)
+    })
+  }
+
+  /** Resolves when identities can be told. Sweeps what has expired until it is disposed. */
+  async start({ signal }: { readonly signal: AbortSignal }): Promise<Running> {
+    const running = await Promise.all([this.users.start({ signal }), this.keys.start({ signal }), this.sessions.start({ signal })])
+    let cancel = (): void => {}
+    const sweepLater = (): void => {
+      cancel = this.#deps.clock.schedule(() => {
+        this.#sweep()
+        sweepLater()
+      }, sweepEveryMs)
+    }
+    this.#sweep()
+    sweepLater()
+    return {
+      done: Promise.all(running.map(({ done }) => done)).then(() => {}),
+      [Symbol.asyncDispose]: async () => {
+        cancel()
+        await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
+      },
+    }
+  }
+
+  /** A bearer token; undefined when it is none of Gantry's. */
+  authenticateToken(token: string): Caller | undefined {
+    if (!token.startsWith(apiKeyPrefix)) return undefined
+    const end = token.indexOf('_', apiKeyPrefix.length)
+    const name = token.slice(apiKeyPrefix.length, end === -1 ? undefined : end)
+    const key = this.keys.get(name)
+    // One message for all: which names exist is nobody's business.
+    const refused: Caller = { kind: 'refused', message: 'the API key is not valid: it is wrong, has expired or has been revoked' }
+    if (key === undefined || end === -1 || !matchesHash(token.slice(end + 1), key.spec.hash) || this.#isExpired(key.spec.expirationTime)) return refused
+    return this.#callerOf(key.spec.user, { kind: 'bearer', id: `apikey/${name}` }) ?? refused
+  }
+
+  /** A session cookie's value. */
+  authenticateSession(value: string): Caller {
+    const [name = '', secret = ''] = value.split('.', 2)
+    const session = this.sessions.get(name)
+    const refused: Caller = { kind: 'refused', message: 'the session has ended, please sign in again' }
+    if (session === undefined || !matchesHash(secret, session.spec.hash) || this.#hasEnded(session)) return refused
+    return this.#callerOf(session.spec.user, { kind: 'cookie', id: `session/${name}` }) ?? refused
+  }
+
+  /** Checks a password. Undefined when user or password is wrong, or the user is disabled; takes the same time for all of them. */
+  async authenticatePassword(name: string, password: string): Promise<User | undefined> {
+    const user = this.users.get(name)
+    const hash = user === undefined ? undefined : await this.#passwordHash(name)
+    const matches = await this.#deps.hasher.verify(password, hash)
+    return matches && user?.spec.disabled !== true ? user : undefined
+  }
+
+  async hasPassword(name: string): Promise<boolean> {
+    return (await this.#passwordHash(name)) !== undefined
+  }
+
+  /** Signs a user in; `value` is the cookie's, and nowhere else. */
+  async createSession(
+    user: User,
+    about: { readonly address?: string | undefined; readonly userAgent?: string | undefined },
+  ): Promise<{ readonly value: string; readonly session: Session }> {
+    const now = this.#deps.clock.now()
+    const secret = this.#deps.ids.secret(secretBytes)
+    const session = await this.#deps.hub.create<Session>(sessionKind.ref, {
+      apiVersion: sessionKind.apiVersion,
+      kind: sessionKind.kind,
+      metadata: { name: this.#deps.ids.suffix(12) },
+      spec: {
+        user: user.metadata.name ?? '',
+        hash: hashSecret(secret),
+        expirationTime: rfc3339(new Date(now.getTime() + this.#absoluteMs)),
+        ...(about.address === undefined ? {} : { address: about.address }),
+        ...(about.userAgent === undefined ? {} : { userAgent: about.userAgent.slice(0, 256) }),
+      },
+    })
+    this.sessions.accept(session)
+    this.#touch(`session/${session.metadata.name}`)
+    await this.#writeStatus(userKind.ref, user.metadata.name ?? '', { lastLoginTime: rfc3339(now) })
+    return { value: `${session.metadata.name}.${secret}`, session }
+  }
+
+  /** Ends a session, and what it has open, before it is gone from the hub. */
+  async endSession(name: string): Promise<void> {
+    this.sessions.forget(name)
+    this.#ended(`session/${name}`)
+    await this.#remove(sessionKind.ref, name)
+  }
+
+  /** Makes a key; the returned text is the only copy of it. */
+  async createKey(options: {
+    readonly user: string
+    readonly description?: string | undefined
+    readonly expiresInSeconds?: number | undefined
+  }): Promise<{ readonly key: string; readonly object: APIKey }> {
+    if (this.users.get(options.user) === undefined) throw new StatusError('NotFound', `there is no user "${options.user}"`)
+    const secret = this.#deps.ids.secret(secretBytes)
+    const { expiresInSeconds } = options
+    const object = await this.#deps.hub.create<APIKey>(apiKeyKind.ref, {
+      apiVersion: apiKeyKind.apiVersion,
+      kind: apiKeyKind.kind,
+      metadata: { name: this.#deps.ids.suffix(10) },
+      spec: {
+        user: options.user,
+        hash: hashSecret(secret),
+        ...(options.description === undefined ? {} : { description: options.description }),
+        ...(expiresInSeconds === undefined ? {} : { expirationTime: rfc3339(new Date(this.#deps.clock.now().getTime() + expiresInSeconds * 1_000)) }),
+      },
+    })
+    this.keys.accept(object)
+    return { key: `${apiKeyPrefix}${object.metadata.name}_${secret}`, object }
+  }
+
+  async revokeKey(name: string): Promise<void> {
+    this.keys.forget(name)
+    this.#ended(`apikey/${name}`)
+    await this.#remove(apiKeyKind.ref, name)
+  }
+
+  /** Makes a user with a password. Throws AlreadyExists. */
+  async createUser(user: { readonly name: string; readonly role: Role; readonly displayName?: string | undefined; readonly password: string }): Promise<User> {
+    if (this.users.get(user.name) !== undefined) throw new StatusError('AlreadyExists', `a user named "${user.name}" exists already`)
+    const created = await this.#deps.hub.create<User>(userKind.ref, {
+      apiVersion: userKind.apiVersion,
+      kind: userKind.kind,
+      metadata: { name: user.name },
+      spec: { role: user.role, ...(user.displayName === undefined ? {} : { displayName: user.displayName }) },
+    })
+    try {
+      await this.#writePassword(user.name, user.password)
+    } catch (error) {
+      await this.#remove(userKind.ref, user.name) // nobody could sign in as this one
+      throw error
+    }
+    this.users.accept(created)
+    return created
+  }
+
+  /** Sets a password and ends the user's sessions. `except` is the one that asked. */
+  async setPassword(name: string, password: string, options: { readonly except?: string | undefined } = {}): Promise<void> {
+    if (this.users.get(name) === undefined) throw new StatusError('NotFound', `there is no user "${name}"`)
+    await this.#writePassword(name, password)
+    await this.#writeStatus(userKind.ref, name, { passwordChangedTime: rfc3339(this.#deps.clock.now()) })
+    const others = [...this.sessions.values()].filter(({ spec, metadata }) => spec.user === name && metadata.name !== options.except)
+    await Promise.all(others.map(({ metadata }) => this.endSession(metadata.name ?? '')))
+  }
+
+  #callerOf(name: string, credential: Credential): Caller | undefined {
+    const user = this.users.get(name)
+    if (user === undefined || user.spec.disabled === true) return undefined
+    this.#touch(credential.id)
+    return { kind: 'platform', user: userInfoOf(user), role: user.spec.role, credential }
+  }
+
+  #isExpired(time: string | undefined): boolean {
+    return time !== undefined && Date.parse(time) <= this.#deps.clock.now().getTime()
+  }
+
+  #hasEnded(session: Session): boolean {
+    if (this.#isExpired(session.spec.expirationTime)) return true
+    const stored = Date.parse(session.status?.lastActiveTime ?? session.metadata.creationTimestamp ?? '') || 0
+    const last = Math.max(stored, this.#lastUse.get(`session/${session.metadata.name}`) ?? 0)
+    // What is stored may lag behind by this much after a restart.
+    return this.#deps.clock.now().getTime() - last > this.#idleMs + touchEveryMs
+  }
+
+  #touch(id: string): void {
+    const now = this.#deps.clock.now().getTime()
+    this.#lastUse.set(id, now)
+    const [kind, name = ''] = id.split('/', 2)
+    const stored = kind === 'session' ? this.sessions.get(name)?.status?.lastActiveTime : this.keys.get(name)?.status?.lastUsedTime
+    if (now - (Date.parse(stored ?? '') || 0) < touchEveryMs || this.#touching.has(id)) return
+    this.#touching.add(id)
+    const [ref, status] =
+      kind === 'session' ? [sessionKind.ref, { lastActiveTime: rfc3339(new Date(now)) }] : [apiKeyKind.ref, { lastUsedTime: rfc3339(new Date(now)) }]
+    void this.#writeStatus(ref, name, status).finally(() => this.#touching.delete(id))
+  }
+
+  readonly #touching = new Set<string>()
+
+  /** Times of use are a courtesy: a hub that cannot take one must not fail the request that caused it. */
+  async #writeStatus(ref: ResourceRef, name: string, status: Readonly<Record<string, string>>): Promise<void> {
+    try {
+      const written = await this.#deps.hub.patch(ref, { name }, { type: 'merge', body: { status }, subresource: 'status' })
+      if (ref === sessionKind.ref) this.sessions.accept(written as Session)
+      else if (ref === apiKeyKind.ref) this.keys.accept(written as APIKey)
+      else this.users.accept(written as User)
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) this.#deps.log.warn('the time of last use could not be stored', { kind: ref.kind, name, error })
+    }
+  }
+
+  async #passwordHash(name: string): Promise<string | undefined> {
+    try {
+      const secret = await this.#deps.hub.get<Secret>(secrets, { namespace: platformNamespace, name: `user-${name}` })
+      const data = secret.data?.['passwordHash']
+      return data === undefined ? undefined : Buffer.from(data, 'base64').toString('utf8')
+    } catch (error) {
+      if (isReason(error, 'NotFound')) return undefined
+      throw error
+    }
+  }
+
+  async #writePassword(name: string, password: string): Promise<void> {
+    const hash = await this.#deps.hasher.hash(password)
+    const secret: Secret = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: `user-${name}`, namespace: platformNamespace, labels: { 'access.gantry.dev/user': name, 'app.kubernetes.io/managed-by': 'gantry' } },
+      type: 'Opaque',
+      data: { passwordHash: Buffer.from(hash).toString('base64') },
+    }
+    try {
+      await this.#deps.hub.create(secrets, secret)
+    } catch (error) {
+      if (!isReason(error, 'AlreadyExists')) throw error
+      await this.#deps.hub.update(secrets, secret)
+    }
+  }
+
+  async #remove(ref: ResourceRef, name: string): Promise<void> {
+    try {
+      await this.#deps.hub.delete(ref, { name })
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error
+    }
+  }
+
+  #ended(id: string): void {
+    this.#lastUse.delete(id)
+    this.#deps.revocations.revoke(id)
+  }
+
+  #endAllOf(user: string): void {
+    for (const { metadata, spec } of this.sessions.values()) if (spec.user === user) this.#deps.revocations.revoke(`session/${metadata.name}`)
+    for (const { metadata, spec } of this.keys.values()) if (spec.user === user) this.#deps.revocations.revoke(`apikey/${metadata.name}`)
+  }
+
+  #sweep(): void {
+    for (const session of this.sessions.values()) {
+      if (!this.#hasEnded(session)) continue
+      const name = session.metadata.name ?? ''
+      this.endSession(name).catch((error: unknown) => this.#deps.log.warn('an ended session could not be removed', { session: name, error }))
+    }
+    // An expired key stays to be seen, but nothing it has open.
+    for (const { metadata, spec } of this.keys.values()) if (this.#isExpired(spec.expirationTime)) this.#deps.revocations.revoke(`apikey/${metadata.name}`)
+  }
+}
+
+function userInfoOf(user: User): UserInfo {
+  const { name = '', uid } = user.metadata
+  return { username: name, ...(uid === undefined ? {} : { uid }), groups: groupsOf[user.spec.role] }
+}

@@ -1,0 +1,168 @@
+import { StatusError } from '@gantry/apimachinery'
+import { formatKubeconfig } from '@gantry/client'
+import { jsonResponse, readJson, type Caller, type Exchange, type Route } from '@gantry/gateway'
+import { header } from '@gantry/runtime'
+import type { HttpRequest, HttpResponse, Ids } from '@gantry/runtime'
+import { passwordProblem, roles, userNameProblem, type CreatedAPIKey, type CreatedUser, type PlatformInfo, type Role } from '../api/index.ts'
+import type { Identities } from './identities.ts'
+
+export interface PlatformRoutesDeps {
+  readonly identities: Identities
+  readonly ids: Ids
+  /** PEM of the CA of this port. */
+  readonly ca: () => string
+  /** https://host:port, for callers whose Host header says nothing usable. */
+  readonly server: () => string
+  readonly version: string
+  /** Names of the clusters a kubeconfig offers, the first one first. */
+  readonly clusters: () => readonly string[]
+  /** Called after a password was set by someone. */
+  readonly onPasswordSet?: ((user: string) => void | Promise<void>) | undefined
+}
+
+const bodyBytes = 64 << 10
+const longestKeySeconds = 10 * 365 * 24 * 60 * 60
+const randomPasswordBytes = 12
+
+/** What the platform offers beside Kubernetes objects: what has to be made by the server itself, because a secret comes out of it. */
+export function platformRoutes(deps: PlatformRoutesDeps): readonly Route[] {
+  return [
+    { path: '/platform/v1/info', audience: 'platform', serve: (exchange) => Promise.resolve(info(deps, exchange)) },
+    { path: '/platform/v1/kubeconfig', audience: 'platform', serve: (exchange) => kubeconfig(deps, exchange) },
+    { path: '/platform/v1/apikeys', audience: 'platform', serve: (exchange) => createKey(deps, exchange) },
+    { path: '/platform/v1/users', audience: 'platform', serve: (exchange) => createUser(deps, exchange) },
+    { path: '/platform/v1/users/', audience: 'platform', serve: (exchange) => setPassword(deps, exchange) },
+  ]
+}
+
+type Known = Extract<Caller, { kind: 'platform' }>
+
+function knownCaller({ caller }: Exchange): Known {
+  if (caller.kind !== 'platform') throw new StatusError('Unauthorized', 'Unauthorized')
+  return caller
+}
+
+function info(deps: PlatformRoutesDeps, exchange: Exchange): HttpResponse {
+  const { user, role } = knownCaller(exchange)
+  const answer: PlatformInfo = { version: deps.version, server: serverFor(deps, exchange.request), user: { name: user.username, role: role as Role } }
+  return jsonResponse(200, answer)
+}
+
+/** A kubeconfig with a context for every cluster and a fresh API key of the caller. It makes a credential, so it takes a POST. */
+async function kubeconfig(deps: PlatformRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  onlyPost(exchange.request)
+  const caller = knownCaller(exchange)
+  const body = exchange.request.body === undefined ? {} : await readJson(exchange.request, bodyBytes)
+  const { key } = await deps.identities.createKey({
+    user: caller.user.username,
+    description: 'kubeconfig',
+    expiresInSeconds: secondsOf(body['expiresInSeconds']) ?? 30 * 24 * 60 * 60,
+  })
+  const server = serverFor(deps, exchange.request)
+  const text = kubeconfigFor({ server, ca: deps.ca(), token: key, clusters: deps.clusters(), user: caller.user.username })
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/yaml', 'cache-control': 'no-store', 'content-disposition': 'attachment; filename="gantry.kubeconfig"' },
+    body: text,
+  }
+}
+
+/** A kubeconfig over the gateway. Without clusters it has the local one. */
+export function kubeconfigFor(options: {
+  readonly server: string
+  readonly ca: string
+  readonly token: string
+  readonly clusters: readonly string[]
+  readonly user: string
+}): string {
+  const { server, ca, token, clusters, user } = options
+  const [first = 'local', ...others] = clusters
+  const content = (name: string) => ({ name, server: `${server}/clusters/${name}`, ca, userName: `gantry-${user}`, credentials: { token } })
+  return formatKubeconfig(content(first), ...others.map(content))
+}
+
+async function createKey(deps: PlatformRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  onlyPost(exchange.request)
+  const caller = knownCaller(exchange)
+  const body = exchange.request.body === undefined ? {} : await readJson(exchange.request, bodyBytes)
+  const user = textOf(body, 'user') ?? caller.user.username
+  if (user !== caller.user.username && caller.role !== 'admin') throw new StatusError('Forbidden', 'only an admin makes API keys for others')
+  const { key, object } = await deps.identities.createKey({
+    user,
+    description: textOf(body, 'description'),
+    expiresInSeconds: secondsOf(body['expiresInSeconds']),
+  })
+  const answer: CreatedAPIKey = {
+    name: object.metadata.name ?? '',
+    key,
+    user,
+    ...(object.spec.expirationTime === undefined ? {} : { expirationTime: object.spec.expirationTime }),
+  }
+  return jsonResponse(201, answer)
+}
+
+async function createUser(deps: PlatformRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  onlyPost(exchange.request)
+  onlyAdmin(knownCaller(exchange))
+  const body = await readJson(exchange.request, bodyBytes)
+  const name = textOf(body, 'name') ?? ''
+  const problem = userNameProblem(name)
+  if (problem !== undefined) throw new StatusError('Invalid', problem)
+  const role = roles.find((one) => one === body['role'])
+  if (role === undefined) throw new StatusError('Invalid', `"role" must be one of ${roles.join(', ')}`)
+  const { password, given } = passwordOf(deps, body)
+  await deps.identities.createUser({ name, role, displayName: textOf(body, 'displayName'), password })
+  const answer: CreatedUser = { name, role, ...(given ? {} : { password }) }
+  return jsonResponse(201, answer)
+}
+
+async function setPassword(deps: PlatformRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  const name = /^\/platform\/v1\/users\/([^/]+)\/password$/.exec(exchange.request.path)?.[1]
+  if (name === undefined) throw new StatusError('NotFound', 'the server could not find the requested resource')
+  onlyPost(exchange.request)
+  const caller = knownCaller(exchange)
+  onlyAdmin(caller)
+  const body = exchange.request.body === undefined ? {} : await readJson(exchange.request, bodyBytes)
+  const { password, given } = passwordOf(deps, body)
+  const own = caller.credential.kind === 'cookie' ? caller.credential.id.slice('session/'.length) : undefined
+  await deps.identities.setPassword(name, password, { except: own })
+  await deps.onPasswordSet?.(name)
+  const role = deps.identities.users.get(name)?.spec.role ?? 'viewer'
+  const answer: CreatedUser = { name, role, ...(given ? {} : { password }) }
+  return jsonResponse(200, answer)
+}
+
+function passwordOf(deps: PlatformRoutesDeps, body: Readonly<Record<string, unknown>>): { readonly password: string; readonly given: boolean } {
+  const password = textOf(body, 'password')
+  if (password === undefined) return { password: deps.ids.secret(randomPasswordBytes), given: false }
+  const problem = passwordProblem(password)
+  if (problem !== undefined) throw new StatusError('Invalid', problem)
+  return { password, given: true }
+}
+
+function onlyPost(request: HttpRequest): void {
+  if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'this takes a POST')
+}
+
+function onlyAdmin(caller: Known): void {
+  if (caller.role !== 'admin') throw new StatusError('Forbidden', 'only an admin may do this')
+}
+
+function textOf(body: Readonly<Record<string, unknown>>, field: string): string | undefined {
+  const value = body[field]
+  if (value === undefined || value === null || value === '') return undefined
+  if (typeof value !== 'string') throw new StatusError('BadRequest', `"${field}" must be text`)
+  return value
+}
+
+function secondsOf(value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= longestKeySeconds) return value
+  throw new StatusError('BadRequest', `"expiresInSeconds" must be a whole number of seconds, at most ${longestKeySeconds}`)
+}
+
+/** The address under which this caller reaches us: its own, so that a kubeconfig works where it was downloaded. */
+function serverFor(deps: PlatformRoutesDeps, request: HttpRequest): string {
+  const host = header(request.headers, 'host')
+  return host !== undefined && /^(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]{2,45}\])(?::\d{1,5})?$/i.test(host) ? `https://${host}` : deps.server()
+}
