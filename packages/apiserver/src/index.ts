@@ -5,7 +5,17 @@ export { forbidden, notFound, qualified, refused } from './errors.ts'
 export { apiVersion, collectionPrefix, decodeObject, objectKey } from './object-bytes.ts'
 export { formatTime } from './object-writer.ts'
 export { Registry } from './registry.ts'
-export type { ApiObject, ResourceDefinition, ScaleMapping, ServerMeta, Subresource, SubresourceCall, TableColumn, VirtualCreate, WriteContext } from './resource.ts'
+export type {
+  ApiObject,
+  ResourceDefinition,
+  ScaleMapping,
+  ServerMeta,
+  Subresource,
+  SubresourceCall,
+  TableColumn,
+  VirtualCreate,
+  WriteContext,
+} from './resource.ts'
 export { jsonHeaders, valueResponse } from './respond.ts'
 export { createApiServer } from './server.ts'
 export type { ApiServer, ApiServerDeps, ApiServerOptions } from './server.ts'
