@@ -403,7 +403,6 @@ function wrappedListCodec(item: ValueCodec): ValueCodec {
   const items = listCodec(1, 'items', item)
   return {
     wire: wireBytes,
-    zero: [],
     read(reader) {
       const holder: JsonObject = { items: [] }
       const message = reader.message()
