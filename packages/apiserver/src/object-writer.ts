@@ -1,5 +1,5 @@
 import { StatusError, invalidError, validateObjectMeta, validateObjectMetaUpdate, fieldInvalid, updateManagedFields, isNameValid } from '@gantry/apimachinery'
-import type { FieldError, FieldSet } from '@gantry/apimachinery'
+import type { FieldError, FieldOwnership, FieldSet } from '@gantry/apimachinery'
 import type { Entry } from '@gantry/storage'
 import { RevisionConflict, StoreUnavailable } from '@gantry/storage'
 import type { AdmissionRequest } from './admission.ts'
@@ -365,22 +365,24 @@ function isSame(definition: ResourceDefinition, next: ApiObject, old: ApiObject)
 }
 
 function manage(server: ServerContext, call: WriteCall, live: ApiObject | undefined, next: ApiObject): unknown[] {
-  return updateManagedFields({
-    live,
-    next,
-    schema: call.definition.schema,
-    definitions: server.definitions,
-    manager: call.fieldManager,
-    operation: 'Update',
-    apiVersion: apiVersion(call.definition),
-    ...(call.subresource === '' ? {} : { subresource: call.subresource }),
-    ...(call.subresource === '' && call.definition.hasStatus === true ? { resetFields: statusFields } : {}),
-    now: call.context.now,
-  })
+  return updateManagedFields({ live, next, ...ownershipOf(server, call), manager: call.fieldManager, operation: 'Update', now: call.context.now })
 }
 
-/** What the main endpoint of a kind with a status subresource ignores. */
-export const statusFields: FieldSet = { 'f:status': {} }
+/** What the main endpoint of a kind with a status subresource ignores, and what the status endpoint does. */
+const statusFields: FieldSet = { 'f:status': {} }
+const allButStatus: FieldSet = { 'f:spec': {}, 'f:metadata': {} }
+
+/** How ownership of fields is reckoned for a write to this endpoint. */
+export function ownershipOf(server: ServerContext, { definition, subresource }: WriteCall): FieldOwnership {
+  const resetFields = definition.hasStatus !== true ? undefined : subresource === '' ? statusFields : subresource === 'status' ? allButStatus : undefined
+  return {
+    schema: definition.schema,
+    definitions: server.definitions,
+    apiVersion: apiVersion(definition),
+    ...(subresource === '' ? {} : { subresource }),
+    ...(resetFields === undefined ? {} : { resetFields }),
+  }
+}
 
 function validateMeta(definition: ResourceDefinition, object: ApiObject): FieldError[] {
   return validateObjectMeta(object.metadata, { namespaced: definition.namespaced, validateName: definition.validateName ?? isNameValid })

@@ -1,10 +1,10 @@
-import { applyJsonPatch, applyMergePatch, applyStrategicMergePatch, parseJson, parseYaml, StatusError } from '@gantry/apimachinery'
-import * as pending from '@gantry/apimachinery'
+import { applyJsonPatch, applyMergePatch, applyPatch, applyStrategicMergePatch, isJsonObject, parseJson, parseYaml, StatusError } from '@gantry/apimachinery'
+import type { AppliedPatch, JsonObject } from '@gantry/apimachinery'
 import type { HttpRequest } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
-import { checkNames, createObject, updateObject } from './object-writer.ts'
+import { checkNames, createObject, ownershipOf, updateObject } from './object-writer.ts'
 import type { WriteCall, Written } from './object-writer.ts'
-import { apiVersion, objectKey } from './object-bytes.ts'
+import { objectKey } from './object-bytes.ts'
 import { readBytes, toObject } from './request-body.ts'
 import type { FieldValidation } from './request-body.ts'
 import type { ApiObject, ResourceDefinition } from './resource.ts'
@@ -97,7 +97,7 @@ function asObject(patched: unknown): unknown {
 /** Server-side apply: creates what is missing, otherwise merges by field ownership. */
 async function applyObject(server: ServerContext, call: PatchCall, patch: unknown): Promise<Written> {
   const { definition } = call
-  const config = toApplied(call, patch)
+  const config = toApplied(patch)
   const key = objectKey(definition, call.namespace, call.name)
   if (server.store.latest(key) === undefined) {
     if (call.subresource !== '')
@@ -120,40 +120,19 @@ async function applyObject(server: ServerContext, call: PatchCall, patch: unknow
   })
 }
 
-function apply(
-  server: ServerContext,
-  call: PatchCall,
-  input: { readonly live: ApiObject | undefined; readonly config: Record<string, unknown> },
-): { object: Record<string, unknown>; managedFields: unknown[] } {
-  return (pending as any).applyPatch({
+function apply(server: ServerContext, call: PatchCall, input: { readonly live: ApiObject | undefined; readonly config: JsonObject }): AppliedPatch {
+  return applyPatch({
     live: input.live,
     patch: input.config,
-    schema: call.definition.schema,
-    definitions: server.definitions,
+    kind: call.definition.kind,
     manager: call.fieldManager,
     force: call.force,
-    apiVersion: apiVersion(call.definition),
-    subresource: call.subresource,
-    hasStatus: call.definition.hasStatus === true,
+    ...ownershipOf(server, call),
     now: call.context.now,
   })
 }
 
-function toApplied(call: PatchCall, patch: unknown): Record<string, unknown> {
-  const { definition } = call
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch))
-    throw new StatusError('BadRequest', 'error decoding YAML: the applied configuration must be an object')
-  const config = patch as Record<string, unknown>
-  const expected = apiVersion(definition)
-  if (config['kind'] !== definition.kind || config['apiVersion'] !== expected) {
-    throw new StatusError(
-      'BadRequest',
-      `the applied configuration must be ${expected} ${definition.kind}, it is ${JSON.stringify(config['apiVersion'] ?? null)} ${JSON.stringify(config['kind'] ?? null)}`,
-    )
-  }
-  const metadata = config['metadata']
-  if (typeof metadata === 'object' && metadata !== null && ((metadata as { managedFields?: unknown }).managedFields ?? null) !== null) {
-    throw new StatusError('BadRequest', 'metadata.managedFields must be nil')
-  }
-  return config
+function toApplied(patch: unknown): JsonObject {
+  if (isJsonObject(patch)) return patch
+  throw new StatusError('BadRequest', 'error decoding YAML: the applied configuration must be an object')
 }
