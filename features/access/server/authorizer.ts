@@ -20,7 +20,7 @@ function deny(reason: string): Decision {
   return { allowed: false, reason: `role viewer ${reason}` }
 }
 
-const platformReads = new Set(['/platform/v1/info'])
+const platformReads = new Set(['/platform/v1/info', '/platform/v1/kubeconfig'])
 // For oneself; the handlers see to that.
 const platformWrites = new Set(['/platform/v1/kubeconfig', '/platform/v1/apikeys'])
 

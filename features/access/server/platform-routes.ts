@@ -1,6 +1,6 @@
 import { StatusError } from '@gantry/apimachinery'
 import { formatKubeconfig } from '@gantry/client'
-import { jsonResponse, readJson, type Caller, type Exchange, type Route } from '@gantry/gateway'
+import { jsonResponse, originProblem, readJson, type Caller, type Exchange, type Route } from '@gantry/gateway'
 import { header } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse, Ids } from '@gantry/runtime'
 import { passwordProblem, roles, userNameProblem, type CreatedAPIKey, type CreatedUser, type PlatformInfo, type Role } from '../api/index.ts'
@@ -48,17 +48,21 @@ function info(deps: PlatformRoutesDeps, exchange: Exchange): HttpResponse {
   return jsonResponse(200, answer)
 }
 
-/** A kubeconfig with a context for every cluster and a fresh API key of the caller. It makes a credential, so it takes a POST. */
+/** A kubeconfig with a context for every cluster and a fresh API key of the caller, by POST or GET: a page elsewhere gets neither the key nor one made. */
 async function kubeconfig(deps: PlatformRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
-  onlyPost(exchange.request)
+  const { request } = exchange
   const caller = knownCaller(exchange)
-  const body = exchange.request.body === undefined ? {} : await readJson(exchange.request, bodyBytes)
+  if (request.method === 'GET') {
+    const problem = caller.credential.kind === 'cookie' ? originProblem(request, { required: false }) : undefined
+    if (problem !== undefined) throw new StatusError('Forbidden', `the request is refused because ${problem}`)
+  } else onlyPost(request)
+  const body = request.body === undefined ? {} : await readJson(request, bodyBytes)
   const { key } = await deps.identities.createKey({
     user: caller.user.username,
     description: 'kubeconfig',
     expiresInSeconds: secondsOf(body['expiresInSeconds']) ?? 30 * 24 * 60 * 60,
   })
-  const server = serverFor(deps, exchange.request)
+  const server = serverFor(deps, request)
   const text = kubeconfigFor({ server, ca: deps.ca(), token: key, clusters: deps.clusters(), user: caller.user.username })
   return {
     status: 200,

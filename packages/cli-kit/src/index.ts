@@ -1,1 +1,9 @@
-export {}
+export { textOption } from './command.ts'
+export type { Command, CommandContext, CommandInput, OptionDefinition, OptionValues } from './command.ts'
+export { formatAge, formatOutput, outputFormats, parseFormat } from './output.ts'
+export type { Output, OutputColumn, OutputFormat } from './output.ts'
+export { connectPlatform, explainConnectionError } from './platform-connection.ts'
+export type { PlatformConnection } from './platform-connection.ts'
+export { runCommandLine } from './run-command-line.ts'
+export type { CommandLine, CommandLineDeps } from './run-command-line.ts'
+export { nearest, UsageError } from './usage-error.ts'

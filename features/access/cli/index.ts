@@ -1,0 +1,1 @@
+export { accessCommands } from './access-commands.ts'

@@ -1,0 +1,1 @@
+export { clusterCommands } from './cluster-commands.ts'
