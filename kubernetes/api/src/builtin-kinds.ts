@@ -21,6 +21,7 @@ export interface BuiltinKindDeps {
   readonly types: Definitions
   readonly backendOf: (nodeName: string) => NodeBackend | undefined
   readonly serviceCidr: string
+  readonly furnishNamespace: (namespace: string) => Promise<void>
   readonly existingServices: Iterable<ApiObject>
   /** `serviceaccounts/token`. */
   readonly tokens: Subresource
@@ -33,7 +34,7 @@ export function builtinResources(deps: BuiltinKindDeps): ResourceDefinition[] {
   const kinds: readonly BuiltinKind[] = [
     configMap,
     event,
-    namespaceKind(deps.types),
+    namespaceKind(deps.types, deps.furnishNamespace),
     node,
     podKind(deps.types, deps.backendOf),
     secret,

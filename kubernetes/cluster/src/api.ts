@@ -83,6 +83,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
         types: definitions,
         backendOf: deps.backendOf,
         serviceCidr: options.serviceCidr,
+        furnishNamespace,
         existingServices: stored(store, resources.services),
         tokens: tokens.subresource(definitions),
         more: reviewKinds({ authorize, index, authenticateToken: (token, audiences) => tokens.review(token, audiences) }),
@@ -101,21 +102,16 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       changed: (object) => customResources.changed(object),
       removed: (object) => customResources.removed(object),
     }),
-    follow(store, resources.namespaces, { changed: (object) => giveDefaultAccount(object), removed: () => {} }),
   ]
 
-  /**
-   * A namespace has its default service account before anybody can see the namespace: a pod created right after it is not refused. Upstream leaves that to a controller, and clients
-   * have to try again; the controller still brings back an account that was deleted.
-   */
-  function giveDefaultAccount(object: ApiObject): void {
-    const namespace = object.metadata.name
-    if (object.metadata.deletionTimestamp !== undefined) return
-    if (newest(resources.serviceAccounts, namespace, 'default') !== undefined) return
-    client.create(resources.serviceAccounts, { metadata: { name: 'default', namespace } }).catch((error: unknown) => {
-      if (!isReason(error, 'AlreadyExists') && !isReason(error, 'NotFound') && !isReason(error, 'Forbidden'))
-        deps.log.warn('a namespace has no default service account yet', { namespace, error })
-    })
+  async function furnishNamespace(namespace: string): Promise<void> {
+    try {
+      await client.create(resources.serviceAccounts, { metadata: { name: 'default', namespace } })
+    } catch (error) {
+      if (isReason(error, 'AlreadyExists')) return
+      // The controller of service accounts makes up for it.
+      deps.log.warn('a namespace has no default service account yet', { namespace, error })
+    }
   }
 
   await bootstrap(client, (resource, name) => newest(resource, undefined, name) !== undefined)

@@ -93,6 +93,7 @@ async function createOnce(server: ServerContext, call: WriteCall, object: ApiObj
   }
   try {
     const entry = await put(server, definition, { key, expected: 0, object: next })
+    await definition.afterCreate?.(next)
     return { value: entry.value, created: true }
   } catch (error) {
     reservation?.release()

@@ -98,6 +98,8 @@ export interface ResourceDefinition {
   readonly validateName?: (name: string, isPrefix?: boolean) => string[]
   /** Reserves what must be unique in the cluster (addresses, ports) before the write; release gives it back when the write fails. */
   reserve?(object: ApiObject, old: ApiObject | undefined, context: WriteContext): { release(): void } | undefined
+  /** Called once a created object is on the disk, before its creator hears of it. It must not throw: the object is there. */
+  afterCreate?(object: ApiObject): Promise<void>
   /** Called when the object has been removed. */
   released?(object: ApiObject): void
 

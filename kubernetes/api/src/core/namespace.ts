@@ -11,7 +11,11 @@ const immortal: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-p
 const nameLabel = 'kubernetes.io/metadata.name'
 const type = 'io.k8s.api.core.v1.Namespace'
 
-export function namespaceKind(types: Definitions): BuiltinKind {
+/**
+ * `furnish` gives a new namespace what it must have before its creator hears of it (its default service account): upstream leaves that to a controller, and the first pod of a
+ * new namespace may be refused there.
+ */
+export function namespaceKind(types: Definitions, furnish: (namespace: string) => Promise<void>): BuiltinKind {
   const schema = types.get(type)
   return {
     group: '',
@@ -49,6 +53,7 @@ export function namespaceKind(types: Definitions): BuiltinKind {
     applyDefaults(object) {
       if ((object.metadata.name ?? '') !== '') object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name }
     },
+    afterCreate: (object) => furnish(object.metadata.name),
     isFinalized: (object) => (as<Namespace>(object).spec?.finalizers ?? []).length === 0,
     prepareForDelete(object) {
       const namespace = as<Namespace>(object)
