@@ -16,7 +16,7 @@ interface Answer {
 async function startTestCluster() {
   const clock = new FakeClock()
   const ids = createFakeIds()
-  const store = createMemoryStore({ clock, log: silentLogger })
+  const store = createMemoryStore({ log: silentLogger })
   const cluster = await startLocalCluster({ store, clock, ids, log: silentLogger })
   async function call(method: string, target: string, more: { body?: unknown; user?: UserInfo; headers?: Record<string, string> } = {}): Promise<Answer> {
     const [path = '', query = ''] = target.split('?', 2)

@@ -1,9 +1,98 @@
-import type { Definitions } from '@gantry/apimachinery'
+import { createHash } from 'node:crypto'
+import { openApiDocument } from '@gantry/apimachinery'
+import type { Definitions, OpenApiResource } from '@gantry/apimachinery'
 import type { HttpRequest, HttpResponse } from '@gantry/runtime'
+import { header } from '@gantry/runtime'
+import { groupsOf, subresourcesOf, verbsOf } from './discovery.ts'
 import type { Registry } from './registry.ts'
+import type { ResourceDefinition } from './resource.ts'
+
+interface Document {
+  readonly body: Buffer
+  readonly hash: string
+}
+
+/** `/openapi/v3`: an index, and one document for each group and version, made when it is first asked for and again when what is served has changed (D7–D9, D11). */
 export class OpenApi {
-  constructor(_registry: Registry, _definitions: Definitions) {}
-  answer(_request: HttpRequest, _parts: readonly string[], _query: URLSearchParams): HttpResponse | undefined {
-    return undefined
+  readonly #registry: Registry
+  readonly #definitions: Definitions
+  readonly #documents = new Map<string, Document>()
+  #generation = -1
+
+  constructor(registry: Registry, definitions: Definitions) {
+    this.#registry = registry
+    this.#definitions = definitions
   }
+
+  /** undefined: there is no such document. */
+  answer(request: HttpRequest, parts: readonly string[], query: URLSearchParams): HttpResponse | undefined {
+    if (parts[0] !== 'v3') return undefined
+    if (this.#generation !== this.#registry.generation) {
+      this.#documents.clear()
+      this.#generation = this.#registry.generation
+    }
+    if (parts.length === 1) return this.#index(request)
+    const document = this.#document(parts.slice(1).join('/'))
+    if (document === undefined) return undefined
+    const asked = query.get('hash')
+    const url = `/openapi/v3/${parts.slice(1).join('/')}?hash=${document.hash}`
+    if (asked !== null && asked !== document.hash) return { status: 301, headers: { location: url, 'cache-control': 'no-cache, private' } }
+    const headers = {
+      'content-type': 'application/json',
+      etag: `"${document.hash}"`,
+      vary: 'Accept',
+      'cache-control': asked === null ? 'no-cache, private' : 'public, immutable',
+    }
+    if (header(request.headers, 'if-none-match') === headers.etag) return { status: 304, headers }
+    return { status: 200, headers, body: document.body }
+  }
+
+  #index(request: HttpRequest): HttpResponse {
+    const paths = Object.fromEntries(
+      groupsOf(this.#registry).flatMap(({ group, versions }) =>
+        versions.map(({ version }) => {
+          const path = group === '' ? `api/${version}` : `apis/${group}/${version}`
+          return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${this.#document(path)?.hash ?? ''}` }]
+        }),
+      ),
+    )
+    const body = Buffer.from(JSON.stringify({ paths }))
+    const headers = { 'content-type': 'application/json', etag: `"${hashOf(body)}"`, vary: 'Accept', 'cache-control': 'no-cache, private' }
+    if (header(request.headers, 'if-none-match') === headers.etag) return { status: 304, headers }
+    return { status: 200, headers, body }
+  }
+
+  #document(path: string): Document | undefined {
+    const kept = this.#documents.get(path)
+    if (kept !== undefined) return kept
+    const [root, ...rest] = path.split('/')
+    const [group, version] = root === 'api' ? ['', rest[0]] : [rest[0], rest[1]]
+    const served = groupsOf(this.#registry)
+      .find((candidate) => candidate.group === group)
+      ?.versions.find((candidate) => candidate.version === version)
+    if (served === undefined || group === undefined || version === undefined) return undefined
+    const body = Buffer.from(JSON.stringify(openApiDocument({ group, version, definitions: this.#definitions, resources: served.definitions.map(describe) })))
+    const document = { body, hash: hashOf(body) }
+    this.#documents.set(path, document)
+    return document
+  }
+}
+
+function describe(definition: ResourceDefinition): OpenApiResource {
+  return {
+    group: definition.group,
+    version: definition.version,
+    kind: definition.kind,
+    listKind: definition.listKind,
+    plural: definition.plural,
+    namespaced: definition.namespaced,
+    schema: definition.schema,
+    custom: definition.custom === true,
+    verbs: verbsOf(definition),
+    subresources: subresourcesOf(definition),
+  }
+}
+
+function hashOf(body: Buffer): string {
+  return createHash('sha512').update(body).digest('hex').toUpperCase()
 }
