@@ -1,0 +1,135 @@
+import { readSession, safeReturn, SignInPage, signOut } from '@gantry/access/console'
+import { useFleet } from '@gantry/clusters/console'
+import {
+  browserClock,
+  ConsoleContext,
+  ConsoleRoutes,
+  createConsoleApi,
+  createKubeClient,
+  createStreamBudget,
+  ErrorNotice,
+  LiveRegistry,
+  QueryClient,
+  QueryClientProvider,
+  ServicesContext,
+  streamsOfThisPage,
+  TipProvider,
+  ToastProvider,
+  toApiError,
+  type ConsoleServices,
+  type SignedIn,
+} from '@gantry/console-kit'
+import { namespaceType } from '@gantry/workloads/console'
+import { useCallback, useEffect, useMemo, useState } from 'react'
+import { Redirect, Route, Router, Switch, useLocation, useSearch } from 'wouter'
+import { features } from './features.ts'
+
+/** Below Vite's `base`. */
+const basePath = import.meta.env.BASE_URL.replace(/\/$/, '')
+
+/** Told by the API client on the first answer 401, wherever it was asked. */
+const sessionEnded = 'gantry-session-ended'
+
+type Session =
+  | { readonly phase: 'reading' }
+  | { readonly phase: 'out' }
+  | { readonly phase: 'in'; readonly user: SignedIn }
+  | { readonly phase: 'failed'; readonly error: unknown }
+
+export function App() {
+  const [session, setSession] = useState<Session>({ phase: 'reading' })
+  const [services] = useState(() => buildServices(() => dispatchEvent(new Event(sessionEnded))))
+  const [queries] = useState(() => new QueryClient({ defaultOptions: { queries: { refetchOnWindowFocus: false } } }))
+
+  const end = useCallback(() => {
+    services.registry.clear()
+    queries.clear()
+    setSession({ phase: 'out' })
+  }, [services, queries])
+
+  useEffect(() => {
+    addEventListener(sessionEnded, end)
+    return () => removeEventListener(sessionEnded, end)
+  }, [end])
+  useEffect(() => {
+    readSession(services.api).then(
+      (user) => setSession(user === undefined ? { phase: 'out' } : { phase: 'in', user }),
+      (error: unknown) => setSession({ phase: 'failed', error }),
+    )
+  }, [services])
+
+  return (
+    <ServicesContext value={services}>
+      <QueryClientProvider client={queries}>
+        <TipProvider delayDuration={400}>
+          <ToastProvider>
+            <Router base={basePath}>
+              <Pages
+                session={session}
+                onSignedIn={(user) => setSession({ phase: 'in', user })}
+                onSignOut={() => {
+                  // Signed out here whatever the server says: nothing of the session stays on screen.
+                  void signOut(services.api).catch(() => undefined)
+                  end()
+                }}
+              />
+            </Router>
+          </ToastProvider>
+        </TipProvider>
+      </QueryClientProvider>
+    </ServicesContext>
+  )
+}
+
+function buildServices(onUnauthorized: () => void): ConsoleServices {
+  const api = createConsoleApi({ fetch: (input, init) => fetch(input, init), onUnauthorized })
+  const registry = new LiveRegistry({ clock: browserClock, budget: createStreamBudget(streamsOfThisPage) })
+  return { api, client: createKubeClient(api), registry }
+}
+
+function Pages({
+  session,
+  onSignedIn,
+  onSignOut,
+}: {
+  readonly session: Session
+  readonly onSignedIn: (user: SignedIn) => void
+  readonly onSignOut: () => void
+}) {
+  const [location] = useLocation()
+  const search = useSearch()
+  if (session.phase === 'reading') return undefined
+  if (session.phase === 'failed') {
+    return (
+      <main className="mx-auto max-w-xl p-6">
+        <ErrorNotice error={toApiError(session.error)} />
+      </main>
+    )
+  }
+  const here = location + (search === '' ? '' : `?${search}`)
+  const isOut = session.phase === 'out'
+  return (
+    <Switch>
+      <Route path="/login">
+        {isOut ? <SignInPage onSignedIn={onSignedIn} /> : <Redirect to={safeReturn(new URLSearchParams(search).get('next'))} replace />}
+      </Route>
+      <Route>
+        {isOut ? (
+          <Redirect to={location === '/' ? '/login' : `/login?next=${encodeURIComponent(here)}`} replace />
+        ) : (
+          <SignedInConsole user={session.user} onSignOut={onSignOut} />
+        )}
+      </Route>
+    </Switch>
+  )
+}
+
+function SignedInConsole({ user, onSignOut }: { readonly user: SignedIn; readonly onSignOut: () => void }) {
+  const fleet = useFleet()
+  const value = useMemo(() => ({ features, fleet, user, signOut: onSignOut, namespaceType }), [fleet, user, onSignOut])
+  return (
+    <ConsoleContext value={value}>
+      <ConsoleRoutes home="/clusters" />
+    </ConsoleContext>
+  )
+}

@@ -1,0 +1,6 @@
+import type { ConsoleFeature } from '@gantry/console-kit'
+import { clustersConsole } from '@gantry/clusters/console'
+import { workloadsConsole } from '@gantry/workloads/console'
+
+/** What this console consists of: the list is the documentation. */
+export const features: readonly ConsoleFeature[] = [clustersConsole, workloadsConsole]

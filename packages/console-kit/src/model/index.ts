@@ -1,0 +1,10 @@
+/** The pure parts: no React, no browser. What a feature's own logic builds on and tests run without a page. */
+export { humanDuration, timestampMs } from './age.ts'
+export { conditionTone } from './condition-tone.ts'
+export { fuzzyScore, rank } from './fuzzy-match.ts'
+export { baseRow } from './resource-row.ts'
+export type { ResourceRow, StatusLabel } from './resource-row.ts'
+export { compareTones, toneOfWord } from './tone.ts'
+export type { Tone } from './tone.ts'
+export { keysOf } from '../i18n/strings.ts'
+export { parseDocuments, parseYaml, toYaml } from './yaml-documents.ts'
