@@ -71,14 +71,27 @@ const maxAnnotationBytes = 256 * 1024
 export function applyPatch(input: ApplyPatchInput): AppliedPatch {
   checkPatch(input)
   const type = mergeTypeOf(input.schema, input.definitions)
-  const problems = validateConfiguration(input.patch, type)
-  if (problems.length > 0) {
-    const text = problems.length === 1 ? (problems[0] ?? '') : `errors:\n  ${problems.join('\n  ')}`
-    throw new StatusError('', `failed to create typed patch object (${describeObject(input.patch)}): ${text}`, { code: 500 })
+  throwProblems(`failed to create typed patch object (${describeObject(input.patch)})`, validateConfiguration(input.patch, type))
+  if (input.live !== undefined) {
+    const isManaged = !isEmptyList(managedFieldsOf(input.live))
+    const what = isManaged
+      ? `failed to create typed live object (${describeObject(input.live)})`
+      : `failed to create manager for existing fields: failed to convert new object (${describeObject(input.live)}) to smd typed`
+    throwProblems(what, validateConfiguration(input.live, type, { allowDuplicates: true }))
   }
   const write: ApplyWrite = { ...input, type, live: input.live === undefined ? undefined : withoutManagedFields(input.live), managers: startingManagers(input) }
   const applied = applyOrTakeOver(write)
   return input.manager === lastAppliedManager ? withLastApplied(applied, input.patch) : applied
+}
+
+function isEmptyList(list: unknown): boolean {
+  return !Array.isArray(list) || list.length === 0
+}
+
+function throwProblems(what: string, problems: readonly string[]): void {
+  if (problems.length === 0) return
+  const text = problems.length === 1 ? (problems[0] ?? '') : `errors:\n  ${problems.join('\n  ')}`
+  throw new StatusError('', `${what}: ${text}`, { code: 500 })
 }
 
 interface ApplyWrite extends ApplyPatchInput {

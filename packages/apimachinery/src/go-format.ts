@@ -5,8 +5,11 @@ export function goFormat(value: unknown): string {
   if (value === undefined || value === null) return '<nil>'
   if (Array.isArray(value)) return `[${value.map(goFormat).join(' ')}]`
   if (isJsonObject(value)) {
-    const entries = Object.keys(value).toSorted()
-    return `map[${entries.map((key) => `${key}:${goFormat(value[key])}`).join(' ')}]`
+    const keys = Object.keys(value).filter((key) => value[key] !== undefined)
+    return `map[${keys
+      .toSorted()
+      .map((key) => `${key}:${goFormat(value[key])}`)
+      .join(' ')}]`
   }
   return typeof value === 'string' ? value : JSON.stringify(value)
 }

@@ -20,9 +20,15 @@ function merge(document: JsonObject, patch: JsonObject): JsonObject {
       continue
     }
     const current = ownValue(merged, key)
-    setOwn(merged, key, isJsonObject(current) && isJsonObject(value) ? merge(current, value) : withoutNulls(value))
+    setOwn(merged, key, mergeValue(current, value))
   }
   return merged
+}
+
+/** As upstream does, not as the RFC says: a list in place of an object keeps its nulls. */
+function mergeValue(current: unknown, value: unknown): unknown {
+  if (!isJsonObject(current)) return withoutNulls(value)
+  return isJsonObject(value) ? merge(current, value) : value
 }
 
 /** A patch value that lands where nothing was: its nulls mean "absent" at any depth, inside lists too (nulls as list items stay). */

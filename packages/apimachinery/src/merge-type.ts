@@ -1,3 +1,5 @@
+import { fieldElement } from './path-element.ts'
+import type { PathElement } from './path-element.ts'
 import type { Definitions, Schema } from './schema.ts'
 
 /**
@@ -23,51 +25,69 @@ export interface MergeList {
 export interface MergeMap {
   readonly atomic: boolean
   /** Declared fields in alphabetical order, which is the canonical order of FieldsV1. */
-  readonly names: readonly string[]
-  /** Whether keys beyond `names` are declared. */
+  readonly fields: readonly MergeField[]
+  /** Whether other keys than those of `fields` may stand in it. */
   readonly open: boolean
   isDeclared(name: string): boolean
   /** The type of a key; `undefined` when the schema does not declare it. */
   typeOf(name: string): MergeType | undefined
 }
 
-class LazyMap implements MergeMap {
-  readonly atomic: boolean
-  readonly names: readonly string[]
-  readonly #schemas: ReadonlyMap<string, () => MergeType>
-  readonly #element: (() => MergeType) | undefined
-  readonly #types = new Map<string, MergeType>()
-  #elementType: MergeType | undefined
+export interface MergeField {
+  readonly name: string
+  readonly element: PathElement
+  readonly type: MergeType
+}
 
-  constructor(fields: ReadonlyMap<string, () => MergeType>, options: { readonly atomic: boolean; readonly element: (() => MergeType) | undefined }) {
-    this.atomic = options.atomic
-    this.names = [...fields.keys()].toSorted()
-    this.#schemas = fields
-    this.#element = options.element
+class LazyField implements MergeField {
+  readonly name: string
+  readonly element: PathElement
+  readonly #compile: () => MergeType
+  #type: MergeType | undefined
+
+  constructor(name: string, compileType: () => MergeType) {
+    this.name = name
+    this.element = fieldElement(name)
+    this.#compile = compileType
   }
 
-  get open(): boolean {
-    return this.#element !== undefined
-  }
-
-  isDeclared(name: string): boolean {
-    return this.#schemas.has(name)
-  }
-
-  typeOf(name: string): MergeType | undefined {
-    const known = this.#types.get(name)
-    if (known !== undefined) return known
-    const type = this.#schemas.get(name)?.()
-    if (type !== undefined) {
-      this.#types.set(name, type)
-      return type
-    }
-    this.#elementType ??= this.#element?.()
-    return this.#elementType
+  get type(): MergeType {
+    this.#type ??= this.#compile()
+    return this.#type
   }
 }
 
-const noFields: ReadonlyMap<string, () => MergeType> = new Map()
+class LazyMap implements MergeMap {
+  readonly atomic: boolean
+  readonly fields: readonly MergeField[]
+  readonly #byName: ReadonlyMap<string, MergeField>
+  readonly #compileElement: (() => MergeType) | undefined
+  #element: MergeType | undefined
+
+  constructor(fields: readonly MergeField[], options: { readonly atomic: boolean; readonly element: (() => MergeType) | undefined }) {
+    this.atomic = options.atomic
+    this.fields = fields.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    this.#byName = new Map(fields.map((field) => [field.name, field]))
+    this.#compileElement = options.element
+  }
+
+  get open(): boolean {
+    return this.#compileElement !== undefined
+  }
+
+  isDeclared(name: string): boolean {
+    return this.#byName.has(name)
+  }
+
+  typeOf(name: string): MergeType | undefined {
+    const field = this.#byName.get(name)
+    if (field !== undefined) return field.type
+    this.#element ??= this.#compileElement?.()
+    return this.#element
+  }
+}
+
+const noFields: readonly MergeField[] = []
 
 /** Any value, taken as a whole. */
 const untypedAtomic: MergeType = {
@@ -127,7 +147,7 @@ function compile(schema: Schema, context: CompileContext): MergeType {
       return compile({ ...target, mapType: schema.mapType }, { ...context, preserves: false })
     }
     case 'object': {
-      const fields = new Map(schema.fields.map((field) => [field.name, () => typeBelow(field.schema, inner)]))
+      const fields = schema.fields.map((field) => new LazyField(field.name, () => typeBelow(field.schema, inner)))
       const { additional } = schema
       const isFree = inner.preserves || (schema.fields.length === 0 && additional === undefined)
       const element = additional !== undefined ? () => typeBelow(additional, inner) : isFree ? () => deducedType : undefined

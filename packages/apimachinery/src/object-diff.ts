@@ -4,7 +4,7 @@ import { jsonEqual } from './json-value.ts'
 import type { JsonObject } from './json-value.ts'
 import { deducedType } from './merge-type.ts'
 import type { MergeList, MergeMap, MergeType } from './merge-type.ts'
-import { comparePathElements, keyElement, valueElement } from './path-element.ts'
+import { comparePathElements, fieldElement, keyElement, valueElement } from './path-element.ts'
 import type { PathElement } from './path-element.ts'
 
 /** What differs between two objects of one type. A path stands in one of the sets only (in two where duplicate list items came or went). */
@@ -72,23 +72,31 @@ const noList: readonly unknown[] = []
 
 function diffMaps(before: JsonObject, after: JsonObject, type: MergeMap): Diff | undefined {
   let collected: DiffCollector | undefined
-  const names = type.open ? keysOfBoth(before, after) : type.names
-  for (const name of names) {
-    const left = own(before, name)
-    const right = own(after, name)
-    if (left === right) continue
-    const diff = diffValues(left, right, type.typeOf(name) ?? deducedType)
-    if (diff !== undefined) (collected ??= new DiffCollector()).add(`f:${name}`, diff)
+  if (!type.open) {
+    for (const field of type.fields) {
+      const left = own(before, field.name)
+      const right = own(after, field.name)
+      if (left === right) continue
+      const diff = diffValues(left, right, field.type)
+      if (diff !== undefined) (collected ??= new DiffCollector()).add(field.element, diff)
+    }
+    return collected?.finish()
+  }
+  for (const name of keysOfBoth(before, after)) {
+    const diff = diffValues(own(before, name), own(after, name), type.typeOf(name) ?? deducedType)
+    if (diff !== undefined) (collected ??= new DiffCollector()).add(fieldElement(name), diff)
   }
   return collected?.finish()
 }
 
 function diffLists(before: readonly unknown[], after: readonly unknown[], type: MergeList): Diff | undefined {
+  // Most lists of most writes are the same: finding that out needs no keys.
+  if (jsonEqual(before, after)) return undefined
   const left = itemsByElement(before, type)
   const right = itemsByElement(after, type)
   let collected: DiffCollector | undefined
   for (const element of sortedElements(left, right)) {
-    const diff = diffItems(left.get(element) ?? [], right.get(element) ?? [], type.of)
+    const diff = diffItems(left.get(element) ?? noList, right.get(element) ?? noList, type.of)
     if (diff !== undefined) (collected ??= new DiffCollector()).add(element, diff)
   }
   return collected?.finish()
@@ -132,9 +140,13 @@ export function wholeSet(value: unknown, type: MergeType): FieldSet {
     const map = asMap(value)
     if (map === undefined) return leaf
     const builder = new FieldSetBuilder(true)
-    for (const name of type.map.open ? Object.keys(map).sort() : type.map.names) {
-      const child = own(map, name)
-      if (child !== undefined) builder.add(`f:${name}`, wholeSet(child, type.map.typeOf(name) ?? deducedType))
+    if (type.map.open) {
+      for (const name of Object.keys(map).sort()) builder.add(fieldElement(name), wholeSet(map[name], type.map.typeOf(name) ?? deducedType))
+    } else {
+      for (const field of type.map.fields) {
+        const child = own(map, field.name)
+        if (child !== undefined) builder.add(field.element, wholeSet(child, field.type))
+      }
     }
     return builder.finish() ?? leaf
   }
@@ -171,14 +183,14 @@ function claimOf(value: unknown, type: MergeType): FieldSet | undefined {
       if (child === undefined) continue
       const claim = claimOf(child, type.map.typeOf(name) ?? deducedType)
       const isSelf = child === null || isEmptyMap(child) || !type.map.isDeclared(name)
-      builder.add(`f:${name}`, isSelf ? asMember(claim) : claim)
+      builder.add(fieldElement(name), isSelf ? asMember(claim) : claim)
     }
     return builder.finish()
   }
   if (shape === 'list' && type.list !== undefined && !type.list.atomic) {
     if (!Array.isArray(value)) return undefined
     const builder = new FieldSetBuilder(false)
-    const items = itemsByElement(value, type.list)
+    const items = itemsByElement(value, type.list, 'lenient')
     for (const element of sortedElements(items)) {
       const same = items.get(element) ?? []
       builder.add(element, same.length === 1 ? asMember(claimOf(same[0], type.list.of)) : leaf)
@@ -201,10 +213,10 @@ function keysOfBoth(before: JsonObject, after: JsonObject): readonly string[] {
 }
 
 /** The items of a keyed list or set, by what tells them apart, in the order of their first occurrence. */
-export function itemsByElement(list: readonly unknown[], type: MergeList): Map<PathElement, unknown[]> {
+function itemsByElement(list: readonly unknown[], type: MergeList, mode?: 'lenient'): Map<PathElement, unknown[]> {
   const items = new Map<PathElement, unknown[]>()
   for (const [index, item] of list.entries()) {
-    const element = elementOfItem(item, { type, index })
+    const element = mode === 'lenient' ? lenientElementOfItem(item, { type, index }) : elementOfItem(item, { type, index })
     const same = items.get(element)
     if (same === undefined) items.set(element, [item])
     else same.push(item)
@@ -238,10 +250,17 @@ export function elementOfItem(item: unknown, of: { readonly type: MergeList; rea
   return keyElement(fields)
 }
 
-function sortedElements(...groups: readonly ReadonlyMap<PathElement, unknown>[]): PathElement[] {
-  const elements = new Set<PathElement>()
-  for (const group of groups) for (const element of group.keys()) elements.add(element)
-  return [...elements].sort(comparePathElements)
+/** The element of an item, or no element at all: a merge may leave items behind that have lost everything, their key too. */
+export function lenientElementOfItem(item: unknown, of: { readonly type: MergeList; readonly index: number }): PathElement {
+  return item === null ? noElement : elementOfItem(item, of)
+}
+
+const noElement: PathElement = ''
+
+function sortedElements(items: ReadonlyMap<PathElement, unknown>, others?: ReadonlyMap<PathElement, unknown>): PathElement[] {
+  const elements = [...items.keys()]
+  if (others !== undefined) for (const element of others.keys()) if (!items.has(element)) elements.push(element)
+  return elements.length > 1 ? elements.sort(comparePathElements) : elements
 }
 
 export function asMap(value: unknown): JsonObject | undefined {

@@ -5,8 +5,8 @@ import { ownValue, setOwn } from './json-value.ts'
 import type { JsonObject } from './json-value.ts'
 import { deducedType } from './merge-type.ts'
 import type { MergeList, MergeMap, MergeScalar, MergeType } from './merge-type.ts'
-import { asMap, elementOfItem, shapeOf } from './object-diff.ts'
-import { describePathElement } from './path-element.ts'
+import { asMap, elementOfItem, lenientElementOfItem, shapeOf } from './object-diff.ts'
+import { describePathElement, fieldElement } from './path-element.ts'
 import type { PathElement } from './path-element.ts'
 
 /**
@@ -121,7 +121,7 @@ function removeFrom(value: unknown, fields: FieldSet, type: MergeType): unknown 
     if (type.map.atomic || map === undefined) return null
     const kept: JsonObject = {}
     for (const name of Object.keys(map)) {
-      const node = fields[`f:${name}`]
+      const node = fields[fieldElement(name)]
       if (node === undefined) setOwn(kept, name, map[name])
       else if (!isMember(node)) setOwn(kept, name, removeFrom(map[name], node, type.map.typeOf(name) ?? deducedType))
     }
@@ -131,7 +131,7 @@ function removeFrom(value: unknown, fields: FieldSet, type: MergeType): unknown 
     if (type.list.atomic || !Array.isArray(value)) return null
     const kept: unknown[] = []
     for (const [index, item] of (value as unknown[]).entries()) {
-      const node = fields[elementOfItem(item, { type: type.list, index })]
+      const node = fields[lenientElementOfItem(item, { type: type.list, index })]
       if (node === undefined) kept.push(item)
       else if (!isMember(node)) kept.push(removeFrom(item, node, type.list.of))
     }
@@ -160,13 +160,15 @@ function namedFieldsOf(node: FieldSet, options: { readonly type: MergeType | und
 }
 
 /** What is wrong with a configuration, as upstream prints it; empty when nothing is. Upstream: typed/validate.go. */
-export function validateConfiguration(config: unknown, type: MergeType): readonly string[] {
+export function validateConfiguration(config: unknown, type: MergeType, options: { readonly allowDuplicates?: boolean } = {}): readonly string[] {
   const problems: { readonly path: string; readonly message: string }[] = []
   validateValue(config, type, (path, message) => {
-    problems.push({ path, message })
+    if (options.allowDuplicates !== true || !message.startsWith(duplicateEntries)) problems.push({ path, message })
   })
   return problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
 }
+
+const duplicateEntries = 'duplicate entries for key'
 
 type Report = (path: string, message: string) => void
 
@@ -207,7 +209,7 @@ function validateList(list: readonly unknown[], type: MergeList | undefined, rep
       } catch (error) {
         return report('', error instanceof Error ? error.message : String(error))
       }
-      if (seen.has(element)) report('', `duplicate entries for key ${describePathElement(element)}`)
+      if (seen.has(element)) report('', `${duplicateEntries} ${describePathElement(element)}`)
       seen.add(element)
     }
     validateValue(item, type?.of ?? deducedType, (path, message) => report(`${describePathElement(element)}${path}`, message))

@@ -17,6 +17,32 @@ export function valueElement(value: unknown): PathElement {
   return `v:${goJson(value)}`
 }
 
+/** Entries of each of the two caches below; both start over when they are full. */
+const maxCached = 8192
+const fieldElements = new Map<string, PathElement>()
+const parsedContents = new Map<PathElement, unknown>()
+
+/** `f:<name>`. Cached: the text becomes a property name at once, and making a new one each time is what would cost. */
+export function fieldElement(name: string): PathElement {
+  const known = fieldElements.get(name)
+  if (known !== undefined) return known
+  if (fieldElements.size >= maxCached) fieldElements.clear()
+  const element = `f:${name}`
+  fieldElements.set(name, element)
+  return element
+}
+
+/** The JSON in a key or value element, for comparing. Cached: the same few names are sorted with every write. */
+function contentOf(element: PathElement): unknown {
+  const known = parsedContents.get(element)
+  if (known !== undefined) return known
+  if (parsedContents.size >= maxCached) parsedContents.clear()
+  const content: unknown = JSON.parse(element.slice(2))
+  const parsed = element.startsWith('k:') ? Object.entries(content as object) : content
+  parsedContents.set(element, parsed)
+  return parsed
+}
+
 /** Canonical form of an element that a client has sent; `undefined` for a kind that nobody knows (it is dropped). Throws for a malformed one. */
 export function parsePathElement(text: string): PathElement | undefined {
   if (text.length < 2) throw new Error('key must be 2 characters long:')
@@ -49,11 +75,9 @@ export function comparePathElements(a: PathElement, b: PathElement): number {
   if (kind !== b.charCodeAt(0)) return (rank[a.charAt(0)] ?? 4) - (rank[b.charAt(0)] ?? 4)
   if (kind === 0x66) return compareText(a, b)
   if (kind === 0x69) return Number(a.slice(2)) - Number(b.slice(2))
-  const left: unknown = JSON.parse(a.slice(2))
-  const right: unknown = JSON.parse(b.slice(2))
-  if (kind === 0x76) return compareValues(left, right)
-  const leftFields = Object.entries(left as object)
-  const rightFields = Object.entries(right as object)
+  if (kind === 0x76) return compareValues(contentOf(a), contentOf(b))
+  const leftFields = contentOf(a) as [string, unknown][]
+  const rightFields = contentOf(b) as [string, unknown][]
   for (let i = 0; i < leftFields.length && i < rightFields.length; i++) {
     const [leftName, leftValue] = leftFields[i] ?? ['', undefined]
     const [rightName, rightValue] = rightFields[i] ?? ['', undefined]
@@ -110,10 +134,12 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : 1
 }
 
+const plainText = /^[\w\-./: ]*$/
 const needsEscape = /[<>&\u2028\u2029]/
 
 /** JSON as encoding/json writes it: with `<`, `>` and `&` escaped. */
 export function goJson(value: unknown): string {
+  if (typeof value === 'string' && plainText.test(value)) return `"${value}"`
   const text = JSON.stringify(value)
   if (!needsEscape.test(text)) return text
   return text.replace(/[<>&\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)

@@ -107,6 +107,7 @@ class StrategicMerge {
       }
       const { inside, outside } = partition(merged, order, meta.mergeKey)
       const kind = elementKind(liveList ?? [], givenList ?? [])
+      if (kind === 'map' && meta.mergeKey === '') for (const item of [...inside, ...order, ...outside, ...(liveList ?? [])]) keyOf(item, '')
       setOwn(original, key, inOrder({ patched: inside, live: outside }, { patched: order, live: liveList ?? [] }, kind === 'map' ? meta.mergeKey : ''))
       rest.delete(key)
     }
