@@ -1,1 +1,5 @@
-export {}
+export { createNodeAgent } from './agent/node-agent.ts'
+export type { NodeAgent, NodeAgentDeps, NodeAgentOptions, RunningNodeAgent } from './agent/node-agent.ts'
+export type { RemoteCommand, RemoteCommandFlags, StreamDialer } from './backend/stream-dialer.ts'
+export { detectContainerd } from './containerd/detect-containerd.ts'
+export type { ContainerdFound, ContainerdMissing, MachinePorts, MissingPart } from './containerd/detect-containerd.ts'

@@ -1,13 +1,13 @@
 import { identityOf } from '../pod/pod.ts'
 import type { Pod } from '../pod/pod.ts'
-import type { EventTarget } from './event-recorder.ts'
+import type { EventSubject } from '@gantry/controller'
 
-export function podTarget(pod: Pod): EventTarget {
+export function podTarget(pod: Pod): EventSubject {
   return { apiVersion: 'v1', kind: 'Pod', ...identityOf(pod) }
 }
 
 /** A pod's container, by the path of its definition. */
-export function containerTarget(pod: Pod, name: string): EventTarget {
+export function containerTarget(pod: Pod, name: string): EventSubject {
   const list = (pod.spec.initContainers ?? []).some((container) => container.name === name) ? 'initContainers' : 'containers'
   return { ...podTarget(pod), fieldPath: `spec.${list}{${name}}` }
 }

@@ -5,7 +5,7 @@ import type { CriClient } from '../cri/cri-client.ts'
 import type { NodeCapacity } from '../pod/container-resources.ts'
 import type { ClusterDns } from '../pod/dns-config.ts'
 import type { ProbeIo } from '../probes/probe-io.ts'
-import type { EventRecorder } from './event-recorder.ts'
+import type { NodeEvents } from './node-events.ts'
 import type { ImagePuller } from './image-puller.ts'
 import type { PodApi } from './pod-api.ts'
 import type { RuntimeCache } from './runtime-cache.ts'
@@ -20,13 +20,14 @@ export interface NodeContext {
   readonly cri: CriClient
   readonly cache: RuntimeCache
   readonly images: ImagePuller
-  readonly events: EventRecorder
+  readonly events: NodeEvents
   readonly api: PodApi
   readonly io: ProbeIo
   readonly nodeName: string
   readonly hostIPs: readonly string[]
   readonly capacity: NodeCapacity
   readonly folders: NodeFolders
+  readonly sandboxImage: string
   /** Undefined when the process may not make cgroups. */
   readonly cgroupRoot: string | undefined
   readonly clusterDns: ClusterDns | undefined

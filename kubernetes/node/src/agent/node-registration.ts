@@ -1,8 +1,9 @@
 import { isReason } from '@gantry/apimachinery'
 import { resources } from '@gantry/kube-api'
 import type { KubeClient, KubeObject } from '@gantry/client'
+import type { EventSubject } from '@gantry/controller'
 import type { Clock, Logger } from '@gantry/runtime'
-import type { EventRecorder } from './event-recorder.ts'
+import type { NodeEvents } from './node-events.ts'
 import { nodeLabelsOf, nodeObjectOf, nodeStatusOf } from './node-object.ts'
 import type { NodeDescription, NodeObject, NodeObservation, NodeStatus } from './node-object.ts'
 
@@ -32,7 +33,7 @@ export function createNodeRegistration(
     readonly client: KubeClient
     readonly clock: Clock
     readonly log: Logger
-    readonly events: EventRecorder
+    readonly events: NodeEvents
     readonly observe: () => Promise<NodeObservation>
   },
   node: NodeDescription,
@@ -42,7 +43,7 @@ export function createNodeRegistration(
   let last: NodeStatus | undefined
   let reportedAtMs = 0
 
-  const target = (): Parameters<EventRecorder['normal']>[0] => ({ apiVersion: 'v1', kind: 'Node', name: node.nodeName, uid: node.nodeName })
+  const target = (): EventSubject => ({ apiVersion: 'v1', kind: 'Node', name: node.nodeName, uid: node.nodeName })
 
   async function ensureNode(): Promise<void> {
     try {

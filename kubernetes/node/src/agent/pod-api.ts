@@ -112,11 +112,13 @@ export function createPodApi(deps: { readonly client: KubeClient; readonly clock
 
     async writeStatus({ namespace, name, uid }, status) {
       const { conditions = [], ...rest } = status
+      // In a merge by type, what is left out stays: a reason that no longer holds has to be taken away.
+      const merged = conditions.map((condition) => ({ reason: null, message: null, ...condition }))
       const order = conditions.map(({ type }) => ({ type }))
       // Strategic, so that a condition that somebody else has just written is not lost; the directive keeps upstream's order.
       const body = {
         metadata: { uid },
-        status: { message: null, reason: null, ...rest, conditions, '$setElementOrder/conditions': order },
+        status: { message: null, reason: null, ...rest, conditions: merged, '$setElementOrder/conditions': order },
       }
       await client.patch(resources.pods, { namespace, name }, { type: 'strategic', body, subresource: 'status' })
     },

@@ -134,7 +134,7 @@ export class PodWorker {
         step = { kind: 'again', afterMs: unavailable ? unavailableRetryMs : retryMs }
       }
       if (step.kind === 'done') break
-      if (!this.#woken && step.afterMs > 0) await this.#pause(step.afterMs, clock)
+      if (!this.#woken && !this.#stop.signal.aborted && step.afterMs > 0) await this.#pause(step.afterMs, clock)
     }
     this.#prober.stop()
   }

@@ -1,0 +1,30 @@
+import type { Duplex, Readable, Writable } from 'node:stream'
+import { dialPortForward, dialRemoteCommand } from '@gantry/streams'
+import type { CommandStatus, TerminalSize } from '@gantry/streams'
+
+/** A command that runs in a container, as its caller holds it. */
+export interface RemoteCommand {
+  readonly stdin?: Writable | undefined
+  readonly stdout?: Readable | undefined
+  readonly stderr?: Readable | undefined
+  resize(size: TerminalSize): void
+  /** How it ended. Rejects when the connection broke before that. */
+  readonly status: Promise<CommandStatus>
+}
+
+export interface RemoteCommandFlags {
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly tty: boolean
+  readonly signal: AbortSignal
+}
+
+/** Speaks to the runtime's streaming server. */
+export interface StreamDialer {
+  command(url: string, flags: RemoteCommandFlags): Promise<RemoteCommand>
+  port(url: string, port: number, signal: AbortSignal): Promise<Duplex>
+}
+
+/** Over SPDY/3.1, as every runtime's streaming server speaks it. */
+export const spdyDialer: StreamDialer = { command: dialRemoteCommand, port: dialPortForward }
