@@ -80,6 +80,9 @@ export const sessionKind = defineKind({
   ],
 })
 
+/** What the hub has to serve for this feature. */
+export const accessKinds = [userKind, apiKeyKind, sessionKind] as const
+
 export type User = ObjectOf<typeof userKind>
 export type APIKey = ObjectOf<typeof apiKeyKind>
 export type Session = ObjectOf<typeof sessionKind>

@@ -1,5 +1,5 @@
 import { isReason, StatusError } from '@gantry/apimachinery'
-import { createClient, openHttpTransport, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
+import { createClient, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
 import { deadline } from '@gantry/gateway'
 import type { Clock, Logger } from '@gantry/runtime'
 import { clusterKind, clusterNameProblem, platformNamespace, type Cluster, type ImportRequest } from '../api/index.ts'
@@ -16,7 +16,8 @@ export interface ImportDeps {
   readonly clusters: () => Iterable<Cluster>
   /** Told what has been written, before any watch brings it. */
   readonly accept: (cluster: Cluster, secret: Secret) => void
-  readonly openTransport?: ((options: HttpTransportOptions) => HttpTransport) | undefined
+  /** Opens a connection to a member's API. */
+  readonly openTransport: (options: HttpTransportOptions) => HttpTransport
 }
 
 const probeWithinMs = 15_000
@@ -38,7 +39,7 @@ export async function importCluster(deps: ImportDeps, request: ImportRequest, op
 
 async function probeOnce(deps: ImportDeps, cluster: Cluster, secret: Secret, signal: AbortSignal): Promise<ProbeResult> {
   const access = accessOf(cluster, secret)
-  const transport = (deps.openTransport ?? ((options) => openHttpTransport(options, { clock: deps.clock })))({ ...access.transport, headersTimeoutMs: 8_000 })
+  const transport = deps.openTransport({ ...access.transport, headersTimeoutMs: 8_000 })
   using limit = deadline(deps.clock, probeWithinMs, signal)
   try {
     const member = createClient({ handle: transport.handle }, { userAgent: 'gantry-import' })

@@ -18,7 +18,7 @@ interface Definition extends KubeObject {
  */
 export async function installKinds(
   deps: { readonly hub: KubeClient; readonly clock: Clock },
-  kinds: readonly Kind<never, never>[],
+  kinds: readonly Kind<unknown, unknown>[],
   options: { readonly signal: AbortSignal },
 ): Promise<void> {
   await Promise.all([ensureNamespace(deps.hub, options.signal), ...kinds.map((kind) => installKind(deps, kind, options.signal))])
@@ -33,7 +33,7 @@ async function ensureNamespace(hub: KubeClient, signal: AbortSignal): Promise<vo
   }
 }
 
-async function installKind(deps: { readonly hub: KubeClient; readonly clock: Clock }, kind: Kind<never, never>, signal: AbortSignal): Promise<void> {
+async function installKind(deps: { readonly hub: KubeClient; readonly clock: Clock }, kind: Kind<unknown, unknown>, signal: AbortSignal): Promise<void> {
   const wanted = crdOf(kind)
   const hash = createHash('sha256').update(JSON.stringify(wanted)).digest('base64url')
   const name = wanted.metadata.name ?? ''

@@ -1,4 +1,4 @@
-import { createClient, openHttpTransport, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
+import { createClient, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
 import { createMemberConnection, ObjectMirror, statusResponse, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
 import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
 import { clusterKind, localClusterName, platformNamespace, type Cluster } from '../api/index.ts'
@@ -12,7 +12,8 @@ export interface MemberDirectoryDeps {
   readonly log: Logger
   /** The embedded cluster's own API. */
   readonly local: ClusterTarget | undefined
-  readonly openTransport?: ((options: HttpTransportOptions) => HttpTransport) | undefined
+  /** Opens a connection to a member's API. */
+  readonly openTransport: (options: HttpTransportOptions) => HttpTransport
 }
 
 /** How one probe reaches a member: connections of its own, so that it never waits behind users. */
@@ -102,7 +103,7 @@ export class MemberDirectory {
       if (error instanceof Error) return error
       throw error
     }
-    const open = this.#deps.openTransport ?? ((options: HttpTransportOptions) => openHttpTransport(options, { clock: this.#deps.clock }))
+    const { openTransport: open } = this.#deps
     const users = open(access.transport)
     const probes = open({ ...access.transport, connections: 4, streams: 1, maxQueued: 64, headersTimeoutMs: probeTimeoutMs })
     const target: ClusterTarget = { kind: 'member', ...createMemberConnection({ clock: this.#deps.clock, transport: users }, { name }) }

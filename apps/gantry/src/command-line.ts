@@ -1,0 +1,92 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { StatusError } from '@gantry/apimachinery'
+import { accessCommands } from '@gantry/access/cli'
+import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
+import { clusterCommands } from '@gantry/clusters/cli'
+import { systemClock } from '@gantry/runtime'
+import { up, type UpContext } from './commands/up.ts'
+import { defaultDataDir, defaultListen, nodeKinds } from './config.ts'
+
+export interface CommandLineContext extends UpContext {}
+
+/** Everything `gantry` can do. */
+export function gantryCommandLine(context: UpContext): CommandLine {
+  return {
+    program: 'gantry',
+    summary: `Gantry ${context.version}: Kubernetes clusters, one console and one endpoint for all of them`,
+    globalOptions: { data: { type: 'string', value: 'DIR', description: `Data folder (${defaultDataDir(context.env)})` } },
+    commands: [upCommand(context), ...clusterCommands({ clock: systemClock }), ...accessCommands({ clock: systemClock }), versionCommand(context)],
+  }
+}
+
+function upCommand(context: UpContext): Command {
+  return {
+    name: 'up',
+    summary: 'Run the platform in the foreground',
+    options: {
+      listen: { type: 'string', value: 'HOST:PORT', description: `Where to serve (${defaultListen})` },
+      node: { type: 'string', value: 'KIND', description: `What pods run on: ${nodeKinds.join(', ')} (auto)` },
+      'simulated-nodes': { type: 'string', value: 'N', description: 'Simulated nodes beside it (0)' },
+    },
+    examples: ['gantry up', 'gantry up --data /srv/gantry --listen 0.0.0.0:7443'],
+    async run({ options }) {
+      await up(
+        {
+          data: textOption(options, 'data'),
+          listen: textOption(options, 'listen'),
+          node: textOption(options, 'node'),
+          simulatedNodes: textOption(options, 'simulated-nodes'),
+        },
+        context,
+      )
+      return undefined
+    },
+  }
+}
+
+function versionCommand(context: UpContext): Command {
+  return { name: 'version', summary: 'Print the version', run: () => Promise.resolve({ kind: 'text', text: `gantry ${context.version}` }) }
+}
+
+/** What the other commands use of the world: the running platform, by the kubeconfig in the data folder (or `GANTRY_KUBECONFIG`). */
+export function commandContext(options: OptionValues, context: UpContext): CommandContext {
+  return {
+    signal: context.signal,
+    readFile: readUserFile,
+    note: (line) => context.err(`${line}\n`),
+    async connect() {
+      const given = context.env['GANTRY_KUBECONFIG']
+      const file = given !== undefined && given !== '' ? given : join(textOption(options, 'data') ?? defaultDataDir(context.env), 'admin.kubeconfig')
+      return connectPlatform(await readKubeconfig(file), { clock: systemClock })
+    },
+  }
+}
+
+async function readKubeconfig(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    const why =
+      code === 'ENOENT'
+        ? 'it does not exist: start Gantry ("./gantry up"), or name its data folder with --data DIR'
+        : code === 'EACCES'
+          ? 'this user may not read it'
+          : String(cause)
+    throw new StatusError('BadRequest', `cannot read the kubeconfig ${file}: ${why}`, { cause })
+  }
+}
+
+async function readUserFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    throw new StatusError(
+      'BadRequest',
+      `cannot read ${file}: ${code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not read it' : code === 'EISDIR' ? 'it is a folder' : String(cause)}`,
+      { cause },
+    )
+  }
+}

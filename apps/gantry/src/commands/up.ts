@@ -1,0 +1,80 @@
+import { openRotatingFile } from '@gantry/gateway'
+import { createLogger, systemClock, systemIds } from '@gantry/runtime'
+import type { UpOptions } from '../config.ts'
+import { parseUpOptions } from '../config.ts'
+import { openDataDir } from '../data-dir.ts'
+
+export interface UpContext {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly version: string
+  readonly consoleDir: string | undefined
+  readonly signal: AbortSignal
+  /** When the process began, on the clock of `performance.now`. */
+  readonly startedMs: number
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+}
+
+const logFile = { maxBytes: 16 << 20, keep: 5 }
+
+/** `gantry up`: runs the platform until the signal aborts. */
+export async function up(options: UpOptions, context: UpContext): Promise<void> {
+  const config = parseUpOptions(options, context)
+  const data = await openDataDir(config.dataDir)
+  await using logs = await openRotatingFile(
+    {
+      clock: systemClock,
+      onError: (error) => context.err(`the log ${data.log} cannot be written: ${error instanceof Error ? error.message : String(error)}\n`),
+    },
+    { file: data.log, ...logFile },
+  )
+  const log = createLogger({ clock: systemClock, write: (line) => logs.write(line) }, { level: 'info' })
+  log.info('gantry is starting', { version: config.version, dataDir: config.dataDir, node: process.version })
+  try {
+    // Loaded here, so that the other commands do not pay for the whole platform.
+    const { startPlatform } = await import('../platform.ts')
+    const platform = await startPlatform(
+      config,
+      { clock: systemClock, ids: systemIds, log, data, progress: (step) => context.err(`${step}\n`) },
+      { signal: context.signal },
+    )
+    try {
+      const ms = Math.round(performance.now() - context.startedMs)
+      log.info('gantry is ready', { server: platform.server, startMs: ms })
+      context.out(banner(platform, config.version))
+      context.out(`ready in ${ms} ms\n`)
+      const stopped = Promise.withResolvers<void>()
+      if (context.signal.aborted) stopped.resolve()
+      else context.signal.addEventListener('abort', () => stopped.resolve(), { once: true })
+      await Promise.race([stopped.promise, platform.done])
+    } finally {
+      await platform[Symbol.asyncDispose]()
+    }
+    log.info('gantry has stopped')
+  } catch (error) {
+    log.error('gantry ends', { error })
+    throw error
+  }
+}
+
+function banner(
+  platform: {
+    readonly server: string
+    readonly kubeconfig: string
+    readonly firstPassword: string | undefined
+    readonly passwordFile: string
+    readonly node: string
+  },
+  version: string,
+): string {
+  const rows: readonly (readonly [string, string])[] = [
+    ['console', `${platform.server}/console/`],
+    ['user', 'admin'],
+    platform.firstPassword === undefined
+      ? ['password', `as set; the first one is in ${platform.passwordFile} until it is changed`]
+      : ['password', `${platform.firstPassword}   (also in ${platform.passwordFile})`],
+    ['kubeconfig', platform.kubeconfig],
+    ['node', platform.node],
+  ]
+  return `Gantry ${version}\n${rows.map(([name, value]) => `  ${name.padEnd(12)}${value}\n`).join('')}`
+}

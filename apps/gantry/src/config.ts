@@ -1,0 +1,74 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { UsageError } from '@gantry/cli-kit'
+
+/** What the local cluster runs its pods on. `auto`: real containers where the machine can, otherwise simulated ones. */
+export const nodeKinds = ['auto', 'containerd', 'simulated', 'none'] as const
+export type NodeKind = (typeof nodeKinds)[number]
+
+export interface PlatformConfig {
+  /** Everything Gantry keeps stands below it. */
+  readonly dataDir: string
+  readonly host: string
+  readonly port: number
+  readonly node: NodeKind
+  /** Simulated nodes beside the real one. */
+  readonly simulatedNodes: number
+  /** Folder of a finished console build; without it the port serves the API alone. */
+  readonly consoleDir: string | undefined
+  readonly version: string
+}
+
+export const defaultListen = '127.0.0.1:7443'
+// One process is meant for as many (product K6).
+const maxSimulatedNodes = 5_000
+
+/** `${XDG_DATA_HOME:-~/.local/share}/gantry` */
+export function defaultDataDir(env: Readonly<Record<string, string | undefined>>): string {
+  const base = env['XDG_DATA_HOME']
+  return join(base !== undefined && base !== '' ? base : join(homedir(), '.local', 'share'), 'gantry')
+}
+
+export interface UpOptions {
+  readonly data?: string | undefined
+  readonly listen?: string | undefined
+  readonly node?: string | undefined
+  readonly simulatedNodes?: string | undefined
+}
+
+/** The configuration a command line asks for. Throws UsageError that names the option and what it may be. */
+export function parseUpOptions(
+  options: UpOptions,
+  about: { readonly env: Readonly<Record<string, string | undefined>>; readonly consoleDir: string | undefined; readonly version: string },
+): PlatformConfig {
+  return {
+    dataDir: resolve(options.data ?? defaultDataDir(about.env)),
+    ...parseListen(options.listen ?? defaultListen),
+    node: parseNode(options.node ?? 'auto'),
+    simulatedNodes: parseCount(options.simulatedNodes ?? '0'),
+    consoleDir: about.consoleDir,
+    version: about.version,
+  }
+}
+
+/** `HOST:PORT`, `[IPv6]:PORT`, `:PORT` (all addresses) or `PORT` (loopback). */
+export function parseListen(text: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]*):)?(\d{1,5})$/.exec(text)
+  const port = Number(match?.[2])
+  if (match === null || port > 65_535) throw new UsageError(`--listen "${text}" is no HOST:PORT, for example ${defaultListen}`)
+  const [, host] = match
+  if (host === undefined) return { host: '127.0.0.1', port }
+  return { host: host === '' ? '::' : host.replaceAll(/[[\]]/g, ''), port }
+}
+
+function parseNode(text: string): NodeKind {
+  const kind = nodeKinds.find((one) => one === text)
+  if (kind === undefined) throw new UsageError(`--node "${text}" is none of ${nodeKinds.join(', ')}`)
+  return kind
+}
+
+function parseCount(text: string): number {
+  const count = Number(text)
+  if (!/^\d+$/.test(text) || count > maxSimulatedNodes) throw new UsageError(`--simulated-nodes "${text}" is no number from 0 to ${maxSimulatedNodes}`)
+  return count
+}

@@ -1,0 +1,75 @@
+import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { PrivateFiles } from '@gantry/access/server'
+import { StartFailure } from './start-failure.ts'
+
+/** Where things stand in the data folder. */
+export interface DataDir {
+  readonly path: string
+  readonly database: string
+  readonly tls: string
+  readonly log: string
+  readonly auditLog: string
+  readonly node: string
+  readonly files: PrivateFiles
+}
+
+/** Makes the data folder, for its owner only. Throws StartFailure that says what is wrong with it. */
+export async function openDataDir(path: string): Promise<DataDir> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    await chmod(path, 0o700)
+    await writeWhole(join(path, '.writable'), '')
+    await rm(join(path, '.writable'))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const why =
+      code === 'EACCES' || code === 'EPERM'
+        ? 'it may not be written by this user'
+        : code === 'ENOTDIR' || code === 'EEXIST'
+          ? 'there is a file in the way'
+          : code === 'ENOSPC'
+            ? 'the disk is full'
+            : code === 'EROFS'
+              ? 'the file system is read-only'
+              : error instanceof Error
+                ? error.message
+                : String(error)
+    throw new StartFailure(`the data folder ${path} cannot be used: ${why}; choose another one with --data DIR`)
+  }
+  return {
+    path,
+    database: join(path, 'gantry.db'),
+    tls: join(path, 'tls'),
+    log: join(path, 'log', 'gantry.log'),
+    auditLog: join(path, 'log', 'audit.log'),
+    node: join(path, 'node'),
+    files: {
+      pathOf: (name) => join(path, name),
+      async read(name) {
+        try {
+          return await readFile(join(path, name), 'utf8')
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+          throw error
+        }
+      },
+      write: (name, text) => writeWhole(join(path, name), text),
+      remove: (name) => rm(join(path, name), { force: true }),
+    },
+  }
+}
+
+/** A crash leaves the old file or the new one; nobody but the owner ever reads either. */
+async function writeWhole(file: string, text: string): Promise<void> {
+  const fresh = `${file}.new`
+  const handle = await open(fresh, 'w', 0o600)
+  try {
+    await handle.chmod(0o600)
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(fresh, file)
+}

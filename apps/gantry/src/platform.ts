@@ -1,0 +1,235 @@
+import { networkInterfaces, hostname } from 'node:os'
+import { accessKinds } from '@gantry/access/api'
+import {
+  adminName,
+  authorize,
+  authRoutes,
+  createAuthenticators,
+  ensureAdmin,
+  ensureViewerRole,
+  Identities,
+  initialPasswordFile,
+  LoginThrottle,
+  openAdminKubeconfig,
+  PasswordHasher,
+  platformRoutes,
+} from '@gantry/access/server'
+import { openHttpTransport } from '@gantry/client'
+import { clusterKind, localClusterName } from '@gantry/clusters/api'
+import { createClusterProber } from '@gantry/clusters/controller'
+import { clusterRoutes, differs, ensureLocalCluster, installKinds, MemberDirectory, probeCluster, removeCredentials } from '@gantry/clusters/server'
+import {
+  clusterRoute,
+  createPipeline,
+  healthRoutes,
+  hubRoutes,
+  openEdge,
+  openRotatingFile,
+  openServingCertificate,
+  Revocations,
+  statusResponse,
+  type ClusterTarget,
+  type Edge,
+  type Route,
+} from '@gantry/gateway'
+import { startLocalCluster } from '@gantry/kube-cluster'
+import { readWholeBody, Supervisor } from '@gantry/runtime'
+import type { Clock, Handler, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
+import { openSqliteStore } from '@gantry/storage'
+import type { PlatformConfig } from './config.ts'
+import { consoleRoutes } from './console-routes.ts'
+import type { DataDir } from './data-dir.ts'
+import { chooseNode } from './node-choice.ts'
+import { keepSigningKey } from './signing-key.ts'
+import { listenFailure } from './start-failure.ts'
+
+export interface PlatformPorts {
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly data: DataDir
+  /** Told what is being done, while it takes time. */
+  readonly progress: (step: string) => void
+}
+
+export interface Platform extends AsyncDisposable {
+  /** https://host:port */
+  readonly server: string
+  readonly kubeconfig: string
+  /** Only on the very first start. */
+  readonly firstPassword: string | undefined
+  readonly passwordFile: string
+  readonly node: string
+  /** Rejects when a part ended with an error; the rest has then been stopped. */
+  readonly done: Promise<void>
+}
+
+const stopWithinMs = 5_000
+const auditFile = { maxBytes: 64 << 20, keep: 5 }
+const renewEveryMs = 24 * 60 * 60_000
+
+/** Starts everything, in order; resolves when gateway, console, hub API and local node answer. A failed start takes down what had started. */
+export async function startPlatform(config: PlatformConfig, ports: PlatformPorts, { signal }: { readonly signal: AbortSignal }): Promise<Platform> {
+  const { clock, ids, log, data } = ports
+  const parts = new Supervisor({ clock, log }, { stopWithinMs })
+  // Handlers arrive one after the other; the port is taken first, so that a taken one is told at once.
+  const serving: { handle: Handler; upgrade: UpgradeHandler } = { handle: notYet, upgrade: async (_request, socket) => void socket.destroy() }
+  const certificateDeps = { clock, log }
+  const certificateOptions = { dir: data.tls, hosts: hostsOf(config) }
+  let edge: Edge | undefined
+  try {
+    const [certificate, store, audit, node] = await Promise.all([
+      openServingCertificate(certificateDeps, certificateOptions),
+      openSqliteStore({ file: data.database, clock, log }),
+      openRotatingFile({ clock, onError: (error) => log.error('the audit log cannot be written', { error }) }, { file: data.auditLog, ...auditFile }),
+      chooseNode(config, ports),
+    ])
+    parts.use('audit', audit)
+    parts.use('store', store)
+    edge = await openEdge(
+      { clock, log, handle: (request) => serving.handle(request), upgrade: (request, socket, head) => serving.upgrade(request, socket, head) },
+      { host: config.host, port: config.port, tls: certificate, clientCa: undefined },
+    ).catch((error: unknown) => {
+      throw listenFailure(error, config)
+    })
+    const server = `https://${publicHost(config.host)}:${edge.port}`
+
+    const local = parts.use(
+      'local cluster',
+      await startLocalCluster({ store, clock, ids, log }, { signingKey: await keepSigningKey(data.files), ...node.localOptions }),
+    )
+    const hub = local.client
+    await installKinds({ hub, clock }, [clusterKind, ...accessKinds], { signal })
+
+    const revocations = new Revocations()
+    const identities = new Identities({ hub, clock, ids, log, revocations, hasher: new PasswordHasher() })
+    const localTarget: ClusterTarget = { kind: 'hub', handle: local.handle, upgrade: local.upgrade }
+    const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })
+    const members = new MemberDirectory({ hub, clock, ids, log, local: localTarget, openTransport })
+    await Promise.all([ensureLocalCluster(hub, { signal }), ensureViewerRole(hub)])
+    await parts.start({ name: 'identities', start: (options) => identities.start(options) })
+    await parts.start({ name: 'members', start: (options) => members.start(options) })
+
+    const firstPassword = await ensureAdmin({ identities, ids, files: data.files, log })
+    const clusterNames = (): readonly string[] => [
+      localClusterName,
+      ...[...members.clusters.values()]
+        .map(({ metadata }) => metadata.name ?? '')
+        .filter((name) => name !== localClusterName)
+        .sort(),
+    ]
+    const kubeconfig = await openAdminKubeconfig({
+      identities,
+      files: data.files,
+      clock,
+      log,
+      server: () => server,
+      ca: () => certificate.ca,
+      clusters: clusterNames,
+    })
+    members.clusters.onChange(({ before, after }) => {
+      if (before === undefined || after === undefined) kubeconfig.changed()
+    })
+
+    // prettier-ignore
+    const routes: readonly Route[] = [
+      ...healthRoutes([{ name: 'hub', check: (checkSignal) => answers(local.handle, checkSignal) }]),
+      ...await consoleRoutes(config.consoleDir, localTarget),
+      ...authRoutes({ identities, throttle: new LoginThrottle(clock), log }),
+      ...platformRoutes({ identities, ids, version: config.version, server: () => server, ca: () => certificate.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
+      ...clusterRoutes({ hub, clock, log, openTransport, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret) }),
+      clusterRoute(members),
+      ...hubRoutes(localTarget),
+    ]
+    const pipeline = createPipeline(
+      {
+        clock,
+        ids,
+        log,
+        audit: { write: (event) => audit.write(`${JSON.stringify(event)}\n`) },
+        authenticators: createAuthenticators(identities),
+        authorize,
+        revocations,
+      },
+      { routes },
+    )
+    Object.assign(serving, pipeline)
+
+    const probeDeps = { directory: members, clock, local: { client: hub, runtime: node.runtime, simulatedNodes: node.simulatedSelector } }
+    await parts.start(
+      createClusterProber({
+        hub,
+        clock,
+        ids,
+        log,
+        differs,
+        clusters: members.clusters,
+        probe: (cluster, options) => probeCluster(probeDeps, cluster, options),
+        forget: (cluster, options) => removeCredentials(hub, cluster, options),
+      }),
+    )
+    parts.use('certificate renewal', renewCertificate(edge))
+    parts.use('gateway', edge) // last in, first out: what still answers is not taken down under it
+    return {
+      server,
+      kubeconfig: kubeconfig.path,
+      firstPassword,
+      passwordFile: data.files.pathOf(initialPasswordFile),
+      node: node.description,
+      done: parts.done,
+      async [Symbol.asyncDispose]() {
+        kubeconfig[Symbol.dispose]()
+        await parts.stop()
+      },
+    }
+  } catch (error) {
+    await edge?.[Symbol.asyncDispose]()
+    await parts.stop()
+    throw error
+  }
+
+  async function forgetFirstPassword(user: string): Promise<void> {
+    if (user === adminName) await data.files.remove(initialPasswordFile)
+  }
+
+  function renewCertificate(open: Edge): AsyncDisposable {
+    let cancel = (): void => {}
+    const later = (): void => {
+      cancel = clock.schedule(() => {
+        openServingCertificate(certificateDeps, certificateOptions)
+          .then((fresh) => open.setTls(fresh))
+          .catch((error: unknown) => log.error('the serving certificate could not be renewed', { error }))
+          .finally(later)
+      }, renewEveryMs)
+    }
+    later()
+    return { [Symbol.asyncDispose]: () => Promise.resolve(cancel()) }
+  }
+}
+
+const notYet: Handler = () => Promise.resolve(statusResponse('ServiceUnavailable', 'Gantry is starting', { retryAfterSeconds: 1 }))
+
+async function answers(handle: Handler, signal: AbortSignal): Promise<void> {
+  const response = await handle({ method: 'GET', path: '/version', query: '', headers: {}, signal })
+  await readWholeBody(response)
+  if (response.status !== 200) throw new Error(`the hub answers /version with HTTP ${response.status}`)
+}
+
+const anyAddress = new Set(['0.0.0.0', '::', ''])
+
+/** What clients on this machine call a listen address. */
+function publicHost(host: string): string {
+  if (anyAddress.has(host)) return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+/** Every name and address clients may use: the certificate has to hold them all. */
+function hostsOf(config: PlatformConfig): readonly string[] {
+  const own = anyAddress.has(config.host)
+    ? Object.values(networkInterfaces()).flatMap((addresses) =>
+        (addresses ?? []).filter(({ scopeid }) => scopeid === undefined || scopeid === 0).map(({ address }) => address),
+      )
+    : [config.host]
+  const name = hostname()
+  return [...new Set(['localhost', '127.0.0.1', '::1', ...(/^[A-Za-z0-9.-]+$/.test(name) ? [name] : []), ...own])]
+}
