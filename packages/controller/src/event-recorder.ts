@@ -86,6 +86,7 @@ export function createEventRecorder(deps: EventRecorderDeps, options: EventRecor
   const sent = new Map<string, CoreEvent>()
   const budgets = new Map<string, { tokens: number; atMs: number }>()
   let dropped = 0
+  let serial = Math.floor(deps.ids.random() * 1_000_000)
   let sending: Promise<void> | undefined
   let stopping: AbortSignal | undefined
 
@@ -123,9 +124,9 @@ export function createEventRecorder(deps: EventRecorderDeps, options: EventRecor
     const event: CoreEvent = {
       apiVersion: 'v1',
       kind: 'Event',
-      // Unique as upstream's: the time in nanoseconds, in hex.
+      // As upstream's: the time in nanoseconds, in hex. Below a millisecond it is a serial number, so that one recorder never repeats a name.
       metadata: {
-        name: `${subject.name}.${(BigInt(one.at.getTime()) * 1_000_000n + BigInt(Math.floor(deps.ids.random() * 1_000_000))).toString(16)}`,
+        name: `${subject.name}.${(BigInt(one.at.getTime()) * 1_000_000n + BigInt(serial++ % 1_000_000)).toString(16)}`,
         namespace,
       },
       involvedObject: subject,
