@@ -1,5 +1,4 @@
-import { Duplex } from 'node:stream'
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { join } from '../upgrade/join.ts'
 import { ChannelSocket } from '../websocket/channel-socket.ts'
@@ -27,11 +26,7 @@ export async function serveChannelForward(
 
   await Promise.all(
     options.ports.map(async (port, index) => {
-      const data = Duplex.from({ readable: channelSocket.reader(index * 2), writable: channelSocket.writer(index * 2) } satisfies {
-        readable: Readable
-        writable: Writable
-      })
-      data.on('error', () => {}) // told by the connection's end
+      const data = channelSocket.duplex(index * 2)
       const number = Buffer.alloc(2)
       number.writeUInt16LE(port)
       channelSocket.send(index * 2, number, () => {})
@@ -56,6 +51,8 @@ async function forward(
     const local = socket
     signal.addEventListener('abort', () => local.destroy(), { once: true })
     if (signal.aborted) local.destroy()
+    // The pod's end is all the end there is: neither side can say that it has finished with one of many connections.
+    data.once('finish', () => local.destroy())
     return (await join(local, data))?.message
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

@@ -6,6 +6,7 @@ import type { SpdyStream } from '../spdy/spdy-stream.ts'
 import { dialSpdy } from '../upgrade/dial-spdy.ts'
 import type { SpdyDialed } from '../upgrade/dial-spdy.ts'
 import { decodeStatus } from './command-status.ts'
+import type { StatusForm } from './command-status.ts'
 import { encodeSize } from './terminal-sizes.ts'
 
 const protocols = ['v4.channel.k8s.io', 'v3.channel.k8s.io', 'v2.channel.k8s.io', 'channel.k8s.io']
@@ -61,7 +62,7 @@ async function openStreams({ connection, protocol }: SpdyDialed, options: Remote
   error.end()
   for (const output of [stdout, stderr]) output?.end()
   for (const input of [stdin, resize]) input?.resume()
-  const status = statusOf(error, { form: hasStatusObject ? 'json' : 'text', connection })
+  const status = statusOf(error, hasStatusObject ? 'json' : 'text')
   // It is awaited by whoever wants it; the connection ends either way.
   status.catch(() => {})
   void Promise.allSettled([status, ...[stdout, stderr].map(ended)]).then(() => connection.close())
@@ -76,23 +77,21 @@ async function openStreams({ connection, protocol }: SpdyDialed, options: Remote
   }
 }
 
-async function statusOf(
-  error: SpdyStream,
-  { form, connection }: { readonly form: 'json' | 'text'; readonly connection: SpdyDialed['connection'] },
-): Promise<CommandStatus> {
+async function statusOf(error: SpdyStream, form: StatusForm): Promise<CommandStatus> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of error) {
-    if (!Buffer.isBuffer(chunk)) continue
-    size += chunk.length
-    if (size > statusLimitBytes) throw new Error(`the server's status is longer than ${statusLimitBytes} bytes`)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of error) {
+      if (!Buffer.isBuffer(chunk)) continue
+      size += chunk.length
+      if (size > statusLimitBytes) throw new Error(`its status is longer than ${statusLimitBytes} bytes`)
+      chunks.push(chunk)
+    }
+  } catch (cause) {
+    throw new Error(`the connection broke before the command ended: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
-  // Servers end the error stream without a word both after success (before v4) and when they die; only a status object is beyond doubt.
-  if (form === 'json' && size === 0) {
-    const cause = await Promise.race([connection.closed, Promise.resolve(undefined)])
-    throw new Error('the connection ended before the command did', { cause })
-  }
+  // An error stream that ends without a word means success before v4; since then there is always a status.
+  if (form === 'json' && size === 0) throw new Error('the connection ended before the command did')
   return decodeStatus(Buffer.concat(chunks), form)
 }
 

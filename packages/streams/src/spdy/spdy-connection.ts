@@ -115,7 +115,10 @@ export class SpdyConnection implements StreamHost {
     if (this.#isOver || this.#isClosing) return
     this.#isClosing = true
     this.#transport.end(encodeGoAway(this.#lastPeerId, goAwayStatus.ok))
-    this.#cancelClose = this.#clock.schedule(() => this.#end(undefined), closeWithinMs)
+    this.#cancelClose = this.#clock.schedule(() => {
+      this.#transport.destroy()
+      this.#end(undefined)
+    }, closeWithinMs)
     for (const stream of this.#streams.values()) stream.lose(undefined)
     // A transport that is not read never sees the peer's end.
     this.#transport.resume()

@@ -9,6 +9,8 @@ export interface TestServer extends AsyncDisposable {
   readonly port: number
   /** Rejections of the upgrade handler, in order. */
   readonly failures: unknown[]
+  /** Breaks every connection that is open. */
+  cut(): void
 }
 
 export interface TestServerOptions {
@@ -36,6 +38,9 @@ export async function openTestServer({ upgrade, onRequest, tls }: TestServerOpti
   return {
     port,
     failures,
+    cut() {
+      for (const socket of sockets) socket.destroy()
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))

@@ -6,7 +6,7 @@ import type { CommandStatus, RemoteCommandStreams } from '../contract.ts'
  * one is 1 wide, `hang` waits for the client to go, `both` writes to both outputs.
  */
 export async function runTestCommand(command: readonly string[], streams: RemoteCommandStreams): Promise<CommandStatus> {
-  const [name, argument] = command
+  const [name = '', argument] = command
   switch (name) {
     case 'cat':
       if (streams.stdin !== undefined && streams.stdout !== undefined) await pipeline(streams.stdin, streams.stdout)

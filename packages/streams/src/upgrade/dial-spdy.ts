@@ -42,9 +42,15 @@ export async function dialSpdy(
       answered.reject(new Error(`${target.origin} switched to "${upgrade}" instead of SPDY/3.1`))
     }
   })
-  request.on('response', (response) => void refusalOf(response, target).then(answered.reject, answered.reject))
+  let isRefused = false
+  request.on('response', (response) => {
+    isRefused = true
+    void refusalOf(response, target).then(answered.reject, answered.reject)
+  })
   request.on('error', (error) => answered.reject(new Error(`${target.origin} cannot be reached: ${error.message}`, { cause: error })))
-  request.on('close', () => answered.reject(new Error(`${target.origin} closed the connection before it answered`)))
+  request.on('close', () => {
+    if (!isRefused) answered.reject(new Error(`${target.origin} closed the connection before it answered`))
+  })
   const onAbort = (): void => answered.reject(signal.reason)
   signal.addEventListener('abort', onAbort)
   const cancel = deps.clock.schedule(() => answered.reject(new Error(`${target.origin} did not answer within ${answerWithinMs / 1000} s`)), answerWithinMs)

@@ -1,4 +1,4 @@
-import { Readable, Writable } from 'node:stream'
+import { Duplex, Readable, Writable } from 'node:stream'
 import type { Clock } from '@gantry/runtime'
 import type { RawData, WebSocket } from 'ws'
 import { pingEveryMs } from '../upgrade/keep-alive.ts'
@@ -25,8 +25,8 @@ export class ChannelSocket {
   readonly #webSocket: WebSocket
   readonly #clock: Clock
   readonly #protocol: ChannelProtocol
-  readonly #readers = new Map<number, Readable>()
-  readonly #full = new Set<Readable>()
+  readonly #readers = new Map<number, Readable | Duplex>()
+  readonly #full = new Set<Readable | Duplex>()
   readonly #closed = Promise.withResolvers<void>()
   #cancelPing: () => void = () => {}
 
@@ -67,6 +67,23 @@ export class ChannelSocket {
     // The connection's end is told by `closed`; a writer nobody listens to must not end the process.
     writer.on('error', () => {})
     return writer
+  }
+
+  /** A channel that is used in both directions. */
+  duplex(channel: number): Duplex {
+    const duplex: Duplex = new Duplex({
+      readableHighWaterMark: readableHighWaterBytes,
+      writableHighWaterMark: 64 << 10,
+      read: () => this.#wanted(duplex),
+      write: (chunk: Buffer, _encoding, callback) => this.send(channel, chunk, callback),
+      destroy: (error, callback) => {
+        this.#wanted(duplex)
+        callback(error)
+      },
+    })
+    duplex.on('error', () => {})
+    this.#readers.set(channel, duplex)
+    return duplex
   }
 
   /** Sends bytes, at least one message; `sent` is called when they have left. */
@@ -129,7 +146,7 @@ export class ChannelSocket {
     if (reader !== undefined && !reader.destroyed) reader.push(null)
   }
 
-  #wanted(reader: Readable): void {
+  #wanted(reader: Readable | Duplex): void {
     if (this.#full.delete(reader) && this.#full.size === 0) this.#webSocket.resume()
   }
 
