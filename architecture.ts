@@ -136,4 +136,4 @@ export const kindNames: KindNames = {
 }
 
 /** A checker that has read nothing finds nothing wrong. */
-export const fewestFiles = 250
+export const fewestFiles: number = 250
