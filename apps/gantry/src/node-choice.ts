@@ -44,11 +44,11 @@ export async function chooseNode(config: PlatformConfig, deps: NodeChoiceDeps): 
     description: 'containerd',
     runtime: () => ({ isReal: true, reason: 'Containerd', message: 'pods are real containers' }),
     localOptions: {
-      services({ client, addNode }) {
+      services(cluster) {
         const { clock, ids, log } = deps
         const name = nodeName()
-        const agent = createNodeAgent({ client, clock, ids, log, dialer: spdyDialer }, { nodeName: name, dataDir: deps.data.node, podCidr })
-        addNode(name, agent)
+        const agent = createNodeAgent({ client: cluster.client, clock, ids, log, dialer: spdyDialer }, { nodeName: name, dataDir: deps.data.node, podCidr })
+        cluster.addNode(name, agent)
         return [agent]
       },
     },

@@ -18,7 +18,8 @@ export function crossOriginProblem(request: HttpRequest, isUpgrade: boolean): st
 export function originProblem(request: HttpRequest, options: { readonly required: boolean }): string | undefined {
   const origin = header(request.headers, 'origin')
   const site = header(request.headers, 'sec-fetch-site')
-  if (site !== undefined && site !== 'same-origin') return `it comes from another site (Sec-Fetch-Site: ${site})`
+  if (site === 'same-origin') return undefined // no page can write this header: the browser vouches for it, whatever a proxy has made of the host
+  if (site !== undefined) return `it comes from another site (Sec-Fetch-Site: ${site})`
   if (origin !== undefined && origin !== `https://${header(request.headers, 'host')}`) return 'it comes from another origin'
   if (options.required && origin === undefined && site === undefined) return 'it does not say which origin it comes from'
   return undefined

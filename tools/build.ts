@@ -1,0 +1,154 @@
+// node tools/run.js tools/build.ts [--if-stale] [--without-console]: the release bundle (dist/gantry.js and its parts) and the console (dist/console).
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { rolldown, type Plugin } from 'rolldown'
+
+const root = join(import.meta.dirname, '..')
+const dist = join(root, 'dist')
+const stampFile = 'build.json'
+
+interface Stamp {
+  readonly server: string
+  readonly console: string
+}
+
+const options = new Set(process.argv.slice(2))
+const known = ['--if-stale', '--without-console']
+for (const option of options) if (!known.includes(option)) throw new Error(`unknown option ${option}: known are ${known.join(', ')}`)
+
+const started = performance.now()
+const wanted: Stamp = {
+  server: await hashOf(
+    ['packages', 'kubernetes', 'features', 'apps/gantry', 'package-lock.json', 'tools/build.ts'],
+    (path) => !/(^|\/)console(-kit)?\//.test(path),
+  ),
+  console: await hashOf(['packages', 'features', 'apps/console', 'package-lock.json', 'tools/build.ts'], (path) =>
+    /console|\/api\/|apimachinery|client/.test(path),
+  ),
+}
+const present = await readStamp()
+const isStale = {
+  server: !options.has('--if-stale') || present?.server !== wanted.server,
+  console: !options.has('--if-stale') || present?.console !== wanted.console,
+}
+
+await mkdir(dist, { recursive: true })
+if (isStale.server) await buildServer()
+// The launcher compares times: the same sources checked out again are still the ones this was built from.
+else await utimes(join(dist, 'gantry.js'), new Date(), new Date())
+if (isStale.console && !options.has('--without-console')) await buildConsole()
+await writeFile(
+  join(dist, stampFile),
+  `${JSON.stringify({ server: wanted.server, console: options.has('--without-console') ? (present?.console ?? '') : wanted.console } satisfies Stamp)}\n`,
+)
+const parts = Object.entries(isStale).flatMap(([name, stale]) => (stale ? [name] : []))
+if (parts.length > 0) process.stderr.write(`built ${parts.join(' and ')} in ${Math.round(performance.now() - started)} ms\n`)
+
+async function buildServer(): Promise<void> {
+  const fresh = join(dist, '.server')
+  await rm(fresh, { recursive: true, force: true })
+  const bundle = await rolldown({
+    input: { gantry: join(root, 'apps/gantry/src/main.ts') },
+    platform: 'node',
+    // Files of packages that are read at run time and native parts stay where npm has put them.
+    external: [/^node:/],
+    plugins: [filesBesideSources()],
+    onLog(level, log, handler) {
+      if (log.code !== 'EVAL') handler(level, log) // protobufjs looks for `require` with eval; it does well without
+    },
+  })
+  await bundle.write({
+    dir: fresh,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name]-[hash].js',
+    assetFileNames: 'assets/[name][extname]',
+    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+    sourcemap: 'hidden',
+  })
+  await bundle.close()
+  // The entry last: a build that is interrupted leaves the old bundle or none that looks finished.
+  await rm(join(dist, 'gantry.js'), { force: true })
+  const names = await readdir(fresh)
+  for (const name of await readdir(dist)) if (/\.js(\.map)?$/.test(name) || name === 'assets') await rm(join(dist, name), { recursive: true })
+  for (const name of names.toSorted((a, b) => Number(a === 'gantry.js') - Number(b === 'gantry.js'))) await rename(join(fresh, name), join(dist, name))
+  await rm(fresh, { recursive: true })
+}
+
+/** `new URL('./x', import.meta.url)` names a file beside a source: a thread's program becomes a bundle of its own, anything else is copied along. */
+function filesBesideSources(): Plugin {
+  const reference = /new URL\(\s*'(\.[^']+)',\s*import\.meta\.url\s*\)/g
+  return {
+    name: 'files-beside-sources',
+    async transform(code, id) {
+      if (!id.endsWith('.ts') || !code.includes('import.meta.url')) return undefined
+      const emitted = new Map<string, string>()
+      for (const [, path = ''] of code.matchAll(reference)) {
+        const file = resolve(dirname(id), path)
+        const name = basename(file)
+        if (path.endsWith('.ts')) {
+          const fileName = name.replace(/\.ts$/, '.js')
+          this.emitFile({ type: 'chunk', id: file, name: fileName.replace(/\.js$/, ''), fileName })
+          emitted.set(path, `./${fileName}`)
+        } else {
+          this.emitFile({ type: 'asset', name, fileName: `assets/${name}`, source: await readFile(file) })
+          emitted.set(path, `./assets/${name}`)
+        }
+      }
+      return emitted.size === 0 ? undefined : code.replaceAll(reference, (whole, path: string) => whole.replace(path, emitted.get(path) ?? path))
+    },
+  }
+}
+
+async function buildConsole(): Promise<void> {
+  if (!existsSync(join(root, 'apps/console/vite.config.ts'))) return
+  const built = join(root, 'apps/console/dist')
+  const result = spawnSync(process.execPath, [join(root, 'node_modules/vite/bin/vite.js'), 'build', '--logLevel', 'warn'], {
+    cwd: join(root, 'apps/console'),
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  if (result.status !== 0) throw new Error(`the console could not be built: vite ended with ${result.status ?? result.signal}`)
+  await rm(join(dist, 'console'), { recursive: true, force: true })
+  await cp(built, join(dist, 'console'), { recursive: true })
+}
+
+async function readStamp(): Promise<Stamp | undefined> {
+  if (!existsSync(join(dist, 'gantry.js'))) return undefined
+  try {
+    return JSON.parse(await readFile(join(dist, stampFile), 'utf8')) as Stamp
+  } catch {
+    return undefined // no build yet, or an interrupted one: build
+  }
+}
+
+async function hashOf(paths: readonly string[], isWanted: (path: string) => boolean): Promise<string> {
+  const hash = createHash('sha256')
+  for (const path of paths) {
+    for (const file of await filesBelow(path)) {
+      if (isWanted(file)) hash.update(`${file}\0`).update(await readFile(join(root, file)))
+    }
+  }
+  return hash.digest('base64url')
+}
+
+async function filesBelow(path: string): Promise<string[]> {
+  if (!existsSync(join(root, path))) return []
+  let entries
+  try {
+    entries = await readdir(join(root, path), { withFileTypes: true })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return [path]
+    throw error
+  }
+  const files: string[] = []
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.name === 'node_modules' || entry.name === 'dist' || /\.test\.tsx?$/.test(entry.name)) continue
+    const child = `${path}/${entry.name}`
+    if (entry.isDirectory()) files.push(...(await filesBelow(child)))
+    else files.push(child)
+  }
+  return files
+}
