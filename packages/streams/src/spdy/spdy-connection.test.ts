@@ -108,6 +108,17 @@ describe('SPDY connection', () => {
     assert.equal(received.length, 16 << 20)
   })
 
+  test('goes on reading while it has much to write itself: an echo of both sides does not lock', async () => {
+    const { client, accepted } = connect()
+    const stream = await client.open({})
+    const payload = Buffer.alloc(20 << 20, 'echo ')
+    accepted[0]!.pipe(accepted[0]!)
+
+    stream.end(payload)
+
+    assert.ok((await buffer(stream)).equals(payload))
+  })
+
   test('ends the readable side on a reset, after what came before it', async () => {
     const { client, accepted } = connect()
     const stream = await client.open({})

@@ -25,7 +25,7 @@ const closeWithinMs = 5_000
 // Larger writes are cut, so that streams take turns.
 const dataFrameBytes = 32 << 10
 /** Answers to pings and refusals may pile up to this; then nothing more is read until the peer has taken them. */
-const unsentLimitBytes = 1 << 20
+const unsentAnswersLimitBytes = 1 << 20
 
 interface Opening {
   readonly resolve: (stream: SpdyStream) => void
@@ -54,6 +54,7 @@ export class SpdyConnection implements StreamHost {
   #nextId: number
   #nextPingId: number
   #lastPeerId = 0
+  #unsentAnswerBytes = 0
   #isHandling = false
   /** The peer has closed its side; frames may still wait to be handled. */
   #isInputOver = false
@@ -134,10 +135,17 @@ export class SpdyConnection implements StreamHost {
       return
     }
     if (this.#transport.writableNeedDrain) {
-      this.#waitingWrites.push({ send: () => this.#sendNow(streamId, bytes, { isFin, sent }), fail: sent })
+      this.#waitingWrites.push({ send: () => this.sendData(streamId, bytes, { isFin, sent }), fail: sent })
       return
     }
-    this.#sendNow(streamId, bytes, { isFin, sent })
+    const piece = bytes.subarray(0, dataFrameBytes)
+    const isLast = piece.length === bytes.length
+    this.#transport.cork()
+    this.#transport.write(encodeDataHead(streamId, piece.length, isFin && isLast))
+    if (piece.length > 0) this.#transport.write(piece)
+    this.#transport.uncork()
+    if (isLast) sent()
+    else this.sendData(streamId, bytes.subarray(dataFrameBytes), { isFin, sent })
   }
 
   wanted(stream: SpdyStream): void {
@@ -152,18 +160,13 @@ export class SpdyConnection implements StreamHost {
     this.wanted(stream)
   }
 
-  #sendNow(streamId: number, bytes: Buffer, { isFin, sent }: Parameters<StreamHost['sendData']>[2]): void {
-    const transport = this.#transport
-    transport.cork()
-    for (let offset = 0; ; offset += dataFrameBytes) {
-      const piece = bytes.subarray(offset, offset + dataFrameBytes)
-      const isLast = offset + dataFrameBytes >= bytes.length
-      transport.write(encodeDataHead(streamId, piece.length, isFin && isLast))
-      if (piece.length > 0) transport.write(piece)
-      if (isLast) break
-    }
-    transport.uncork()
-    sent()
+  /** Sends an answer to what the peer sent; the peer decides how many, so they are counted. */
+  #answer(frame: Buffer): void {
+    this.#unsentAnswerBytes += frame.length
+    this.#transport.write(frame, () => {
+      this.#unsentAnswerBytes -= frame.length
+      if (this.#unsentAnswerBytes === 0) void this.#handle()
+    })
   }
 
   #onDrain(): void {
@@ -172,10 +175,9 @@ export class SpdyConnection implements StreamHost {
       if (write === undefined) break
       write.send()
     }
-    void this.#handle()
   }
 
-  /** Handles frames until none is whole, a reader lags or too much is unsent. Header blocks are unpacked on the way, so it must not run twice. */
+  /** Handles frames until none is whole, a reader lags or too many answers are unsent. Header blocks are unpacked on the way, so it must not run twice. */
   async #handle(): Promise<void> {
     if (this.#isHandling) return
     this.#isHandling = true
@@ -202,7 +204,7 @@ export class SpdyConnection implements StreamHost {
   }
 
   #mustWait(): boolean {
-    return this.#full.size > 0 || this.#transport.writableLength > unsentLimitBytes
+    return this.#full.size > 0 || this.#unsentAnswerBytes > unsentAnswersLimitBytes
   }
 
   async #onHeaderFrame(frame: Extract<Frame, { headerBlock: Buffer }>): Promise<void> {
@@ -217,19 +219,19 @@ export class SpdyConnection implements StreamHost {
   #onSynStream(streamId: number, headers: SpdyHeaders): void {
     const isPeers = streamId % 2 !== this.#nextId % 2
     if (!isPeers || streamId <= this.#lastPeerId) {
-      this.#transport.write(encodeReset(streamId, resetStatus.protocolError))
+      this.#answer(encodeReset(streamId, resetStatus.protocolError))
       return
     }
     this.#lastPeerId = streamId
     const isTooMany = this.#streams.size >= (this.#options.streamLimit ?? defaultStreamLimit)
     const accept = isTooMany || this.#hasPeerGoneAway ? undefined : this.#options.onStream?.(headers, streamId)
     if (accept === undefined) {
-      this.#transport.write(encodeReset(streamId, resetStatus.refusedStream))
+      this.#answer(encodeReset(streamId, resetStatus.refusedStream))
       return
     }
     const stream = new SpdyStream(this, streamId, headers)
     this.#streams.set(streamId, stream)
-    this.#transport.write(encodeSynReply(streamId, this.#packer.pack({})))
+    this.#answer(encodeSynReply(streamId, this.#packer.pack({})))
     accept(stream)
   }
 
@@ -250,7 +252,7 @@ export class SpdyConnection implements StreamHost {
         return
       }
       case 'ping':
-        if (frame.id % 2 !== this.#nextPingId % 2) this.#transport.write(encodePing(frame.id))
+        if (frame.id % 2 !== this.#nextPingId % 2) this.#answer(encodePing(frame.id))
         return
       case 'goAway':
         this.#hasPeerGoneAway = true
