@@ -1,1 +1,2 @@
-export {}
+export { createScheduler, schedulerName } from './scheduler.ts'
+export type { SchedulerDeps } from './scheduler.ts'
