@@ -1,10 +1,14 @@
 import { canonicalBase64 } from './base64.ts'
 import { goQuote } from './go-quote.ts'
 import { canonicalDuration, canonicalMicroTime, canonicalTime } from './go-time.ts'
+import { isJsonObject, setOwn } from './json-value.ts'
+import type { JsonObject } from './json-value.ts'
 import { formatStrictPath, maxStrictErrors } from './parse-json.ts'
 import { canonicalQuantity } from './quantity.ts'
 import type { Definitions, Field, ListSchema, MapSchema, ObjectSchema, Scalar, Schema } from './schema.ts'
 import { StatusError } from './status.ts'
+import { decodeStructural } from './structural-decode.ts'
+import { objectMetaDefinition } from './structural-schema.ts'
 
 export interface Decoded {
   /** A new object in the schema's field order, without what a Go struct would not write. Subtrees of free JSON are the input's own. */
@@ -17,6 +21,7 @@ export interface Decoder {
   /**
    * Decodes as a Go struct would be decoded and encoded again: unknown fields go, nulls and empty `omitEmpty` values go, fields without
    * `omitEmpty` appear with their zero value, times, quantities and base64 become canonical. Throws a BadRequest with Go's words.
+   * A custom resource (`schema.structural`) is pruned instead, its metadata alone is typed, and its keys are sorted.
    */
   decode(schema: ObjectSchema, value: unknown, options?: DecodeOptions): Decoded
 }
@@ -100,12 +105,38 @@ class StructDecoder implements Decoder {
     const context = new Context()
     try {
       if (value === null) throw new TypeMismatch(value, goTypeOf(schema))
-      const object = this.#planOf(schema).decode(value, context) as Record<string, unknown>
+      const object = schema.structural === true ? this.#decodeStructural(schema, value, context) : (this.#planOf(schema).decode(value, context) as JsonObject)
       return { object, unknownFields: context.unknown.size === 0 ? none : [...context.unknown] }
     } catch (error) {
       if (!(error instanceof TypeMismatch) && !(error instanceof Malformed)) throw error
       const text = error instanceof TypeMismatch ? this.#describeMismatch(schema, context.path, error) : error.message
       throw new StatusError('BadRequest', `${describeTarget(schema, value, options)}: ${text}`, { cause: error })
+    }
+  }
+
+  #decodeStructural(schema: ObjectSchema, value: unknown, context: Context): JsonObject {
+    if (!isJsonObject(value)) throw new TypeMismatch(value, 'map[string]interface {}')
+    return decodeStructural(schema, value, {
+      path: context.path,
+      addUnknown: (key) => context.addUnknown(key),
+      decodeMeta: (meta) => this.#decodeMeta(meta, context),
+      failNotText: (key, found) => {
+        throw new Malformed(`${formatStrictPath([...context.path, key])}: Invalid value: ${JSON.stringify(found)}: must be a string`)
+      },
+    })
+  }
+
+  /** Upstream decodes metadata apart from the object: messages start at ObjectMeta, unknown fields with their whole path. */
+  #decodeMeta(value: unknown, outer: Context): unknown {
+    const schema = this.#resolve({ kind: 'ref', ref: objectMetaDefinition })
+    const context = new Context()
+    try {
+      const meta = this.#planOf(schema).decode(value, context)
+      for (const path of context.unknown) outer.addUnknown(path)
+      return meta
+    } catch (error) {
+      if (error instanceof TypeMismatch) throw new Malformed(this.#describeMismatch(schema, context.path, error), { cause: error })
+      throw error
     }
   }
 
@@ -240,7 +271,7 @@ class StructDecoder implements Decoder {
     const plan = schema.additional === undefined ? undefined : this.#planOf(schema.additional)
     for (const key of others.toSorted(byCodeUnits)) {
       context.path.push(key)
-      setKey(out, key, plan === undefined ? input[key] : plan.decode(input[key], context))
+      setOwn(out, key, plan === undefined ? input[key] : plan.decode(input[key], context))
       context.path.pop()
     }
   }
@@ -281,10 +312,10 @@ class StructDecoder implements Decoder {
       for (const key of keysInOrder(input)) {
         const item = input[key]
         if (isStringMap && typeof item === 'string') {
-          setKey(out, key, item)
+          setOwn(out, key, item)
         } else {
           path[depth] = key
-          setKey(out, key, of.decode(item, context))
+          setOwn(out, key, of.decode(item, context))
         }
       }
       path.length = depth
@@ -346,12 +377,6 @@ function keysInOrder(input: Record<string, unknown>): string[] {
 
 function byCodeUnits(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
-}
-
-/** Assignment that cannot reach the prototype. */
-function setKey(out: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__') Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true })
-  else out[key] = value
 }
 
 const never = (): boolean => false

@@ -1,3 +1,4 @@
+import { formatGoFloat } from './go-float.ts'
 import { goQuote } from './go-quote.ts'
 import { StatusError } from './status.ts'
 import type { StatusCause } from './status.ts'
@@ -103,6 +104,7 @@ export function formatFieldError(error: FieldError): string {
 
 function formatValue(value: unknown): string {
   if (typeof value === 'string') return goQuote(value)
+  if (typeof value === 'number' && !Number.isInteger(value)) return formatGoFloat(value)
   // encoding/json escapes what is special in HTML.
   return (JSON.stringify(value) ?? 'null').replace(/[<>&\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

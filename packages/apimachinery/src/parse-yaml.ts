@@ -1,5 +1,6 @@
 import { EVENT_ID, getScalarValue, parseEvents, SCALAR_STYLE, YAMLException } from 'js-yaml'
 import type { Event, MappingEvent, ScalarEvent, SequenceEvent } from 'js-yaml'
+import { setOwn } from './json-value.ts'
 import { formatStrictPath, maxStrictErrors } from './parse-json.ts'
 import type { ParsedText } from './parse-json.ts'
 import { StatusError } from './status.ts'
@@ -208,10 +209,4 @@ function keyText(key: unknown): string {
   if (typeof key === 'number') return formatYamlNumber(key)
   if (typeof key === 'boolean') return String(key)
   throw new YamlMeaningError(key === null ? 'unsupported map key of type: <nil>' : 'invalid map key: a map or a list')
-}
-
-/** Assignment that cannot reach the prototype. */
-function setOwn(out: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__') Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true })
-  else out[key] = value
 }

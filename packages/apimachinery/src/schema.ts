@@ -12,7 +12,7 @@ interface Common {
   readonly enum?: readonly unknown[] | undefined
   /** `x-kubernetes-preserve-unknown-fields`. */
   readonly preserveUnknown?: boolean | undefined
-  /** Raw OpenAPI value validations of a structural schema (minimum, pattern, allOf …), kept as given: custom resources only. */
+  /** The OpenAPI schema (JSONSchemaProps) this one was made of, as given: custom resources only. Validation reads it. */
   readonly validations?: Readonly<Record<string, unknown>> | undefined
 }
 
@@ -34,6 +34,8 @@ export interface ObjectSchema extends Common {
   readonly mapType?: 'atomic' | 'granular' | undefined
   /** `x-kubernetes-embedded-resource`. */
   readonly embeddedResource?: boolean | undefined
+  /** The root of a custom resource's schema: keys are alphabetical, wrong types are left to validation, defaults are not Go's. */
+  readonly structural?: boolean | undefined
   /** Values of fields that are not listed (a structural schema may have both). */
   readonly additional?: Schema | undefined
 }

@@ -1,3 +1,5 @@
+import { formatGoFloat } from './go-float.ts'
+
 /** What a plain YAML scalar means to go-yaml v2, which is what Kubernetes reads and writes YAML with. Upstream: go.yaml.in/yaml/v2 resolve.go. */
 export type ResolvedScalar =
   | { readonly tag: 'null'; readonly value: null }
@@ -62,8 +64,5 @@ export function formatYamlNumber(value: number): string {
   if (Number.isNaN(value)) return '.nan'
   if (!Number.isFinite(value)) return value > 0 ? '.inf' : '-.inf'
   if (Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 64) return BigInt(value).toString()
-  const [digits = '', exponentText = '0'] = value.toExponential().split('e')
-  const exponent = Number(exponentText)
-  if (exponent >= -4 && exponent < 6) return String(value)
-  return `${digits}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`
+  return formatGoFloat(value)
 }
