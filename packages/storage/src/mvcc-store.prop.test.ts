@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { silentLogger, systemClock } from '@gantry/runtime'
 import { settle } from '@gantry/runtime/testing'
+import { SqliteDriver } from './sqlite/sqlite-driver.ts'
 import { Compacted, RevisionConflict, StoreUnavailable } from './store.ts'
 import type { Store, StoreEvent } from './store.ts'
 import { FaultDriver, openStoreOn } from './testing/fault-driver.ts'
@@ -85,8 +90,7 @@ class Run {
   #settledBatches = 0
   #release: () => void
 
-  static async start(): Promise<Run> {
-    const driver = new FaultDriver()
+  static async start(driver: FaultDriver): Promise<Run> {
     return new Run(driver, await openStoreOn(driver, { historyLimitEvents: 12, batchLimitWrites: 4 }))
   }
 
@@ -123,7 +127,8 @@ class Run {
     await settle(1)
   }
 
-  async finish(): Promise<void> {
+  /** Lets everything settle and holds all that was seen, and what a restart shows, against the model. */
+  async finish(reopen: () => Promise<Store>): Promise<void> {
     while (this.#model.waiting.length > 0) await this.#commit(false)
     for (const { prefix, after, seen, stoppedAt } of this.#watches) {
       assert.deepEqual(
@@ -134,12 +139,13 @@ class Run {
         assert.equal(event.previous?.revision, this.#model.at(event.revision - 1, event.entry.key).find((state) => state.key === event.entry.key)?.revision)
       }
     }
-    const held = [...this.#driver.rows].map(([key, row]) => [key, row.revision] as const).sort(([a], [b]) => (a < b ? -1 : 1))
-    assert.deepEqual(
-      held,
-      this.#model.at(Infinity, '').map((state) => [state.key, state.revision]),
-    )
     await this.#store[Symbol.asyncDispose]()
+    await using again = await reopen()
+    assert.deepEqual(
+      again.list({ prefix: '' }).entries.map((entry) => [entry.key, entry.revision, entry.value.toString()]),
+      this.#model.at(Infinity, '').map((state) => [state.key, state.revision, state.value]),
+    )
+    assert.ok(again.revision >= (this.#model.durable.at(-1)?.revision ?? 1))
   }
 
   #write({ type, key, isStale }: Extract<Operation, { type: 'put' | 'delete' }>): void {
@@ -164,9 +170,11 @@ class Run {
     this.#settledBatches++
     this.#driver.failure = () => (isFailing ? failure : undefined)
     const release = this.#release
+    const committed = this.#driver.lastCommit
     this.#release = this.#driver.hold()
     release()
     this.#model.settle(batch, isFailing)
+    await committed.catch(() => {}) // the model knows which ones fail
     await settle(1)
     assert.equal(this.#store.revision, this.#model.durable.at(-1)?.revision ?? 1)
   }
@@ -196,16 +204,38 @@ class Run {
   }
 }
 
-test('agrees with the plainest model through random writes, failures, watches and lists', async (context) => {
-  const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+
+test('agrees with the plainest model through random writes, failures, watches, lists and a restart', async (context) => {
   context.diagnostic(`seed ${seed}`)
 
   await fc.assert(
     fc.asyncProperty(operations, async (steps) => {
-      const run = await Run.start()
+      const driver = new FaultDriver()
+      const run = await Run.start(driver)
       for (const step of steps) await run.step(step)
-      await run.finish()
+      await run.finish(() => openStoreOn(driver))
     }),
     { seed, numRuns: 100 },
   )
+})
+
+test('agrees with the model on SQLite too', async (context) => {
+  context.diagnostic(`seed ${seed}`)
+  const folder = mkdtempSync(join(tmpdir(), 'gantry-model-'))
+  const deps = { clock: systemClock, log: silentLogger }
+  let runs = 0
+  try {
+    await fc.assert(
+      fc.asyncProperty(operations, async (steps) => {
+        const file = join(folder, `${++runs}.db`)
+        const run = await Run.start(new FaultDriver(new SqliteDriver({ file, maxPageCount: undefined }, deps)))
+        for (const step of steps) await run.step(step)
+        await run.finish(() => openStoreOn(new SqliteDriver({ file, maxPageCount: undefined }, deps)))
+      }),
+      { seed, numRuns: 8 },
+    )
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

@@ -1,19 +1,24 @@
 import { silentLogger } from '@gantry/runtime'
-import type { StoreDriver, WriteBatch } from '../driver.ts'
+import type { Row, StoreDriver, WriteBatch } from '../driver.ts'
 import { firstRevision } from '../driver.ts'
 import type { StoreOptions } from '../mvcc-store.ts'
 import { MvccStore } from '../mvcc-store.ts'
 import type { Store } from '../store.ts'
 
-/** A disk in a test's hand: it can be held, and it can fail. What it holds survives the store. */
+/** A disk in a test's hand: it can be held, and it can fail. What it holds survives the store; in memory, or in the driver it is given. */
 export class FaultDriver implements StoreDriver {
-  readonly rows = new Map<string, { readonly revision: number; readonly value: Buffer }>()
   /** Every batch it was asked for, failed ones included. */
   readonly batches: WriteBatch[] = []
-  revision = firstRevision
   /** Consulted for each batch: an error makes it fail. */
   failure: (batch: WriteBatch) => Error | undefined = () => undefined
+  /** Settles with the last batch that was asked for. */
+  lastCommit: Promise<void> = Promise.resolve()
+  readonly #disk: StoreDriver
   #held: PromiseWithResolvers<void> | undefined
+
+  constructor(disk: StoreDriver = createMapDriver()) {
+    this.#disk = disk
+  }
 
   /** Makes commits wait for the returned function. */
   hold(): () => void {
@@ -25,25 +30,46 @@ export class FaultDriver implements StoreDriver {
     }
   }
 
-  load(onRow: Parameters<StoreDriver['load']>[0]): Promise<number> {
-    for (const [key, row] of this.rows) onRow({ key, ...row })
-    return Promise.resolve(this.revision)
+  load(onRow: (row: Row) => void): Promise<number> {
+    return this.#disk.load(onRow)
   }
 
-  async commit(batch: WriteBatch): Promise<void> {
+  commit(batch: WriteBatch): Promise<void> {
     this.batches.push(batch)
-    await this.#held?.promise
-    const failure = this.failure(batch)
-    if (failure !== undefined) throw failure
-    for (const { key, revision, value } of batch) {
-      if (value === undefined) this.rows.delete(key)
-      else this.rows.set(key, { revision, value })
-      this.revision = revision
-    }
+    this.lastCommit = this.#commit(batch)
+    return this.lastCommit
   }
 
   close(): Promise<void> {
-    return Promise.resolve()
+    return this.#disk.close()
+  }
+
+  async #commit(batch: WriteBatch): Promise<void> {
+    await this.#held?.promise
+    const failure = this.failure(batch)
+    if (failure !== undefined) throw failure
+    await this.#disk.commit(batch)
+  }
+}
+
+/** Rows in a map that outlives the store. */
+function createMapDriver(): StoreDriver {
+  const rows = new Map<string, Row>()
+  let newest = firstRevision
+  return {
+    load(onRow) {
+      for (const row of rows.values()) onRow(row)
+      return Promise.resolve(newest)
+    },
+    commit(batch) {
+      for (const { key, revision, value } of batch) {
+        if (value === undefined) rows.delete(key)
+        else rows.set(key, { key, revision, value })
+        newest = revision
+      }
+      return Promise.resolve()
+    },
+    close: () => Promise.resolve(),
   }
 }
 
