@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isReason } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject } from '@gantry/client'
-import { createEventRecorder, findCondition, keyOf, runInBackground, subjectOf, timestamp, withCondition } from '@gantry/controller'
+import { createEventRecorder, findCondition, keyOf, runInBackground, subjectOf, timestamp } from '@gantry/controller'
 import type { Change, Informers } from '@gantry/controller'
 import { resources } from '@gantry/kube-api'
 import type { Node, Pod } from '@gantry/kube-api'

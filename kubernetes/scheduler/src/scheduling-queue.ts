@@ -66,13 +66,13 @@ export class SchedulingQueue {
 
   /** Something changed in the cluster that may make room. */
   moveAll(): void {
-    for (const waiting of [...this.#unschedulable.values()]) this.#retry(waiting)
+    for (const waiting of this.#unschedulable.values()) this.#retry(waiting)
   }
 
   /** Pods that have waited too long for an event that never came. */
   flushOld(): void {
     const now = this.#clock.monotonicMs()
-    for (const waiting of [...this.#unschedulable.values()]) if (now - waiting.failedAtMs >= flushUnschedulableMs) this.#retry(waiting)
+    for (const waiting of this.#unschedulable.values()) if (now - waiting.failedAtMs >= flushUnschedulableMs) this.#retry(waiting)
   }
 
   /** Resolves when there may be something to take. */
