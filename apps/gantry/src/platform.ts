@@ -78,14 +78,14 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
   const certificateOptions = { dir: data.tls, hosts: hostsOf(config) }
   let edge: Edge | undefined
   try {
-    const [certificate, store, audit, node] = await Promise.all([
+    const onAuditError = (error: unknown): void => log.error('the audit log cannot be written', { error })
+    const opening = await Promise.allSettled([
       openServingCertificate(certificateDeps, certificateOptions),
-      openSqliteStore({ file: data.database, clock, log }),
-      openRotatingFile({ clock, onError: (error) => log.error('the audit log cannot be written', { error }) }, { file: data.auditLog, ...auditFile }),
+      openSqliteStore({ file: data.database, clock, log }).then((store) => parts.use('store', store)),
+      openRotatingFile({ clock, onError: onAuditError }, { file: data.auditLog, ...auditFile }).then((file) => parts.use('audit', file)),
       chooseNode(config, ports),
     ])
-    parts.use('audit', audit)
-    parts.use('store', store)
+    const [certificate, store, audit, node] = opened(opening)
     edge = await openEdge(
       { clock, log, handle: (request) => serving.handle(request), upgrade: (request, socket, head) => serving.upgrade(request, socket, head) },
       { host: config.host, port: config.port, tls: certificate, clientCa: undefined },
@@ -94,10 +94,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     })
     const server = `https://${publicHost(config.host)}:${edge.port}`
 
-    const local = parts.use(
-      'local cluster',
-      await startLocalCluster({ store, clock, ids, log }, { signingKey: await keepSigningKey(data.files), ...node.localOptions }),
-    )
+    const local = await startLocalCluster({ store, clock, ids, log }, { signingKey: await keepSigningKey(data.files), ...node.localOptions })
+    await parts.start({ name: 'local cluster', start: () => Promise.resolve(local) })
     const hub = local.client
     await installKinds({ hub, clock }, [clusterKind, ...accessKinds], { signal })
 
@@ -137,7 +135,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...await consoleRoutes(config.consoleDir, localTarget),
       ...authRoutes({ identities, throttle: new LoginThrottle(clock), log }),
       ...platformRoutes({ identities, ids, version: config.version, server: () => server, ca: () => certificate.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
-      ...clusterRoutes({ hub, clock, log, openTransport, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret) }),
+      ...clusterRoutes({ hub, clock, ids, log, openTransport, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret) }),
       clusterRoute(members),
       ...hubRoutes(localTarget),
     ]
@@ -205,6 +203,12 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     later()
     return { [Symbol.asyncDispose]: () => Promise.resolve(cancel()) }
   }
+}
+
+/** The values of what has been opened together, or the first failure once all of it has settled: nothing is left half open. */
+function opened<T extends readonly unknown[]>(outcomes: { readonly [K in keyof T]: PromiseSettledResult<T[K]> }): T {
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as unknown as T
 }
 
 const notYet: Handler = () => Promise.resolve(statusResponse('ServiceUnavailable', 'Gantry is starting', { retryAfterSeconds: 1 }))

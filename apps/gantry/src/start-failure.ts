@@ -1,5 +1,8 @@
 /** The platform cannot start for a reason outside it. The message is one line with cause and fix. */
-export class StartFailure extends Error {}
+export class StartFailure extends Error {
+  /** An answer to the user, not a bug: the log shows no stack. */
+  readonly reason = 'StartFailure'
+}
 
 /** Makes one line of what the system says about a port. */
 export function listenFailure(error: unknown, listen: { readonly host: string; readonly port: number }): unknown {

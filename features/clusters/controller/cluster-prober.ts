@@ -124,7 +124,7 @@ class Prober {
       const status = await this.#deps.probe(cluster, { signal: limit.signal })
       if (this.#options.signal.aborted) return
       ready = status.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') === true
-      await this.#write(name, status)
+      await this.#write(cluster, status, watched)
     } catch (error) {
       if (this.#options.signal.aborted) return
       this.#deps.log.warn('a cluster could not be looked at', { cluster: name, error })
@@ -140,9 +140,13 @@ class Prober {
     watched.cancel = this.#deps.clock.schedule(() => this.#track(this.#look(name, watched)), waitMs)
   }
 
-  async #write(name: string, status: ClusterStatus): Promise<void> {
-    const cluster = this.#deps.clusters.get(name)
-    if (cluster === undefined) return
+  async #write(cluster: Cluster, status: ClusterStatus, watched: Watched): Promise<void> {
+    const current = this.#deps.clusters.get(cluster.metadata.name ?? '')
+    if (current === undefined) return
+    if (current.metadata.resourceVersion !== cluster.metadata.resourceVersion) {
+      watched.again = true // what was found out is about an object that has changed since
+      return
+    }
     const confirmedMs = Date.parse(cluster.status?.lastProbeTime ?? '') || 0
     const stale = status.lastProbeTime !== undefined && this.#deps.clock.now().getTime() - confirmedMs >= confirmEveryMs
     if (!stale && !this.#deps.differs(cluster.status, status)) return

@@ -1,7 +1,7 @@
 import { isReason, StatusError } from '@gantry/apimachinery'
 import { createClient, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
 import { deadline } from '@gantry/gateway'
-import type { Clock, Logger } from '@gantry/runtime'
+import type { Clock, Ids, Logger } from '@gantry/runtime'
 import { clusterKind, clusterNameProblem, platformNamespace, type Cluster, type ImportRequest } from '../api/index.ts'
 import { statusAfter } from './cluster-status.ts'
 import { hubResources, type Secret } from './hub-resources.ts'
@@ -11,6 +11,7 @@ import { probeMember, type ProbeFailure, type ProbeResult } from './probe-member
 export interface ImportDeps {
   readonly hub: KubeClient
   readonly clock: Clock
+  readonly ids: Ids
   readonly log: Logger
   /** Clusters that exist, for names and duplicates. */
   readonly clusters: () => Iterable<Cluster>
@@ -30,7 +31,7 @@ export async function importCluster(deps: ImportDeps, request: ImportRequest, op
   const problem = clusterNameProblem(request.name)
   if (problem !== undefined) throw new StatusError('Invalid', problem, { details: { name: request.name, kind: clusterKind.kind, group: clusterKind.group } })
   for (const existing of deps.clusters()) if (existing.metadata.name === request.name) throw nameTaken(request.name)
-  const { cluster, secret } = objectsOf(request)
+  const { cluster, secret } = objectsOf(request, deps.ids.suffix(6))
   const probe = await probeOnce(deps, cluster, secret, options.signal)
   if (probe.failure !== undefined) throw refusal(request.name, probe.failure)
   checkDuplicate(deps, request.name, probe)
@@ -65,53 +66,42 @@ async function write(
   deps: ImportDeps,
   parts: { readonly cluster: Cluster; readonly secret: Secret; readonly probe: ProbeResult; readonly signal: AbortSignal },
 ): Promise<Cluster> {
-  const { cluster, secret, probe } = parts
-  const { name = '' } = cluster.metadata
-  let created: Cluster
-  try {
-    created = await deps.hub.create(clusterKind.ref, cluster, { signal: parts.signal })
-  } catch (error) {
-    throw isReason(error, 'AlreadyExists') ? nameTaken(name) : error
-  }
+  const { hub } = deps
+  const { name = '' } = parts.cluster.metadata
+  parts.signal.throwIfAborted()
   // From here on the caller's going away must not leave half an import: the rest is short and runs to its end.
+  const secret = await hub.create(hubResources.secrets, parts.secret)
+  let created: Cluster | undefined
   try {
-    const stored = await createSecret(deps.hub, secret, created)
-    const status = statusAfter(created, probe, { now: deps.clock.now() })
-    const ready = await deps.hub.update<Cluster>(clusterKind.ref, { ...created, status }, { subresource: 'status' })
-    deps.accept(ready, stored)
-    deps.log.info('a cluster was imported', { cluster: name, kubernetesVersion: probe.kubernetesVersion, uid: probe.uid })
+    created = await hub.create(clusterKind.ref, parts.cluster)
+    const status = statusAfter(created, parts.probe, { now: deps.clock.now() })
+    // A patch: the prober may have looked at the new object already.
+    const ready = await hub.patch<Cluster>(clusterKind.ref, { name }, { type: 'merge', body: { status }, subresource: 'status' })
+    const owned = await giveOwner(hub, secret, created)
+    deps.accept(ready, owned)
+    deps.log.info('a cluster was imported', { cluster: name, kubernetesVersion: parts.probe.kubernetesVersion, uid: parts.probe.uid })
     return ready
   } catch (error) {
-    await rollBack(deps, name, secret)
-    throw error
+    await rollBack(deps, created, secret)
+    throw created === undefined && isReason(error, 'AlreadyExists') ? nameTaken(name) : error
   }
 }
 
-/** The Secret belongs to the Cluster: the hub's garbage collector removes it with it. One left behind by a crash is taken over. */
-async function createSecret(hub: KubeClient, secret: Secret, owner: Cluster): Promise<Secret> {
-  const owned: Secret = {
-    ...secret,
-    metadata: {
-      ...secret.metadata,
-      ownerReferences: [{ apiVersion: clusterKind.apiVersion, kind: clusterKind.kind, name: owner.metadata.name ?? '', uid: owner.metadata.uid ?? '' }],
-    },
-  }
-  try {
-    return await hub.create(hubResources.secrets, owned)
-  } catch (error) {
-    if (!isReason(error, 'AlreadyExists')) throw error
-    return hub.update(hubResources.secrets, owned)
-  }
+/** The Secret belongs to the Cluster from now on: the hub's garbage collector removes it with it. */
+function giveOwner(hub: KubeClient, secret: Secret, owner: Cluster): Promise<Secret> {
+  const { name = '', namespace } = secret.metadata
+  const reference = { apiVersion: clusterKind.apiVersion, kind: clusterKind.kind, name: owner.metadata.name ?? '', uid: owner.metadata.uid ?? '' }
+  return hub.patch(hubResources.secrets, { name, namespace }, { type: 'merge', body: { metadata: { ownerReferences: [reference] } } })
 }
 
-async function rollBack(deps: ImportDeps, name: string, secret: Secret): Promise<void> {
-  const removals = [
-    deps.hub.delete(clusterKind.ref, { name }),
-    deps.hub.delete(hubResources.secrets, { namespace: platformNamespace, name: secret.metadata.name ?? '' }),
-  ]
+async function rollBack(deps: ImportDeps, cluster: Cluster | undefined, secret: Secret): Promise<void> {
+  const removals = [deps.hub.delete(hubResources.secrets, { namespace: platformNamespace, name: secret.metadata.name ?? '' })]
+  if (cluster !== undefined) {
+    removals.push(deps.hub.delete(clusterKind.ref, { name: cluster.metadata.name ?? '' }, { preconditions: { uid: cluster.metadata.uid ?? '' } }))
+  }
   for (const outcome of await Promise.allSettled(removals)) {
     if (outcome.status === 'rejected' && !isReason(outcome.reason, 'NotFound')) {
-      deps.log.error('an import could not be rolled back', { cluster: name, error: outcome.reason })
+      deps.log.error('an import could not be rolled back', { cluster: cluster?.metadata.name, error: outcome.reason })
     }
   }
 }

@@ -55,10 +55,10 @@ export function accessOf(cluster: Cluster, secret: Secret | undefined): MemberAc
   }
 }
 
-/** The Cluster and Secret that an import would write. Throws BadRequest or Invalid for a request that cannot be used. */
-export function objectsOf(request: ImportRequest): { readonly cluster: Cluster; readonly secret: Secret } {
+/** The Cluster and Secret that an import would write; `suffix` keeps two imports of one name apart. Throws BadRequest or Invalid for a request that cannot be used. */
+export function objectsOf(request: ImportRequest, suffix: string): { readonly cluster: Cluster; readonly secret: Secret } {
   const { connection, data } = 'kubeconfig' in request ? fromKubeconfig(request.kubeconfig, request.context) : fromParts(request)
-  const secretName = `cluster-${request.name}`
+  const secretName = `cluster-${request.name}-${suffix}`
   return {
     cluster: {
       apiVersion: clusterKind.apiVersion,

@@ -51,7 +51,8 @@ export class MemberDirectory {
     this.clusters.onChange(({ name, after }) => {
       if (after === undefined || this.#members.get(name)?.key !== this.#keyOf(after)) this.#drop(name)
     })
-    this.#secrets.onChange(({ name }) => {
+    this.#secrets.onChange(({ name, before, after }) => {
+      if (JSON.stringify(before?.data) === JSON.stringify(after?.data)) return
       for (const cluster of this.clusters.values()) {
         if (cluster.spec.connection?.credentialsSecret.name === name) this.#drop(cluster.metadata.name ?? '')
       }

@@ -32,7 +32,8 @@ export function parseFormat(text: string | undefined): OutputFormat {
 /** The text a command prints. */
 export function formatOutput(output: Output, format: OutputFormat): string {
   if (output.kind === 'text') return withNewline(output.text)
-  const { objects, isSingle = false } = output
+  const { isSingle = false } = output
+  const objects = output.objects.map(withoutManagedFields)
   const document = isSingle && objects.length === 1 ? objects[0] : { apiVersion: 'v1', kind: 'List', metadata: {}, items: objects }
   switch (format) {
     case 'json':
@@ -44,6 +45,12 @@ export function formatOutput(output: Output, format: OutputFormat): string {
     case 'table':
       return objects.length === 0 ? 'No resources found\n' : formatTable(output.columns, objects)
   }
+}
+
+/** As kubectl: who wrote which field is for the server. */
+function withoutManagedFields(object: KubeObject): KubeObject {
+  const { managedFields: _, ...metadata } = object.metadata
+  return { ...object, metadata }
 }
 
 function formatTable(columns: readonly OutputColumn[], objects: readonly KubeObject[]): string {
