@@ -92,7 +92,8 @@ export interface ResourceDefinition {
   prepareForCreate?(object: ApiObject, context: WriteContext): void
   /** Not called for subresources: these change what they are for. */
   prepareForUpdate?(object: ApiObject, old: ApiObject, context: WriteContext): void
-  validate?(object: ApiObject): FieldError[]
+  /** `old` is there on updates: what was wrong before and has not changed may stay (ratcheting). */
+  validate?(object: ApiObject, old?: ApiObject): FieldError[]
   validateUpdate?(object: ApiObject, old: ApiObject): FieldError[]
   validateStatusUpdate?(object: ApiObject, old: ApiObject): FieldError[]
   readonly validateName?: (name: string, isPrefix?: boolean) => string[]

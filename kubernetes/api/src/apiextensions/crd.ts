@@ -1,5 +1,4 @@
-import { dns1035LabelProblems, fieldInvalid, fieldNotSupported, fieldRequired } from '@gantry/apimachinery'
-import * as pending from '@gantry/apimachinery'
+import { dns1035LabelProblems, fieldInvalid, fieldNotSupported, fieldRequired, structuralSchemaProblems } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { ApiObject, TableColumn } from '@gantry/apiserver'
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/types.ts'
@@ -159,5 +158,5 @@ function validateDefinition(object: ApiObject): FieldError[] {
 function validateSchema(version: CustomResourceDefinitionVersion, path: string): FieldError[] {
   const schema = version.schema?.openAPIV3Schema
   if (schema === undefined) return [fieldRequired(`${path}.schema.openAPIV3Schema`, 'schemas are required')]
-  return ((pending as any).structuralSchemaProblems ?? (() => []))(schema, `${path}.schema.openAPIV3Schema`)
+  return structuralSchemaProblems(schema, `${path}.schema.openAPIV3Schema`)
 }

@@ -1,6 +1,4 @@
-import { isReason } from '@gantry/apimachinery'
-import * as pending from '@gantry/apimachinery'
-const { applySchemaDefaults, evaluateJsonPath, structuralSchemaOf, validateCustomResource } = pending as any
+import { applySchemaDefaults, evaluateJsonPath, isReason, structuralSchemaOf, validateCustomResource } from '@gantry/apimachinery'
 import type { Definitions } from '@gantry/apimachinery'
 import type { ApiObject, Registry, ResourceDefinition, TableColumn } from '@gantry/apiserver'
 import type { KubeClient, KubeObject } from '@gantry/client'
@@ -119,7 +117,7 @@ export class CustomResources {
           }),
       ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? `${spec.group}/${version.name} ${names.kind} is deprecated` } : {}),
       applyDefaults: (object) => applySchemaDefaults(schema, this.#deps.definitions, object),
-      validate: (object) => validateCustomResource(schema, object),
+      validate: (object, old) => validateCustomResource(schema, object, old),
     }
   }
 
