@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { systemClock } from '@gantry/runtime'
 import { resources } from '@gantry/kube-api'
 import type { KubeObject } from '@gantry/client'
+import { bridgeNameOf, cgroupRootOf } from '../src/containerd/containerd-config.ts'
 import type { ContainerStatus, Pod } from '../src/pod/pod.ts'
 import { nodeName, shell, startTestNode, waitForTerm } from './test-node.ts'
 import type { TestNode } from './test-node.ts'
@@ -132,7 +133,7 @@ describe('a node with a real container runtime', () => {
     await node.run('images', {
       containers: [
         { name: 'absent', image: 'absent.test/nothing:1', imagePullPolicy: 'IfNotPresent' },
-        { name: 'invalid', image: 'UPPER/case' },
+        { name: 'invalid', image: 'Upper:1' },
         { name: 'never', image: 'nothing:2', imagePullPolicy: 'Never' },
       ],
     })
@@ -380,8 +381,8 @@ describe('a node with a real container runtime', () => {
 
 describe('a node that is given up', () => {
   test('leaves nothing on the machine', async () => {
+    const rules = cniRules()
     const node = await startTestNode()
-    const bridges = readdirSync('/sys/class/net').filter((name) => name.startsWith('gantry'))
     await node.run('here', {
       containers: [shell('c', waitForTerm, { ports: [{ containerPort: 80, hostPort: 18_438 }] })],
       volumes: [{ name: 'memory', emptyDir: { medium: 'Memory' } }],
@@ -389,16 +390,18 @@ describe('a node that is given up', () => {
     await node.until('here', 'running', (pod) => pod.status?.phase === 'Running')
     await node[Symbol.asyncDispose]()
 
-    const left = readdirSync('/sys/class/net').filter((name) => name.startsWith('gantry') || name.startsWith('veth'))
-    assert.deepEqual(left, bridges)
+    const interfaces = readdirSync('/sys/class/net')
+    assert.equal(interfaces.includes(bridgeNameOf(node.dataDir)), false)
     assert.equal(readFileSync('/proc/self/mountinfo', 'utf8').includes(node.dataDir), false)
     assert.equal(execFileSync('ps', ['-eo', 'args']).toString().includes(node.dataDir), false)
-    assert.equal(execFileSync('iptables-save').toString().includes('CNI-'), false)
-    assert.deepEqual(
-      readdirSync('/sys/fs/cgroup/memory').filter((name) => name.startsWith('gantry-')),
-      [],
-    )
+    assert.deepEqual(cniRules(), rules)
+    for (const hierarchy of ['', 'memory', 'pids']) assert.equal(existsSync(join('/sys/fs/cgroup', hierarchy, cgroupRootOf(node.dataDir))), false)
   })
 })
+
+function cniRules(): readonly string[] {
+  const text = execFileSync('iptables-save').toString()
+  return text.split('\n').filter((line) => line.includes('CNI-'))
+}
 
 async function* never(): AsyncGenerator<never> {}

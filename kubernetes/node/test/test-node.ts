@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createClient, loadKubeconfig, openHttpTransport } from '@gantry/client'
 import type { KubeClient, KubeObject } from '@gantry/client'
 import { resources } from '@gantry/kube-api'
-import { startLocalCluster } from '@gantry/kube-cluster'
 import { createNodeAgent, detectContainerd } from '@gantry/kube-node'
 import type { NodeAgent, RunningNodeAgent } from '@gantry/kube-node'
 import { importTestImages } from '@gantry/kube-node/testing'
 import { createLogger, readWholeBody, systemClock, systemIds } from '@gantry/runtime'
-import type { Logger } from '@gantry/runtime'
+import type { Clock, Ids, Logger } from '@gantry/runtime'
 import { createMemoryStore } from '@gantry/storage'
 import type { Container, Pod, PodSpec } from '../src/pod/pod.ts'
 
@@ -41,6 +42,20 @@ interface EventObject extends KubeObject {
   type?: string
 }
 
+/**
+ * The embedded API in this process; or a real one, where GANTRY_NODE_TEST_KUBECONFIG names the kubeconfig of one that is empty: the same tests hold against both.
+ */
+async function openApi(deps: { readonly clock: Clock; readonly ids: Ids; readonly log: Logger }): Promise<AsyncDisposable & { readonly client: KubeClient }> {
+  const kubeconfig = process.env['GANTRY_NODE_TEST_KUBECONFIG']
+  if (kubeconfig === undefined) {
+    const { startLocalCluster } = await import('@gantry/kube-cluster')
+    return startLocalCluster({ ...deps, store: createMemoryStore() })
+  }
+  const { transport } = loadKubeconfig(readFileSync(kubeconfig, 'utf8'), { readFile: (path) => readFileSync(path) })
+  const http = openHttpTransport(transport)
+  return { client: createClient({ handle: http.handle }), [Symbol.asyncDispose]: () => http.close() }
+}
+
 export async function startTestNode(): Promise<TestNode> {
   const found = await detectContainerd()
   assert.ok(found.available, `these tests need containers: ${JSON.stringify(found)}`)
@@ -50,8 +65,8 @@ export async function startTestNode(): Promise<TestNode> {
   )
   const dataDir = await mkdtemp(join(tmpdir(), 'gantry-node-'))
   const deps = { clock: systemClock, ids: systemIds, log }
-  const cluster = await startLocalCluster({ ...deps, store: createMemoryStore() })
-  const { client } = cluster
+  const api = await openApi(deps)
+  const { client } = api
   // Timers of the product do not hold the process; a test that waits for containers must.
   // oxlint-disable-next-line no-restricted-globals -- the one timer that must hold the process
   const hold = setInterval(() => {}, 1_000)
@@ -138,7 +153,7 @@ export async function startTestNode(): Promise<TestNode> {
       await running[Symbol.asyncDispose]()
       await start(true)
       await running[Symbol.asyncDispose]()
-      await cluster[Symbol.asyncDispose]()
+      await api[Symbol.asyncDispose]()
       await rm(dataDir, { recursive: true, force: true })
       clearInterval(hold)
     },

@@ -15,7 +15,8 @@ export function imageProblem(image: string): string | undefined {
 export function normalImageReference(image: string): string {
   const slash = image.indexOf('/')
   const first = slash < 0 ? '' : image.slice(0, slash)
-  const hasRegistry = first.includes('.') || first.includes(':') || first === 'localhost'
+  // As upstream: an organisation on Docker Hub has no capital letters, a host may.
+  const hasRegistry = first.includes('.') || first.includes(':') || first === 'localhost' || first !== first.toLowerCase()
   const named = hasRegistry ? image : slash < 0 ? `docker.io/library/${image}` : `docker.io/${image}`
   const last = named.slice(named.lastIndexOf('/') + 1)
   return last.includes('@') || last.includes(':') ? named : `${named}:latest`
