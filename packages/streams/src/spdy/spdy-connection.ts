@@ -85,6 +85,8 @@ export class SpdyConnection implements StreamHost {
     transport.on('close', () => {
       if (!this.#isInputOver) this.#end(this.#isClosing ? undefined : new Error('the connection was cut'))
     })
+    // Whoever had the socket before may have paused it.
+    transport.resume()
     this.#schedulePing()
   }
 

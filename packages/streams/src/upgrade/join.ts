@@ -32,6 +32,8 @@ export function join(a: Duplex, b: Duplex): Promise<Error | undefined> {
       else from.once('close', onClose)
       // One whose writing side is closed takes nothing more: reading for it would go nowhere.
       to.once('close', () => from.resume())
+      // Whoever had the stream before may have paused it.
+      from.resume()
     }
   })
 }
