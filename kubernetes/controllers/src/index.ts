@@ -1,1 +1,2 @@
-export {}
+export { createControllers } from './create-controllers.ts'
+export type { ControllerDeps } from './deps.ts'
