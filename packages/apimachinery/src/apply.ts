@@ -35,6 +35,7 @@ import { goJson } from './path-element.ts'
 import type { PathElement } from './path-element.ts'
 import { StatusError } from './status.ts'
 import type { StatusCause } from './status.ts'
+import { utf8Length } from './utf8.ts'
 
 export interface ApplyPatchInput extends FieldOwnership {
   /** The stored object; absent when the apply creates it. */
@@ -239,7 +240,7 @@ function withLastApplied(applied: AppliedPatch, patch: JsonObject): AppliedPatch
   if (annotations === undefined || typeof previous !== 'string' || previous === '') return applied
   const next: JsonObject = { ...annotations, [lastAppliedAnnotation]: `${sortedJson(withoutLastApplied(patch))}\n` }
   let bytes = 0
-  for (const [key, value] of Object.entries(next)) bytes += Buffer.byteLength(key) + Buffer.byteLength(typeof value === 'string' ? value : '')
+  for (const [key, value] of Object.entries(next)) bytes += utf8Length(key) + utf8Length(typeof value === 'string' ? value : '')
   if (bytes > maxAnnotationBytes) delete next[lastAppliedAnnotation]
   const object = { ...applied.object, metadata: { ...(applied.object['metadata'] as JsonObject), annotations: next } }
   return { ...applied, object, isChanged: applied.isChanged || next[lastAppliedAnnotation] !== previous }

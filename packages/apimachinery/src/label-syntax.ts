@@ -1,3 +1,5 @@
+import { utf8Length } from './utf8.ts'
+
 // Upstream: apimachinery pkg/api/validate/content/{kube,dns}.go. The regular expressions are part of the messages.
 const keyFormat = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
 const keyPattern = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/
@@ -24,7 +26,7 @@ export function labelKeyProblems(key: string): readonly string[] {
     else for (const problem of subdomainProblems(prefix)) problems.push(`prefix part ${problem}`)
   }
   if (name === '') problems.push('name part must be non-empty')
-  else if (Buffer.byteLength(name) > maxNameBytes) problems.push(`name part must be no more than ${maxNameBytes} bytes`)
+  else if (utf8Length(name) > maxNameBytes) problems.push(`name part must be no more than ${maxNameBytes} bytes`)
   if (!keyPattern.test(name)) problems.push(`name part ${keyMessage}`)
   return problems
 }
@@ -32,7 +34,7 @@ export function labelKeyProblems(key: string): readonly string[] {
 /** What is wrong with a label value; empty when nothing is. */
 export function labelValueProblems(value: string): readonly string[] {
   const problems: string[] = []
-  if (Buffer.byteLength(value) > maxNameBytes) problems.push(`must be no more than ${maxNameBytes} bytes`)
+  if (utf8Length(value) > maxNameBytes) problems.push(`must be no more than ${maxNameBytes} bytes`)
   if (value !== '' && !keyPattern.test(value)) problems.push(valueMessage)
   return problems
 }
@@ -40,7 +42,7 @@ export function labelValueProblems(value: string): readonly string[] {
 /** What is wrong with a DNS-1123 subdomain; empty when nothing is. */
 export function subdomainProblems(name: string): readonly string[] {
   const problems: string[] = []
-  if (Buffer.byteLength(name) > maxSubdomainBytes) problems.push(`must be no more than ${maxSubdomainBytes} bytes`)
+  if (utf8Length(name) > maxSubdomainBytes) problems.push(`must be no more than ${maxSubdomainBytes} bytes`)
   if (!subdomainPattern.test(name)) problems.push(subdomainMessage)
   return problems
 }

@@ -1,5 +1,6 @@
 import { goQuote } from './go-quote.ts'
 import { isJsonObject } from './json-value.ts'
+import { compareUtf8 } from './utf8.ts'
 
 /**
  * One step of a managed path in its serialized form: `f:<field>`, `k:{"name":"web"}` (item of a keyed list), `v:"x"` (item of a set), `i:0`.
@@ -56,7 +57,7 @@ export function parsePathElement(text: string): PathElement | undefined {
     case 'k': {
       const fields: unknown = JSON.parse(content)
       if (!isJsonObject(fields)) throw new Error(`expect an object in path element ${text}`)
-      return keyElement(Object.entries(fields).toSorted(([a], [b]) => compareText(a, b)))
+      return keyElement(Object.entries(fields).toSorted(([a], [b]) => compareUtf8(a, b)))
     }
     case 'i':
       if (!/^[+-]?\d{1,15}$/.test(content)) throw new Error(`strconv.Atoi: parsing ${goQuote(content)}: invalid syntax`)
@@ -73,7 +74,7 @@ export function comparePathElements(a: PathElement, b: PathElement): number {
   if (a === b) return 0
   const kind = a.charCodeAt(0)
   if (kind !== b.charCodeAt(0)) return (rank[a.charAt(0)] ?? 4) - (rank[b.charAt(0)] ?? 4)
-  if (kind === 0x66) return compareText(a, b)
+  if (kind === 0x66) return compareUtf8(a, b)
   if (kind === 0x69) return Number(a.slice(2)) - Number(b.slice(2))
   if (kind === 0x76) return compareValues(contentOf(a), contentOf(b))
   const leftFields = contentOf(a) as [string, unknown][]
@@ -81,7 +82,7 @@ export function comparePathElements(a: PathElement, b: PathElement): number {
   for (let i = 0; i < leftFields.length && i < rightFields.length; i++) {
     const [leftName, leftValue] = leftFields[i] ?? ['', undefined]
     const [rightName, rightValue] = rightFields[i] ?? ['', undefined]
-    const order = compareText(leftName, rightName) || compareValues(leftValue, rightValue)
+    const order = compareUtf8(leftName, rightName) || compareValues(leftValue, rightValue)
     if (order !== 0) return order
   }
   return leftFields.length - rightFields.length
@@ -111,10 +112,10 @@ function describeValue(value: unknown): string {
 /** Numbers before texts before booleans before the rest. */
 function compareValues(a: unknown, b: unknown): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b
-  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b)
+  if (typeof a === 'string' && typeof b === 'string') return compareUtf8(a, b)
   if (typeof a === 'boolean' && typeof b === 'boolean') return Number(a) - Number(b)
   const order = valueRank(a) - valueRank(b)
-  return order === 0 ? compareText(JSON.stringify(a), JSON.stringify(b)) : order
+  return order === 0 ? compareUtf8(JSON.stringify(a), JSON.stringify(b)) : order
 }
 
 function valueRank(value: unknown): number {
@@ -123,15 +124,6 @@ function valueRank(value: unknown): number {
   if (typeof value === 'boolean') return 2
   if (Array.isArray(value)) return 3
   return value === null ? 5 : 4
-}
-
-const beyondAscii = /[^\0-\x7f]/
-
-/** Byte order of the UTF-8 forms. */
-function compareText(a: string, b: string): number {
-  if (a === b) return 0
-  if (beyondAscii.test(a) || beyondAscii.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b))
-  return a < b ? -1 : 1
 }
 
 const plainText = /^[\w\-./: ]*$/

@@ -31,8 +31,8 @@ export interface ProtobufCodec {
   decodeWatchFrame(frame: Buffer): { readonly type: string; readonly envelope: Buffer }
 }
 
-/** A body that begins like this is protobuf. */
-export const protobufMagic: Buffer = Buffer.from([0x6b, 0x38, 0x73, 0x00])
+/** A body that begins like this is protobuf. No Buffer: the browser loads this file too, and never calls what is in it. */
+export const protobufMagic: Uint8Array = new Uint8Array([0x6b, 0x38, 0x73, 0x00])
 
 const jsonSchemaProps = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps'
 
@@ -71,7 +71,7 @@ function readerOf(bytes: Buffer): ProtobufReader {
 
 function decodeEnvelope(bytes: Buffer): ProtobufEnvelope {
   if (bytes.length === 0) throw malformed('empty data')
-  if (bytes.length < protobufMagic.length || !bytes.subarray(0, protobufMagic.length).equals(protobufMagic)) {
+  if (protobufMagic.some((byte, index) => bytes[index] !== byte)) {
     throw malformed('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]')
   }
   const envelope = { apiVersion: '', kind: '', raw: Buffer.alloc(0) as Buffer, contentType: '', contentEncoding: '' }
