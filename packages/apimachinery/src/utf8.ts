@@ -11,10 +11,15 @@ export function compareUtf8(a: string, b: string): number {
   if (a === b) return 0
   if (!beyondAscii.test(a) && !beyondAscii.test(b)) return a < b ? -1 : 1
   // Code point order is byte order; UTF-16 units differ from it in surrogates alone.
-  const [left, right] = [[...a], [...b]]
+  const left = codePoints(a)
+  const right = codePoints(b)
   for (let i = 0; i < left.length && i < right.length; i++) {
-    const order = (left[i]?.codePointAt(0) ?? 0) - (right[i]?.codePointAt(0) ?? 0)
+    const order = (left[i] ?? 0) - (right[i] ?? 0)
     if (order !== 0) return order
   }
   return left.length - right.length
+}
+
+function codePoints(text: string): number[] {
+  return Array.from(text, (character) => character.codePointAt(0) ?? 0)
 }
