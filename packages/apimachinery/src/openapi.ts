@@ -1,0 +1,501 @@
+import { openApiSchemaOf, plainDefinitions } from './openapi-schema.ts'
+import type { OpenApiNode } from './openapi-schema.ts'
+import type { Definitions, ObjectSchema } from './schema.ts'
+
+export interface GroupVersionKind {
+  readonly group: string
+  readonly version: string
+  readonly kind: string
+}
+
+/** A served resource, as far as its paths and schemas go. */
+export interface OpenApiResource {
+  readonly group: string
+  readonly version: string
+  readonly kind: string
+  readonly listKind: string
+  readonly plural: string
+  readonly namespaced: boolean
+  /** Its `name` is the definition's name. */
+  readonly schema: ObjectSchema
+  /** get list watch create update patch delete deletecollection. */
+  readonly verbs: readonly string[]
+  /** JSON and YAML only, no strategic merge. */
+  readonly custom?: boolean | undefined
+  /** A delete answers with the object. */
+  readonly returnsDeletedObject?: boolean | undefined
+  readonly subresources?: readonly OpenApiSubresource[] | undefined
+}
+
+export interface OpenApiSubresource {
+  readonly name: string
+  readonly kind: GroupVersionKind
+  /** get update patch create; `connect` for what answers with a stream of its own. */
+  readonly verbs: readonly string[]
+  /** Absent: text. */
+  readonly schema?: ObjectSchema | undefined
+}
+
+export interface OpenApiOptions {
+  /** Shown as the documents' version, such as `v1.36.3`. */
+  readonly kubernetesVersion: string
+  /** The kinds of definitions, for `x-kubernetes-group-version-kind`. */
+  readonly kinds: readonly {
+    readonly group: string
+    readonly version: string
+    readonly kind: string
+    readonly type: string
+    readonly listType?: string | undefined
+  }[]
+}
+
+export interface OpenApiWriter {
+  /**
+   * The OpenAPI v3 document of one group and version as JSON text: paths of the resources, and all schemas they need. Schemas of built-in types are written once
+   * and kept as text; a document costs a few milliseconds.
+   */
+  document(groupVersion: { readonly group: string; readonly version: string }, resources: readonly OpenApiResource[]): string
+}
+
+export function createOpenApiWriter(definitions: Definitions, options: OpenApiOptions): OpenApiWriter {
+  return new DocumentWriter(definitions, options)
+}
+
+interface WrittenSchema {
+  readonly text: string
+  readonly refs: ReadonlySet<string>
+}
+
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.'
+const patchDefinition = `${meta}Patch`
+const deleteOptionsDefinition = `${meta}DeleteOptions`
+const statusDefinition = `${meta}Status`
+
+class DocumentWriter implements OpenApiWriter {
+  readonly #definitions: Definitions
+  readonly #options: OpenApiOptions
+  readonly #kinds: ReadonlyMap<string, readonly GroupVersionKind[]>
+  readonly #written = new Map<string, WrittenSchema>()
+
+  constructor(definitions: Definitions, options: OpenApiOptions) {
+    this.#definitions = definitions
+    this.#options = options
+    const kinds = new Map<string, GroupVersionKind[]>()
+    const add = (type: string, { group, version, kind }: GroupVersionKind): void => {
+      kinds.set(type, [...(kinds.get(type) ?? []), { group, version, kind }])
+    }
+    for (const facts of options.kinds) {
+      add(facts.type, facts)
+      if (facts.listType !== undefined) add(facts.listType, { ...facts, kind: `${facts.kind}List` })
+    }
+    this.#kinds = kinds
+  }
+
+  document({ group, version }: { readonly group: string; readonly version: string }, resources: readonly OpenApiResource[]): string {
+    const own = new Map<string, ObjectSchema>()
+    const needed = new Set<string>()
+    const paths: Record<string, OpenApiNode> = {}
+    for (const resource of resources) {
+      const writer = new PathWriter(resource, {
+        need: (schema) => {
+          const name = schema.name ?? ''
+          own.set(name, schema)
+          needed.add(name)
+          return name
+        },
+        needNamed: (name) => needed.add(name),
+        list: this.#listSchemaOf(resource, own),
+      })
+      Object.assign(paths, writer.paths())
+    }
+    const [, major = '', minor = ''] = /^v?(\d+)\.(\d+)/.exec(this.#options.kubernetesVersion) ?? []
+    const sortedPaths = Object.fromEntries(Object.entries(paths).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    const head = { openapi: '3.0.0', info: { title: 'Kubernetes', version: `${major}.${minor}` }, paths: sortedPaths }
+    const schemas = this.#schemas(needed, { own, groupVersion: { group, version } })
+    const security = JSON.stringify({ BearerToken: { type: 'apiKey', description: 'Bearer Token authentication', name: 'authorization', in: 'header' } })
+    return `${JSON.stringify(head).slice(0, -1)},"components":{"schemas":{${schemas}},"securitySchemes":${security}}}`
+  }
+
+  /** The definition name of a resource's list; custom resources have theirs made here. */
+  #listSchemaOf(resource: OpenApiResource, own: Map<string, ObjectSchema>): string {
+    const type = resource.schema.name ?? ''
+    const known = this.#options.kinds.find((facts) => facts.type === type)?.listType
+    if (known !== undefined) return known
+    const name = type.replace(/[^.]+$/, resource.listKind)
+    own.set(name, {
+      kind: 'object',
+      name,
+      description: `${resource.listKind} is a list of ${resource.kind}`,
+      fields: [
+        { name: 'apiVersion', schema: { kind: 'scalar', scalar: 'string' } },
+        { name: 'items', required: true, schema: { kind: 'list', of: { kind: 'ref', ref: type } } },
+        { name: 'kind', schema: { kind: 'scalar', scalar: 'string' } },
+        { name: 'metadata', schema: { kind: 'ref', ref: `${meta}ListMeta` } },
+      ],
+    })
+    return name
+  }
+
+  #schemas(
+    needed: Set<string>,
+    { own, groupVersion }: { readonly own: ReadonlyMap<string, ObjectSchema>; readonly groupVersion: { readonly group: string; readonly version: string } },
+  ): string {
+    const texts = new Map<string, string>()
+    const open = [...needed]
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      if (texts.has(name)) continue
+      const written = this.#schema(name, own.get(name))
+      const kinds = this.#kindsOf(name, own.get(name), groupVersion)
+      const extension = kinds === undefined ? '' : `,"x-kubernetes-group-version-kind":${JSON.stringify(kinds)}`
+      texts.set(name, `${JSON.stringify(name)}:${written.text.slice(0, -1)}${extension}}`)
+      open.push(...written.refs)
+    }
+    return [...texts.keys()]
+      .sort()
+      .map((name) => texts.get(name))
+      .join(',')
+  }
+
+  #kindsOf(
+    name: string,
+    own: ObjectSchema | undefined,
+    { group, version }: { readonly group: string; readonly version: string },
+  ): readonly GroupVersionKind[] | undefined {
+    const kind = name.split('.').at(-1) ?? ''
+    if (name === deleteOptionsDefinition)
+      return group === ''
+        ? [{ group, version, kind }]
+        : [
+            { group: '', version: 'v1', kind },
+            { group, version, kind },
+          ]
+    const known = this.#kinds.get(name)
+    if (known !== undefined) return known
+    return own === undefined ? undefined : [{ group, version, kind }]
+  }
+
+  #schema(name: string, own: ObjectSchema | undefined): WrittenSchema {
+    const definition = this.#definitions.get(name)
+    if (own !== undefined && own !== definition) {
+      const { node, refs } = openApiSchemaOf(own)
+      return { text: JSON.stringify(node), refs }
+    }
+    let written = this.#written.get(name)
+    if (written === undefined) {
+      if (definition === undefined) {
+        // Anything goes where upstream has a type with its own JSON form.
+        written = { text: JSON.stringify(plainDefinitions[name] ?? { description: 'Any JSON value.' }), refs: new Set() }
+      } else {
+        const { node, refs } = openApiSchemaOf(definition)
+        written = { text: JSON.stringify(node), refs }
+      }
+      this.#written.set(name, written)
+    }
+    return written
+  }
+}
+
+interface PathDeps {
+  /** Says that a schema belongs into the document and gives its name. */
+  need(schema: ObjectSchema): string
+  needNamed(name: string): void
+  /** The definition of the resource's list. */
+  readonly list: string
+}
+
+/** The paths of one resource. */
+class PathWriter {
+  readonly #resource: OpenApiResource
+  readonly #deps: PathDeps
+  readonly #media: readonly string[]
+
+  constructor(resource: OpenApiResource, deps: PathDeps) {
+    this.#resource = resource
+    this.#deps = deps
+    this.#media =
+      resource.custom === true ? ['application/json', 'application/yaml'] : ['application/json', 'application/vnd.kubernetes.protobuf', 'application/yaml']
+  }
+
+  paths(): Record<string, OpenApiNode> {
+    const { group, version, plural, namespaced, subresources = [] } = this.#resource
+    const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+    const collection = namespaced ? `${root}/namespaces/{namespace}/${plural}` : `${root}/${plural}`
+    const item = `${collection}/{name}`
+    const paths: Record<string, OpenApiNode> = {}
+    add(paths, collection, { ...this.#collection(), parameters: this.#pathParameters(false) })
+    add(paths, item, { ...this.#item(), parameters: this.#pathParameters(true) })
+    if (namespaced && this.#has('list')) add(paths, `${root}/${plural}`, { get: this.#list(true), parameters: [pretty] })
+    for (const subresource of subresources) {
+      add(paths, `${item}/${subresource.name}`, { ...this.#subresource(subresource), parameters: this.#pathParameters(true) })
+    }
+    return paths
+  }
+
+  #has(verb: string): boolean {
+    return this.#resource.verbs.includes(verb)
+  }
+
+  #pathParameters(withName: boolean): OpenApiNode[] {
+    const name = { name: 'name', in: 'path', description: `name of the ${this.#resource.kind}`, required: true, schema: unique('string') }
+    return [...(withName ? [name] : []), ...(this.#resource.namespaced ? [namespaceParameter] : []), pretty]
+  }
+
+  #collection(): OpenApiNode {
+    const operations: OpenApiNode = {}
+    if (this.#has('list')) operations['get'] = this.#list(false)
+    if (this.#has('create')) {
+      const type = this.#deps.need(this.#resource.schema)
+      operations['post'] = this.#operation('create', {
+        description: `create ${article(this.#resource.kind)}`,
+        action: 'post',
+        parameters: writeParameters,
+        body: this.#body([type]),
+        responses: this.#responses(type, ['200', '201', '202']),
+      })
+    }
+    if (this.#has('deletecollection')) {
+      this.#deps.needNamed(statusDefinition)
+      operations['delete'] = this.#operation('deleteCollection', {
+        description: `delete collection of ${this.#resource.kind}`,
+        action: 'deletecollection',
+        parameters: [...listParameters.filter(({ name }) => name !== 'watch' && name !== 'allowWatchBookmarks'), ...deleteParameters].toSorted(byName),
+        body: this.#deleteBody(),
+        responses: this.#responses(statusDefinition, ['200']),
+      })
+    }
+    return operations
+  }
+
+  #list(everywhere: boolean): OpenApiNode {
+    const { list } = this.#deps
+    this.#deps.needNamed(list)
+    const content = this.#media.flatMap((media) => (media === 'application/yaml' ? [media] : [media, `${media};stream=watch`]))
+    return this.#operation('list', {
+      description: `list or watch objects of kind ${this.#resource.kind}`,
+      action: 'list',
+      everywhere,
+      parameters: listParameters,
+      responses: { '200': { description: 'OK', content: contentOf(content, list) }, ...unauthorized },
+    })
+  }
+
+  #item(): OpenApiNode {
+    const { kind } = this.#resource
+    const operations: OpenApiNode = {}
+    const type = this.#deps.need(this.#resource.schema)
+    if (this.#has('get')) {
+      operations['get'] = this.#operation('read', { description: `read the specified ${kind}`, action: 'get', responses: this.#responses(type, ['200']) })
+    }
+    Object.assign(operations, this.#writes(type, { verbs: this.#resource.verbs, suffix: '' }))
+    if (this.#has('delete')) {
+      const answer = this.#resource.returnsDeletedObject === true ? type : statusDefinition
+      this.#deps.needNamed(answer)
+      operations['delete'] = this.#operation('delete', {
+        description: `delete ${article(kind)}`,
+        action: 'delete',
+        parameters: deleteParameters,
+        body: this.#deleteBody(),
+        responses: this.#responses(answer, ['200', '202']),
+      })
+    }
+    return operations
+  }
+
+  /** PUT and PATCH; kubectl looks in PATCH for what the server can do. */
+  #writes(
+    type: string,
+    { verbs, suffix, kind }: { readonly verbs: readonly string[]; readonly suffix: string; readonly kind?: GroupVersionKind },
+  ): OpenApiNode {
+    const operations: OpenApiNode = {}
+    const what = `${suffix === '' ? '' : `${suffix.toLowerCase()} of `}the specified ${this.#resource.kind}`
+    if (verbs.includes('update')) {
+      operations['put'] = this.#operation('replace', {
+        description: `replace ${what}`,
+        action: 'put',
+        suffix,
+        kind,
+        parameters: writeParameters,
+        body: this.#body([type]),
+        responses: this.#responses(type, ['200', '201']),
+      })
+    }
+    if (verbs.includes('patch')) {
+      this.#deps.needNamed(patchDefinition)
+      const media = ['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json']
+      if (this.#resource.custom !== true) media.push('application/strategic-merge-patch+json')
+      operations['patch'] = this.#operation('patch', {
+        description: `partially update ${what}`,
+        action: 'patch',
+        suffix,
+        kind,
+        parameters: [...writeParameters, forceParameter],
+        body: { content: contentOf(media, patchDefinition), required: true },
+        responses: this.#responses(type, this.#resource.custom === true ? ['200'] : ['200', '201']),
+      })
+    }
+    return operations
+  }
+
+  #subresource({ name, kind, verbs, schema }: OpenApiSubresource): OpenApiNode {
+    const suffix = name.charAt(0).toUpperCase() + name.slice(1)
+    const type = schema === undefined ? undefined : this.#deps.need(schema)
+    const what = `${name} of the specified ${this.#resource.kind}`
+    const operations: OpenApiNode = {}
+    const text = { '200': { description: 'OK', content: { '*/*': { schema: { type: 'string' } } } }, ...unauthorized }
+    if (verbs.includes('connect')) {
+      for (const method of ['get', 'post']) {
+        operations[method] = this.#operation(`connect${method === 'get' ? 'Get' : 'Post'}`, {
+          description: `connect ${method.toUpperCase()} requests to ${what}`,
+          action: 'connect',
+          suffix,
+          kind,
+          responses: text,
+        })
+      }
+    }
+    if (verbs.includes('get')) {
+      const responses = type === undefined ? text : this.#responses(type, ['200'])
+      operations['get'] = this.#operation('read', { description: `read ${what}`, action: 'get', suffix, kind, responses })
+    }
+    if (verbs.includes('create') && type !== undefined) {
+      operations['post'] = this.#operation('create', {
+        description: `create ${what}`,
+        action: 'post',
+        suffix,
+        kind,
+        parameters: writeParameters,
+        body: this.#body([type]),
+        responses: this.#responses(type, ['200', '201', '202']),
+      })
+    }
+    return { ...operations, ...(type === undefined ? {} : this.#writes(type, { verbs, suffix, kind })) }
+  }
+
+  #operation(verb: string, operation: OperationFacts): OpenApiNode {
+    const { group, version, kind } = this.#resource
+    const gvk = operation.kind ?? { group, version, kind }
+    return {
+      tags: [`${camelGroup(group)}_${version}`],
+      description: operation.description,
+      operationId: this.#operationId(verb, operation),
+      ...(operation.parameters === undefined ? {} : { parameters: operation.parameters }),
+      ...(operation.body === undefined ? {} : { requestBody: operation.body }),
+      responses: operation.responses,
+      'x-kubernetes-action': operation.action,
+      'x-kubernetes-group-version-kind': { group: gvk.group, version: gvk.version, kind: gvk.kind },
+    }
+  }
+
+  /** `readCoreV1NamespacedPodStatus`, `listAppsV1DeploymentForAllNamespaces`. */
+  #operationId(verb: string, { suffix = '', everywhere = false }: OperationFacts): string {
+    const { group, version, kind, namespaced } = this.#resource
+    const place = capitalized(camelGroup(group)) + capitalized(version)
+    const [word, collection] = verb === 'deleteCollection' ? ['delete', 'Collection'] : [verb, '']
+    return `${word}${place}${collection}${namespaced && !everywhere ? 'Namespaced' : ''}${kind}${suffix}${everywhere ? 'ForAllNamespaces' : ''}`
+  }
+
+  #body([type]: readonly [string]): OpenApiNode {
+    return { content: contentOf(this.#resource.custom === true ? this.#media : ['*/*'], type), required: true }
+  }
+
+  #deleteBody(): OpenApiNode {
+    this.#deps.needNamed(deleteOptionsDefinition)
+    return { content: contentOf(this.#resource.custom === true ? this.#media : ['*/*'], deleteOptionsDefinition) }
+  }
+
+  #responses(type: string, codes: readonly string[]): OpenApiNode {
+    const content = contentOf(this.#media, type)
+    return { ...Object.fromEntries(codes.map((code) => [code, { description: statusTexts[code], content }])), ...unauthorized }
+  }
+}
+
+interface OperationFacts {
+  readonly description: string
+  readonly action: string
+  readonly suffix?: string | undefined
+  readonly everywhere?: boolean | undefined
+  readonly kind?: GroupVersionKind | undefined
+  readonly parameters?: readonly OpenApiNode[] | undefined
+  readonly body?: OpenApiNode | undefined
+  readonly responses: OpenApiNode
+}
+
+const statusTexts: Readonly<Record<string, string>> = { '200': 'OK', '201': 'Created', '202': 'Accepted' }
+const unauthorized = { '401': { description: 'Unauthorized' } }
+
+/** A path may belong to several resources: bindings and pods/binding share none, but the parts of one resource do. */
+function add(paths: Record<string, OpenApiNode>, path: string, node: OpenApiNode): void {
+  if (Object.keys(node).some((key) => key !== 'parameters')) paths[path] = { ...paths[path], ...node }
+}
+
+function contentOf(media: readonly string[], type: string): OpenApiNode {
+  return Object.fromEntries(media.map((name) => [name, { schema: { $ref: `#/components/schemas/${type}` } }]))
+}
+
+function article(kind: string): string {
+  return /^[AEIOU]/.test(kind) ? `an ${kind}` : `a ${kind}`
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+/** `rbac.authorization.k8s.io` is `rbacAuthorization`, the core group `core`. */
+function camelGroup(group: string): string {
+  if (group === '') return 'core'
+  const [first = '', ...rest] = group.replace(/\.k8s\.io$/, '').split('.')
+  return first + rest.map(capitalized).join('')
+}
+
+function byName(a: OpenApiNode, b: OpenApiNode): number {
+  return String(a['name']) < String(b['name']) ? -1 : 1
+}
+
+function unique(type: string): OpenApiNode {
+  return { type, uniqueItems: true }
+}
+
+function query(name: string, type: string, description: string): OpenApiNode {
+  return { name, in: 'query', description, schema: unique(type) }
+}
+
+const pretty = query('pretty', 'string', "If 'true', the answer is indented.")
+const namespaceParameter: OpenApiNode = {
+  name: 'namespace',
+  in: 'path',
+  description: 'object name and auth scope, such as for teams and projects',
+  required: true,
+  schema: unique('string'),
+}
+const dryRun = query('dryRun', 'string', 'All: the request passes every stage and nothing is stored.')
+
+const writeParameters: readonly OpenApiNode[] = [
+  dryRun,
+  query('fieldManager', 'string', 'Name of the actor that makes the change: at most 128 printable characters. Required for apply.'),
+  query(
+    'fieldValidation',
+    'string',
+    'What becomes of unknown and duplicate fields: Ignore drops them, Warn (the default) drops them and warns, Strict refuses the request.',
+  ),
+]
+const forceParameter = query('force', 'boolean', 'Apply only: take over fields that other managers own.')
+
+const deleteParameters: readonly OpenApiNode[] = [
+  dryRun,
+  query('gracePeriodSeconds', 'integer', 'Seconds before the object is removed; zero removes it at once. Default: that of the object.'),
+  query('orphanDependents', 'boolean', 'Deprecated: use propagationPolicy.'),
+  query('propagationPolicy', 'string', 'What becomes of dependents: Orphan, Background or Foreground.'),
+]
+
+const listParameters: readonly OpenApiNode[] = [
+  query('allowWatchBookmarks', 'boolean', 'Asks for BOOKMARK events in a watch.'),
+  query('continue', 'string', 'The continue token of the page before.'),
+  query('fieldSelector', 'string', 'Restricts the objects by their fields. Default: everything.'),
+  query('labelSelector', 'string', 'Restricts the objects by their labels. Default: everything.'),
+  query('limit', 'integer', 'The largest number of objects in one answer; the answer carries a continue token when there are more.'),
+  query('resourceVersion', 'string', 'The version of the data that the answer is made from, or that a watch starts after.'),
+  query('resourceVersionMatch', 'string', 'How resourceVersion is applied to a list: Exact or NotOlderThan.'),
+  query('sendInitialEvents', 'boolean', 'A watch starts with the present objects.'),
+  query('timeoutSeconds', 'integer', 'How long a list or a watch may take.'),
+  query('watch', 'boolean', 'Answers with a stream of changes instead of a list.'),
+]
