@@ -24,6 +24,7 @@ export interface LocalApiDeps {
 
 export interface LocalApiOptions {
   readonly version: Readonly<Record<string, string>>
+  readonly kubernetesVersion: string
   readonly serviceCidr: string
   /** The `iss` of service account tokens: the address at which the API is reached. */
   readonly issuer: string
@@ -89,6 +90,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
         more: reviewKinds({ authorize, index, authenticateToken: (token, audiences) => tokens.review(token, audiences) }),
       }),
       version: options.version,
+      openApi: { kubernetesVersion: options.kubernetesVersion, kinds: types.kinds },
       paths: tokens.paths(),
     },
   )

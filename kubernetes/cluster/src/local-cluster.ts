@@ -57,6 +57,7 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
         platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
         runtime: process.version,
       }),
+      kubernetesVersion: version,
       serviceCidr: options.serviceCidr ?? '10.43.0.0/16',
       issuer: options.issuer ?? 'https://kubernetes.default.svc.cluster.local',
     },

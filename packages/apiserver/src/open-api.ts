@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import * as pending from '@gantry/apimachinery'
-import type { Definitions } from '@gantry/apimachinery'
+import { createOpenApiWriter } from '@gantry/apimachinery'
+import type { Definitions, OpenApiOptions, OpenApiResource, OpenApiWriter } from '@gantry/apimachinery'
 import type { HttpRequest, HttpResponse } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
 import { groupsOf, subresourcesOf, verbsOf } from './discovery.ts'
@@ -16,12 +16,14 @@ interface Document {
 export class OpenApi {
   readonly #registry: Registry
   readonly #definitions: Definitions
+  readonly #writer: OpenApiWriter
   readonly #documents = new Map<string, Document>()
   #generation = -1
 
-  constructor(registry: Registry, definitions: Definitions) {
+  constructor(registry: Registry, definitions: Definitions, options: OpenApiOptions) {
     this.#registry = registry
     this.#definitions = definitions
+    this.#writer = createOpenApiWriter(definitions, options)
   }
 
   /** undefined: there is no such document. */
@@ -71,25 +73,35 @@ export class OpenApi {
       .find((candidate) => candidate.group === group)
       ?.versions.find((candidate) => candidate.version === version)
     if (served === undefined || group === undefined || version === undefined) return undefined
-    const body = Buffer.from(JSON.stringify((pending as any).openApiDocument({ group, version, definitions: this.#definitions, resources: served.definitions.map(describe) })))
+    const body = Buffer.from(
+      this.#writer.document(
+        { group, version },
+        served.definitions.map((definition) => this.#describe(definition)),
+      ),
+    )
     const document = { body, hash: hashOf(body) }
     this.#documents.set(path, document)
     return document
   }
-}
 
-function describe(definition: ResourceDefinition): any {
-  return {
-    group: definition.group,
-    version: definition.version,
-    kind: definition.kind,
-    listKind: definition.listKind,
-    plural: definition.plural,
-    namespaced: definition.namespaced,
-    schema: definition.schema,
-    custom: definition.custom === true,
-    verbs: verbsOf(definition),
-    subresources: subresourcesOf(definition),
+  #describe(definition: ResourceDefinition): OpenApiResource {
+    const scale = this.#definitions.get('io.k8s.api.autoscaling.v1.Scale')
+    return {
+      group: definition.group,
+      version: definition.version,
+      kind: definition.kind,
+      listKind: definition.listKind,
+      plural: definition.plural,
+      namespaced: definition.namespaced,
+      schema: definition.schema,
+      custom: definition.custom === true,
+      returnsDeletedObject: definition.returnsDeletedObject === true,
+      verbs: verbsOf(definition),
+      subresources: subresourcesOf(definition).map(({ name, kind, verbs }) => {
+        const schema = name === 'status' ? definition.schema : name === 'scale' ? scale : definition.subresources?.[name]?.schema
+        return { name, kind, verbs: definition.subresources?.[name]?.upgrade === undefined ? verbs : ['connect'], ...(schema === undefined ? {} : { schema }) }
+      }),
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { createDecoder, createProtobufCodec, invalidError, fieldNotSupported, StatusError } from '@gantry/apimachinery'
-import type { Definitions } from '@gantry/apimachinery'
+import type { Definitions, OpenApiOptions } from '@gantry/apimachinery'
 import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, UpgradeHandler, UserInfo } from '@gantry/runtime'
 import { bodyOf, header } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
@@ -48,6 +48,8 @@ export interface ApiServerOptions {
   readonly resources: readonly ResourceDefinition[]
   /** What `/version` answers. */
   readonly version: Readonly<Record<string, string>>
+  /** What OpenAPI documents say of versions and kinds. */
+  readonly openApi: OpenApiOptions
   /** Further paths (`/openid/v1/jwks` …), by exact path. */
   readonly paths?: Readonly<Record<string, Handler>>
 }
@@ -111,7 +113,7 @@ class Server {
     this.#options = options
     this.#context = context
     this.#discovery = new Discovery(context.registry)
-    this.#openApi = new OpenApi(context.registry, deps.definitions)
+    this.#openApi = new OpenApi(context.registry, deps.definitions, options.openApi)
   }
 
   /** authenticate -> authorize -> dispatch, with the audit line written whatever happened. */
