@@ -2,6 +2,7 @@ import { readSession, safeReturn, SignInPage, signOut } from '@gantry/access/con
 import { useFleet } from '@gantry/clusters/console'
 import {
   browserClock,
+  Button,
   ConsoleContext,
   ConsoleRoutes,
   createConsoleApi,
@@ -21,6 +22,7 @@ import {
 } from '@gantry/console-kit'
 import { namespaceType } from '@gantry/workloads/console'
 import { useCallback, useEffect, useMemo, useState } from 'react'
+import { useTranslation } from 'react-i18next'
 import { Redirect, Route, Router, Switch, useLocation, useSearch } from 'wouter'
 import { features } from './features.ts'
 
@@ -82,7 +84,7 @@ export function App() {
 }
 
 function buildServices(onUnauthorized: () => void): ConsoleServices {
-  const api = createConsoleApi({ fetch: (input, init) => fetch(input, init), onUnauthorized })
+  const api = createConsoleApi({ fetch: (input, init) => fetch(input, init), sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), onUnauthorized })
   const registry = new LiveRegistry({ clock: browserClock, budget: createStreamBudget(streamsOfThisPage) })
   return { api, client: createKubeClient(api), registry }
 }
@@ -96,17 +98,18 @@ function Pages({
   readonly onSignedIn: (user: SignedIn) => void
   readonly onSignOut: () => void
 }) {
-  const [location] = useLocation()
+  const { t } = useTranslation('kit')
+  const [path] = useLocation()
   const search = useSearch()
   if (session.phase === 'reading') return undefined
   if (session.phase === 'failed') {
     return (
       <main className="mx-auto max-w-xl p-6">
-        <ErrorNotice error={toApiError(session.error)} />
+        <ErrorNotice error={toApiError(session.error)} actions={<Button onClick={() => location.reload()}>{t('common.retry')}</Button>} />
       </main>
     )
   }
-  const here = location + (search === '' ? '' : `?${search}`)
+  const here = path + (search === '' ? '' : `?${search}`)
   const isOut = session.phase === 'out'
   return (
     <Switch>
@@ -115,7 +118,7 @@ function Pages({
       </Route>
       <Route>
         {isOut ? (
-          <Redirect to={location === '/' ? '/login' : `/login?next=${encodeURIComponent(here)}`} replace />
+          <Redirect to={path === '/' ? '/login' : `/login?next=${encodeURIComponent(here)}`} replace />
         ) : (
           <SignedInConsole user={session.user} onSignOut={onSignOut} />
         )}

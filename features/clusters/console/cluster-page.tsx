@@ -29,7 +29,7 @@ const shortcuts = [
   { title: 'link.deployments', href: '/deployments' },
   { title: 'link.pods', href: '/pods' },
   { title: 'link.nodes', href: listHref({ group: '', version: 'v1', plural: 'nodes' }) },
-  { title: 'link.events', href: listHref({ group: '', version: 'v1', plural: 'events' }) },
+  { title: 'link.events', href: '/events' },
   { title: 'link.kinds', href: '/resources' },
 ] as const
 
@@ -63,7 +63,7 @@ export function ClusterPage() {
           </Button>
         )}
       </PageHeader>
-      <div className="flex flex-col gap-4 px-4 pb-6 md:px-6">
+      <div className="flex flex-col gap-4 px-4 pb-6 md:px-5">
         {health.tone === 'error' && (
           <Notice tone="error" title={t(`health.${health.word}`)}>
             {health.message}

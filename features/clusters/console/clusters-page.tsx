@@ -26,7 +26,7 @@ export function ClustersPage() {
           {t('import.open')}
         </Button>
       </PageHeader>
-      <div className="flex flex-col gap-3 px-4 pb-6 md:px-6">
+      <div className="flex flex-col gap-3 px-4 pb-6 md:px-5">
         {error !== undefined && <ErrorNotice error={error} title={t('failed')} />}
         {clusters.map((cluster) => {
           const message = simulatedNodeMessage(cluster)
@@ -73,11 +73,11 @@ function ClusterTable({ clusters }: { readonly clusters: readonly ClusterObject[
       <table className="w-full table-fixed text-sm" aria-label={t('title')}>
         <thead>
           <tr className="border-b border-line">
-            <th className={classNames(head, 'pl-4 lg:w-[24%]')}>{t('column.name')}</th>
+            <th className={classNames(head, 'w-2/5 pl-4 lg:w-[20%]')}>{t('column.name')}</th>
             <th className={head}>{t('column.health')}</th>
             <th className={classNames(head, medium, 'w-28')}>{t('column.version')}</th>
             <th className={classNames(head, medium, 'w-36')}>{t('column.nodes')}</th>
-            <th className={classNames(head, wide)}>{t('column.server')}</th>
+            <th className={classNames(head, wide, 'w-[22%]')}>{t('column.server')}</th>
             <th className={classNames(head, wide, 'w-20 text-right')}>{t('column.age')}</th>
             <th className="w-12 pr-2">
               <span className="sr-only">{t('column.actions')}</span>

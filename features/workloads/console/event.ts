@@ -1,5 +1,5 @@
 import type { KubeObject } from '@gantry/console-kit'
-import { timestampMs } from '@gantry/console-kit/model'
+import { timestampMs, type ResourceRow } from '@gantry/console-kit/model'
 
 interface EventObject extends KubeObject {
   readonly type?: string
@@ -12,26 +12,36 @@ interface EventObject extends KubeObject {
   readonly reportingComponent?: string
   readonly source?: { readonly component?: string; readonly host?: string }
   readonly series?: { readonly count?: number; readonly lastObservedTime?: string }
-  readonly involvedObject?: { readonly uid?: string }
+  readonly involvedObject?: InvolvedObject
 }
 
-export interface EventRow {
-  readonly uid: string
+interface InvolvedObject {
+  readonly apiVersion?: string
+  readonly kind?: string
+  readonly namespace?: string
+  readonly name?: string
+  readonly uid?: string
+}
+
+/** What an event says. */
+export interface EventFacts {
   readonly type: string
   readonly reason: string
   readonly message: string
   readonly source: string
   readonly count: number
   readonly lastSeenMs: number | undefined
-  readonly involvedUid: string
+  readonly involved: InvolvedObject
 }
 
+export interface EventRow extends ResourceRow, EventFacts {}
+
 /** An event of either API generation: series and eventTime of the new one, count and lastTimestamp of the old one. */
-export function eventRow(object: KubeObject): EventRow {
+export function eventRow(object: KubeObject, base: ResourceRow): EventRow {
   const event = object as EventObject
   const component = event.reportingComponent === undefined || event.reportingComponent === '' ? (event.source?.component ?? '') : event.reportingComponent
   return {
-    uid: event.metadata.uid ?? event.metadata.name ?? '',
+    ...base,
     type: event.type ?? 'Normal',
     reason: event.reason ?? '',
     message: event.message ?? '',
@@ -43,6 +53,6 @@ export function eventRow(object: KubeObject): EventRow {
       timestampMs(event.eventTime) ??
       timestampMs(event.firstTimestamp) ??
       timestampMs(event.metadata.creationTimestamp),
-    involvedUid: event.involvedObject?.uid ?? '',
+    involved: event.involvedObject ?? {},
   }
 }

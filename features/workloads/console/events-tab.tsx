@@ -1,5 +1,6 @@
 import {
   Age,
+  baseRow,
   Empty,
   ErrorNotice,
   Loading,
@@ -37,7 +38,8 @@ export function EventsTab({ target, object }: DetailProps) {
     {
       name: 'events',
       key: queryKey(query, 'events'),
-      source: () => objectSource<EventRow>(api, query, { project: (event: KubeObject) => eventRow(event), keyOf: (row) => row.uid }),
+      source: () =>
+        objectSource<EventRow>(api, query, { project: (event: KubeObject) => eventRow(event, baseRow(target.cluster ?? '', event)), keyOf: (row) => row.key }),
       options: { maxRows: maxEvents },
     },
   ])
@@ -45,12 +47,12 @@ export function EventsTab({ target, object }: DetailProps) {
   const rows = useMemo(
     () =>
       [...(live.members.get('events')?.rows.values() ?? [])]
-        .filter((row) => row.involvedUid === '' || row.involvedUid === uid || row.involvedUid === target.name)
+        .filter((row) => row.involved.uid === undefined || row.involved.uid === uid || row.involved.uid === target.name)
         .sort((left, right) => (right.lastSeenMs ?? 0) - (left.lastSeenMs ?? 0)),
     [live, uid, target.name],
   )
   return (
-    <div className="px-4 py-4 md:px-6">
+    <div className="px-4 py-4 md:px-5">
       {member?.phase === 'error' && member.error !== undefined && <ErrorNotice error={member.error} title={t('events.failed')} />}
       {(member === undefined || member.phase === 'loading') && <Loading label={t('events.loading')} />}
       {member?.phase === 'ready' && rows.length === 0 && (
@@ -60,7 +62,7 @@ export function EventsTab({ target, object }: DetailProps) {
       )}
       {rows.length > 0 && (
         <div className="overflow-x-auto rounded-lg border border-line bg-panel">
-          <table className="w-full text-sm" aria-label={t('events.title')}>
+          <table className="w-full min-w-2xl text-sm" aria-label={t('events.title')}>
             <thead>
               <tr className="border-b border-line text-left text-xs text-muted">
                 <th className="px-4 py-1.5 font-semibold">{t('events.type')}</th>
@@ -73,7 +75,7 @@ export function EventsTab({ target, object }: DetailProps) {
             </thead>
             <tbody>
               {rows.map((row) => (
-                <tr key={row.uid} className="border-b border-line/60 align-top last:border-0">
+                <tr key={row.key} className="border-b border-line/60 align-top last:border-0">
                   <td className="px-4 py-1.5 whitespace-nowrap">
                     <StatusText status={{ text: row.type, tone: row.type === 'Warning' ? 'warn' : 'neutral' }} />
                   </td>

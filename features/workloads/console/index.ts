@@ -20,7 +20,7 @@ export const workloadsConsole: ConsoleFeature = {
     listPage(secrets, { section: 'config', order: 20 }),
     listPage(nodes, { section: 'cluster', order: 10 }),
     listPage(namespaces, { section: 'cluster', order: 20 }),
-    listPage(events, { section: 'cluster', order: 30 }),
+    listPage(events, { path: '/events', section: 'cluster', order: 30 }),
     { path: '/resources', title: 'workloads:allKinds', nav: { section: 'cluster', order: 90, icon: AllKindsIcon }, component: AllKinds },
     { path: '/create', title: 'workloads:create', nav: { section: 'workloads', order: 90, icon: PlusIcon }, component: CreateYamlPage },
   ],

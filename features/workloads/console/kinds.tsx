@@ -11,6 +11,7 @@ import {
   ServiceIcon,
   type Icon,
 } from '@gantry/console-kit/icons'
+import { eventList } from './event-list.tsx'
 import { LogsTab } from './logs-tab.tsx'
 import { podStatusLabel, type Pod } from './pod.ts'
 import { podList } from './pod-list.tsx'
@@ -26,7 +27,7 @@ import {
   type WorkloadRow,
   type WorkloadState,
 } from './replicas.ts'
-import { nodeType, podType, resource } from './resource-types.ts'
+import { eventType, nodeType, podType, resource } from './resource-types.ts'
 import { restartAction } from './restart-dialog.tsx'
 import { scaleAction } from './scale-dialog.tsx'
 import { WorkloadSection } from './workload-section.tsx'
@@ -178,6 +179,6 @@ export const jobs: KindDefinition = {
 export const services = plain(resource('', 'services', 'Service'), ServiceIcon)
 export const configMaps = plain(resource('', 'configmaps', 'ConfigMap'), ConfigMapIcon)
 export const secrets = plain(resource('', 'secrets', 'Secret'), SecretIcon)
-export const events = plain(resource('', 'events', 'Event'), EventsIcon)
+export const events: KindDefinition = { ...plain(eventType, EventsIcon), listPath: '/events', list: eventList }
 export const namespaces = plain({ ...resource('', 'namespaces', 'Namespace'), namespaced: false }, NamespaceIcon)
 export const nodes = plain(nodeType, NodeIcon)

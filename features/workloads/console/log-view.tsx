@@ -32,7 +32,7 @@ export function LogView(props: LogViewProps) {
         return (
           <div
             className={classNames(
-              'flex px-4 font-mono text-xs leading-5 hover:bg-hover md:px-6',
+              'flex px-4 font-mono text-xs leading-5 hover:bg-hover md:px-5',
               index === focusIndex && 'bg-accent-soft',
               isWrapped ? 'break-all whitespace-pre-wrap' : 'w-max min-w-full whitespace-pre',
             )}

@@ -56,7 +56,7 @@ export function LogsTab({ target, object, isGone }: DetailProps) {
 
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div role="toolbar" aria-label={t('logs.toolbar')} className="flex flex-wrap items-center gap-2 border-b border-line px-4 py-2 md:px-6">
+      <div role="toolbar" aria-label={t('logs.toolbar')} className="flex flex-wrap items-center gap-2 border-b border-line px-4 py-2 md:px-5">
         <Select aria-label={t('logs.container')} value={container} onChange={(event) => setContainer(event.target.value)} className="w-auto! max-w-48">
           {containers.map((name) => (
             <option key={name}>{name}</option>
@@ -109,7 +109,7 @@ export function LogsTab({ target, object, isGone }: DetailProps) {
         </div>
       </div>
       {log.error !== undefined && (
-        <div className="px-4 py-2 md:px-6">
+        <div className="px-4 py-2 md:px-5">
           <ErrorNotice error={log.error} title={t('logs.failed')} />
         </div>
       )}
@@ -129,7 +129,7 @@ export function LogsTab({ target, object, isGone }: DetailProps) {
       ) : (
         log.error === undefined && <Empty icon={LogsIcon} title={query === '' ? t('logs.none') : t('logs.noMatch')} />
       )}
-      <div className={classNames('flex gap-4 border-t border-line px-4 py-1 text-xs text-muted tabular-nums md:px-6')}>
+      <div className={classNames('flex gap-4 border-t border-line px-4 py-1 text-xs text-muted tabular-nums md:px-5')}>
         <span>{t('logs.lines', { count: log.lines.length })}</span>
         {log.dropped > 0 && <span>{t('logs.dropped', { count: log.dropped })}</span>}
         <span>{t(`logs.phase.${log.phase}`)}</span>

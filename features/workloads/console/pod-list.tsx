@@ -15,7 +15,7 @@ const podColumns: readonly Column<PodRow>[] = [
         {row.ready}/{row.total}
       </span>
     ),
-    width: 68,
+    width: 58,
     priority: 5,
   },
   {
@@ -23,11 +23,11 @@ const podColumns: readonly Column<PodRow>[] = [
     title: 'kit:column.status',
     value: (row) => row.status,
     render: (row) => <StatusText status={podStatus(row)} />,
-    width: 150,
+    width: 140,
     grow: 1,
     priority: 1,
   },
-  { id: 'restarts', title: 'workloads:column.restarts', value: (row) => row.restarts, render: (row) => <Restarts row={row} />, width: 116, priority: 6 },
+  { id: 'restarts', title: 'workloads:column.restarts', value: (row) => row.restarts, render: (row) => <Restarts row={row} />, width: 92, priority: 6 },
   {
     id: 'node',
     title: 'workloads:column.node',
@@ -38,7 +38,7 @@ const podColumns: readonly Column<PodRow>[] = [
       ) : (
         <TableLink href={objectHref({ cluster: row.cluster, type: nodeType, name: row.node })}>{row.node}</TableLink>
       ),
-    width: 130,
+    width: 116,
     grow: 1,
     priority: 7,
   },

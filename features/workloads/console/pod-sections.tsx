@@ -54,7 +54,7 @@ function ContainerTable({ specs, statuses }: { readonly specs: readonly Containe
   const { t } = useTranslation('workloads')
   return (
     <div className="overflow-x-auto">
-      <table className="w-full text-sm">
+      <table className="w-full min-w-3xl text-sm">
         <thead>
           <tr className="border-b border-line text-left text-xs text-muted">
             <th className="px-4 py-1.5 font-semibold">{t('pod.container')}</th>

@@ -54,7 +54,7 @@ export function RelatedPodsTab({ target, object }: DetailProps) {
   return (
     <div className="flex min-h-0 flex-1 flex-col bg-panel">
       {member?.error !== undefined && member.phase === 'error' && (
-        <div className="px-4 py-3 md:px-6">
+        <div className="px-4 py-3 md:px-5">
           <ErrorNotice error={member.error} />
         </div>
       )}

@@ -45,6 +45,12 @@ export interface Column<Row> {
 export interface ListDefinition<Row extends ResourceRow = ResourceRow> {
   readonly project: (object: KubeObject, base: ResourceRow) => Row
   readonly columns: readonly Column<Row>[]
+  /** Leads the row and links to the object, where the name says nothing. */
+  readonly lead?: Column<Row> | undefined
+  /** Stands last instead of the age. */
+  readonly last?: Column<Row> | undefined
+  /** A column's id, with `-` before it for descending. By name when left out. */
+  readonly defaultSort?: string | undefined
   /** The state shown, filtered and counted by. */
   readonly status?: ((row: Row) => StatusLabel) | undefined
   /** Text searched besides name and namespace. */

@@ -22,13 +22,31 @@ export interface ConsoleApi {
 
 export interface ConsoleApiDeps {
   readonly fetch: typeof fetch
+  readonly sleep: (ms: number) => Promise<void>
   /** Called on every 401, except of the sign-in itself: the session is over. */
   readonly onUnauthorized?: (() => void) | undefined
 }
 
 const defaultTimeoutMs = 30_000
+/** Pauses before reading again after the connection broke: a browser cuts every request when a network interface comes or goes. */
+const rereadAfterMs = [150, 600] as const
 
 export function createConsoleApi(deps: ConsoleApiDeps): ConsoleApi {
+  /** Reads again when no answer came at all. Writes are never repeated: the first one may have arrived. */
+  async function sendReading(path: string, options: RequestOptions, signal: AbortSignal): Promise<Response> {
+    for (const waitMs of rereadAfterMs) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one try after another
+        return await send(path, options, signal)
+      } catch (error) {
+        if (!(error instanceof TypeError) || signal.aborted) throw error
+        // oxlint-disable-next-line no-await-in-loop -- one try after another
+        await deps.sleep(waitMs)
+      }
+    }
+    return send(path, options, signal)
+  }
+
   async function send(path: string, options: RequestOptions, signal: AbortSignal | undefined): Promise<Response> {
     const method = options.method ?? 'GET'
     const headers: Record<string, string> = { Accept: options.accept ?? 'application/json' }
@@ -53,7 +71,7 @@ export function createConsoleApi(deps: ConsoleApiDeps): ConsoleApi {
     const timeout = AbortSignal.timeout(timeoutMs)
     const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout])
     try {
-      return await read(await send(path, options, signal))
+      return await read(await ((options.method ?? 'GET') === 'GET' ? sendReading : send)(path, options, signal))
     } catch (error) {
       if (options.signal?.aborted === true) throw options.signal.reason
       if (timeout.aborted) throw new ApiError({ code: 0, reason: 'Timeout', message: `no answer within ${Math.round(timeoutMs / 1000)} s` })

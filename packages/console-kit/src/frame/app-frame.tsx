@@ -12,6 +12,7 @@ import { Loading } from '../ui/empty.tsx'
 import { CloseIcon, DarkThemeIcon, LanguageIcon, LightThemeIcon, MenuIcon, SearchIcon, SignOutIcon, SystemThemeIcon, UserIcon } from '../ui/icons.ts'
 import { Menu, MenuChoice, MenuItem, MenuLabel, MenuSeparator } from '../ui/menu.tsx'
 import { CommandPalette } from './command-palette.tsx'
+import { ErrorBoundary } from './error-boundary.tsx'
 import { scopeQuery } from './scope.ts'
 
 const sections: readonly NavSection[] = ['fleet', 'workloads', 'network', 'config', 'cluster', 'access']
@@ -72,7 +73,7 @@ export function AppFrame({ children }: { readonly children: ReactNode }) {
       )}
       <aside
         className={classNames(
-          'z-30 w-60 shrink-0 flex-col bg-rail text-rail-ink md:flex md:w-56',
+          'z-30 w-60 shrink-0 flex-col bg-rail text-rail-ink md:flex md:w-52',
           isNavOpen ? 'fixed inset-y-0 left-0 flex shadow-2xl' : 'hidden',
         )}
       >
@@ -104,7 +105,9 @@ export function AppFrame({ children }: { readonly children: ReactNode }) {
         <UserBar />
       </aside>
       <main id="main" tabIndex={-1} className="min-h-0 min-w-0 flex-1 overflow-hidden outline-none">
-        <Suspense fallback={<Loading label={t('frame.loading')} />}>{children}</Suspense>
+        <ErrorBoundary resetKey={location} title={t('frame.broken')} retryLabel={t('frame.reload')}>
+          <Suspense fallback={<Loading label={t('frame.loading')} />}>{children}</Suspense>
+        </ErrorBoundary>
       </main>
       {isPaletteOpen && <CommandPalette onClose={() => setPaletteOpen(false)} />}
     </div>

@@ -6,7 +6,7 @@ export function PageHeader({ title, note, children }: { readonly title: string; 
     document.title = `${title} · Gantry`
   }, [title])
   return (
-    <header className="flex min-h-14 flex-wrap items-center gap-x-3 gap-y-2 px-4 py-3 md:px-6">
+    <header className="flex min-h-14 flex-wrap items-center gap-x-3 gap-y-2 px-4 py-3 md:px-5">
       <h1 className="text-lg font-semibold tracking-tight">{title}</h1>
       {note}
       <div className="ml-auto flex flex-wrap items-center gap-2">{children}</div>

@@ -33,6 +33,8 @@ export interface FleetResource extends ServedResource {
 export function useServedByAll(clusters: readonly string[]): {
   readonly resources: readonly FleetResource[]
   readonly isPending: boolean
+  /** How many of the clusters have said what they serve. */
+  readonly answered: number
   readonly failures: readonly { readonly cluster: string; readonly error: Error }[]
 } {
   const { api } = useServices()
@@ -51,6 +53,7 @@ export function useServedByAll(clusters: readonly string[]): {
       return {
         resources: [...merged.values()],
         isPending: results.length > 0 && merged.size === 0 && results.some((result) => result.isPending),
+        answered: results.filter((result) => result.data !== undefined).length,
         failures: results.flatMap((result, index) => (result.error === null ? [] : [{ cluster: clusters[index] ?? '', error: result.error }])),
       }
     },

@@ -21,17 +21,17 @@ export function AllKinds() {
   const query = useQueryState()
   const [text, setText] = useState('')
   const clusters = useMemo(() => (scope.clusters.length > 0 ? scope.clusters : fleet.members.map((member) => member.name)), [scope.clusters, fleet.members])
-  const { resources, isPending, failures } = useServedByAll(clusters)
+  const { resources, isPending, answered, failures } = useServedByAll(clusters)
   const groups = useMemo(() => byGroup(resources, text), [resources, text])
 
   return (
     <div className="h-full overflow-auto">
       <PageHeader title={t('kinds.title')} note={<span className="text-sm text-muted tabular-nums">{resources.length}</span>} />
-      <div className="flex flex-wrap gap-2 px-4 pb-3 md:px-6">
+      <div className="flex flex-wrap gap-2 px-4 pb-3 md:px-5">
         <ClusterPick picked={scope.clusters} onChange={(picked) => query.set({ cluster: picked.join(',') })} />
         <SearchBox value={text} onChange={setText} placeholder={t('kinds.search')} />
       </div>
-      <div className="flex flex-col gap-4 px-4 pb-6 md:px-6">
+      <div className="flex flex-col gap-4 px-4 pb-6 md:px-5">
         {failures.map(({ cluster, error }) => (
           <Notice key={cluster} tone="warn" title={t('list.clusterMissing', { cluster })}>
             {error.message}
@@ -55,9 +55,9 @@ export function AllKinds() {
                       <Glyph aria-hidden className="size-4 shrink-0 text-muted" />
                       <span className="min-w-0 flex-1 truncate font-medium">{resource.kind}</span>
                       <span className="text-xs text-muted">{groupVersion(resource).split('/').at(-1)}</span>
-                      {resource.clusters.length < clusters.length && (
+                      {resource.clusters.length < answered && (
                         <span className="text-xs text-muted" title={resource.clusters.join(', ')}>
-                          {resource.clusters.length}/{clusters.length}
+                          {resource.clusters.length}/{answered}
                         </span>
                       )}
                     </Link>

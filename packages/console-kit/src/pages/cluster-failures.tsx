@@ -15,7 +15,7 @@ export function ClusterFailures({ failures, truncated, onRetry }: ClusterFailure
   const { t } = useTranslation('kit')
   if (failures.length === 0 && truncated.length === 0) return undefined
   return (
-    <div className="flex max-h-40 flex-col gap-1.5 overflow-auto px-4 pb-2 md:px-6">
+    <div className="flex max-h-40 flex-col gap-1.5 overflow-auto px-4 pb-2 md:px-5">
       {failures.map(({ cluster, error, hasRows }) => (
         <Notice
           key={cluster}

@@ -100,7 +100,7 @@ export function CreatePage({ templates }: { readonly templates: readonly YamlTem
           {mode === 'create' ? t('create.create') : t('create.apply')}
         </Button>
       </PageHeader>
-      <div className="grid min-h-0 flex-1 grid-cols-1 gap-4 overflow-auto px-4 pb-4 md:px-6 lg:grid-cols-[minmax(0,1fr)_20rem] lg:overflow-hidden">
+      <div className="grid min-h-0 flex-1 grid-cols-1 gap-4 overflow-auto px-4 pb-4 md:px-5 lg:grid-cols-[minmax(0,1fr)_20rem] lg:overflow-hidden">
         <div className="min-h-80 overflow-hidden rounded-lg border border-line bg-panel">
           <LazyYamlEditor label={t('create.editor')} value={text} onChange={setText} onSave={() => void run(true)} />
         </div>

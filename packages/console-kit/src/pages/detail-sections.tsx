@@ -144,7 +144,7 @@ export function ConditionTable({ conditions }: { readonly conditions: readonly C
   const { t } = useTranslation('kit')
   return (
     <div className="overflow-x-auto">
-      <table className="w-full text-sm">
+      <table className="w-full min-w-xl text-sm">
         <thead>
           <tr className="border-b border-line text-left text-xs text-muted">
             <th className="px-4 py-1.5 font-semibold">{t('detail.conditionType')}</th>

@@ -23,12 +23,14 @@ export function GenericList() {
   const scope = useScope()
   const kind = useKind(routed)
   const clusters = useMemo(() => (scope.clusters.length > 0 ? scope.clusters : fleet.members.map((member) => member.name)), [scope.clusters, fleet.members])
-  const { resources } = useServedByAll(clusters)
+  const { resources, failures } = useServedByAll(clusters)
   const served = resources.find((resource) => resource.group === routed.group && resource.plural === routed.plural)
   const type = useMemo(
     () => ({ ...routed, kind: kind?.type.kind ?? served?.kind ?? routed.plural, namespaced: kind?.type.namespaced ?? served?.namespaced ?? true }),
     [routed, kind, served?.kind, served?.namespaced],
   )
+  // A cluster that does not say what it serves is asked all the same: its failure must show.
+  const servedBy = served === undefined ? undefined : [...served.clusters, ...failures.map((failure) => failure.cluster)]
   const actions = useMemo(() => [...(kind?.actions ?? []), deleteAction], [kind])
   return (
     <ResourceList
@@ -39,7 +41,7 @@ export function GenericList() {
       list={kind?.list}
       actions={actions}
       fromTable={columnsOfTable}
-      servedBy={served?.clusters}
+      servedBy={servedBy}
     />
   )
 }

@@ -56,7 +56,7 @@ function ObjectPage({ params }: { readonly params: RouteParams }) {
 
   return (
     <div className="flex h-full min-h-0 flex-col">
-      <nav aria-label={t('detail.breadcrumb')} className="flex items-center gap-1 overflow-hidden px-4 pt-3 text-xs whitespace-nowrap text-muted md:px-6">
+      <nav aria-label={t('detail.breadcrumb')} className="flex items-center gap-1 overflow-hidden px-4 pt-3 text-xs whitespace-nowrap text-muted md:px-5">
         <Link href={`/clusters/${encodeURIComponent(cluster)}`} className="hover:text-ink hover:underline">
           {cluster}
         </Link>
@@ -97,7 +97,7 @@ function ObjectPage({ params }: { readonly params: RouteParams }) {
         </PageHeader>
       </div>
       {/* oxlint-disable-next-line jsx-a11y/interactive-supports-focus -- the focus is on the tabs, as ARIA's tabs pattern says */}
-      <div role="tablist" aria-label={routed.name} className="flex gap-1 overflow-x-auto border-b border-line px-4 md:px-6" onKeyDown={moveTab}>
+      <div role="tablist" aria-label={routed.name} className="flex gap-1 overflow-x-auto border-b border-line px-4 md:px-5" onKeyDown={moveTab}>
         {tabs.map((candidate) => (
           <button
             key={candidate.id}
@@ -126,12 +126,12 @@ function ObjectPage({ params }: { readonly params: RouteParams }) {
         className={classNames('flex min-h-0 flex-1 flex-col outline-none', tab.isTall === true ? 'overflow-hidden' : 'overflow-auto')}
       >
         {live.isGone && (
-          <div className="px-4 pt-3 md:px-6">
+          <div className="px-4 pt-3 md:px-5">
             <Notice tone="warn" title={live.object === undefined ? t('detail.notFound', { name: routed.name }) : t('detail.deleted')} />
           </div>
         )}
         {live.phase === 'error' && live.error !== undefined && (
-          <div className="px-4 pt-3 md:px-6">
+          <div className="px-4 pt-3 md:px-5">
             <ErrorNotice error={live.error} title={t('detail.failed', { name: routed.name, cluster })} />
           </div>
         )}
@@ -151,7 +151,7 @@ function ObjectPage({ params }: { readonly params: RouteParams }) {
 function Overview(props: DetailProps) {
   const kind = useKind(props.target.type)
   return (
-    <div className="flex flex-col gap-4 px-4 py-4 md:px-6">
+    <div className="flex flex-col gap-4 px-4 py-4 md:px-5">
       {kind?.sections?.map(({ id, component: Section }) => (
         <Section key={id} {...props} />
       ))}

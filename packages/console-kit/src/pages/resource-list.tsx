@@ -47,10 +47,12 @@ export function ResourceList({ title: titleKey, type, list, actions, fromTable, 
   const { fleet } = useConsole()
   const scope = useScope()
   const query = useQueryState()
+  const servedByKey = servedBy?.join(',')
   const clusters = useMemo(() => {
+    const known = servedByKey?.split(',')
     const wanted = scope.clusters.length > 0 ? scope.clusters : fleet.members.map((member) => member.name)
-    return servedBy === undefined ? wanted : wanted.filter((cluster) => servedBy.includes(cluster))
-  }, [scope.clusters, fleet.members, servedBy])
+    return known === undefined ? wanted : wanted.filter((cluster) => known.includes(cluster))
+  }, [scope.clusters, fleet.members, servedByKey])
   const live = useResourceRows(type, { clusters, namespace: type.namespaced && scope.namespaces.length === 1 ? scope.namespaces[0] : undefined }, list)
 
   const shape = useMemo(
@@ -59,10 +61,10 @@ export function ResourceList({ title: titleKey, type, list, actions, fromTable, 
   )
   const statusOf = shape?.status
   const columns = useMemo(
-    () => withCommonColumns(shape?.columns ?? [], { isNamespaced: type.namespaced, hasClusters: clusters.length > 1 }),
-    [shape, type.namespaced, clusters.length],
+    () => withCommonColumns(shape?.columns ?? [], { isNamespaced: type.namespaced, hasClusters: clusters.length > 1, lead: list?.lead, last: list?.last }),
+    [shape, type.namespaced, clusters.length, list],
   )
-  const sort = parseSort(query.get('sort'), columns)
+  const sort = parseSort(query.get('sort') || (list?.defaultSort ?? ''), columns)
   const [text, setText] = useState(query.get('search'))
   const shownText = useDeferredValue(text)
   const statuses = query.get('status')
@@ -100,7 +102,7 @@ export function ResourceList({ title: titleKey, type, list, actions, fromTable, 
           {t('list.create')}
         </Link>
       </PageHeader>
-      <div className="flex flex-wrap items-center gap-2 px-4 pb-2 md:px-6">
+      <div className="flex flex-wrap items-center gap-2 px-4 pb-2 md:px-5">
         <ClusterPick picked={scope.clusters} onChange={(picked) => query.set({ cluster: picked.join(',') })} />
         {type.namespaced && <NamespacePick clusters={clusters} picked={scope.namespaces} onChange={(picked) => query.set({ namespace: picked.join(',') })} />}
         <SearchBox value={text} onChange={setText} onSettled={(value) => query.set({ search: value })} />
@@ -115,7 +117,7 @@ export function ResourceList({ title: titleKey, type, list, actions, fromTable, 
       </div>
       <ClusterFailures failures={live.failures} truncated={live.truncated} onRetry={live.retry} />
       <SelectionBar refs={chosen.map(refOf)} actions={actions.filter((action) => action.isBulk === true)} onClear={() => setSelected(new Set())} />
-      <div className="mx-0 flex min-h-0 flex-1 flex-col border-t border-line bg-panel md:mx-6 md:mb-4 md:rounded-lg md:border">
+      <div className="mx-0 flex min-h-0 flex-1 flex-col border-t border-line bg-panel md:mx-5 md:mb-4 md:rounded-lg md:border">
         <DataTable
           label={title}
           rows={view.rows}
@@ -213,7 +215,7 @@ function SelectionBar({
           ref={bar}
           role="toolbar"
           aria-label={t('list.selectionActions')}
-          className="mx-4 mb-2 flex flex-wrap items-center gap-2 rounded-md bg-accent-soft px-3 py-1.5 text-sm text-accent-ink md:mx-6"
+          className="mx-4 mb-2 flex flex-wrap items-center gap-2 rounded-md bg-accent-soft px-3 py-1.5 text-sm text-accent-ink md:mx-5"
         >
           <span className="mr-2 font-medium">{t('list.selected', { count: refs.length })}</span>
           {actions.map((action) => (
@@ -241,15 +243,26 @@ function SelectionBar({
 
 function withCommonColumns(
   own: readonly Column<ResourceRow>[],
-  shown: { readonly isNamespaced: boolean; readonly hasClusters: boolean },
+  shown: {
+    readonly isNamespaced: boolean
+    readonly hasClusters: boolean
+    readonly lead: Column<ResourceRow> | undefined
+    readonly last: Column<ResourceRow> | undefined
+  },
 ): readonly Column<ResourceRow>[] {
-  return [nameColumn, ...(shown.hasClusters ? [clusterColumn] : []), ...(shown.isNamespaced ? [namespaceColumn] : []), ...own, ageColumn]
+  return [
+    shown.lead ?? nameColumn,
+    ...(shown.hasClusters ? [clusterColumn] : []),
+    ...(shown.isNamespaced ? [namespaceColumn] : []),
+    ...own,
+    shown.last ?? ageColumn,
+  ]
 }
 
 function parseSort(text: string, columns: readonly Column<ResourceRow>[]): SortKey {
   const descending = text.startsWith('-')
   const column = descending ? text.slice(1) : text
-  return columns.some((candidate) => candidate.id === column) ? { column, descending } : { column: 'name', descending: false }
+  return columns.some((candidate) => candidate.id === column) ? { column, descending } : { column: columns[0]?.id ?? 'name', descending: false }
 }
 
 function nextSort(sort: SortKey, column: string): string {

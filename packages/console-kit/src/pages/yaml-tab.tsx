@@ -82,7 +82,7 @@ export function YamlTab({ target, object, isGone, served }: DetailProps) {
   const isConflict = error?.reason === 'Conflict'
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div className="flex min-h-12 flex-wrap items-center gap-2 border-b border-line px-4 py-2 md:px-6">
+      <div className="flex min-h-12 flex-wrap items-center gap-2 border-b border-line px-4 py-2 md:px-5">
         <Checkbox
           label={t('yaml.managedFields')}
           checked={showsManaged}
@@ -109,7 +109,7 @@ export function YamlTab({ target, object, isGone, served }: DetailProps) {
         </div>
       </div>
       {(error !== undefined || isBehind) && review === undefined && (
-        <div className="flex flex-col gap-2 px-4 py-2 md:px-6">
+        <div className="flex flex-col gap-2 px-4 py-2 md:px-5">
           {error !== undefined && (
             <ErrorNotice
               error={error}

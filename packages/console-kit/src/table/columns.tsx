@@ -4,13 +4,13 @@ import { Age } from '../ui/age.tsx'
 import { TableLink } from './table-link.tsx'
 
 /** The columns every kind has. */
-export const nameColumn: Column<ResourceRow> = { id: 'name', title: 'kit:column.name', value: (row) => row.name, width: 240, grow: 3, priority: 1 }
+export const nameColumn: Column<ResourceRow> = { id: 'name', title: 'kit:column.name', value: (row) => row.name, width: 180, grow: 3, priority: 1 }
 
 export const namespaceColumn: Column<ResourceRow> = {
   id: 'namespace',
   title: 'kit:column.namespace',
   value: (row) => row.namespace,
-  width: 140,
+  width: 108,
   grow: 1,
   priority: 4,
 }
@@ -20,8 +20,8 @@ export const clusterColumn: Column<ResourceRow> = {
   title: 'kit:column.cluster',
   value: (row) => row.cluster,
   render: (row) => <TableLink href={`/clusters/${encodeURIComponent(row.cluster)}`}>{row.cluster}</TableLink>,
-  width: 120,
-  grow: 0.8,
+  width: 88,
+  grow: 0.7,
   priority: 3,
 }
 
@@ -31,7 +31,7 @@ export const ageColumn: Column<ResourceRow> = {
   title: 'kit:column.age',
   value: (row) => (row.createdMs === undefined ? undefined : -row.createdMs),
   render: (row) => <Age sinceMs={row.createdMs} />,
-  width: 76,
+  width: 64,
   align: 'end',
   priority: 2,
 }

@@ -16,6 +16,6 @@ export function fitColumns<Row>(columns: readonly Column<Row>[], availablePx: nu
 /** The grid's tracks: wanted widths, growing by weight. The narrowest table gives all it has to the first column. */
 export function gridTracks<Row>(columns: readonly Column<Row>[]): string {
   return columns
-    .map((column) => (column.grow === undefined ? `${column.width}px` : `minmax(${Math.min(column.width, 120)}px, ${column.grow * 100}fr)`))
+    .map((column) => (column.grow === undefined ? `${column.width}px` : `minmax(${columns.length === 1 ? 0 : column.width}px, ${column.grow * 100}fr)`))
     .join(' ')
 }
