@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bridgeNameOf, cniConfigOf, containerdConfigOf, containerdPathsOf } from './containerd-config.ts'
+import { detectContainerd } from './detect-containerd.ts'
+import type { MachinePorts } from './detect-containerd.ts'
+
+const everything = new Set([
+  '/usr/bin/containerd',
+  '/usr/bin/ctr',
+  '/usr/sbin/runc',
+  '/usr/sbin/iptables',
+  ...['bridge', 'host-local', 'loopback', 'portmap', 'firewall'].map((plugin) => `/usr/lib/cni/${plugin}`),
+])
+
+function machineWith(more: {
+  readonly files?: ReadonlySet<string>
+  readonly capabilities?: string
+  readonly root?: boolean
+  readonly noCgroups?: boolean
+}): MachinePorts {
+  const files = more.files ?? everything
+  return {
+    isRoot: () => more.root ?? true,
+    isExecutable: (path) => Promise.resolve(files.has(path)),
+    readText: (path) =>
+      path === '/proc/self/status'
+        ? Promise.resolve(`Name:\tnode\nCapEff:\t${more.capabilities ?? '000001ffffffffff'}\n`)
+        : Promise.reject(new Error('ENOENT')),
+    tryFolder: () => (more.noCgroups ? Promise.reject(new Error('EROFS: read-only file system')) : Promise.resolve()),
+    searchPath: ['', '/usr/sbin', '/usr/bin'],
+  }
+}
+
+function without(...names: readonly string[]): ReadonlySet<string> {
+  return new Set([...everything].filter((path) => !names.some((name) => path.endsWith(`/${name}`))))
+}
+
+test('finds a machine that can run containers', async () => {
+  assert.deepEqual(await detectContainerd(machineWith({})), {
+    available: true,
+    containerd: '/usr/bin/containerd',
+    runc: '/usr/sbin/runc',
+    ctr: '/usr/bin/ctr',
+    cniBinDir: '/usr/lib/cni',
+    firewallPlugin: true,
+    restrictOomScoreAdj: false,
+    cgroups: 'available',
+  })
+})
+
+test('sees that the process may not lower oom_score_adj, or make cgroups', async () => {
+  const found = await detectContainerd(machineWith({ capabilities: '000001fffeffffff', noCgroups: true }))
+
+  assert.ok(found.available)
+  assert.equal(found.restrictOomScoreAdj, true)
+  assert.match(found.cgroups === 'available' ? '' : found.cgroups.why, /^cgroups cannot be made below \/sys\/fs\/cgroup\/memory \(EROFS/)
+})
+
+const missing: readonly (readonly [name: string, part: string, install: string])[] = [
+  ['containerd', 'containerd', 'apt-get install --yes containerd'],
+  ['ctr', 'containerd', 'apt-get install --yes containerd'],
+  ['runc', 'runc', 'apt-get install --yes runc'],
+  ['portmap', 'cni-plugins', 'apt-get install --yes containernetworking-plugins'],
+  ['iptables', 'cni-plugins', 'apt-get install --yes iptables'],
+]
+
+for (const [name, part, install] of missing) {
+  test(`names what brings ${name} back`, async () => {
+    const found = await detectContainerd(machineWith({ files: without(name) }))
+
+    assert.ok(!found.available)
+    assert.deepEqual(
+      found.missing.map((one) => [one.part, one.install]),
+      [[part, install]],
+    )
+  })
+}
+
+test('names everything that is missing at once', async () => {
+  const found = await detectContainerd(machineWith({ files: new Set(), root: false }))
+
+  assert.ok(!found.available)
+  assert.deepEqual(
+    found.missing.map(({ part }) => part),
+    ['root', 'containerd', 'runc', 'cni-plugins'],
+  )
+})
+
+test('keeps the path of the socket within what the kernel takes', () => {
+  assert.equal(containerdPathsOf('/data/node').socket, '/data/node/containerd/containerd.sock')
+  const far = containerdPathsOf(`/${'long/'.repeat(30)}node`).socket
+  assert.match(far, /^\/run\/gantry-[0-9a-f]{8}\/containerd\.sock$/)
+})
+
+test('gives every data folder a bridge of its own, with a name the kernel takes', () => {
+  assert.notEqual(bridgeNameOf('/a'), bridgeNameOf('/b'))
+  assert.ok(bridgeNameOf('/a').length <= 15)
+})
+
+test('writes a configuration that quotes what it is given', () => {
+  const paths = containerdPathsOf('/data "x"')
+  const text = containerdConfigOf({ paths, sandboxImage: 'pause:1', cniBinDir: '/cni', snapshotter: 'native', restrictOomScoreAdj: true, disableCgroup: false })
+
+  assert.match(text, /^root = "\/data \\"x\\"\/containerd\/root"$/m)
+  assert.match(text, /restrict_oom_score_adj = true/)
+  assert.match(text, /snapshotter = "native"/)
+})
+
+test('describes the pod network', () => {
+  const config = JSON.parse(cniConfigOf({ bridge: 'b0', podCidr: '10.42.0.0/24', ipamDir: '/ipam', firewall: true })) as {
+    plugins: { type: string; ipam?: { ranges: { subnet: string }[][] } }[]
+  }
+
+  assert.deepEqual(
+    config.plugins.map(({ type }) => type),
+    ['bridge', 'portmap', 'firewall'],
+  )
+  assert.equal(config.plugins[0]?.ipam?.ranges[0]?.[0]?.subnet, '10.42.0.0/24')
+})
