@@ -1,9 +1,17 @@
 import { createDeploymentController } from './deployment/deployment-controller.ts'
+import { createNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
+import { createGarbageCollector } from './garbage-collector/garbage-collector.ts'
 import { createReplicaSetController } from './replica-set/replica-set-controller.ts'
+import { createServiceAccountController } from './service-account/service-account-controller.ts'
 import type { Service } from '@gantry/runtime'
 import type { ControllerDeps } from './deps.ts'
 
 /** The controllers of a cluster, in no particular order: what kube-controller-manager runs. Start `deps.informers` beside them. */
-export function createControllers(deps: ControllerDeps): readonly Service[] {
-  return [...createDeploymentController(deps), ...createReplicaSetController(deps)]
+export function createControllers(deps: ControllerDeps, options: { readonly ca?: string | undefined } = {}): readonly Service[] {
+  return [
+    ...createDeploymentController(deps),
+    ...createReplicaSetController(deps),
+    ...createNodeLifecycleController(deps),
+    ...createServiceAccountController(deps, options),
+  ]
 }

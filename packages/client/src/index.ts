@@ -23,3 +23,5 @@ export type { KubeconfigContent, KubeconfigOptions, KubeconfigTarget } from './k
 export { transportFailureOf } from './transport-failure.ts'
 export type { TransportFailure } from './transport-failure.ts'
 export { endToEndHeaders } from './hop-headers.ts'
+export { discoverResources } from './discovery.ts'
+export type { Discovered, DiscoveredResource } from './discovery.ts'
