@@ -13,16 +13,29 @@ if (file === undefined || seed === undefined) throw new Error('usage: kill-write
 const random = randomFrom(Number(seed))
 const store = await openSqliteStore({ file, clock: systemClock, log: silentLogger })
 
+/** Says a line for sure before it returns. Opening a thread makes the pipe non-blocking, so a parent that is slow to read has to be waited for. */
+function say(line: string): void {
+  let rest = Buffer.from(`${line}\n`)
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
+}
+
 async function write(): Promise<void> {
   const key = keyOf(Math.floor(random() * keys))
   const latest = store.latest(key)
   const type = latest !== undefined && random() < 0.3 ? 'delete' : 'put'
   const sizeBytes = Math.floor(random() * (random() < 0.05 ? 200_000 : 3_000))
   const entry = await store[type](key, latest?.revision ?? 0, (revision) => {
-    writeSync(1, `? ${type} ${revision} ${key}\n`)
+    say(`? ${type} ${revision} ${key}`)
     return recordOf(key, revision, sizeBytes)
   })
-  writeSync(1, `! ${entry.revision}\n`)
+  say(`! ${entry.revision}`)
 }
 
 async function writeForever(): Promise<never> {
