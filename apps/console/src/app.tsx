@@ -29,8 +29,11 @@ import { features } from './features.ts'
 /** Below Vite's `base`. */
 const basePath = import.meta.env.BASE_URL.replace(/\/$/, '')
 
-/** Told by the API client on the first answer 401, wherever it was asked. */
-const sessionEnded = 'gantry-session-ended'
+/** Told by the API client on an answer 401, wherever it was asked. */
+const unauthorized = 'gantry-unauthorized'
+
+/** For a check that is made again on the next occasion. */
+const ignore = (): void => undefined
 
 type Session =
   | { readonly phase: 'reading' }
@@ -40,7 +43,7 @@ type Session =
 
 export function App() {
   const [session, setSession] = useState<Session>({ phase: 'reading' })
-  const [services] = useState(() => buildServices(() => dispatchEvent(new Event(sessionEnded))))
+  const [services] = useState(() => buildServices(() => dispatchEvent(new Event(unauthorized))))
   const [queries] = useState(() => new QueryClient({ defaultOptions: { queries: { refetchOnWindowFocus: false } } }))
 
   const end = useCallback(() => {
@@ -50,9 +53,11 @@ export function App() {
   }, [services, queries])
 
   useEffect(() => {
-    addEventListener(sessionEnded, end)
-    return () => removeEventListener(sessionEnded, end)
-  }, [end])
+    // Whether it is the session or a cluster's own credentials that were refused, only the gateway knows.
+    const check = (): void => void readSession(services.api).then((user) => user === undefined && end(), ignore)
+    addEventListener(unauthorized, check)
+    return () => removeEventListener(unauthorized, check)
+  }, [services, end])
   useEffect(() => {
     readSession(services.api).then(
       (user) => setSession(user === undefined ? { phase: 'out' } : { phase: 'in', user }),
@@ -71,7 +76,7 @@ export function App() {
                 onSignedIn={(user) => setSession({ phase: 'in', user })}
                 onSignOut={() => {
                   // Signed out here whatever the server says: nothing of the session stays on screen.
-                  void signOut(services.api).catch(() => undefined)
+                  void signOut(services.api).catch(ignore)
                   end()
                 }}
               />

@@ -2,8 +2,9 @@ import { Button, CopyButton, Dialog, ErrorNotice, Loading, toApiError, useServic
 import { DownloadIcon } from '@gantry/console-kit/icons'
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { hideSecrets } from './kubeconfig.ts'
 
-export const kubeconfigPath = '/platform/v1/kubeconfig'
+const kubeconfigPath = '/platform/v1/kubeconfig'
 
 /** The signed-in user's kubeconfig: every cluster is a context of it. */
 export function KubeconfigDialog({ onClose, context }: { readonly onClose: () => void; readonly context?: string | undefined }) {
@@ -64,9 +65,4 @@ export function KubeconfigDialog({ onClose, context }: { readonly onClose: () =>
       )}
     </Dialog>
   )
-}
-
-/** The text on screen shows no credential: shoulders and screenshots. */
-export function hideSecrets(kubeconfig: string): string {
-  return kubeconfig.replace(/^(\s*(?:token|client-key-data|password):\s*)\S.*$/gm, '$1••••••••')
 }

@@ -37,6 +37,11 @@ export function suggestName(context: string): string {
     .slice(0, 40)
 }
 
+/** The text on screen shows no credential: shoulders and screenshots. */
+export function hideSecrets(kubeconfig: string): string {
+  return kubeconfig.replace(/^(\s*(?:token|client-key-data|password):\s*)\S.*$/gm, '$1••••••••')
+}
+
 function record(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
 }

@@ -23,7 +23,7 @@ export interface ConsoleApi {
 export interface ConsoleApiDeps {
   readonly fetch: typeof fetch
   readonly sleep: (ms: number) => Promise<void>
-  /** Called on every 401, except of the sign-in itself: the session is over. */
+  /** Called on every 401, except of the sign-in itself. The session may be over; a cluster that refuses Gantry's credentials answers 401 too. */
   readonly onUnauthorized?: (() => void) | undefined
 }
 
@@ -62,7 +62,7 @@ export function createConsoleApi(deps: ConsoleApiDeps): ConsoleApi {
     const response = await deps.fetch(path, init)
     if (response.ok) return response
     const error = await errorFromResponse(response)
-    if (response.status === 401 && !path.startsWith('/auth/') && !path.startsWith('/clusters/')) deps.onUnauthorized?.()
+    if (response.status === 401 && !path.startsWith('/auth/')) deps.onUnauthorized?.()
     throw error
   }
 

@@ -17,3 +17,10 @@ export function keysOf(strings: Strings, prefix = ''): readonly string[] {
     typeof value === 'string' ? [`${prefix}${key}`.replace(/_(one|other|few|many)$/, '')] : keysOf(value, `${prefix}${key}.`),
   )
 }
+
+/** The whole keys that a source names: `t('list.empty')` and definitions' `'kit:list.empty'`. Keys put together at run time are not seen. */
+export function usedKeys(source: string, namespace: string): readonly string[] {
+  const calls = [...source.matchAll(/\bt\(\s*'([\w.]+)'/g)].map((match) => match[1] ?? '')
+  const named = [...source.matchAll(/'(\w+):([\w.]+)'/g)].filter((match) => match[1] === namespace).map((match) => match[2] ?? '')
+  return [...calls, ...named]
+}

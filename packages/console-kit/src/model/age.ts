@@ -7,7 +7,7 @@ const year = 365 * day
 /** A duration in kubectl's words: two units at most, coarser as it grows. Upstream: k8s.io/apimachinery pkg/util/duration, HumanDuration. */
 export function humanDuration(ms: number): string {
   // Clocks differ: an object may come from a machine slightly ahead of this browser.
-  if (ms < second) return ms < -second ? '<invalid>' : '0s'
+  if (ms < second) return ms <= -2 * second ? '<invalid>' : '0s'
   const count = (unit: number): number => Math.floor(ms / unit)
   if (ms < 2 * minute) return `${count(second)}s`
   if (ms < 10 * minute) return pair(count(minute), 'm', count(second) % 60, 's')
