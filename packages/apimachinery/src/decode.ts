@@ -217,6 +217,7 @@ class StructDecoder implements Decoder {
       for (const key in input) {
         const field = byName.get(key)
         if (field === undefined) {
+          if (input[key] === undefined) continue
           if (additional === undefined && !preserveUnknown) context.addUnknown(key)
           else (others ??= []).push(key)
           continue
@@ -311,6 +312,7 @@ class StructDecoder implements Decoder {
       const depth = path.length
       for (const key of keysInOrder(input)) {
         const item = input[key]
+        if (item === undefined) continue
         if (isStringMap && typeof item === 'string') {
           setOwn(out, key, item)
         } else {

@@ -173,7 +173,8 @@ describe('createOpenApiWriter', () => {
   it('publishes a custom resource as its definition has it', () => {
     const custom = documentOf('example.com', widgets)
     const schema = custom.components.schemas['com.example.v1.Widget']
-    assert.deepEqual((schema?.['properties'] as Record<string, unknown>)['spec'], {
+    const properties = (schema?.['properties'] ?? {}) as Record<string, unknown>
+    assert.deepEqual(properties['spec'], {
       type: 'object',
       properties: {
         n: { type: 'integer', minimum: 1 },

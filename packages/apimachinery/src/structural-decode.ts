@@ -72,6 +72,7 @@ function rebuildObject(schema: Schema | undefined, value: JsonObject, { context,
   const out: JsonObject = {}
   for (const key of Object.keys(value).sort(byCodeUnits)) {
     const item = value[key]
+    if (item === undefined) continue
     path.length = depth
     if (isResource && (key === 'apiVersion' || key === 'kind')) {
       if (typeof item !== 'string') context.failNotText(key, item)
