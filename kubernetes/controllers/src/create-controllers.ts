@@ -1,6 +1,6 @@
 import { createDeploymentController } from './deployment/deployment-controller.ts'
-import { createNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
 import { createGarbageCollector } from './garbage-collector/garbage-collector.ts'
+import { createNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
 import { createReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { createServiceAccountController } from './service-account/service-account-controller.ts'
 import type { Service } from '@gantry/runtime'
@@ -11,6 +11,7 @@ export function createControllers(deps: ControllerDeps, options: { readonly ca?:
   return [
     ...createDeploymentController(deps),
     ...createReplicaSetController(deps),
+    ...createGarbageCollector(deps),
     ...createNodeLifecycleController(deps),
     ...createServiceAccountController(deps, options),
   ]

@@ -38,7 +38,8 @@ async function start(): Promise<TestCluster> {
   return cluster
 }
 
-async function make(cluster: TestCluster, resource: ResourceRef, name: string, owners: readonly OwnerReference[] = [], namespace = 'a'): Promise<KubeObject> {
+async function make(cluster: TestCluster, resource: ResourceRef, path: string, owners: readonly OwnerReference[] = []): Promise<KubeObject> {
+  const [name = '', namespace = 'a'] = path.split('/').toReversed()
   const made = await cluster.api.create<KubeObject>(resource, {
     metadata: { name, ...(resource.namespaced ? { namespace } : {}), ...(owners.length === 0 ? {} : { ownerReferences: [...owners] }) },
   })
@@ -177,8 +178,8 @@ test('two that own each other in foreground deletion do not wait for ever', asyn
 test('a cluster-scoped owner works across namespaces, an owner of another namespace does not', async () => {
   await using cluster = await start()
   const node = await make(cluster, resources.nodes, 'n1')
-  await make(cluster, resources.leases, 'n1', [controllerReference(node, resources.nodes)], 'kube-node-lease')
-  const elsewhere = await make(cluster, widgets, 'elsewhere', [], 'b')
+  await make(cluster, resources.leases, 'kube-node-lease/n1', [controllerReference(node, resources.nodes)])
+  const elsewhere = await make(cluster, widgets, 'b/elsewhere')
   await make(cluster, resources.configMaps, 'lost', [controllerReference(elsewhere, widgets)])
   await calm(cluster)
 
