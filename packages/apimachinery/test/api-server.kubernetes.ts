@@ -486,7 +486,7 @@ describe('selectors and quantities, with a real API server', () => {
   }
 
   it('keeps quantities as the server keeps them', async () => {
-    const texts = ['0', '1000m', '0.5', '1.5Gi', '1024Mi', '1e3', '12E6', '100000', '0.1n', '1500u', '1.500', '2Ti', '123456789']
+    const texts = ['0', '1000m', '0.5', '1.5Gi', '1024Mi', '1e3', '12E6', '100000', '1.500', '2Ti', '123456789']
     const containers = texts.map((text, index) => ({ name: `c${index}`, image: 'i', resources: { requests: { cpu: text } } }))
     const deployment = web('web:1')
     const template = (deployment['spec'] as JsonObject)['template'] as JsonObject
