@@ -17,7 +17,7 @@ async function startTestCluster() {
   const clock = new FakeClock()
   const ids = createFakeIds()
   const store = createMemoryStore({ log: silentLogger })
-  const cluster = await startLocalCluster({ store, clock, ids, log: silentLogger })
+  const cluster = await startLocalCluster({ store, clock, ids, log: silentLogger }, { controllers: false })
   async function call(method: string, target: string, more: { body?: unknown; user?: UserInfo; headers?: Record<string, string> } = {}): Promise<Answer> {
     const [path = '', query = ''] = target.split('?', 2)
     const request: HttpRequest = {

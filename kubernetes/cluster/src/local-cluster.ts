@@ -3,7 +3,11 @@ import { definitionsFromTable } from '@gantry/apimachinery'
 import type { BuiltinTypes, TypeTable } from '@gantry/apimachinery'
 import type { AuditEvent } from '@gantry/apiserver'
 import type { KubeClient } from '@gantry/client'
+import { createInformers } from '@gantry/controller'
 import { createSigningKey } from '@gantry/kube-access'
+import { createControllers } from '@gantry/kube-controllers'
+import { createSimulatedNodes } from '@gantry/kube-node/simulated'
+import { createScheduler } from '@gantry/kube-scheduler'
 import type { NodeBackend } from '@gantry/kube-api'
 import { Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, Service, UpgradeHandler } from '@gantry/runtime'
@@ -25,10 +29,21 @@ export interface LocalClusterOptions {
   readonly serviceCidr?: string | undefined
   /** The address at which the API is reached, for the issuer of service account tokens. */
   readonly issuer?: string | undefined
-  /** Controllers, scheduler and nodes: made from the client of this cluster once its API serves. */
-  readonly services?:
-    | ((cluster: { readonly client: KubeClient; addNode(name: string, backend: NodeBackend): void; removeNode(name: string): void }) => readonly Service[])
-    | undefined
+  /** Default true: the controllers and the scheduler. Without them objects stay as they are written. */
+  readonly controllers?: boolean | undefined
+  /** PEM of the CA behind the address at which pods reach the API: each namespace gets it as `kube-root-ca.crt`. */
+  readonly ca?: string | undefined
+  /** Names of simulated nodes. */
+  readonly simulatedNodes?: readonly string[] | undefined
+  /** Real nodes: made from the client of this cluster once its API serves. */
+  readonly services?: ((cluster: NodeHost) => readonly Service[]) | undefined
+}
+
+/** What a node agent gets of the cluster it joins. */
+export interface NodeHost {
+  readonly client: KubeClient
+  addNode(name: string, backend: NodeBackend): void
+  removeNode(name: string): void
 }
 
 export interface LocalCluster extends AsyncDisposable {
@@ -64,10 +79,9 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
   )
   const supervisor = new Supervisor(deps, { stopWithinMs })
   supervisor.use('api', api)
+  const host: NodeHost = { client: api.client, addNode: (name, backend) => void backends.set(name, backend), removeNode: (name) => void backends.delete(name) }
   try {
-    const addNode = (name: string, backend: NodeBackend): void => void backends.set(name, backend)
-    for (const service of options.services?.({ client: api.client, addNode, removeNode: (name) => void backends.delete(name) }) ?? [])
-      await supervisor.start(service)
+    for (const service of [...workers(deps, options, { host, version }), ...(options.services?.(host) ?? [])]) await supervisor.start(service)
   } catch (error) {
     await supervisor.stop()
     throw error
@@ -80,6 +94,22 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
     done: supervisor.done,
     [Symbol.asyncDispose]: () => supervisor.stop(),
   }
+}
+
+/** Controllers, scheduler and simulated nodes, over one set of informers. */
+function workers(deps: LocalClusterDeps, options: LocalClusterOptions, cluster: { readonly host: NodeHost; readonly version: string }): readonly Service[] {
+  const { host, version } = cluster
+  const simulated = options.simulatedNodes ?? []
+  if (options.controllers === false && simulated.length === 0) return []
+  const shared = { ...deps, client: host.client, informers: createInformers({ ...deps, client: host.client }) }
+  const services: Service[] = []
+  if (options.controllers !== false) services.push(...createControllers(shared, { ca: options.ca }), createScheduler(shared))
+  if (simulated.length > 0) {
+    const nodes = createSimulatedNodes(shared, { names: simulated, kubernetesVersion: version })
+    for (const name of simulated) host.addNode(name, nodes.backend)
+    services.push(nodes.service)
+  }
+  return [shared.informers, ...services]
 }
 
 async function loadTypes(): Promise<{ readonly types: BuiltinTypes; readonly version: string }> {

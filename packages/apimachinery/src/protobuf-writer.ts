@@ -34,7 +34,8 @@ export class ProtobufWriter {
   }
 
   bytes(field: number, value: Uint8Array): void {
-    this.#buffer.set(value, this.#reserve(value.length))
+    const start = this.#reserve(value.length)
+    this.#buffer.set(value, start)
     this.varint(value.length)
     this.#tag(field, wireBytes)
   }
@@ -51,13 +52,15 @@ export class ProtobufWriter {
   }
 
   double(field: number, value: number): void {
-    this.#buffer.writeDoubleLE(value, this.#reserve(8))
+    const start = this.#reserve(8)
+    this.#buffer.writeDoubleLE(value, start)
     this.#tag(field, wireFixed64)
   }
 
   varint(value: number | bigint): void {
     if (typeof value === 'number' && value >= 0 && value < 0x80) {
-      this.#buffer[this.#reserve(1)] = value
+      const start = this.#reserve(1)
+      this.#buffer[start] = value
       return
     }
     if (typeof value === 'number' && value >= 0 && value <= 0x7fffffff) {
@@ -73,7 +76,8 @@ export class ProtobufWriter {
       digits.push(rest < 0x80n ? Number(rest) : Number(rest & 0x7fn) | 0x80)
       if (rest < 0x80n) break
     }
-    this.#buffer.set(digits, this.#reserve(digits.length))
+    const start = this.#reserve(digits.length)
+    this.#buffer.set(digits, start)
   }
 
   #tag(field: number, wire: number): void {

@@ -18,7 +18,10 @@ const derivedByBytes = new WeakMap<Buffer, Derived>()
 const noLabels: Readonly<Record<string, string>> = Object.freeze({})
 
 export function encodeObject(definition: ResourceDefinition, object: ApiObject): Buffer {
-  const bytes = Buffer.from(JSON.stringify(object))
+  const text = JSON.stringify(object)
+  // Not from Node's pool: a small object would keep 8 KiB of its neighbours alive.
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
+  bytes.write(text)
   derivedByBytes.set(bytes, derive(definition, object))
   return bytes
 }

@@ -162,7 +162,7 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     ...validateObjectMetaUpdate(next.metadata, old.metadata),
     ...(call.subresource === 'status'
       ? (definition.validateStatusUpdate?.(next, old) ?? [])
-      : [...(definition.validate?.(next, old) ?? []), ...(definition.validateUpdate?.(next, old) ?? [])]),
+      : [...(definition.validate?.(next, old) ?? []), ...(call.subresource === '' || call.subresource === 'scale' ? (definition.validateUpdate?.(next, old) ?? []) : [])]),
   ])
   await validate(server, { ...admission, object: next })
 
