@@ -1,5 +1,6 @@
 import { createDeploymentController } from './deployment/deployment-controller.ts'
 import { createGarbageCollector } from './garbage-collector/garbage-collector.ts'
+import { createNamespaceController } from './namespace/namespace-controller.ts'
 import { createNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
 import { createReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { createServiceAccountController } from './service-account/service-account-controller.ts'
@@ -12,6 +13,7 @@ export function createControllers(deps: ControllerDeps, options: { readonly ca?:
     ...createDeploymentController(deps),
     ...createReplicaSetController(deps),
     ...createGarbageCollector(deps),
+    ...createNamespaceController(deps),
     ...createNodeLifecycleController(deps),
     ...createServiceAccountController(deps, options),
   ]
