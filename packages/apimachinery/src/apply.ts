@@ -19,6 +19,7 @@ import {
   hasUid,
   identityOf,
   managedFieldsOf,
+  reconcileManagers,
   secondsText,
   updateManagedFields,
   wireIdentityOf,
@@ -80,7 +81,12 @@ export function applyPatch(input: ApplyPatchInput): AppliedPatch {
       : `failed to create manager for existing fields: failed to convert new object (${describeObject(input.live)}) to smd typed`
     throwProblems(what, validateConfiguration(input.live, type, { allowDuplicates: true }))
   }
-  const write: ApplyWrite = { ...input, type, live: input.live === undefined ? undefined : withoutManagedFields(input.live), managers: startingManagers(input) }
+  const write: ApplyWrite = {
+    ...input,
+    type,
+    live: input.live === undefined ? undefined : withoutManagedFields(input.live),
+    managers: reconcileManagers(startingManagers(input), input),
+  }
   const applied = applyOrTakeOver(write)
   return input.manager === lastAppliedManager ? withLastApplied(applied, input.patch) : applied
 }

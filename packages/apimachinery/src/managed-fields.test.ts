@@ -6,6 +6,8 @@ import type { JsonObject } from './json-value.ts'
 import { decodeManagedFields, isSameButManagerTimes, updateManagedFields } from './managed-fields.ts'
 import type { ManagedFieldsEntry, UpdateManagedFieldsInput } from './managed-fields.ts'
 import type { ObjectSchema } from './schema.ts'
+import { structuralSchemaOf } from './structural-schema.ts'
+import type { JsonSchema } from './structural-schema.ts'
 
 const { definitions } = realTypes
 const decoder = createDecoder(definitions)
@@ -230,6 +232,29 @@ describe('updateManagedFields', () => {
         ['m', { 'f:data': { 'f:b': {} } }],
       ],
     )
+  })
+
+  it('owns as a whole what a changed schema has made atomic', () => {
+    const definition = (listType: string): ObjectSchema =>
+      structuralSchemaOf(
+        {
+          type: 'object',
+          properties: {
+            spec: {
+              type: 'object',
+              properties: { tags: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': listType }, size: { type: 'integer' } },
+            },
+          },
+        } as JsonSchema,
+        { definitions, group: 'x.io', version: 'v1', kind: 'X' },
+      )
+    const object = (size: number): JsonObject => ({ apiVersion: 'x.io/v1', kind: 'X', metadata: { name: 'x' }, spec: { tags: ['a', 'b'], size } })
+    const live = stored(object(1), update({ live: undefined, next: object(1), manager: 'm', schema: definition('set') }))
+    const before = ((live['metadata'] as JsonObject)['managedFields'] as ManagedFieldsEntry[])[0]?.fieldsV1
+    const after = update({ live, next: object(2), manager: 'm', schema: definition('atomic') })[0]?.fieldsV1
+
+    assert.deepEqual(before, { 'f:spec': { '.': {}, 'f:size': {}, 'f:tags': { '.': {}, 'v:"a"': {}, 'v:"b"': {} } } })
+    assert.deepEqual(after, { 'f:spec': { '.': {}, 'f:size': {}, 'f:tags': {} } })
   })
 
   it('orders keys as upstream: numbers before texts, by value', () => {

@@ -5,6 +5,7 @@ import type { JsonObject } from './json-value.ts'
 import { mergeTypeOf } from './merge-type.ts'
 import { diffObjects } from './object-diff.ts'
 import type { ObjectDiff } from './object-diff.ts'
+import { reconcileFieldSet } from './object-merge.ts'
 import type { Definitions, Field, ObjectSchema, Schema } from './schema.ts'
 
 /** One item of `metadata.managedFields`. */
@@ -83,7 +84,7 @@ const unmanagedMeta: ReadonlySet<string> = new Set(['creationTimestamp', 'genera
  * Upstream: apimachinery pkg/util/managedfields/internal.
  */
 export function updateManagedFields(input: UpdateManagedFieldsInput): ManagedFieldsEntry[] {
-  const managers = startingManagers(input)
+  const managers = reconcileManagers(startingManagers(input), input)
   if (managers.length === 0 && hasUid(input.live)) return []
   let diff: ObjectDiff
   try {
@@ -93,6 +94,21 @@ export function updateManagedFields(input: UpdateManagedFieldsInput): ManagedFie
     return []
   }
   return encodeManagers(capUpdateManagers(updatedManagers(managers, diff, input)))
+}
+
+/**
+ * Managers as today's schema sees them. Only the schemas of custom resources change while objects live: the others cost nothing here.
+ */
+export function reconcileManagers(
+  managers: readonly FieldManager[],
+  types: { readonly schema: ObjectSchema; readonly definitions: Definitions },
+): readonly FieldManager[] {
+  if (types.schema.structural !== true) return managers
+  const type = mergeTypeOf(types.schema, types.definitions)
+  return managers.map((manager) => {
+    const set = reconcileFieldSet(manager.set, type)
+    return set === manager.set ? manager : { ...manager, set }
+  })
 }
 
 /** What was written differs by, without the fields of the server. A create is compared with the zero value of a Go struct, as upstream does. */

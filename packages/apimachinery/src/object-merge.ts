@@ -159,6 +159,31 @@ function namedFieldsOf(node: FieldSet, options: { readonly type: MergeType | und
   return builder.finish()
 }
 
+/**
+ * The set as it would be had it been recorded under today's schema: where a list or map has become atomic, what lay inside of it is owned as a whole.
+ * The set itself when nothing differs. Upstream: typed/reconcile_schema.go.
+ */
+export function reconcileFieldSet(set: FieldSet, type: MergeType): FieldSet {
+  return reconcileNode(set, { type, isRoot: true })
+}
+
+function reconcileNode(node: FieldSet, at: { readonly type: MergeType; readonly isRoot: boolean }): FieldSet {
+  const { type } = at
+  if (isEmptyFieldSet(node)) return node
+  const container = type.map ?? (type.scalar === undefined ? type.list : undefined)
+  if (container === undefined || type.map === deducedType.map) return node
+  if (container.atomic) return at.isRoot ? node : leaf
+  const changed: Record<PathElement, FieldSet> = {}
+  for (const element in node) {
+    if (element === '.') continue
+    const child = node[element] ?? leaf
+    const childType = type.map === undefined ? type.list?.of : type.map.typeOf(element.slice(2))
+    const reconciled = childType === undefined ? child : reconcileNode(child, { type: childType, isRoot: false })
+    if (reconciled !== child) changed[element] = reconciled
+  }
+  return isEmptyFieldSet(changed) ? node : { ...node, ...changed }
+}
+
 /** What is wrong with a configuration, as upstream prints it; empty when nothing is. Upstream: typed/validate.go. */
 export function validateConfiguration(config: unknown, type: MergeType, options: { readonly allowDuplicates?: boolean } = {}): readonly string[] {
   const problems: { readonly path: string; readonly message: string }[] = []

@@ -379,6 +379,35 @@ describe('field management, step by step with a real API server', () => {
     ])
   })
 
+  it('a custom resource whose list becomes atomic while objects live', async () => {
+    const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.test.gantry.dev'
+    const object = { spec: { tags: ['a', 'b'], whole: { a: '1' } } }
+    const first = await expectStatus(
+      201,
+      api.call('PATCH', `${widgets.collection}/changing?fieldManager=a`, {
+        body: named(widgets, 'changing', object),
+        contentType: 'application/apply-patch+yaml',
+      }),
+    )
+    const atomic = structuredClone(widgetSchema) as { properties: { spec: { properties: { tags: JsonObject } } } }
+    atomic.properties.spec.properties.tags['x-kubernetes-list-type'] = 'atomic'
+    const patch = [{ op: 'replace', path: '/spec/versions/0/schema/openAPIV3Schema', value: atomic }]
+    await expectStatus(200, api.call('PATCH', path, { body: Buffer.from(JSON.stringify(patch)), contentType: 'application/json-patch+json' }))
+    const schema = structuralSchemaOf(atomic as JsonSchema, { definitions, group: 'test.gantry.dev', version: 'v1', kind: 'Widget' })
+    let answer = first
+    for (let tries = 0; !JSON.stringify(managedFieldsOf(answer.body)).includes('"f:tags":{}'); tries++) {
+      assert.ok(tries < maxTries, 'the changed schema is not served')
+      answer = await api.call('PATCH', `${widgets.collection}/changing?fieldManager=b`, {
+        body: { spec: { size: tries } },
+        contentType: 'application/merge-patch+json',
+      })
+    }
+
+    const ours = updated({ ...widgets, schema }, { step: { do: 'merge', as: 'b', patch: {} }, live: first.body, next: answer.body })
+
+    assert.deepEqual(timeless(ours.managedFields), timeless(managedFieldsOf(answer.body)))
+  })
+
   it('refuses what does not fit in the same words', async () => {
     const twice = web('web:1')
     ;((twice['spec'] as JsonObject)['template'] as JsonObject)['spec'] = { containers: [{ name: 'c' }, { name: 'c' }] }
