@@ -1,5 +1,4 @@
 import type { Duplex, Readable, Writable } from 'node:stream'
-import { dialPortForward, dialRemoteCommand } from '@gantry/streams'
 import type { CommandStatus, TerminalSize } from '@gantry/streams'
 
 /** A command that runs in a container, as its caller holds it. */
@@ -26,5 +25,14 @@ export interface StreamDialer {
   port(url: string, port: number, signal: AbortSignal): Promise<Duplex>
 }
 
-/** Over SPDY/3.1, as every runtime's streaming server speaks it. */
-export const spdyDialer: StreamDialer = { command: dialRemoteCommand, port: dialPortForward }
+/** Over SPDY/3.1, as every runtime's streaming server speaks it. Loaded by its first use. */
+export const spdyDialer: StreamDialer = {
+  async command(url, flags) {
+    const { dialRemoteCommand } = await import('@gantry/streams')
+    return dialRemoteCommand(url, flags)
+  },
+  async port(url, port, signal) {
+    const { dialPortForward } = await import('@gantry/streams')
+    return dialPortForward(url, port, signal)
+  },
+}

@@ -4,7 +4,6 @@ import { chmod, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:
 import { dirname, join } from 'node:path'
 import type { Clock, Logger, Running } from '@gantry/runtime'
 import type { CriClient } from '../cri/cri-client.ts'
-import { createCriClient } from '../cri/cri-client.ts'
 import { isPauseArchitecture, pauseImageArchive, pauseImageReference } from '../images/pause-image.ts'
 import { bridgeNameOf, cniConfigOf, containerdConfigOf, containerdPathsOf } from './containerd-config.ts'
 import type { ContainerdPaths } from './containerd-config.ts'
@@ -38,6 +37,7 @@ export interface RunningContainerd extends Running {
 
 const readyWithinMs = 30_000
 const pollMs = 20
+const lookForSocketMs = 5
 const stopWithinMs = 10_000
 const minRestartMs = 500
 const maxRestartMs = 30_000
@@ -56,6 +56,8 @@ export async function startContainerd(deps: ContainerdDeps, options: ContainerdO
   const done = Promise.withResolvers<void>()
   done.promise.catch(() => {})
   let child = await launch(options.found.containerd, paths)
+  // Loading gRPC takes as long as containerd does to come up: side by side.
+  const { createCriClient } = await import('../cri/grpc-cri-client.ts')
   let stopping = false
   let restartMs = minRestartMs
   const stop = new AbortController()
@@ -74,7 +76,7 @@ export async function startContainerd(deps: ContainerdDeps, options: ContainerdO
       restartMs = Math.min(2 * restartMs, maxRestartMs)
       child = await launch(options.found.containerd, paths)
       watchOver(child)
-      await untilReady(deps, cri, { signal: stop.signal, child })
+      await untilReady(deps, cri, { signal: stop.signal, child, socket: paths.socket })
       restartMs = minRestartMs
     } catch (error) {
       if (!stop.signal.aborted) log.error('containerd could not be started again', { error })
@@ -95,8 +97,9 @@ export async function startContainerd(deps: ContainerdDeps, options: ContainerdO
   }
 
   try {
-    await untilReady(deps, cri, { signal: stop.signal, child })
-    if (options.sandboxImage === undefined) await importPauseImage(deps, { ...options, paths, snapshotter })
+    await untilReady(deps, cri, { signal: stop.signal, child, socket: paths.socket })
+    const needsPause = options.sandboxImage === undefined && (await cri.imageStatus(pauseImageReference)) === undefined
+    if (needsPause) await importPauseImage(deps, { ...options, paths, snapshotter })
   } catch (error) {
     await dispose()
     throw error
@@ -134,6 +137,7 @@ async function launch(program: string, paths: ContainerdPaths): Promise<ChildPro
     () => 0,
   )
   if (size > maxLogBytes) await rename(paths.log, `${paths.log}.1`)
+  await rm(paths.socket, { force: true })
   const file = await open(paths.log, 'a', 0o640)
   try {
     // A group of its own: Ctrl-C at the terminal must reach the agent only, which then stops it in order.
@@ -150,9 +154,17 @@ async function launch(program: string, paths: ContainerdPaths): Promise<ChildPro
   }
 }
 
-async function untilReady(deps: ContainerdDeps, cri: CriClient, options: { readonly signal: AbortSignal; readonly child: ChildProcess }): Promise<void> {
+async function untilReady(
+  deps: ContainerdDeps,
+  cri: CriClient,
+  options: { readonly signal: AbortSignal; readonly child: ChildProcess; readonly socket: string },
+): Promise<void> {
   const deadline = deps.clock.monotonicMs() + readyWithinMs
   let last: unknown
+  // A first call to a socket that is not there yet would make gRPC pause before its next try.
+  while (!(await exists(options.socket)) && options.child.exitCode === null && deps.clock.monotonicMs() < deadline) {
+    await deps.clock.sleep(lookForSocketMs, { signal: options.signal })
+  }
   while (deps.clock.monotonicMs() < deadline) {
     if (options.child.exitCode !== null) break
     try {
@@ -211,6 +223,13 @@ async function end(deps: ContainerdDeps, child: ChildProcess): Promise<void> {
   }, stopWithinMs)
   await promise
   cancel()
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 function signalProcess(pid: number, signal: NodeJS.Signals): void {

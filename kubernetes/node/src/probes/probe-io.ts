@@ -2,7 +2,6 @@ import { request as httpRequest } from 'node:http'
 import type { IncomingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
-import { Client, credentials } from '@grpc/grpc-js'
 
 /** What a check found; `message` says why, in upstream's words. */
 export type CheckOutcome = { readonly kind: 'success'; readonly message: string } | { readonly kind: 'failure'; readonly message: string }
@@ -42,7 +41,8 @@ export const machineProbeIo: ProbeIo = {
     return promise
   },
 
-  grpc({ host, port, service, timeoutMs }) {
+  async grpc({ host, port, service, timeoutMs }) {
+    const { Client, credentials } = await import('@grpc/grpc-js')
     const { promise, resolve } = Promise.withResolvers<CheckOutcome>()
     const client = new Client(`${host}:${port}`, credentials.createInsecure(), { 'grpc.default_authority': `${host}:${port}` })
     client.makeUnaryRequest<string, number>(
