@@ -73,13 +73,15 @@ const maxAnnotationBytes = 256 * 1024
 export function applyPatch(input: ApplyPatchInput): AppliedPatch {
   checkPatch(input)
   const type = mergeTypeOf(input.schema, input.definitions)
-  throwProblems(`failed to create typed patch object (${describeObject(input.patch)})`, validateConfiguration(input.patch, type))
-  if (input.live !== undefined) {
-    const isManaged = !isEmptyList(managedFieldsOf(input.live))
-    const what = isManaged
-      ? `failed to create typed live object (${describeObject(input.live)})`
-      : `failed to create manager for existing fields: failed to convert new object (${describeObject(input.live)}) to smd typed`
+  // Upstream looks at an object that nobody manages before it looks at the configuration.
+  const isManaged = !isEmptyList(managedFieldsOf(input.live))
+  if (input.live !== undefined && !isManaged) {
+    const what = `failed to create manager for existing fields: failed to convert new object (${describeObject(input.live)}) to smd typed`
     throwProblems(what, validateConfiguration(input.live, type, { allowDuplicates: true }))
+  }
+  throwProblems(`failed to create typed patch object (${describeObject(input.patch)})`, validateConfiguration(input.patch, type))
+  if (input.live !== undefined && isManaged) {
+    throwProblems(`failed to create typed live object (${describeObject(input.live)})`, validateConfiguration(input.live, type, { allowDuplicates: true }))
   }
   const write: ApplyWrite = {
     ...input,

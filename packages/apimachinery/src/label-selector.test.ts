@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatLabelSelectorObject, labelSelectorFromObject, parseLabelSelector } from './label-selector.ts'
+import { formatLabelSelectorObject, labelSelectorFromObject, labelSelectorFromSet, parseLabelSelector } from './label-selector.ts'
 
 const matching: readonly (readonly [selector: string, labels: Record<string, string>, matches: boolean])[] = [
   ['', {}, true],
@@ -84,6 +84,30 @@ test('a selector object joins labels and expressions', () => {
   assert.equal(selector.matches({ app: 'web', tier: 'b' }), true)
   assert.equal(selector.matches({ app: 'web', tier: 'b', old: '' }), false)
   assert.equal(formatLabelSelectorObject({ matchLabels: { app: 'web' } }), 'app=web')
+})
+
+test('a selector object may say null where it says nothing', () => {
+  const selector = labelSelectorFromObject({ matchLabels: null, matchExpressions: [{ key: 'a', operator: 'Exists', values: null }] })
+
+  assert.equal(selector.toString(), 'a')
+  assert.equal(selector.matchesEverything, false)
+  assert.equal(selector.matchesNothing, false)
+  assert.equal(labelSelectorFromObject(null).matchesNothing, true)
+  assert.equal(formatLabelSelectorObject({}), '<none>')
+})
+
+test('selects by a set of labels', () => {
+  assert.equal(labelSelectorFromSet({ b: '2', a: '1' }).toString(), 'a=1,b=2')
+  assert.equal(labelSelectorFromSet(undefined).matchesEverything, true)
+})
+
+test('names everything that is wrong with an expression', () => {
+  assert.throws(() => labelSelectorFromObject({ matchExpressions: [{ key: 'a', operator: 'In', values: [] }] }), {
+    message: "values: Invalid value: null: for 'in', 'notin' operators, values set can't be empty",
+  })
+  assert.throws(() => labelSelectorFromObject({ matchExpressions: [{ key: 'a', operator: 'Exists', values: ['x'] }] }), {
+    message: 'values: Invalid value: ["x"]: values set must be empty for exists and does not exist',
+  })
 })
 
 test('refuses an unknown operator of a selector object', () => {

@@ -3,7 +3,7 @@ import type { FieldSet } from './field-set.ts'
 import { isJsonObject, jsonEqual } from './json-value.ts'
 import type { JsonObject } from './json-value.ts'
 import { mergeTypeOf } from './merge-type.ts'
-import { diffObjects } from './object-diff.ts'
+import { diffObjects, KeylessItem } from './object-diff.ts'
 import type { ObjectDiff } from './object-diff.ts'
 import { reconcileFieldSet } from './object-merge.ts'
 import type { Definitions, Field, ObjectSchema, Schema } from './schema.ts'
@@ -89,9 +89,10 @@ export function updateManagedFields(input: UpdateManagedFieldsInput): ManagedFie
   let diff: ObjectDiff
   try {
     diff = diffWrittenObjects(input.live, input.next, input)
-  } catch {
-    // An item without its key: validation refuses the object in a moment, and upstream clears the list.
-    return []
+  } catch (error) {
+    // Validation refuses the object in a moment; upstream clears the list.
+    if (error instanceof KeylessItem) return []
+    throw error
   }
   return encodeManagers(capUpdateManagers(updatedManagers(managers, diff, input)))
 }
@@ -110,6 +111,9 @@ export function reconcileManagers(
     return set === manager.set ? manager : { ...manager, set }
   })
 }
+
+/** What a client sent as managedFields is none. */
+export class MalformedManagedFields extends Error {}
 
 /** What was written differs by, without the fields of the server. A create is compared with the zero value of a Go struct, as upstream does. */
 export function diffWrittenObjects(
@@ -150,18 +154,19 @@ function isReset(list: unknown): boolean {
 function decodeOrNone(list: unknown, trust?: 'trusted'): FieldManager[] {
   try {
     return decodeManagedFields(list, trust)
-  } catch {
-    return []
+  } catch (error) {
+    if (error instanceof MalformedManagedFields) return []
+    throw error
   }
 }
 
 /**
- * `metadata.managedFields` as managers; throws an Error with upstream's text for a malformed list. `trusted` lists were written by this code: their sets are
+ * `metadata.managedFields` as managers; throws MalformedManagedFields with upstream's text for a malformed list. `trusted` lists were written by this code: their sets are
  * taken as they are.
  */
 export function decodeManagedFields(list: unknown, trust?: 'trusted'): FieldManager[] {
   if (list === undefined || list === null) return []
-  if (!Array.isArray(list)) throw new Error('managedFields must be a list')
+  if (!Array.isArray(list)) throw new MalformedManagedFields('managedFields must be a list')
   const managers = new Map<string, FieldManager>()
   for (const [index, entry] of (list as unknown[]).entries()) {
     const decoded = decodeEntry(entry, { index, trusted: trust === 'trusted' })
@@ -171,19 +176,27 @@ export function decodeManagedFields(list: unknown, trust?: 'trusted'): FieldMana
 }
 
 function decodeEntry(entry: unknown, options: { readonly index: number; readonly trusted: boolean }): FieldManager {
-  if (!isJsonObject(entry)) throw new Error('managedFields must be a list of objects')
+  if (!isJsonObject(entry)) throw new MalformedManagedFields('managedFields must be a list of objects')
   const { operation, apiVersion, fieldsType } = entry
-  if (operation !== 'Apply' && operation !== 'Update') throw new Error('operation must be `Apply` or `Update`')
-  if (typeof apiVersion !== 'string' || apiVersion === '') throw new Error('apiVersion must not be empty')
-  if (typeof fieldsType !== 'string' || fieldsType === '') throw new Error(`missing fieldsType in managed fields entry ${options.index}`)
-  if (fieldsType !== 'FieldsV1') throw new Error(`invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${options.index}`)
+  if (operation !== 'Apply' && operation !== 'Update') throw new MalformedManagedFields('operation must be `Apply` or `Update`')
+  if (typeof apiVersion !== 'string' || apiVersion === '') throw new MalformedManagedFields('apiVersion must not be empty')
+  if (typeof fieldsType !== 'string' || fieldsType === '') throw new MalformedManagedFields(`missing fieldsType in managed fields entry ${options.index}`)
+  if (fieldsType !== 'FieldsV1') throw new MalformedManagedFields(`invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${options.index}`)
   return {
     manager: typeof entry['manager'] === 'string' ? entry['manager'] : '',
     operation,
     apiVersion,
     subresource: typeof entry['subresource'] === 'string' ? entry['subresource'] : '',
     time: typeof entry['time'] === 'string' ? entry['time'] : undefined,
-    set: options.trusted ? ((entry['fieldsV1'] ?? emptyFieldSet) as FieldSet) : parseFieldSet(entry['fieldsV1']),
+    set: options.trusted ? ((entry['fieldsV1'] ?? emptyFieldSet) as FieldSet) : fieldsOf(entry['fieldsV1']),
+  }
+}
+
+function fieldsOf(fields: unknown): FieldSet {
+  try {
+    return parseFieldSet(fields)
+  } catch (error) {
+    throw new MalformedManagedFields(error instanceof Error ? error.message : String(error), { cause: error })
   }
 }
 

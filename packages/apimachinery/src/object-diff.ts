@@ -22,7 +22,7 @@ interface Diff {
 }
 
 /**
- * Compares two objects; what is the same object in both is not looked into. Throws an Error when an item of a keyed list has no key.
+ * Compares two objects; what is the same object in both is not looked into. Throws KeylessItem when an item of a keyed list has no key.
  * Upstream: structured-merge-diff typed/compare.go.
  */
 export function diffObjects(before: JsonObject, after: JsonObject, type: MergeType): ObjectDiff {
@@ -224,10 +224,13 @@ function itemsByElement(list: readonly unknown[], type: MergeList, mode?: 'lenie
   return items
 }
 
+/** An item of a keyed list or set that nothing tells apart from the others. */
+export class KeylessItem extends Error {}
+
 /** What tells an item apart; throws upstream's text when nothing does. Key fields that are absent take their default. */
 export function elementOfItem(item: unknown, of: { readonly type: MergeList; readonly index: number }): PathElement {
   const fail = (problem: string): never => {
-    throw new Error(`element ${of.index}: ${problem}`)
+    throw new KeylessItem(`element ${of.index}: ${problem}`)
   }
   const { keys } = of.type
   if (keys.length === 0) {

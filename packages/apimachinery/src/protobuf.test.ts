@@ -5,6 +5,7 @@ import { realSchema, realTypes } from '../test/real-types.ts'
 import { createDecoder } from './decode.ts'
 import type { JsonObject } from './json-value.ts'
 import { createProtobufCodec } from './protobuf.ts'
+import type { ObjectSchema } from './schema.ts'
 import { isReason } from './status.ts'
 
 /** What kubectl 1.32.4 sends, recorded; the objects are what Go decodes from these bytes. */
@@ -63,6 +64,50 @@ describe('protobuf', () => {
       ['constructor', 'y'],
     ])
     assert.equal(Object.getPrototypeOf(back), Object.prototype)
+  })
+
+  it('keeps the unions of JSON schemas apart', () => {
+    const schema = realSchema('apiextensions.k8s.io/v1', 'CustomResourceDefinition')
+    const openAPIV3Schema = {
+      type: 'object',
+      maximum: 1.5,
+      default: { a: [1] },
+      enum: [1, 'x', null],
+      additionalProperties: false,
+      additionalItems: true,
+      items: { type: 'string' },
+      properties: {
+        open: { additionalProperties: { type: 'integer' } },
+        tuple: { items: [{ type: 'string' }, { type: 'integer' }] },
+      },
+      dependencies: { a: ['b', 'c'], d: { required: ['e'] } },
+    }
+    const object = decoder.decode(schema, { spec: { versions: [{ name: 'v1', schema: { openAPIV3Schema } }] } }).object
+
+    assert.deepEqual(decoder.decode(schema, codec.decode(schema, codec.encode(schema, object))).object, object)
+  })
+
+  it('reads and writes durations as nanoseconds', () => {
+    const schema: ObjectSchema = { kind: 'object', fields: [{ name: 'wait', schema: { kind: 'scalar', scalar: 'duration' }, number: 1, pointer: true }] }
+    for (const wait of ['0s', '1h0m0s', '1.5s', '-2m3.000000001s', '100µs', '7ns', '250ms']) {
+      assert.deepEqual(codec.decode(schema, codec.encode(schema, { wait })), { wait })
+    }
+  })
+
+  it('reads packed lists of numbers', () => {
+    const schema: ObjectSchema = { kind: 'object', fields: [{ name: 'list', schema: { kind: 'list', of: { kind: 'scalar', scalar: 'int64' } }, number: 3 }] }
+
+    assert.deepEqual(codec.decode(schema, Buffer.from('1a0501ffff0302', 'hex')), { list: [1, 65535, 2] })
+    assert.equal(codec.encode(schema, { list: [1, 300] }).toString('hex'), '180118ac02')
+  })
+
+  it('refuses embedded objects that are no JSON, times no calendar has, and broken frames', () => {
+    const raw: ObjectSchema = { kind: 'object', fields: [{ name: 'raw', schema: { kind: 'any', any: 'rawExtension' }, number: 1 }] }
+    const time: ObjectSchema = { kind: 'object', fields: [{ name: 'at', schema: { kind: 'scalar', scalar: 'time' }, number: 1 }] }
+
+    assert.throws(() => codec.decode(raw, Buffer.from('0a050a036b3873', 'hex')), { reason: 'BadRequest' })
+    assert.throws(() => codec.decode(time, Buffer.from('0a0a08ffffffffffffffff7f', 'hex')), { reason: 'BadRequest' })
+    assert.throws(() => codec.decodeWatchFrame(Buffer.from('000000090a', 'hex')), { reason: 'BadRequest', message: 'unexpected EOF' })
   })
 
   it('frames watch events', () => {
