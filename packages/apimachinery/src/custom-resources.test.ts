@@ -198,6 +198,101 @@ describe('validateCustomResource', () => {
     ])
   })
 
+  it('reports numbers outside of their type as upstream does, without a field', () => {
+    const schema: JsonSchema = {
+      type: 'object',
+      properties: {
+        small: { type: 'integer', format: 'int32' },
+        whole: { type: 'integer', minimum: 2.5 },
+        ratio: { type: 'number', exclusiveMinimum: true, minimum: 0.5 },
+      },
+    }
+    assert.deepEqual(problemsOf(schema, { small: 3_000_000_000, whole: 2, ratio: 0.5 }), [
+      '<nil>: Invalid value: "": Checked value must be of type integer with format int32 in spec.small',
+      '<nil>: Invalid value: "": Minimum boundary value must be of type integer (default format) in spec.whole',
+      'spec.whole: Invalid value: 2: spec.whole in body should be greater than or equal to 2.5',
+      'spec.ratio: Invalid value: 0.5: spec.ratio in body should be greater than 0.5',
+    ])
+    assert.deepEqual(problemsOf({ type: 'object', properties: { n: { type: 'integer', multipleOf: 3 } } }, { n: 7 }), [
+      'spec.n: Invalid value: 7: spec.n in body should be a multiple of 3',
+    ])
+  })
+
+  it('reports allOf and anyOf', () => {
+    const a: JsonSchema = { type: 'string', anyOf: [{ maxLength: 1 }, { pattern: '^b' }], allOf: [{ minLength: 3 }] }
+    assert.deepEqual(problemsOf({ type: 'object', properties: { a } }, { a: 'bbb' }), [])
+    assert.deepEqual(problemsOf({ type: 'object', properties: { a } }, { a: 'aa' }), [
+      '<nil>: Invalid value: "": "spec.a" must validate at least one schema (anyOf)',
+      'spec.a: Too long: may not be more than 1 byte',
+      'spec.a: Invalid value: "aa": spec.a in body should be at least 3 chars long',
+      '<nil>: Invalid value: "": "spec.a" must validate all the schemas (allOf). None validated',
+    ])
+  })
+
+  it('refuses nulls, foreign keys and too few of them', () => {
+    const schema: JsonSchema = {
+      type: 'object',
+      properties: {
+        a: { type: 'array', items: { type: 'string' } },
+        b: { type: 'object', minProperties: 1 },
+        c: { type: 'string', nullable: true, enum: ['x'] },
+      },
+    }
+    assert.deepEqual(problemsOf(schema, { a: [null], b: {}, c: null }), [
+      'spec.a[0]: Invalid value: "null": spec.a[0] in body must be of type string: "null"',
+      'spec.b: Invalid value: 0: spec.b in body should have at least 1 properties',
+      'spec.c: Unsupported value: null: supported values: "x"',
+    ])
+    assert.deepEqual(problemsOf({ type: 'object', additionalProperties: false }, { a: 1 }), [
+      'spec: Invalid value: "a": spec.a in body is a forbidden property',
+    ])
+    assert.deepEqual(problemsOf({ type: 'object', properties: { a: { type: 'array', items: { type: 'integer' }, uniqueItems: true } } }, { a: [1, 1] }), [
+      `spec.a: Invalid value: "": spec.a in body shouldn't contain duplicates`,
+    ])
+  })
+
+  it('correlates items of lists that are maps when an object changes', () => {
+    const list: JsonSchema = {
+      type: 'array',
+      items: { type: 'object', properties: { name: { type: 'string' }, v: { type: 'string', maxLength: 1 } }, required: ['name'] },
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['name'],
+    }
+    const schema: JsonSchema = { type: 'object', properties: { list } }
+    const old = {
+      list: [
+        { name: 'a', v: 'long' },
+        { name: 'b', v: 'x' },
+      ],
+    }
+    assert.deepEqual(
+      problemsOf(
+        schema,
+        {
+          list: [
+            { name: 'b', v: 'y' },
+            { name: 'a', v: 'long' },
+          ],
+        },
+        old,
+      ),
+      [],
+    )
+    assert.deepEqual(
+      problemsOf(
+        schema,
+        {
+          list: [
+            { name: 'b', v: 'long' },
+            { name: 'a', v: 'long' },
+          ],
+        },
+        old,
+      ),
+      ['spec.list[0].v: Too long: may not be more than 1 byte'],
+    )
+  })
+
   it('takes integers and strings where both are allowed', () => {
     const schema: JsonSchema = { type: 'object', properties: { port: { 'x-kubernetes-int-or-string': true } } }
     assert.deepEqual(problemsOf(schema, { port: 80 }), [])
@@ -314,6 +409,119 @@ describe('structuralSchemaProblems', () => {
     ])
     assert.deepEqual(problems({ type: 'object', properties: { a: { $ref: '#/x', type: 'string' } } }), [
       `${path}.properties[a].$ref: Forbidden: $ref is not supported`,
+    ])
+  })
+
+  it('checks embedded resources and what goes with int-or-string', () => {
+    assert.deepEqual(
+      problems({
+        type: 'object',
+        properties: {
+          a: { 'x-kubernetes-embedded-resource': true },
+          b: { type: 'string', 'x-kubernetes-embedded-resource': true },
+          c: { type: 'object', 'x-kubernetes-embedded-resource': true, additionalProperties: { type: 'string' } },
+          d: { 'x-kubernetes-int-or-string': true, 'x-kubernetes-preserve-unknown-fields': true },
+        },
+      }),
+      [
+        `${path}.properties[a].properties: Required value: must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields`,
+        `${path}.properties[a].type: Required value: must be object if x-kubernetes-embedded-resource is true`,
+        `${path}.properties[b].properties: Required value: must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields`,
+        `${path}.properties[b].type: Invalid value: "string": must be object if x-kubernetes-embedded-resource is true`,
+        `${path}.properties[c].additionalProperties: Forbidden: must not be used if x-kubernetes-embedded-resource is set`,
+        `${path}.properties[c].properties: Required value: must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields`,
+        `${path}.properties[d].x-kubernetes-preserve-unknown-fields: Invalid value: true: must be false if x-kubernetes-int-or-string is true`,
+      ],
+    )
+  })
+
+  it('keeps the root an object and its metadata its own', () => {
+    assert.deepEqual(problems({ type: 'array', items: { type: 'string' } }), [`${path}.type: Invalid value: "array": must be object at the root`])
+    assert.deepEqual(
+      problems({
+        type: 'object',
+        nullable: true,
+        additionalProperties: { type: 'string' },
+        properties: {
+          kind: { type: 'integer' },
+          metadata: { type: 'object', properties: { name: { type: 'string', pattern: 'a' }, labels: { type: 'object' } } },
+        },
+      }),
+      [
+        `${path}.nullable: Forbidden: nullable cannot be true at the root`,
+        `${path}.additionalProperties: Forbidden: must not be used at the root`,
+        `${path}.properties[kind].type: Invalid value: "integer": must be string`,
+        `${path}.properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified`,
+        `${path}.additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive`,
+      ],
+    )
+    assert.deepEqual(problems({ type: 'object', properties: { metadata: { type: 'object', properties: { name: { type: 'string', maxLength: 9 } } } } }), [])
+  })
+
+  it('checks list and map types', () => {
+    assert.deepEqual(
+      problems({
+        type: 'object',
+        properties: {
+          a: { type: 'object', 'x-kubernetes-list-type': 'set', 'x-kubernetes-map-type': 'odd' },
+          b: { type: 'string', 'x-kubernetes-map-type': 'atomic' },
+          c: { type: 'array', items: { type: 'object' }, 'x-kubernetes-list-type': 'set' },
+          d: { type: 'array', items: { type: 'string', nullable: true }, 'x-kubernetes-list-type': 'odd', 'x-kubernetes-list-map-keys': ['x'] },
+          e: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'map' },
+          f: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-map-keys': ['x'] },
+        },
+      }),
+      [
+        `${path}.properties[a].x-kubernetes-map-type: Unsupported value: "odd": supported values: "atomic", "granular"`,
+        `${path}.properties[a].type: Invalid value: "object": must be array if x-kubernetes-list-type is specified`,
+        `${path}.properties[b].type: Invalid value: "string": must be object if x-kubernetes-map-type is specified`,
+        `${path}.properties[c].items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a list with x-kubernetes-list-type=set`,
+        `${path}.properties[d].x-kubernetes-list-type: Unsupported value: "odd": supported values: "atomic", "set", "map"`,
+        `${path}.properties[d].x-kubernetes-list-type: Invalid value: "odd": must be map if x-kubernetes-list-map-keys is non-empty`,
+        `${path}.properties[e].x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is map`,
+        `${path}.properties[e].items.type: Invalid value: "string": must be object if parent array's x-kubernetes-list-type is map`,
+        `${path}.properties[f].x-kubernetes-list-type: Required value: must be map if x-kubernetes-list-map-keys is non-empty`,
+      ],
+    )
+  })
+
+  it('checks what can be checked of rules without running them', () => {
+    const rules = [
+      { rule: ' ' },
+      { rule: 'a\nb' },
+      { rule: 'a', message: ' ' },
+      { rule: 'a', message: 'x\ny' },
+      { rule: 'a', messageExpression: ' ', reason: 'Odd', fieldPath: ' ' },
+      { rule: 'a', fieldPath: '.x\n.y' },
+    ]
+    const at = `${path}.x-kubernetes-validations`
+    assert.deepEqual(problems({ type: 'object', 'x-kubernetes-validations': rules }), [
+      `${at}[0].rule: Required value: rule is not specified`,
+      `${at}[1].message: Required value: message must be specified if rule contains line breaks`,
+      `${at}[2].message: Invalid value: " ": must be non-empty if specified`,
+      `${at}[3].message: Invalid value: "x\\ny": must not contain line breaks`,
+      `${at}[4].messageExpression: Required value: messageExpression must be non-empty if specified`,
+      `${at}[4].reason: Unsupported value: "Odd": supported values: "FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"`,
+      `${at}[4].fieldPath: Invalid value: " ": must be non-empty if specified`,
+      `${at}[5].fieldPath: Invalid value: ".x\\n.y": must not contain line breaks`,
+    ])
+  })
+
+  it('refuses keywords that CustomResourceDefinitions do not have', () => {
+    assert.deepEqual(problems({ type: 'object', properties: { a: { type: 'null' }, b: { type: 'odd' } } }), [
+      `${path}.properties[a].type: Unsupported value: "null": supported values: "array", "boolean", "integer", "number", "object", "string"`,
+      `${path}.properties[a].type: Forbidden: type cannot be set to null, use nullable as an alternative`,
+      `${path}.properties[b].type: Unsupported value: "odd": supported values: "array", "boolean", "integer", "number", "object", "string"`,
+    ])
+    assert.deepEqual(problems({ type: 'object', properties: { a: { type: 'array', items: [{ type: 'string' }] } } }), [
+      `${path}.properties[a].items: Forbidden: items must be a schema object and not an array`,
+    ])
+    assert.deepEqual(problems({ type: 'object', properties: { a: { type: 'string', patternProperties: {}, definitions: {} } } }), [
+      `${path}.properties[a].patternProperties: Forbidden: patternProperties is not supported`,
+      `${path}.properties[a].definitions: Forbidden: definitions is not supported`,
+    ])
+    assert.deepEqual(problems({ type: 'object', properties: { metadata: { type: 'object', default: {} } } }), [
+      `${path}.properties[metadata].default: Forbidden: must not be set in top-level metadata`,
     ])
   })
 })
