@@ -1,0 +1,152 @@
+import { accessKinds, type Role } from '@gantry/access/api'
+import {
+  authorize,
+  authRoutes,
+  createAuthenticators,
+  ensureViewerRole,
+  Identities,
+  LoginThrottle,
+  PasswordHasher,
+  platformRoutes,
+  type IdentitiesOptions,
+} from '@gantry/access/server'
+import type { KubeClient } from '@gantry/client'
+import { installKinds } from '@gantry/clusters/server'
+import { clusterRoute, createPipeline, hubRoutes, Revocations, type AuditEvent, type ClusterTarget } from '@gantry/gateway'
+import { startLocalCluster } from '@gantry/kube-cluster'
+import { bodyOf, readWholeBody, silentLogger, systemIds } from '@gantry/runtime'
+import type { HttpHeaders, HttpResponse } from '@gantry/runtime'
+import { FakeClock } from '@gantry/runtime/testing'
+import { createMemoryStore, type Store } from '@gantry/storage'
+
+export interface Answer {
+  readonly status: number
+  readonly headers: HttpHeaders
+  readonly text: string
+  readonly json: () => unknown
+}
+
+export interface Asked {
+  readonly body?: unknown
+  readonly headers?: HttpHeaders
+  /** A session, as the console uses it: cookie and the headers of its own pages. */
+  readonly cookie?: string | undefined
+  readonly token?: string | undefined
+}
+
+/** The platform's access part in process, over a real local cluster and without sockets; time stands still until the test moves it. */
+export interface TestPlatform extends AsyncDisposable {
+  readonly clock: FakeClock
+  readonly hub: KubeClient
+  readonly store: Store
+  readonly identities: Identities
+  readonly audit: AuditEvent[]
+  ask(method: string, path: string, asked?: Asked): Promise<Answer>
+  /** The raw answer, for streams. */
+  open(path: string, asked?: Asked): Promise<HttpResponse>
+  addUser(name: string, role: Role, password?: string): Promise<void>
+  /** Signs in and returns the cookie's value. */
+  signIn(name: string, password: string, address?: string): Promise<Answer & { readonly cookie: string | undefined }>
+  keyOf(user: string): Promise<string>
+  /** The same data in a new process. */
+  restart(): Promise<TestPlatform>
+}
+
+/** Lets time pass until the work is done. */
+async function passingTime<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
+  let isDone = false
+  const done = work.finally(() => (isDone = true))
+  done.catch(() => {}) // awaited below
+  while (!isDone) await clock.advance(5)
+  return done
+}
+
+export const password = 'correct horse battery'
+
+export async function startTestPlatform(options: IdentitiesOptions & { readonly store?: Store; readonly clock?: FakeClock } = {}): Promise<TestPlatform> {
+  const { store = createMemoryStore(), clock = new FakeClock() } = options
+  const deps = { clock, ids: systemIds, log: silentLogger }
+  const local = await startLocalCluster({ store, ...deps }, { controllers: false })
+  const hub = local.client
+  const signal = new AbortController().signal
+  await passingTime(clock, installKinds({ hub, clock }, accessKinds, { signal }))
+  await ensureViewerRole(hub)
+  const revocations = new Revocations()
+  const identities = new Identities({ hub, ...deps, revocations, hasher: new PasswordHasher() }, options)
+  const running = await identities.start({ signal })
+  const audit: AuditEvent[] = []
+  const target: ClusterTarget = { kind: 'hub', handle: local.handle, upgrade: local.upgrade }
+  const pipeline = createPipeline(
+    { ...deps, audit: { write: (event) => void audit.push(event) }, authenticators: createAuthenticators(identities), authorize, revocations },
+    {
+      routes: [
+        ...authRoutes({ identities, throttle: new LoginThrottle(clock), log: silentLogger }),
+        ...platformRoutes({
+          identities,
+          ids: systemIds,
+          version: '0',
+          server: () => 'https://gantry.test',
+          ca: () => '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n',
+          clusters: () => ['local'],
+        }),
+        clusterRoute({ get: (name) => (name === 'local' ? target : undefined) }),
+        ...hubRoutes(target),
+      ],
+    },
+  )
+
+  async function open(method: string, path: string, asked: Asked, address = '192.0.2.1'): Promise<HttpResponse> {
+    const [pathname = '', query = ''] = path.split('?', 2)
+    return pipeline.handle({
+      method,
+      path: pathname,
+      query,
+      headers: {
+        host: 'gantry.test',
+        'user-agent': 'test',
+        ...(asked.cookie === undefined
+          ? {}
+          : { cookie: `__Host-gantry-session=${asked.cookie}`, origin: 'https://gantry.test', 'x-gantry-request': 'console' }),
+        ...(asked.token === undefined ? {} : { authorization: `Bearer ${asked.token}` }),
+        ...asked.headers,
+      },
+      body: asked.body === undefined ? undefined : bodyOf(JSON.stringify(asked.body)),
+      signal: new AbortController().signal,
+      peer: { address },
+    })
+  }
+
+  async function answer(response: HttpResponse): Promise<Answer> {
+    const text = (await readWholeBody(response)).toString()
+    return { status: response.status, headers: response.headers, text, json: () => JSON.parse(text) as unknown }
+  }
+
+  async function dispose(): Promise<void> {
+    await running[Symbol.asyncDispose]()
+    await local[Symbol.asyncDispose]()
+  }
+
+  return {
+    clock,
+    hub,
+    store,
+    identities,
+    audit,
+    ask: async (method, path, asked = {}) => answer(await open(method, path, asked)),
+    open: (path, asked = {}) => open('GET', path, asked),
+    addUser: async (name, role, given = password) => void (await identities.createUser({ name, role, password: given })),
+    async signIn(username, given, address) {
+      const response = await answer(
+        await open('POST', '/auth/login', { headers: { 'x-gantry-request': 'console' }, body: { username, password: given } }, address),
+      )
+      const cookie = /^__Host-gantry-session=([^;]+);/.exec(String(response.headers['set-cookie'] ?? ''))?.[1]
+      return { ...response, cookie }
+    },
+    keyOf: async (user) => (await identities.createKey({ user })).key,
+    async restart() {
+      await dispose()
+      return startTestPlatform({ ...options, store, clock })
+    },
+    [Symbol.asyncDispose]: dispose,
+  }
+}
