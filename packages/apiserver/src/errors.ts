@@ -41,7 +41,7 @@ export function preconditionFailed(
 ): StatusError {
   return new StatusError(
     'Conflict',
-    `Operation cannot be fulfilled on ${definition.kind}${definition.group === '' ? '' : `.${definition.group}`} ${JSON.stringify(name)}: the ${what.field} in the precondition (${what.asked}) does not match the ${what.field} in record (${what.found}). The object might have been deleted and then recreated`,
+    `Operation cannot be fulfilled on ${definition.kind}${definition.group === '' ? '' : `.${definition.group}`} ${JSON.stringify(name)}: the ${what.field} in the precondition (${what.asked}) does not match the ${what.field} in record (${what.found}). The object might have been ${what.field === 'UID' ? 'deleted and then recreated' : 'modified'}`,
     { details: { name, ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.kind } },
   )
 }

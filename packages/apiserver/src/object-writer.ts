@@ -53,6 +53,7 @@ export async function createObject(server: ServerContext, call: WriteCall, input
 async function createOnce(server: ServerContext, call: WriteCall, object: ApiObject): Promise<Written> {
   const { definition, context } = call
   const meta = object.metadata
+  dedupeOwners(meta, context)
   meta.uid = server.ids.uid()
   meta.creationTimestamp = formatTime(context.now)
   delete meta.deletionTimestamp
@@ -140,6 +141,7 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
   const produced = await base.produce(decodeObject(entry))
   checkIdentity(call, produced, old, entry)
   const changed = nextState(call, produced, old)
+  dedupeOwners(changed.metadata, context)
   if (call.subresource === '') definition.prepareForUpdate?.(changed, old, context)
   const admission: AdmissionRequest = {
     operation: 'UPDATE',
@@ -162,7 +164,10 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     ...validateObjectMetaUpdate(next.metadata, old.metadata),
     ...(call.subresource === 'status'
       ? (definition.validateStatusUpdate?.(next, old) ?? [])
-      : [...(definition.validate?.(next, old) ?? []), ...(call.subresource === '' || call.subresource === 'scale' ? (definition.validateUpdate?.(next, old) ?? []) : [])]),
+      : [
+          ...(definition.validate?.(next, old) ?? []),
+          ...(call.subresource === '' || call.subresource === 'scale' ? (definition.validateUpdate?.(next, old) ?? []) : []),
+        ]),
   ])
   await validate(server, { ...admission, object: next })
 
@@ -265,6 +270,10 @@ async function deleteOnce(
   const waits = held || (grace !== undefined && grace > 0 && (metadata.deletionGracePeriodSeconds ?? 0) > 0)
   if (context.dryRun) return { value: Buffer.from(JSON.stringify(arrange(definition, object))), gone: !waits }
   if (!waits) {
+    if (grace !== undefined && !terminating) {
+      metadata.deletionTimestamp = formatTime(context.now)
+      metadata.deletionGracePeriodSeconds = 0
+    }
     const removed = await server.store.delete(entry.key, entry.revision, (revision) => encodeAt(definition, object, revision))
     definition.released?.(object)
     return { value: removed.value, gone: true }
@@ -315,7 +324,9 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
   const asked = meta.resourceVersion ?? ''
   if (asked === '' || asked === '0') {
     if (!call.retriable && definition.allowUnconditionalUpdate !== true) {
-      throw invalidError(definition, call.name, [fieldInvalid('metadata.resourceVersion', 0, 'must be specified for an update')])
+      throw invalidError({ group: definition.group, kind: definition.plural }, call.name, [
+        fieldInvalid('metadata.resourceVersion', 0, 'must be specified for an update'),
+      ])
     }
   } else if (asked !== String(entry.revision)) {
     if (!/^\d+$/.test(asked)) throw invalidError(definition, call.name, [fieldInvalid('metadata.resourceVersion', asked, 'must be an unsigned integer')])
@@ -354,6 +365,24 @@ function withStatusOf(old: ApiObject, produced: ApiObject): ApiObject {
   if (produced.metadata.managedFields === undefined) delete next.metadata.managedFields
   else next.metadata.managedFields = produced.metadata.managedFields
   return next
+}
+
+/** The same owner twice is kept once, with a warning (C20). */
+function dedupeOwners(meta: ServerMeta, context: WriteContext): void {
+  const owners = meta.ownerReferences ?? []
+  const seen = new Set<string>()
+  const twice = new Set<string>()
+  const kept = owners.filter((owner) => {
+    const key = JSON.stringify([owner.uid, owner.apiVersion, owner.kind, owner.name])
+    if (!seen.has(key)) return seen.add(key)
+    twice.add(owner.uid)
+    return false
+  })
+  if (twice.size === 0) return
+  meta.ownerReferences = kept
+  context.warn(
+    `.metadata.ownerReferences contains duplicate entries, API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...twice].join(', ')}`,
+  )
 }
 
 /** Whether anything outside metadata and status differs. */

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { createOpenApiWriter } from '@gantry/apimachinery'
 import type { Definitions, OpenApiOptions, OpenApiResource, OpenApiWriter } from '@gantry/apimachinery'
-import type { HttpRequest, HttpResponse } from '@gantry/runtime'
+import type { Clock, HttpRequest, HttpResponse } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
 import { groupsOf, subresourcesOf, verbsOf } from './discovery.ts'
 import type { Registry } from './registry.ts'
 import type { ResourceDefinition } from './resource.ts'
+
+const yearMs = 365 * 24 * 60 * 60 * 1000
 
 interface Document {
   readonly body: Buffer
@@ -18,9 +20,11 @@ export class OpenApi {
   readonly #definitions: Definitions
   readonly #writer: OpenApiWriter
   readonly #documents = new Map<string, Document>()
+  readonly #clock: Clock
   #generation = -1
 
-  constructor(registry: Registry, definitions: Definitions, options: OpenApiOptions) {
+  constructor(registry: Registry, definitions: Definitions, options: OpenApiOptions & { readonly clock: Clock }) {
+    this.#clock = options.clock
     this.#registry = registry
     this.#definitions = definitions
     this.#writer = createOpenApiWriter(definitions, options)
@@ -43,7 +47,9 @@ export class OpenApi {
       'content-type': 'application/json',
       etag: `"${document.hash}"`,
       vary: 'Accept',
-      'cache-control': asked === null ? 'no-cache, private' : 'public, immutable',
+      ...(asked === null
+        ? { 'cache-control': 'no-cache, private' }
+        : { 'cache-control': 'public, immutable', expires: new Date(this.#clock.now().getTime() + yearMs).toUTCString() }),
     }
     if (header(request.headers, 'if-none-match') === headers.etag) return { status: 304, headers }
     return { status: 200, headers, body: document.body }

@@ -91,9 +91,9 @@ export function toObject(
       `${definition.kind} in version ${JSON.stringify(definition.version)} cannot be handled as a ${definition.kind}: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
     )
   }
-  checkType(definition, value as Record<string, unknown>)
+  checkType(server, definition, value as Record<string, unknown>)
   const decoded = server.decoder.decode(definition.schema, value)
-  const problems = [...input.parsed.duplicates, ...decoded.unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`)]
+  const problems = strictProblems(value, input.parsed.duplicates, decoded.unknownFields)
   if (problems.length > 0 && input.validation === 'Strict') {
     throw new StatusError(
       'BadRequest',
@@ -107,7 +107,25 @@ export function toObject(
   return object
 }
 
-function checkType(definition: ResourceDefinition, value: Record<string, unknown>): void {
+/** Duplicate and unknown fields as strict decoding tells them, in the order of the document. */
+function strictProblems(value: unknown, duplicates: readonly string[], unknownFields: readonly string[]): string[] {
+  const unknown = unknownFields.map((path) => ({ path, text: `unknown field ${JSON.stringify(path)}` }))
+  const twice = duplicates.map((path) => ({ path, text: `duplicate field ${JSON.stringify(path)}` }))
+  if (twice.length === 0 || unknown.length === 0) return [...twice, ...unknown].map(({ text }) => text)
+  const order = new Map<string, number>()
+  walk(value, '', order)
+  return [...twice, ...unknown].sort((a, b) => (order.get(a.path) ?? 0) - (order.get(b.path) ?? 0)).map(({ text }) => text)
+}
+
+function walk(value: unknown, path: string, order: Map<string, number>): void {
+  order.set(path, order.size)
+  if (Array.isArray(value)) value.forEach((item, index) => walk(item, `${path}[${index}]`, order))
+  else if (typeof value === 'object' && value !== null) {
+    for (const [key, inner] of Object.entries(value)) walk(inner, path === '' ? key : `${path}.${key}`, order)
+  }
+}
+
+function checkType(server: ServerContext, definition: ResourceDefinition, value: Record<string, unknown>): void {
   const expected = apiVersion(definition)
   if ((value['kind'] ?? '') === '') {
     if (definition.custom === true) throw new StatusError('BadRequest', "Object 'Kind' is missing in the body of the request")
@@ -116,11 +134,17 @@ function checkType(definition: ResourceDefinition, value: Record<string, unknown
   if ((value['apiVersion'] ?? '') === '') value['apiVersion'] = expected
   if (value['kind'] !== definition.kind || value['apiVersion'] !== expected) {
     const [group, version] = splitApiVersion(String(value['apiVersion']))
-    throw new StatusError(
-      'BadRequest',
-      `${String(value['kind'])} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: no kind ${JSON.stringify(value['kind'])} is registered for version ${JSON.stringify(group === '' ? version : `${group}/${version}`)} in scheme; the URL asks for ${expected} ${definition.kind}`,
-    )
+    const known = findKind(server, { group, version, kind: String(value['kind']) })
+    const why = known
+      ? `converting (${version}.${String(value['kind'])}) to (${definition.group === '' ? 'core' : definition.group.split('.')[0]}.${definition.kind}): unknown conversion`
+      : `no kind ${JSON.stringify(value['kind'])} is registered for version ${JSON.stringify(group === '' ? version : `${group}/${version}`)} in scheme "pkg/api/legacyscheme/scheme.go:30"`
+    throw new StatusError('BadRequest', `${String(value['kind'])} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${why}`)
   }
+}
+
+function findKind(server: ServerContext, wanted: { readonly group: string; readonly version: string; readonly kind: string }): boolean {
+  for (const { group, version, kind } of server.registry.all()) if (kind === wanted.kind && group === wanted.group && version === wanted.version) return true
+  return false
 }
 
 function splitApiVersion(text: string): [string, string] {

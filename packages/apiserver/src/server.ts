@@ -113,7 +113,7 @@ class Server {
     this.#options = options
     this.#context = context
     this.#discovery = new Discovery(context.registry)
-    this.#openApi = new OpenApi(context.registry, deps.definitions, options.openApi)
+    this.#openApi = new OpenApi(context.registry, deps.definitions, { ...options.openApi, clock: deps.clock })
   }
 
   /** authenticate -> authorize -> dispatch, with the audit line written whatever happened. */
@@ -222,7 +222,11 @@ class Server {
     const { info, request } = admitted
     if (!info.isResource) return this.#other(admitted)
     const definition = this.#context.registry.find(info.group, info.version, info.resource)
-    if (definition === undefined) return notServed()
+    if (definition === undefined) {
+      // A version that is served answers in its own words; one that is not, in none.
+      if (this.#context.registry.hasGroupVersion(info.group, info.version)) throw unknownResource()
+      return notServed()
+    }
     if (definition.deprecationWarning !== undefined) admitted.context.warn(definition.deprecationWarning)
     if (info.namespace !== undefined && !definition.namespaced && !(definition.plural === 'namespaces' && info.name === info.namespace)) return notServed()
     if (info.subresource !== '') return compressed(request, await this.#onSubresource(admitted, definition))
@@ -355,7 +359,7 @@ class Server {
 
   #subresource(info: RequestInfo): { readonly definition: ResourceDefinition; readonly subresource: Subresource | undefined } {
     const definition = this.#context.registry.find(info.group, info.version, info.resource)
-    if (definition === undefined) throw new StatusError('NotFound', 'the server could not find the requested resource', { details: {} })
+    if (definition === undefined) throw unknownResource()
     return { definition, subresource: definition.subresources?.[info.subresource] }
   }
 
@@ -553,6 +557,10 @@ function singleWatch(info: RequestInfo): RequestInfo {
   const query = new URLSearchParams(info.query)
   query.append('fieldSelector', `metadata.name=${info.name}`)
   return { ...info, query, name: '' }
+}
+
+function unknownResource(): StatusError {
+  return new StatusError('NotFound', 'the server could not find the requested resource', { details: {} })
 }
 
 function notServed(): HttpResponse {
