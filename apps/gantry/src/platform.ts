@@ -94,7 +94,10 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     })
     const server = `https://${publicHost(config.host)}:${edge.port}`
 
-    const local = await startLocalCluster({ store, clock, ids, log }, { signingKey: await keepSigningKey(data.files), ...node.localOptions })
+    const local = await startLocalCluster(
+      { store, clock, ids, log },
+      { signingKey: await keepSigningKey(data.files), ca: certificate.ca, ...node.localOptions },
+    )
     await parts.start({ name: 'local cluster', start: () => Promise.resolve(local) })
     const hub = local.client
     await installKinds({ hub, clock }, [clusterKind, ...accessKinds], { signal })
