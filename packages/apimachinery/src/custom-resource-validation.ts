@@ -72,16 +72,20 @@ function singleSchema(schema: JsonSchema | readonly JsonSchema[] | boolean | und
   return typeof schema === 'object' && !Array.isArray(schema) ? [schema as JsonSchema] : []
 }
 
+/** A body may hold a hundred thousand wrong items: nobody reads on after this many. */
+const maxErrors = 1000
+
 /** `matches` counts what went well: of several alternatives the errors of the nearest one are shown. */
 class Result {
   readonly errors: FieldError[] = []
   matches = 0
-  readonly #seen = new Set<string>()
+  #seen: Set<string> | undefined
 
   add(error: FieldError | undefined): void {
-    if (error === undefined) return
+    if (error === undefined || this.errors.length >= maxErrors) return
     // Upstream compares messages without their path; the message of one keyword always carries the path.
     const key = `${error.type} ${formatFieldError(error)}`
+    this.#seen ??= new Set()
     if (this.#seen.has(key)) return
     this.#seen.add(key)
     this.errors.push(error)
