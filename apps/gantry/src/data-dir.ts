@@ -1,5 +1,5 @@
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { PrivateFiles } from '@gantry/access/server'
 import { StartFailure } from './start-failure.ts'
 
@@ -17,7 +17,7 @@ export interface DataDir {
 /** Makes the data folder, for its owner only. Throws StartFailure that says what is wrong with it. */
 export async function openDataDir(path: string): Promise<DataDir> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeFolders(path)
     await chmod(path, 0o700)
     await writeWhole(join(path, '.writable'), '')
     await rm(join(path, '.writable'))
@@ -58,6 +58,28 @@ export async function openDataDir(path: string): Promise<DataDir> {
       remove: (name) => rm(join(path, name), { force: true }),
     },
   }
+}
+
+/** Not `mkdir` with `recursive`: below /proc and its like that one never comes back. */
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    const parent = dirname(path)
+    // A parent that is there and refuses us: its own error says why.
+    if (code !== 'ENOENT' || parent === path || (await isFolder(parent))) throw error
+    await makeFolders(parent)
+    await mkdir(path, { mode: 0o700 })
+  }
+}
+
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
 }
 
 /** A crash leaves the old file or the new one; nobody but the owner ever reads either. */
