@@ -14,7 +14,7 @@ export default defineConfig({
   resolve: {
     alias: {
       // Radix locks the page's scrolling with it, by an inline style sheet that a strict Content Security Policy refuses. Our page never scrolls as a whole.
-      'react-remove-scroll': fileURLToPath(new URL('./src/no-scroll-lock.tsx', import.meta.url)),
+      'react-remove-scroll': '@gantry/console-kit/no-scroll-lock',
     },
   },
   build: { target: 'es2023', outDir: 'dist', emptyOutDir: true, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700 },

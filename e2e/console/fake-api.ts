@@ -46,10 +46,11 @@ function serveList(selection: Selection, request: IncomingMessage, response: Ser
   const { cluster, resource } = selection
   const matching = cluster.list(resource, selection.namespace).filter(selectorOf(selection.query))
   const limit = Number(selection.query.get('limit') ?? 0)
-  const from = Number(selection.query.get('continue') ?? 0)
+  // All pages are of the revision of the first: a watch from there misses nothing that happens between them.
+  const [revision = cluster.revision, from = 0] = (selection.query.get('continue') ?? '').split(':').filter(Boolean).map(Number)
   const page = limit > 0 ? matching.slice(from, from + limit) : matching
   const rest = matching.length - from - page.length
-  const metadata = { resourceVersion: cluster.revision, ...(rest > 0 ? { continue: String(from + page.length), remainingItemCount: rest } : {}) }
+  const metadata = { resourceVersion: String(revision), ...(rest > 0 ? { continue: `${revision}:${from + page.length}`, remainingItemCount: rest } : {}) }
   if (wantsTable(request)) return json(response, 200, { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata, ...table(resource, page) })
   json(response, 200, { kind: `${resource.kind}List`, apiVersion: 'v1', metadata, items: page })
 }
@@ -66,7 +67,7 @@ function serveWatch(selection: Selection, request: IncomingMessage, response: Se
     const shown = isTable ? { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: {}, ...table(resource, [object]) } : object
     response.write(`${JSON.stringify({ type, object: shown })}\n`)
   }
-  const stop = cluster.watch(resource, send)
+  const stop = cluster.watch(resource, Number(selection.query.get('resourceVersion') ?? 0), send)
   response.on('close', stop)
 }
 

@@ -69,6 +69,9 @@ export interface FakeEvent {
   readonly object: FakeObject
 }
 
+/** Events kept for watches that start a little behind. */
+const maxHistory = 2_000
+
 type Listener = (event: FakeEvent) => void
 
 /** An in-memory cluster: enough of the Kubernetes API for the console's tests, and nothing a test of the API may rely on. */
@@ -76,6 +79,7 @@ export class FakeCluster {
   readonly #resources = new Map<string, FakeResource>()
   readonly #objects = new Map<string, Map<string, FakeObject>>()
   readonly #listeners = new Map<string, Set<Listener>>()
+  readonly #history: { readonly key: string; readonly event: FakeEvent }[] = []
   #revision = 1_000
 
   addResource(resource: FakeResource): void {
@@ -161,8 +165,10 @@ export class FakeCluster {
     return this.#commit(resource, 'DELETED', object)
   }
 
-  watch(resource: FakeResource, listener: Listener): () => void {
+  /** Tells everything after a revision, then what comes. */
+  watch(resource: FakeResource, after: number, listener: Listener): () => void {
     const key = resourceKey(resource)
+    for (const past of this.#history) if (past.key === key && Number(past.event.object.metadata.resourceVersion) > after) listener(past.event)
     const listeners = this.#listeners.get(key) ?? new Set()
     this.#listeners.set(key, listeners)
     listeners.add(listener)
@@ -172,7 +178,10 @@ export class FakeCluster {
   #commit(resource: FakeResource, type: FakeEvent['type'], object: FakeObject): FakeObject {
     const next = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#revision) } }
     if (type !== 'DELETED') this.#map(resource).set(objectKey(next), next)
-    for (const listener of this.#listeners.get(resourceKey(resource)) ?? []) listener({ type, object: next })
+    const key = resourceKey(resource)
+    this.#history.push({ key, event: { type, object: next } })
+    if (this.#history.length > maxHistory) this.#history.shift()
+    for (const listener of this.#listeners.get(key) ?? []) listener({ type, object: next })
     return next
   }
 

@@ -2,27 +2,24 @@ import { readSession, safeReturn, SignInPage, signOut } from '@gantry/access/con
 import { useFleet } from '@gantry/clusters/console'
 import {
   browserClock,
-  Button,
   ConsoleContext,
   ConsoleRoutes,
   createConsoleApi,
   createKubeClient,
   createStreamBudget,
-  ErrorNotice,
   LiveRegistry,
   QueryClient,
   QueryClientProvider,
   ServicesContext,
+  StartFailure,
   streamsOfThisPage,
   TipProvider,
   ToastProvider,
-  toApiError,
   type ConsoleServices,
   type SignedIn,
 } from '@gantry/console-kit'
 import { namespaceType } from '@gantry/workloads/console'
 import { useCallback, useEffect, useMemo, useState } from 'react'
-import { useTranslation } from 'react-i18next'
 import { Redirect, Route, Router, Switch, useLocation, useSearch } from 'wouter'
 import { features } from './features.ts'
 
@@ -103,17 +100,10 @@ function Pages({
   readonly onSignedIn: (user: SignedIn) => void
   readonly onSignOut: () => void
 }) {
-  const { t } = useTranslation('kit')
   const [path] = useLocation()
   const search = useSearch()
   if (session.phase === 'reading') return undefined
-  if (session.phase === 'failed') {
-    return (
-      <main className="mx-auto max-w-xl p-6">
-        <ErrorNotice error={toApiError(session.error)} actions={<Button onClick={() => location.reload()}>{t('common.retry')}</Button>} />
-      </main>
-    )
-  }
+  if (session.phase === 'failed') return <StartFailure error={session.error} />
   const here = path + (search === '' ? '' : `?${search}`)
   const isOut = session.phase === 'out'
   return (

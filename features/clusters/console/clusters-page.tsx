@@ -1,13 +1,14 @@
-import { Age, Button, classNames, Empty, ErrorNotice, Loading, Notice, PageHeader, StatusText, timestampMs } from '@gantry/console-kit'
+import { Age, Button, classNames, Empty, ErrorNotice, lazily, Loading, Notice, PageHeader, StatusText, timestampMs } from '@gantry/console-kit'
 import { ClusterIcon, DownloadIcon, UploadIcon } from '@gantry/console-kit/icons'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
 import { clusterHealth, displayNameOf, healthLabel, simulatedNodeMessage, type ClusterObject } from './cluster.ts'
 import { ClusterMenu } from './cluster-menu.tsx'
-import { ImportDialog } from './import-dialog.tsx'
 import { KubeconfigDialog } from './kubeconfig-dialog.tsx'
 import { useClusters } from './use-clusters.ts'
+
+const ImportDialog = lazily(async () => (await import('./import-dialog.tsx')).ImportDialog)
 
 /** The fleet: every cluster, its health in the server's own words, its version and its nodes. */
 export function ClustersPage() {

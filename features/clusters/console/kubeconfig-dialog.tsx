@@ -2,7 +2,7 @@ import { Button, CopyButton, Dialog, ErrorNotice, Loading, toApiError, useServic
 import { DownloadIcon } from '@gantry/console-kit/icons'
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { hideSecrets } from './kubeconfig.ts'
+import { hideSecrets } from './hide-secrets.ts'
 
 const kubeconfigPath = '/platform/v1/kubeconfig'
 

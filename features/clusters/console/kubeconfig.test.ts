@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hideSecrets, readKubeconfig, suggestName } from './kubeconfig.ts'
+import { hideSecrets } from './hide-secrets.ts'
+import { readKubeconfig, suggestName } from './kubeconfig.ts'
 
 const kubeconfig = `apiVersion: v1
 kind: Config

@@ -1,4 +1,4 @@
-import { parseYaml } from '@gantry/console-kit/model'
+import { parseYaml } from '@gantry/console-kit/yaml'
 
 export interface KubeconfigContext {
   readonly name: string
@@ -35,11 +35,6 @@ export function suggestName(context: string): string {
     .replace(/[^a-z0-9-]+/g, '-')
     .replace(/^-+|-+$/g, '')
     .slice(0, 40)
-}
-
-/** The text on screen shows no credential: shoulders and screenshots. */
-export function hideSecrets(kubeconfig: string): string {
-  return kubeconfig.replace(/^(\s*(?:token|client-key-data|password):\s*)\S.*$/gm, '$1••••••••')
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

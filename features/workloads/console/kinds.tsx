@@ -1,4 +1,4 @@
-import { StatusText, type AnyObject, type Column, type KindDefinition, type ListDefinition, type ResourceType } from '@gantry/console-kit'
+import { lazily, StatusText, type AnyObject, type Column, type KindDefinition, type ListDefinition, type ResourceType } from '@gantry/console-kit'
 import {
   ConfigMapIcon,
   DeploymentIcon,
@@ -12,7 +12,6 @@ import {
   type Icon,
 } from '@gantry/console-kit/icons'
 import { eventList } from './event-list.tsx'
-import { LogsTab } from './logs-tab.tsx'
 import { podStatusLabel, type Pod } from './pod.ts'
 import { podList } from './pod-list.tsx'
 import { PodSections } from './pod-sections.tsx'
@@ -31,6 +30,8 @@ import { eventType, nodeType, podType, resource } from './resource-types.ts'
 import { restartAction } from './restart-dialog.tsx'
 import { scaleAction } from './scale-dialog.tsx'
 import { WorkloadSection } from './workload-section.tsx'
+
+const LogsTab = lazily(async () => (await import('./logs-tab.tsx')).LogsTab)
 
 const count = (id: string, title: string, of: (row: WorkloadRow) => number, priority: number): Column<WorkloadRow> => ({
   id,

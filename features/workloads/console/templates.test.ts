@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseDocuments } from '@gantry/console-kit/model'
+import { parseDocuments } from '@gantry/console-kit/yaml'
 import { templates } from './templates.ts'
 
 for (const template of templates) {

@@ -81,7 +81,7 @@ function extensions(label: string, isReadOnly: boolean, handlers: Handlers, last
     linter((editor) => diagnostics(editor.state)),
     editorTheme,
     EditorState.readOnly.of(isReadOnly),
-    EditorView.contentAttributes.of({ 'aria-label': label }),
+    EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
     EditorView.updateListener.of((update) => {
       if (!update.docChanged) return
       const text = update.state.doc.toString()

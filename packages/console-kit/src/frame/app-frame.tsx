@@ -5,6 +5,7 @@ import { useConsole } from '../console-context.tsx'
 import type { NavSection, PageDefinition } from '../definitions.ts'
 import { changeLanguage, currentLanguage } from '../i18n/start-i18n.ts'
 import { chooseTheme, useTheme } from '../theme/theme.ts'
+import { useFollowLinks } from '../ui/app-link.tsx'
 import { IconButton } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
 import { CraneMark } from '../ui/crane-mark.tsx'
@@ -22,6 +23,7 @@ export function AppFrame({ children }: { readonly children: ReactNode }) {
   const { t } = useTranslation('kit')
   const [isPaletteOpen, setPaletteOpen] = useState(false)
   const [location] = useLocation()
+  const followLinks = useFollowLinks()
   // Open where it was opened: going anywhere closes the drawer.
   const [navOpenAt, setNavOpenAt] = useState<string>()
   const isNavOpen = navOpenAt === location
@@ -104,7 +106,8 @@ export function AppFrame({ children }: { readonly children: ReactNode }) {
         <Navigation />
         <UserBar />
       </aside>
-      <main id="main" tabIndex={-1} className="min-h-0 min-w-0 flex-1 overflow-hidden outline-none">
+      {/* oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions -- anchors answer keys themselves; this only follows their clicks */}
+      <main id="main" tabIndex={-1} onClick={followLinks} className="min-h-0 min-w-0 flex-1 overflow-hidden outline-none">
         <ErrorBoundary resetKey={location} title={t('frame.broken')} retryLabel={t('frame.reload')}>
           <Suspense fallback={<Loading label={t('frame.loading')} />}>{children}</Suspense>
         </ErrorBoundary>

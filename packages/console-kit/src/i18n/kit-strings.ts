@@ -33,7 +33,7 @@ export const kitStrings: Catalogue = {
     },
     pick: { count_one: '{{count}} picked', count_other: '{{count}} picked', search: 'Search: {{what}}', none: 'Nothing fits' },
     scope: { cluster: 'Clusters', allClusters: 'All clusters', namespace: 'Namespaces', allNamespaces: 'All namespaces' },
-    table: { selectAll: 'Select all rows', select: 'Select {{name}}', actions: 'Actions', actionsOf: 'Actions of {{name}}' },
+    table: { selectAll: 'Select all rows', select: 'Select {{name}}', actions: 'Actions', actionsOf: 'Actions of {{name}}', columns: 'Columns' },
     list: {
       create: 'Create',
       search: 'Search',
@@ -180,7 +180,7 @@ export const kitStrings: Catalogue = {
     },
     pick: { count_one: '已选 {{count}} 项', count_other: '已选 {{count}} 项', search: '搜索：{{what}}', none: '没有匹配项' },
     scope: { cluster: '集群', allClusters: '全部集群', namespace: '命名空间', allNamespaces: '全部命名空间' },
-    table: { selectAll: '选择所有行', select: '选择 {{name}}', actions: '操作', actionsOf: '{{name}} 的操作' },
+    table: { selectAll: '选择所有行', select: '选择 {{name}}', actions: '操作', actionsOf: '{{name}} 的操作', columns: '列' },
     list: {
       create: '创建',
       search: '搜索',

@@ -18,7 +18,7 @@ import { StatusPill } from '../ui/status.tsx'
 import { ConditionsSection, MetadataSection } from './detail-sections.tsx'
 import { deleteAction } from './delete-dialog.tsx'
 import { offered } from './row-menu.tsx'
-import { YamlTab } from './yaml-tab.tsx'
+import { YamlTab } from './lazy-pages.tsx'
 
 type RouteParams = Readonly<Record<'cluster' | 'group' | 'version' | 'plural' | 'namespace' | 'name', string>>
 

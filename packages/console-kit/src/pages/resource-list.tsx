@@ -11,6 +11,7 @@ import { objectHref } from '../model/console-path.ts'
 import type { ResourceRow, StatusLabel } from '../model/resource-row.ts'
 import { filterRows, sortRows, type SortKey } from '../model/row-view.ts'
 import { ageColumn, clusterColumn, nameColumn, namespaceColumn } from '../table/columns.tsx'
+import { ColumnChoice, useHiddenColumns } from '../table/column-choice.tsx'
 import { DataTable } from '../table/data-table.tsx'
 import { Button } from '../ui/button.tsx'
 import { Empty, Loading } from '../ui/empty.tsx'
@@ -64,6 +65,8 @@ export function ResourceList({ title: titleKey, type, list, actions, fromTable, 
     () => withCommonColumns(shape?.columns ?? [], { isNamespaced: type.namespaced, hasClusters: clusters.length > 1, lead: list?.lead, last: list?.last }),
     [shape, type.namespaced, clusters.length, list],
   )
+  const { hidden, setHidden } = useHiddenColumns(`${type.group}/${type.plural}`)
+  const shownColumns = useMemo(() => columns.filter((column) => !hidden.has(column.id)), [columns, hidden])
   const sort = parseSort(query.get('sort') || (list?.defaultSort ?? ''), columns)
   const [text, setText] = useState(query.get('search'))
   const shownText = useDeferredValue(text)
@@ -89,11 +92,11 @@ export function ResourceList({ title: titleKey, type, list, actions, fromTable, 
     [live.rows, statusOf],
   )
   const chosen = view.rows.filter((row) => selected.has(row.key))
-  const refOf = (row: ResourceRow): ObjectRef => ({ cluster: row.cluster, type, name: row.name, ...(row.namespace === '' ? {} : { namespace: row.namespace }) })
 
   return (
     <div className="flex h-full min-h-0 flex-col">
       <PageHeader title={title} note={<Count shown={view.rows.length} total={view.total} arriving={live.arriving} isPolling={live.isPolling} />}>
+        <ColumnChoice columns={columns} hidden={hidden} onChange={setHidden} />
         <Link
           href={`/create${scopeQuery(scope)}`}
           className="inline-flex h-8 items-center gap-1.5 rounded-md bg-accent px-3 text-sm font-medium text-on-accent hover:bg-accent-strong"
@@ -116,13 +119,17 @@ export function ResourceList({ title: titleKey, type, list, actions, fromTable, 
         )}
       </div>
       <ClusterFailures failures={live.failures} truncated={live.truncated} onRetry={live.retry} />
-      <SelectionBar refs={chosen.map(refOf)} actions={actions.filter((action) => action.isBulk === true)} onClear={() => setSelected(new Set())} />
+      <SelectionBar
+        refs={chosen.map((row) => refOf(row, type))}
+        actions={actions.filter((action) => action.isBulk === true)}
+        onClear={() => setSelected(new Set())}
+      />
       <div className="mx-0 flex min-h-0 flex-1 flex-col border-t border-line bg-panel md:mx-5 md:mb-4 md:rounded-lg md:border">
         <DataTable
           label={title}
           rows={view.rows}
-          columns={columns}
-          hrefOf={(row) => objectHref(refOf(row))}
+          columns={shownColumns}
+          hrefOf={(row) => objectHref(refOf(row, type))}
           sort={sort}
           onSort={(column) => query.set({ sort: nextSort(sort, column) })}
           selected={selected}
@@ -157,12 +164,15 @@ export function ResourceList({ title: titleKey, type, list, actions, fromTable, 
 
 /** Stable, so that rows are not drawn again when the table is. */
 function useRowMenu(actions: readonly ObjectAction[], type: ResourceType): ((row: ResourceRow) => ReactNode) | undefined {
-  return useMemo(
-    () => (row: ResourceRow) => (
-      <RowMenu target={{ cluster: row.cluster, type, name: row.name, ...(row.namespace === '' ? {} : { namespace: row.namespace }) }} actions={actions} />
-    ),
-    [actions, type],
+  const { t } = useTranslation('kit')
+  return useCallback(
+    (row: ResourceRow) => <RowMenu target={refOf(row, type)} actions={actions} label={t('table.actionsOf', { name: row.name })} />,
+    [actions, type, t],
   )
+}
+
+function refOf(row: ResourceRow, type: ResourceType): ObjectRef {
+  return { cluster: row.cluster, type, name: row.name, ...(row.namespace === '' ? {} : { namespace: row.namespace }) }
 }
 
 function Count({

@@ -11,11 +11,9 @@ import { Menu, MenuItem, MenuSeparator } from '../ui/menu.tsx'
 const triggerLook = 'inline-flex size-7 cursor-pointer items-center justify-center rounded text-muted hover:bg-line hover:text-ink'
 
 /** What can be done with a row. The menu itself exists only once asked for: forty rows in view must not build forty menus. */
-export function RowMenu({ target, actions }: { readonly target: ObjectRef; readonly actions: readonly ObjectAction[] }) {
-  const { t } = useTranslation('kit')
+export function RowMenu({ target, actions, label }: { readonly target: ObjectRef; readonly actions: readonly ObjectAction[]; readonly label: string }) {
   const [isAsked, setAsked] = useState(false)
   const [action, setAction] = useState<ObjectAction>()
-  const label = t('table.actionsOf', { name: target.name })
   const DialogOfAction = action?.dialog
   return (
     <>

@@ -59,7 +59,7 @@ export function SearchBox({ value, onChange, onSettled, placeholder }: SearchBox
           type="button"
           aria-label={t('list.clearSearch')}
           onClick={() => onChange('')}
-          className="absolute top-1.5 right-1.5 cursor-pointer rounded p-0.5 text-muted hover:bg-hover"
+          className="absolute top-1 right-1 cursor-pointer rounded p-1 text-muted hover:bg-hover"
         >
           <CloseIcon aria-hidden className="size-4" />
         </button>

@@ -1,11 +1,12 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { memo, useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import type { TFunction } from 'i18next'
 import { useTranslation } from 'react-i18next'
-import { Link } from 'wouter'
 import type { Column } from '../definitions.ts'
 import type { ResourceRow } from '../model/resource-row.ts'
 import type { SortKey } from '../model/row-view.ts'
 import { ArrowDownIcon, ArrowUpIcon } from '../ui/icons.ts'
+import { AppLink } from '../ui/app-link.tsx'
 import { classNames } from '../ui/class-names.ts'
 import { fitColumns, gridTracks } from './fit-columns.ts'
 
@@ -127,6 +128,7 @@ export function DataTable<Row extends ResourceRow>(props: DataTableProps<Row>) {
                       isSelected={selected.has(row.key)}
                       onSelect={onSelect}
                       rowMenu={rowMenu}
+                      t={t}
                     />
                   )
                 )
@@ -177,12 +179,13 @@ interface TableRowProps<Row extends ResourceRow> {
   readonly isSelected: boolean
   readonly onSelect: ((key: string, isSelected: boolean) => void) | undefined
   readonly rowMenu: ((row: Row) => ReactNode) | undefined
+  /** Handed down: a subscription to the language in every row would cost more than the row. */
+  readonly t: TFunction<'kit'>
 }
 
 /** Drawn again only when its own row changed: an event in one pod must not draw the forty others. */
 const TableRow = memo(function TableRow<Row extends ResourceRow>(props: TableRowProps<Row>) {
-  const { row, columns } = props
-  const { t } = useTranslation('kit')
+  const { row, columns, t } = props
   return (
     <div
       role="row"
@@ -209,14 +212,14 @@ const TableRow = memo(function TableRow<Row extends ResourceRow>(props: TableRow
       {columns.map((column, position) => (
         <span key={column.id} role="cell" className={classNames('min-w-0 truncate px-1.5', column.align === 'end' && 'text-right tabular-nums')}>
           {position === 0 ? (
-            <Link
+            <AppLink
               href={props.href}
               data-row-link={props.index}
               className="block truncate font-medium text-ink hover:text-accent-ink hover:underline"
               title={row.name}
             >
               {cell(column, row)}
-            </Link>
+            </AppLink>
           ) : (
             cell(column, row)
           )}

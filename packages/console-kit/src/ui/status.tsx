@@ -29,30 +29,34 @@ export const toneSoft: Readonly<Record<Tone, string>> = {
 
 /** A dot and a word: how states look in tables. */
 export function StatusText({ status }: { readonly status: StatusLabel }) {
-  const text = useStatusWord(status)
   const isLoud = status.tone === 'error' || status.tone === 'warn'
   return (
     <span className="inline-flex max-w-full items-center gap-2" title={status.detail}>
       <span aria-hidden className={classNames('size-2 shrink-0 rounded-full', toneDot[status.tone], status.tone === 'progress' && 'animate-pulse')} />
-      <span className={classNames('truncate', isLoud && toneText[status.tone], isLoud && 'font-medium')}>{text}</span>
+      <span className={classNames('truncate', isLoud && toneText[status.tone], isLoud && 'font-medium')}>
+        <StatusWord status={status} />
+      </span>
     </span>
   )
 }
 
 export function StatusPill({ status }: { readonly status: StatusLabel }) {
-  const text = useStatusWord(status)
   return (
     <span
       className={classNames('inline-flex h-6 items-center gap-1.5 rounded-full px-2.5 text-xs font-semibold whitespace-nowrap', toneSoft[status.tone])}
       title={status.detail}
     >
       <span aria-hidden className={classNames('size-1.5 rounded-full', toneDot[status.tone])} />
-      {text}
+      <StatusWord status={status} />
     </span>
   )
 }
 
-function useStatusWord(status: StatusLabel): string {
+function StatusWord({ status }: { readonly status: StatusLabel }) {
+  return status.textKey === undefined ? status.text : <Translated textKey={status.textKey} />
+}
+
+function Translated({ textKey }: { readonly textKey: string }) {
   const { t } = useTranslation('kit')
-  return status.textKey === undefined ? status.text : t(status.textKey)
+  return t(textKey)
 }

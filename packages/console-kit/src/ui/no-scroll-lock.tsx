@@ -1,7 +1,7 @@
 import { Slot } from 'radix-ui'
 import type { ReactNode } from 'react'
 
-/** Stands for react-remove-scroll (vite.config.ts says why): draws its children and locks nothing. */
+/** Stands for react-remove-scroll (apps/console/vite.config.ts says why): draws its children and locks nothing. */
 export function RemoveScroll({
   as,
   children,
