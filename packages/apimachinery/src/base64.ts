@@ -7,7 +7,7 @@ const canonical = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{
 export function canonicalBase64(text: string): string {
   if (text.length % 4 === 0 && canonical.test(text)) return text
   checkBase64(text)
-  return Buffer.from(text, 'base64').toString('base64')
+  return btoa(atob(text))
 }
 
 /** The rules of encoding/base64 decodeQuantum, with its offsets. */

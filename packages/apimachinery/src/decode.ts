@@ -9,6 +9,7 @@ import type { Definitions, Field, ListSchema, MapSchema, ObjectSchema, Scalar, S
 import { StatusError } from './status.ts'
 import { decodeStructural } from './structural-decode.ts'
 import { objectMetaDefinition } from './structural-schema.ts'
+import { compareUtf8 } from './utf8.ts'
 
 export interface Decoded {
   /** A new object in the schema's field order, without what a Go struct would not write. Subtrees of free JSON are the input's own. */
@@ -270,7 +271,7 @@ class StructDecoder implements Decoder {
     context: Context,
   ): void {
     const plan = schema.additional === undefined ? undefined : this.#planOf(schema.additional)
-    for (const key of others.toSorted(byCodeUnits)) {
+    for (const key of others.toSorted(compareUtf8)) {
       context.path.push(key)
       setOwn(out, key, plan === undefined ? input[key] : plan.decode(input[key], context))
       context.path.pop()
@@ -373,12 +374,8 @@ function sortByPosition(context: Context, from: number, to: number): void {
 /** Go writes map keys sorted by their bytes. */
 function keysInOrder(input: Record<string, unknown>): string[] {
   const keys = Object.keys(input)
-  for (let i = 1; i < keys.length; i++) if ((keys[i - 1] as string) > (keys[i] as string)) return keys.sort(byCodeUnits)
+  for (let i = 1; i < keys.length; i++) if ((keys[i - 1] as string) > (keys[i] as string)) return keys.sort(compareUtf8)
   return keys
-}
-
-function byCodeUnits(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }
 
 const never = (): boolean => false

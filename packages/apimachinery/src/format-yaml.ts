@@ -1,3 +1,4 @@
+import { utf8Length } from './utf8.ts'
 import { formatYamlNumber, isPlainString } from './yaml-scalar.ts'
 
 /**
@@ -102,7 +103,7 @@ const unprintable = /[^\n -~\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]/
 const blockIndicator = /^(?:---|\.\.\.|[#,[\]{}&*!|>'"%@`]|[?:](?:[ \t]|$)|-(?:[ \t]|$))|:(?:[ \t]|$)|[ \t\n\r\u0085\u2028\u2029]#/
 
 function isComplexKey(key: string): boolean {
-  return lineBreak.test(key) || Buffer.byteLength(key) > maxSimpleKeyBytes
+  return lineBreak.test(key) || utf8Length(key) > maxSimpleKeyBytes
 }
 
 /** Picks the style that go-yaml picks. */

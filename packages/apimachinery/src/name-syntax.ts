@@ -1,3 +1,5 @@
+import { utf8Length } from './utf8.ts'
+
 // Upstream: apimachinery pkg/util/validation/validation.go and pkg/api/validation/generic.go. The regular expressions are part of the messages;
 // the patterns match the same languages without their backtracking.
 const labelFormat = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
@@ -95,7 +97,7 @@ function parentFolderProblems(text: string): string[] {
 }
 
 function lengthProblems(text: string, max: number): string[] {
-  return Buffer.byteLength(text) > max ? [`must be no more than ${max} characters`] : []
+  return utf8Length(text) > max ? [`must be no more than ${max} characters`] : []
 }
 
 /** Upstream's way of allowing a trailing dash, the character it eats included. */

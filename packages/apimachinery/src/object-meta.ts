@@ -5,6 +5,7 @@ import type { LabelSelectorObject } from './label-selector.ts'
 import { labelKeyProblems, labelValueProblems } from './label-syntax.ts'
 import { dns1123LabelProblems } from './name-syntax.ts'
 import type { NameProblems } from './name-syntax.ts'
+import { utf8Length } from './utf8.ts'
 
 // Upstream: apimachinery pkg/api/validation/objectmeta.go and pkg/apis/meta/v1/validation/validation.go.
 
@@ -111,7 +112,7 @@ export function validateAnnotations(annotations: Readonly<Record<string, string>
   let size = 0
   for (const [key, value] of Object.entries(annotations ?? {})) {
     for (const problem of labelKeyProblems(key.toLowerCase())) errors.push(fieldInvalid(path, key, problem))
-    size += Buffer.byteLength(key) + Buffer.byteLength(value)
+    size += utf8Length(key) + utf8Length(value)
   }
   if (size > maxAnnotationsBytes) errors.push(fieldTooLong(path, maxAnnotationsBytes))
   return errors
@@ -174,7 +175,7 @@ export function validateManagedFields(entries: readonly unknown[] | undefined, p
     if (operation !== 'Apply' && operation !== 'Update') errors.push(fieldInvalid(`${path}[${i}].operation`, operation, 'must be `Apply` or `Update`'))
     if (fieldsType !== '' && fieldsType !== 'FieldsV1') errors.push(fieldInvalid(`${path}[${i}].fieldsType`, fieldsType, 'must be `FieldsV1`'))
     errors.push(...validateFieldManager(String(manager), `${path}[${i}].manager`))
-    if (Buffer.byteLength(String(subresource)) > maxSubresourceBytes) errors.push(fieldTooLong(`${path}[${i}].subresource`, maxSubresourceBytes))
+    if (utf8Length(String(subresource)) > maxSubresourceBytes) errors.push(fieldTooLong(`${path}[${i}].subresource`, maxSubresourceBytes))
   }
   return errors
 }
@@ -183,14 +184,14 @@ const printable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u
 
 export function validateFieldManager(manager: string, path = 'fieldManager'): FieldError[] {
   const errors: FieldError[] = []
-  if (Buffer.byteLength(manager) > maxFieldManagerBytes) errors.push(fieldTooLong(path, maxFieldManagerBytes))
+  if (utf8Length(manager) > maxFieldManagerBytes) errors.push(fieldTooLong(path, maxFieldManagerBytes))
   let position = 0
   for (const character of manager) {
     if (!printable.test(character)) {
       const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
       errors.push(fieldInvalid(path, manager, `invalid character U+${code} (at position ${position})`))
     }
-    position += Buffer.byteLength(character)
+    position += utf8Length(character)
   }
   return errors
 }

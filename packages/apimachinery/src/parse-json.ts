@@ -228,7 +228,7 @@ class JsonScanner {
   #fail(context: string): never {
     if (this.#at >= this.#text.length) throw new JsonSyntaxError('unexpected end of JSON input')
     const code = this.#text.codePointAt(this.#at) ?? 0
-    const firstByte = Buffer.from(String.fromCodePoint(code))[0] ?? 0
+    const firstByte = new TextEncoder().encode(String.fromCodePoint(code))[0] ?? 0
     throw new JsonSyntaxError(`invalid character ${quoteByte(firstByte)} ${context}`)
   }
 }

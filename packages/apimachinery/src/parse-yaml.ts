@@ -197,10 +197,19 @@ class JsonBuilder {
         return resolved.value
       }
       case 'binary':
-        return Buffer.from(text, 'base64').toString('utf8')
+        return decodeBinary(text)
       default:
         return text
     }
+  }
+}
+
+/** `!!binary` is base64 of UTF-8 text here: JSON has nothing else. */
+function decodeBinary(text: string): string {
+  try {
+    return new TextDecoder().decode(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)))
+  } catch (error) {
+    throw new YamlMeaningError('!!binary value contains invalid base64 data', { cause: error })
   }
 }
 

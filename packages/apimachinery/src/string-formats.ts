@@ -1,6 +1,7 @@
-import { isIPv4, isIPv6 } from 'node:net'
 import { canonicalDuration } from './go-time.ts'
+import { isIpv4, isIpv6 } from './ip-address.ts'
 import { dns1123LabelProblems, dns1123SubdomainProblems } from './name-syntax.ts'
+import { utf8Length } from './utf8.ts'
 
 // Upstream: kube-openapi pkg/validation/strfmt, names without their dashes.
 const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
@@ -15,8 +16,8 @@ const formats: Readonly<Record<string, (text: string) => boolean>> = {
   uri: isRequestUri,
   email: isEmail,
   hostname: isHostname,
-  ipv4: (text) => isIPv4(text),
-  ipv6: (text) => isIPv6(text) && !text.includes('%'),
+  ipv4: (text) => isIpv4(text),
+  ipv6: (text) => isIpv6(text) && !text.includes('%'),
   cidr: isCidr,
   mac: (text) => macs.some((pattern) => pattern.test(text)),
   uuid: (text) => uuid.test(text),
@@ -75,18 +76,18 @@ function isEmail(text: string): boolean {
 const singleLabel = /^[a-zA-Z0-9\p{S}\p{L}](?:-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?$/u
 
 function isHostname(text: string): boolean {
-  if (Buffer.byteLength(text) > 255) return false
+  if (utf8Length(text) > 255) return false
   const labels = text.split('.')
-  if (labels.length === 1) return Buffer.byteLength(text) <= 63 && singleLabel.test(text)
-  if (labels.slice(0, -1).some((label) => Buffer.byteLength(label) > 63 || !hostLabel.test(label))) return false
+  if (labels.length === 1) return utf8Length(text) <= 63 && singleLabel.test(text)
+  if (labels.slice(0, -1).some((label) => utf8Length(label) > 63 || !hostLabel.test(label))) return false
   const top = labels.at(-1) ?? ''
-  return Buffer.byteLength(top) <= 63 && /^[a-zA-Z\p{L}]{2,63}$/u.test(top)
+  return utf8Length(top) <= 63 && /^[a-zA-Z\p{L}]{2,63}$/u.test(top)
 }
 
 function isCidr(text: string): boolean {
   const [address = '', bits = '', ...rest] = text.split('/')
   if (rest.length > 0 || !/^\d{1,3}$/.test(bits)) return false
-  return (isIPv4(address) && Number(bits) <= 32) || (isIPv6(address) && !address.includes('%') && Number(bits) <= 128)
+  return (isIpv4(address) && Number(bits) <= 32) || (isIpv6(address) && !address.includes('%') && Number(bits) <= 128)
 }
 
 function isIsbn10(text: string): boolean {

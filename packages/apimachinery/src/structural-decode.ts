@@ -2,6 +2,7 @@ import { isJsonObject, setOwn } from './json-value.ts'
 import type { JsonObject } from './json-value.ts'
 import { StatusError } from './status.ts'
 import type { ObjectSchema, Schema } from './schema.ts'
+import { compareUtf8 } from './utf8.ts'
 
 /** What decoding a custom resource needs from the decoder around it. */
 export interface StructuralContext {
@@ -70,7 +71,7 @@ function rebuildObject(schema: Schema | undefined, value: JsonObject, { context,
   const depth = path.length
   const isResource = schema?.kind === 'object' && schema.embeddedResource === true
   const out: JsonObject = {}
-  for (const key of Object.keys(value).sort(byCodeUnits)) {
+  for (const key of Object.keys(value).sort(compareUtf8)) {
     const item = value[key]
     if (item === undefined) continue
     path.length = depth
@@ -124,10 +125,6 @@ function sorted(value: unknown): unknown {
 
 function sortedObject(entries: [string, unknown][]): JsonObject {
   const out: JsonObject = {}
-  for (const [key, value] of entries.toSorted(([a], [b]) => byCodeUnits(a, b))) setOwn(out, key, value)
+  for (const [key, value] of entries.toSorted(([a], [b]) => compareUtf8(a, b))) setOwn(out, key, value)
   return out
-}
-
-function byCodeUnits(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }
