@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { conformance } from '../src/conformance.ts'
+import type { Json } from '../src/json.ts'
+
+const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
+
+/** What the first release serves; a real one serves more. */
+const served: Readonly<Record<string, readonly string[]>> = {
+  '/api/v1': [
+    'bindings',
+    'configmaps',
+    'events',
+    'namespaces',
+    'namespaces/finalize',
+    'namespaces/status',
+    'nodes',
+    'nodes/status',
+    'pods',
+    'pods/attach',
+    'pods/binding',
+    'pods/exec',
+    'pods/log',
+    'pods/portforward',
+    'pods/status',
+    'secrets',
+    'serviceaccounts',
+    'serviceaccounts/token',
+    'services',
+    'services/status',
+  ],
+  '/apis/apps/v1': ['deployments', 'deployments/scale', 'deployments/status', 'replicasets', 'replicasets/scale', 'replicasets/status'],
+  '/apis/apiextensions.k8s.io/v1': ['customresourcedefinitions', 'customresourcedefinitions/status'],
+  '/apis/authorization.k8s.io/v1': ['localsubjectaccessreviews', 'selfsubjectaccessreviews', 'selfsubjectrulesreviews', 'subjectaccessreviews'],
+  '/apis/authentication.k8s.io/v1': ['selfsubjectreviews', 'tokenreviews'],
+  '/apis/coordination.k8s.io/v1': ['leases'],
+  '/apis/rbac.authorization.k8s.io/v1': ['clusterrolebindings', 'clusterroles', 'rolebindings', 'roles'],
+}
+
+export const discovery = conformance('discovery', ({ api, claim }) => {
+  claim('lists the versions of the core group and every other group (D4)', async () => {
+    const core = await api.read('/api')
+    const groups = await api.read('/apis')
+    const apps = groups.groups.find(({ name }: { name: string }) => name === 'apps')
+
+    assert.equal(core.kind, 'APIVersions')
+    assert.deepEqual(core.versions, ['v1'])
+    assert.equal(core.serverAddressByClientCIDRs[0].clientCIDR, '0.0.0.0/0')
+    assert.equal(groups.kind, 'APIGroupList')
+    assert.equal(groups.apiVersion, 'v1')
+    assert.deepEqual(apps, {
+      name: 'apps',
+      versions: [{ groupVersion: 'apps/v1', version: 'v1' }],
+      preferredVersion: { groupVersion: 'apps/v1', version: 'v1' },
+    })
+  })
+
+  claim('describes one group (D4)', async () => {
+    assert.deepEqual(await api.read('/apis/apps'), {
+      kind: 'APIGroup',
+      apiVersion: 'v1',
+      name: 'apps',
+      versions: [{ groupVersion: 'apps/v1', version: 'v1' }],
+      preferredVersion: { groupVersion: 'apps/v1', version: 'v1' },
+    })
+  })
+
+  for (const [path, resources] of Object.entries(served)) {
+    claim(`lists the resources of ${path} (D4)`, async () => {
+      const list = await api.read(path)
+      const names = list.resources.map(({ name }: { name: string }) => name)
+
+      assert.equal(list.kind, 'APIResourceList')
+      assert.equal(list.groupVersion, path.replace(/^\/apis?\//, ''))
+      assert.deepEqual(
+        resources.filter((name) => !names.includes(name)),
+        [],
+      )
+    })
+  }
+
+  claim('describes a resource with its names, verbs and categories (D4)', async () => {
+    const core = await api.read('/api/v1')
+    const apps = await api.read('/apis/apps/v1')
+    const find = (list: Json, name: string): Json => list.resources.find((resource: Json) => resource.name === name)
+    const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
+    const { storageVersionHash, ...pods } = find(core, 'pods')
+
+    assert.deepEqual(pods, { name: 'pods', singularName: 'pod', namespaced: true, kind: 'Pod', verbs, shortNames: ['po'], categories: ['all'] })
+    assert.equal(typeof storageVersionHash, 'string')
+    assert.deepEqual(find(core, 'pods/log'), { name: 'pods/log', singularName: '', namespaced: true, kind: 'Pod', verbs: ['get'] })
+    assert.deepEqual(find(apps, 'deployments/scale'), {
+      name: 'deployments/scale',
+      singularName: '',
+      namespaced: true,
+      group: 'autoscaling',
+      version: 'v1',
+      kind: 'Scale',
+      verbs: ['get', 'patch', 'update'],
+    })
+    assert.deepEqual(find(core, 'namespaces').verbs, ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'])
+    assert.deepEqual([find(core, 'configmaps').shortNames, find(core, 'services').shortNames, find(apps, 'replicasets').shortNames], [['cm'], ['svc'], ['rs']])
+  })
+
+  claim('answers aggregated discovery with its own content type and an entity tag (D1)', async () => {
+    for (const path of ['/api', '/apis']) {
+      const { code, headers, json } = await api.get(path, { headers: { accept: aggregated } })
+
+      assert.equal(code, 200)
+      assert.equal(headers['content-type'], aggregated)
+      assert.match(String(headers['etag']), /^"[0-9A-F]{128}"$/)
+      assert.equal(headers['vary'], 'Accept')
+      assert.equal(headers['cache-control'], 'public')
+      assert.equal(json.kind, 'APIGroupDiscoveryList')
+      assert.equal(json.apiVersion, 'apidiscovery.k8s.io/v2')
+    }
+  })
+
+  claim('answers 304 to a client that has it (D1)', async () => {
+    const { headers } = await api.get('/apis', { headers: { accept: aggregated } })
+
+    const again = await api.get('/apis', { headers: { accept: aggregated, 'if-none-match': String(headers['etag']) } })
+
+    assert.equal(again.code, 304)
+    assert.equal(again.text, '')
+  })
+
+  claim('gives a client that offers more the newest discovery it offers (D1)', async () => {
+    const { headers } = await api.get('/apis', {
+      headers: { accept: `${aggregated},application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json` },
+    })
+
+    assert.equal(headers['content-type'], aggregated)
+  })
+
+  claim('describes resources and their subresources in aggregated discovery (D2)', async () => {
+    const { json } = await api.get('/apis', { headers: { accept: aggregated } })
+    const apps = json.items.find((item: Json) => item.metadata.name === 'apps')
+    const [version] = apps.versions
+    const deployments = version.resources.find((resource: Json) => resource.resource === 'deployments')
+
+    assert.equal(version.version, 'v1')
+    assert.equal(version.freshness, 'Current')
+    assert.deepEqual(
+      // An empty group and version stand for those around them; a server may write them out.
+      {
+        ...deployments,
+        responseKind: { group: '', version: '', kind: deployments.responseKind.kind },
+        subresources: deployments.subresources.map(({ subresource }: Json) => subresource).sort(),
+      },
+      {
+        resource: 'deployments',
+        responseKind: { group: '', version: '', kind: 'Deployment' },
+        scope: 'Namespaced',
+        singularResource: 'deployment',
+        verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
+        shortNames: ['deploy'],
+        categories: ['all'],
+        subresources: ['scale', 'status'],
+      },
+    )
+    assert.deepEqual(
+      deployments.subresources.find(({ subresource }: Json) => subresource === 'scale'),
+      { subresource: 'scale', responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] },
+    )
+  })
+
+  claim('leaves the name of the core group out of aggregated discovery (D2)', async () => {
+    const { json } = await api.get('/api', { headers: { accept: aggregated } })
+    const pods = json.items[0].versions[0].resources.find((resource: Json) => resource.resource === 'pods')
+
+    assert.equal(json.items.length, 1)
+    assert.equal(json.items[0].metadata.name, undefined)
+    assert.equal(pods.responseKind.kind, 'Pod')
+  })
+
+  claim('lists groups by their priority (D3)', async () => {
+    const groups = (await api.read('/apis')).groups.map(({ name }: { name: string }) => name)
+    const expected = ['apps', 'authentication.k8s.io', 'authorization.k8s.io', 'rbac.authorization.k8s.io', 'apiextensions.k8s.io', 'coordination.k8s.io']
+
+    assert.deepEqual(
+      groups.filter((name: string) => expected.includes(name)),
+      expected,
+    )
+  })
+
+  claim('indexes its OpenAPI documents by group and version with their hash (D7)', async () => {
+    const { code, json } = await api.get('/openapi/v3')
+
+    assert.equal(code, 200)
+    for (const path of ['api', 'api/v1', 'apis', 'apis/apps/v1', 'apis/apiextensions.k8s.io/v1', 'version']) {
+      assert.match(json.paths[path]?.serverRelativeURL ?? `${path} is missing`, new RegExp(`^/openapi/v3/${path}\\?hash=[0-9A-F]{128}$`))
+    }
+  })
+
+  claim('serves a document under its hash for ever, and leads from a wrong hash to the right one (D8)', async () => {
+    const index = await api.read('/openapi/v3')
+    const current = index.paths['apis/apps/v1'].serverRelativeURL
+
+    const right = await api.get(current)
+    const wrong = await api.get('/openapi/v3/apis/apps/v1?hash=WRONG')
+
+    assert.equal(right.code, 200)
+    assert.equal(right.headers['cache-control'], 'public, immutable')
+    assert.ok(Date.parse(String(right.headers['expires'])) > 0)
+    assert.equal(right.json.openapi, '3.0.0')
+    assert.equal(wrong.code, 301)
+    assert.equal(wrong.headers['location'], current)
+  })
+
+  claim('carries the extensions that clients need in its OpenAPI documents (D9)', async () => {
+    const { json } = await api.get('/openapi/v3/apis/apps/v1')
+    const schemas = json.components.schemas
+    const deployment = schemas['io.k8s.api.apps.v1.Deployment']
+    const containers = schemas['io.k8s.api.core.v1.PodSpec'].properties.containers
+    const patch = json.paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}'].patch
+
+    assert.deepEqual(deployment['x-kubernetes-group-version-kind'], [{ group: 'apps', kind: 'Deployment', version: 'v1' }])
+    assert.equal(containers['x-kubernetes-patch-merge-key'], 'name')
+    assert.equal(containers['x-kubernetes-patch-strategy'], 'merge')
+    assert.equal(containers['x-kubernetes-list-type'], 'map')
+    assert.deepEqual(containers['x-kubernetes-list-map-keys'], ['name'])
+    assert.equal(patch['x-kubernetes-action'], 'patch')
+    assert.deepEqual(patch['x-kubernetes-group-version-kind'], { group: 'apps', kind: 'Deployment', version: 'v1' })
+    const parameters = patch.parameters.map(({ name }: Json) => name)
+    for (const name of ['dryRun', 'fieldManager', 'fieldValidation', 'force']) assert.ok(parameters.includes(name), name)
+  })
+
+  claim('describes every field that it serves (D9)', async () => {
+    const { json } = await api.get('/openapi/v3/api/v1')
+    const spec = json.components.schemas['io.k8s.api.core.v1.PodSpec']
+
+    assert.equal(spec.type, 'object')
+    assert.deepEqual(spec.required, ['containers'])
+    assert.match(spec.properties.nodeName.description ?? 'no description', /NodeName/)
+    assert.deepEqual(spec.properties.nodeSelector.additionalProperties, { type: 'string', default: '' })
+  })
+})

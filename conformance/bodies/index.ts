@@ -1,0 +1,31 @@
+import type { Conformance } from '../src/conformance.ts'
+import { access } from './access.ts'
+import { apply } from './apply.ts'
+import { customResources } from './custom-resources.ts'
+import { discovery } from './discovery.ts'
+import { lists } from './lists.ts'
+import { patches } from './patches.ts'
+import { protobuf } from './protobuf.ts'
+import { selectors } from './selectors.ts'
+import { subresources } from './subresources.ts'
+import { tables } from './tables.ts'
+import { watches } from './watches.ts'
+import { wire } from './wire.ts'
+import { writes } from './writes.ts'
+
+/** Every area, in the order of the specification. */
+export const bodies: readonly Conformance[] = [
+  wire,
+  protobuf,
+  discovery,
+  lists,
+  watches,
+  writes,
+  selectors,
+  patches,
+  apply,
+  subresources,
+  tables,
+  customResources,
+  access,
+]

@@ -1,0 +1,7 @@
+export { bodies } from '../bodies/index.ts'
+export { conformance, runConformance } from './conformance.ts'
+export type { Claim, Conformance } from './conformance.ts'
+export { startLocalTarget } from './local-target.ts'
+export { startRealTarget } from './real-target.ts'
+export { Api, uniqueName } from './target.ts'
+export type { Answer, SendOptions, Target } from './target.ts'

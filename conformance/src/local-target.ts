@@ -1,0 +1,25 @@
+import { startLocalCluster } from '@gantry/kube-cluster'
+import { silentLogger, systemIds } from '@gantry/runtime'
+import type { UserInfo } from '@gantry/runtime'
+import { FakeClock } from '@gantry/runtime/testing'
+import { createMemoryStore } from '@gantry/storage'
+import type { Target } from './target.ts'
+
+const admin: UserInfo = { username: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] }
+
+/** Our own API server in this process: memory for a store, a clock that stands still, no sockets. */
+export async function startLocalTarget(): Promise<Target & AsyncDisposable> {
+  const clock = new FakeClock()
+  const store = createMemoryStore({ log: silentLogger })
+  const cluster = await startLocalCluster({ store, clock, ids: systemIds, log: silentLogger })
+  return {
+    version: cluster.kubernetesVersion,
+    patienceMs: 1_000,
+    handle: (request) => cluster.handle({ ...request, user: admin }),
+    pass: (ms) => clock.advance(ms),
+    async [Symbol.asyncDispose]() {
+      await cluster[Symbol.asyncDispose]()
+      await store[Symbol.asyncDispose]()
+    },
+  }
+}
