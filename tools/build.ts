@@ -44,7 +44,7 @@ await writeFile(
   join(dist, stampFile),
   `${JSON.stringify({ server: wanted.server, console: options.has('--without-console') ? (present?.console ?? '') : wanted.console } satisfies Stamp)}\n`,
 )
-const parts = Object.entries(isStale).flatMap(([name, stale]) => (stale ? [name] : []))
+const parts = [...(isStale.server ? ['server'] : []), ...(isStale.console && !options.has('--without-console') ? ['console'] : [])]
 if (parts.length > 0) process.stderr.write(`built ${parts.join(' and ')} in ${Math.round(performance.now() - started)} ms\n`)
 
 async function buildServer(): Promise<void> {
@@ -98,7 +98,9 @@ function filesBesideSources(): Plugin {
           emitted.set(path, `./assets/${name}`)
         }
       }
-      return emitted.size === 0 ? undefined : code.replaceAll(reference, (whole, path: string) => whole.replace(path, emitted.get(path) ?? path))
+      if (emitted.size === 0) return undefined
+      // A line keeps its place; only a path in it is another one.
+      return { code: code.replaceAll(reference, (whole, path: string) => whole.replace(path, emitted.get(path) ?? path)), map: null }
     },
   }
 }

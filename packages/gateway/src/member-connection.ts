@@ -42,6 +42,13 @@ export function createMemberConnection(
     using limit = deadline(deps.clock, headersTimeoutMs, request.signal)
     try {
       const response = await orAborted(deps.transport.handle(requestFor(request, { signal: limit.signal, isUpgrade: false })), limit.signal)
+      if (response.status === 401) {
+        // The caller's own identity is fine: a 401 would make clients drop it, and browsers sign out.
+        return statusResponse(
+          'ServiceUnavailable',
+          `${subject} is unavailable: it refuses the credential that is stored for it (Unauthorized); import it again or renew its Secret`,
+        )
+      }
       return { status: response.status, headers: headersFromMember(response.headers), body: response.body }
     } catch (error) {
       if (request.signal.aborted) throw error // the caller has gone: nobody reads an answer
