@@ -37,6 +37,7 @@ const checks: readonly Check[] = [
     fix: [node, 'tools/generate-kube-types.ts'],
     when: 'tools/generate-kube-types.ts',
   },
+  { name: 'lock file', command: [node, 'tools/repair-lock.js', '--check'], fix: [node, 'tools/repair-lock.js'] },
   { name: 'decisions', command: [node, 'tools/check-decisions.ts'] },
   { name: 'format', command: [bin('oxfmt'), '--check'], fix: [bin('oxfmt')] },
 ]
