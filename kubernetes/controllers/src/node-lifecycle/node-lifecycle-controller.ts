@@ -60,7 +60,7 @@ export function createNodeLifecycleController(deps: ControllerDeps): readonly Se
     const silentMs = clock.monotonicMs() - listen(name)
     if (silentMs > gracePeriodMs && findCondition(node.status?.conditions, 'Ready')?.status !== 'Unknown') {
       await markUnknown(node, signal)
-      return retryAfter(0)
+      return retryAfter(checkEveryMs)
     }
     await syncTaints(node, signal)
     await syncPods(node, signal)
