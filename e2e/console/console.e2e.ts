@@ -137,9 +137,9 @@ describe('clusters', () => {
     const { page } = session
     await page.getByRole('button', { name: 'Kubeconfig' }).click()
     const dialog = page.getByRole('dialog', { name: 'Your kubeconfig' })
+    await dialog.getByRole('button', { name: 'Copy kubeconfig' }).click()
     await visible(dialog.getByText('clusters/prod'))
     assert.doesNotMatch(await dialog.innerText(), /not-a-real-token/)
-    await dialog.getByRole('button', { name: 'Copy kubeconfig' }).click()
     await eventually(async () => String(await page.evaluate('navigator.clipboard.readText()')).includes('not-a-real-token'), true)
   })
 })

@@ -89,7 +89,7 @@ async function answer(world: World, request: IncomingMessage, response: ServerRe
     throw new FakeStatus(403, 'Forbidden', 'the header X-Gantry-Request is missing')
   if (path === '/auth/login') return login(world, request, response)
   if (!isSignedIn) throw new FakeStatus(401, 'Unauthorized', 'Unauthorized')
-  if (path === '/auth/session') return json(response, 200, { user })
+  if (path === '/auth/session') return json(response, 200, session)
   if (path === '/auth/logout') {
     world.sessions.delete(token)
     return json(response, 200, {})
@@ -109,7 +109,7 @@ async function answer(world: World, request: IncomingMessage, response: ServerRe
   return serveApi(cluster, request, response, below)
 }
 
-const user = { username: mockUser.username, displayName: 'Ada Admin', roles: ['platform-admin'] }
+const session = { user: { name: mockUser.username, displayName: 'Ada Admin', role: 'admin' }, expires: '2099-01-01T00:00:00Z' }
 
 async function login(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = (await readBody(request)) as { username?: string; password?: string } | undefined
@@ -118,7 +118,7 @@ async function login(world: World, request: IncomingMessage, response: ServerRes
   const token = crypto.randomUUID()
   world.sessions.add(token)
   response.setHeader('set-cookie', `gantry_session=${token}; HttpOnly; SameSite=Strict; Path=/`)
-  json(response, 200, { user })
+  json(response, 200, session)
 }
 
 async function importCluster(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {

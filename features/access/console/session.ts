@@ -1,21 +1,22 @@
 import { ApiError, type ConsoleApi, type SignedIn } from '@gantry/console-kit'
+import type { LoginRequest, SessionInfo } from '../api/index.ts'
 
-interface SessionAnswer {
-  readonly user: SignedIn
+function signedIn({ user }: SessionInfo): SignedIn {
+  return { username: user.name, displayName: user.displayName, roles: [user.role] }
 }
 
 /** Who is signed in; undefined when nobody is. */
 export async function readSession(api: ConsoleApi, signal?: AbortSignal): Promise<SignedIn | undefined> {
   try {
-    return (await api.json<SessionAnswer>('/auth/session', { signal })).user
+    return signedIn(await api.json<SessionInfo>('/auth/session', { signal }))
   } catch (error) {
     if (error instanceof ApiError && error.code === 401) return undefined
     throw error
   }
 }
 
-export async function signIn(api: ConsoleApi, credentials: { readonly username: string; readonly password: string }): Promise<SignedIn> {
-  return (await api.json<SessionAnswer>('/auth/login', { method: 'POST', body: credentials })).user
+export async function signIn(api: ConsoleApi, credentials: LoginRequest): Promise<SignedIn> {
+  return signedIn(await api.json<SessionInfo>('/auth/login', { method: 'POST', body: credentials }))
 }
 
 export async function signOut(api: ConsoleApi): Promise<void> {

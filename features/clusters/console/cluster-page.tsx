@@ -20,7 +20,7 @@ import { ClusterIcon, DeleteIcon, DownloadIcon } from '@gantry/console-kit/icons
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useLocation, useParams } from 'wouter'
-import { clusterHealth, clusterType, displayNameOf, healthLabel, simulatedNodeMessage } from './cluster.ts'
+import { apiServerOf, clusterHealth, clusterType, displayNameOf, healthLabel, simulatedNodeMessage } from './cluster.ts'
 import { KubeconfigDialog } from './kubeconfig-dialog.tsx'
 import { RemoveDialog } from './remove-dialog.tsx'
 import { useClusters } from './use-clusters.ts'
@@ -48,7 +48,8 @@ export function ClusterPage() {
 
   const health = clusterHealth(cluster)
   const simulated = simulatedNodeMessage(cluster)
-  const server = cluster.spec?.connection?.server
+  const server = apiServerOf(cluster, location.origin)
+  const local = clusters.find((candidate) => candidate.spec?.provider === 'Local')?.metadata.name
   const nodes = cluster.status?.nodes
   const scope = `?cluster=${encodeURIComponent(name)}`
   return (
@@ -94,14 +95,10 @@ export function ClusterPage() {
               {(nodes?.simulated ?? 0) > 0 && <span className="text-muted"> · {t('nodesSimulated', { count: nodes?.simulated ?? 0 })}</span>}
             </Fact>
             <Fact name={t('column.server')}>
-              {server === undefined ? (
-                t('inProcess')
-              ) : (
-                <span className="flex items-center">
-                  <code className="truncate font-mono text-xs">{server}</code>
-                  <CopyButton text={server} className="-my-1.5 size-7" />
-                </span>
-              )}
+              <span className="flex items-center">
+                <code className="truncate font-mono text-xs">{server}</code>
+                <CopyButton text={server} className="-my-1.5 size-7" />
+              </span>
             </Fact>
             <Fact name={t('column.age')}>
               <Age sinceMs={timestampMs(cluster.metadata.creationTimestamp)} />
@@ -112,11 +109,13 @@ export function ClusterPage() {
             <Fact name={t('clusterUid')}>
               <code className="font-mono text-xs">{cluster.status?.uid ?? '–'}</code>
             </Fact>
-            <Fact name={t('object')}>
-              <TableLink
-                href={objectHref({ cluster: 'local', type: clusterType, name }, 'yaml')}
-              >{`${clusterType.plural}.${clusterType.group}/${name}`}</TableLink>
-            </Fact>
+            {local !== undefined && (
+              <Fact name={t('object')}>
+                <TableLink
+                  href={objectHref({ cluster: local, type: clusterType, name }, 'yaml')}
+                >{`${clusterType.plural}.${clusterType.group}/${name}`}</TableLink>
+              </Fact>
+            )}
           </Facts>
         </Section>
         {(cluster.status?.conditions ?? []).length > 0 && (

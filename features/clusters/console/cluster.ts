@@ -57,6 +57,11 @@ export function simulatedNodeMessage(cluster: ClusterObject): string | undefined
   return condition?.status === 'False' ? (condition.message ?? condition.reason ?? '') : undefined
 }
 
+/** Where the cluster's API answers: its own address, or for the embedded one the way through this gateway. */
+export function apiServerOf(cluster: ClusterObject, origin: string): string {
+  return cluster.spec?.connection?.server ?? `${origin}/clusters/${cluster.metadata.name ?? ''}`
+}
+
 export function displayNameOf(cluster: ClusterObject): string {
   return cluster.spec?.displayName ?? cluster.metadata.name ?? ''
 }

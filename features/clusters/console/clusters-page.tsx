@@ -3,7 +3,7 @@ import { ClusterIcon, DownloadIcon, UploadIcon } from '@gantry/console-kit/icons
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
-import { clusterHealth, displayNameOf, healthLabel, simulatedNodeMessage, type ClusterObject } from './cluster.ts'
+import { apiServerOf, clusterHealth, displayNameOf, healthLabel, simulatedNodeMessage, type ClusterObject } from './cluster.ts'
 import { ClusterMenu } from './cluster-menu.tsx'
 import { KubeconfigDialog } from './kubeconfig-dialog.tsx'
 import { useClusters } from './use-clusters.ts'
@@ -76,8 +76,8 @@ function ClusterTable({ clusters }: { readonly clusters: readonly ClusterObject[
           <tr className="border-b border-line">
             <th className={classNames(head, 'w-2/5 pl-4 lg:w-[20%]')}>{t('column.name')}</th>
             <th className={head}>{t('column.health')}</th>
-            <th className={classNames(head, medium, 'w-28')}>{t('column.version')}</th>
-            <th className={classNames(head, medium, 'w-36')}>{t('column.nodes')}</th>
+            <th className={classNames(head, medium, 'w-36')}>{t('column.version')}</th>
+            <th className={classNames(head, medium, 'w-32')}>{t('column.nodes')}</th>
             <th className={classNames(head, wide, 'w-[22%]')}>{t('column.server')}</th>
             <th className={classNames(head, wide, 'w-20 text-right')}>{t('column.age')}</th>
             <th className="w-12 pr-2">
@@ -100,6 +100,7 @@ function ClusterRow({ cluster }: { readonly cluster: ClusterObject }) {
   const health = clusterHealth(cluster)
   const name = cluster.metadata.name ?? ''
   const isLocal = cluster.spec?.provider === 'Local'
+  const server = apiServerOf(cluster, location.origin)
   const cellLook = 'px-3 py-3 align-top'
   return (
     <tr className="border-b border-line/60 last:border-0 hover:bg-hover">
@@ -116,13 +117,17 @@ function ClusterRow({ cluster }: { readonly cluster: ClusterObject }) {
         <StatusText status={healthLabel(health)} />
         {health.tone !== 'ok' && health.message !== undefined && <p className="mt-0.5 line-clamp-4 text-xs break-words text-muted">{health.message}</p>}
       </td>
-      <td className={classNames(cellLook, medium, 'tabular-nums')}>{cluster.status?.kubernetesVersion ?? <span className="text-faint">–</span>}</td>
+      <td className={classNames(cellLook, medium)}>
+        <span className="block truncate tabular-nums" title={cluster.status?.kubernetesVersion}>
+          {cluster.status?.kubernetesVersion ?? <span className="text-faint">–</span>}
+        </span>
+      </td>
       <td className={classNames(cellLook, medium)}>
         <Nodes cluster={cluster} />
       </td>
       <td className={classNames(cellLook, wide)}>
-        <code className="block truncate font-mono text-xs" title={cluster.spec?.connection?.server}>
-          {cluster.spec?.connection?.server ?? t('inProcess')}
+        <code className="block truncate font-mono text-xs" title={server}>
+          {server}
         </code>
       </td>
       <td className={classNames(cellLook, wide, 'text-right')}>

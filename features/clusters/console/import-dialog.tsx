@@ -17,6 +17,7 @@ import { UploadIcon } from '@gantry/console-kit/icons'
 import { useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { ClusterObject } from './cluster.ts'
+import { importField } from './import-field.ts'
 import { importRequest, type ImportForm } from './import-request.ts'
 import { readKubeconfig, suggestName } from './kubeconfig.ts'
 
@@ -39,7 +40,7 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
   const { way, name, kubeconfig, context, server, token } = form.watch()
   const reading = useMemo(() => (kubeconfig.trim() === '' ? undefined : readKubeconfig(kubeconfig)), [kubeconfig])
   const contexts = reading?.ok === true ? reading.contexts : []
-  const fieldError = (field: string): string | undefined => error?.causes.find((cause) => cause.field?.split('.').at(-1) === field)?.message
+  const fieldError = (field: string): string | undefined => error?.causes.find((cause) => importField(cause) === field)?.message
 
   function takeKubeconfig(text: string): void {
     form.setValue('kubeconfig', text)
@@ -87,6 +88,11 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
       }
     >
       <form id="import-form" onSubmit={(event) => void form.handleSubmit(submit)(event)} className="flex flex-col gap-4">
+        {error !== undefined && (
+          <div ref={bringIntoView}>
+            <ErrorNotice error={error} title={t('import.failed')} />
+          </div>
+        )}
         <fieldset className="flex gap-1 rounded-md bg-canvas p-1">
           <legend className="sr-only">{t('import.way')}</legend>
           {(['kubeconfig', 'token'] as const).map((option) => (
@@ -159,8 +165,12 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
         <Field label={t('import.name')} hint={t('import.nameHint')} error={fieldError('name')}>
           <TextInput required pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?" maxLength={63} autoComplete="off" spellCheck={false} {...form.register('name')} />
         </Field>
-        {error !== undefined && <ErrorNotice error={error} title={t('import.failed')} />}
       </form>
     </Dialog>
   )
+}
+
+/** A refusal appears above what was being filled in. */
+function bringIntoView(element: HTMLElement | null): void {
+  element?.scrollIntoView({ block: 'nearest' })
 }

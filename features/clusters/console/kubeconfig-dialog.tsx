@@ -1,31 +1,33 @@
-import { Button, CopyButton, Dialog, ErrorNotice, Loading, toApiError, useServices, type ApiError } from '@gantry/console-kit'
-import { DownloadIcon } from '@gantry/console-kit/icons'
-import { useEffect, useState } from 'react'
+import { Button, Dialog, ErrorNotice, toApiError, useServices, useToast, type ApiError } from '@gantry/console-kit'
+import { CopyIcon, DownloadIcon } from '@gantry/console-kit/icons'
+import { useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { hideSecrets } from './hide-secrets.ts'
 
 const kubeconfigPath = '/platform/v1/kubeconfig'
 
-/** The signed-in user's kubeconfig: every cluster is a context of it. */
+/** The signed-in user's kubeconfig: every cluster is a context of it. Asking for it makes a key, so it is asked for once, and only when it is wanted. */
 export function KubeconfigDialog({ onClose, context }: { readonly onClose: () => void; readonly context?: string | undefined }) {
   const { t } = useTranslation('clusters')
   const { api } = useServices()
+  const toast = useToast()
   const [text, setText] = useState<string>()
   const [error, setError] = useState<ApiError>()
-  useEffect(() => {
-    const abort = new AbortController()
-    api.text(kubeconfigPath, { accept: 'application/yaml, text/plain, */*', signal: abort.signal }).then(setText, (thrown: unknown) => {
-      if (!abort.signal.aborted) setError(toApiError(thrown))
-    })
-    return () => abort.abort()
-  }, [api])
+  const [busyWith, setBusyWith] = useState<'copy' | 'download'>()
+  const made = useRef<string>(undefined)
 
-  function download(): void {
-    const link = document.createElement('a')
-    link.href = URL.createObjectURL(new Blob([text ?? ''], { type: 'application/yaml' }))
-    link.download = 'gantry.kubeconfig'
-    link.click()
-    URL.revokeObjectURL(link.href)
+  async function give(way: 'copy' | 'download', use: (kubeconfig: string) => Promise<void> | void): Promise<void> {
+    setBusyWith(way)
+    setError(undefined)
+    try {
+      made.current ??= await api.text(kubeconfigPath, { accept: 'application/yaml, text/plain, */*' })
+      setText(made.current)
+      await use(made.current)
+    } catch (thrown) {
+      setError(toApiError(thrown))
+    } finally {
+      setBusyWith(undefined)
+    }
   }
 
   return (
@@ -37,32 +39,54 @@ export function KubeconfigDialog({ onClose, context }: { readonly onClose: () =>
       footer={
         <>
           <Button onClick={onClose}>{t('close')}</Button>
-          <Button look="primary" icon={DownloadIcon} disabled={text === undefined} onClick={download}>
+          <Button
+            icon={CopyIcon}
+            isBusy={busyWith === 'copy'}
+            onClick={() =>
+              void give('copy', async (kubeconfig) => {
+                await navigator.clipboard.writeText(kubeconfig)
+                toast('ok', t('kubeconfig.copied'))
+              })
+            }
+          >
+            {t('kubeconfig.copy')}
+          </Button>
+          <Button look="primary" icon={DownloadIcon} isBusy={busyWith === 'download'} onClick={() => void give('download', saveAsFile)}>
             {t('kubeconfig.download')}
           </Button>
         </>
       }
     >
-      {error !== undefined && <ErrorNotice error={error} />}
-      {text === undefined && error === undefined && <Loading label={t('loading')} />}
-      {text !== undefined && (
-        <div className="relative">
-          <CopyButton text={text} label={t('kubeconfig.copy')} className="absolute top-1 right-3" />
-          <pre
-            // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
-            tabIndex={0}
-            role="region"
-            aria-label={t('kubeconfig.title')}
-            className="max-h-72 overflow-auto rounded-md border border-line bg-canvas p-3 font-mono text-xs"
-          >
-            {hideSecrets(text)}
-          </pre>
-          <p className="mt-2 text-xs text-muted">{t('kubeconfig.secret')}</p>
-          <pre className="mt-3 overflow-auto rounded-md bg-canvas p-3 font-mono text-xs">
-            {`kubectl --kubeconfig gantry.kubeconfig config get-contexts\nkubectl --kubeconfig gantry.kubeconfig --context ${context ?? 'local'} get nodes`}
-          </pre>
-        </div>
-      )}
+      <div className="flex flex-col gap-3">
+        {error !== undefined && <ErrorNotice error={error} />}
+        <p className="text-sm text-muted">{t('kubeconfig.secret')}</p>
+        <Shell label={t('kubeconfig.use')}>
+          {`kubectl --kubeconfig gantry.kubeconfig config get-contexts\nkubectl --kubeconfig gantry.kubeconfig --context ${context ?? 'local'} get nodes`}
+        </Shell>
+        {text !== undefined && <Shell label={t('kubeconfig.title')}>{hideSecrets(text)}</Shell>}
+      </div>
     </Dialog>
+  )
+}
+
+function saveAsFile(kubeconfig: string): void {
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(new Blob([kubeconfig], { type: 'application/yaml' }))
+  link.download = 'gantry.kubeconfig'
+  link.click()
+  URL.revokeObjectURL(link.href)
+}
+
+function Shell({ label, children }: { readonly label: string; readonly children: string }) {
+  return (
+    <pre
+      // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
+      tabIndex={0}
+      role="region"
+      aria-label={label}
+      className="max-h-64 overflow-auto rounded-md border border-line bg-canvas p-3 font-mono text-xs"
+    >
+      {children}
+    </pre>
   )
 }

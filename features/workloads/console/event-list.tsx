@@ -6,15 +6,15 @@ const eventStatus = (row: EventRow): StatusLabel => ({ text: row.type, tone: row
 
 const columns: readonly Column<EventRow>[] = [
   { id: 'type', title: 'workloads:events.type', value: (row) => row.type, render: (row) => <StatusText status={eventStatus(row)} />, width: 100, priority: 2 },
-  { id: 'object', title: 'workloads:events.object', value: (row) => `${row.involved.kind ?? ''}/${row.involved.name ?? ''}`, width: 180, grow: 1, priority: 5 },
-  { id: 'message', title: 'workloads:events.message', value: (row) => row.message, width: 200, grow: 3, priority: 3 },
+  { id: 'object', title: 'workloads:events.object', value: (row) => `${row.involved.kind ?? ''}/${row.involved.name ?? ''}`, width: 170, grow: 1, priority: 5 },
+  { id: 'message', title: 'workloads:events.message', value: (row) => row.message, width: 220, grow: 4, priority: 3 },
   { id: 'count', title: 'workloads:events.count', value: (row) => row.count, width: 72, align: 'end', priority: 7 },
 ]
 
 /** Events say more by their reason than by their name, and are read newest first. */
 export const eventList: ListDefinition<EventRow> = {
   project: eventRow,
-  lead: { id: 'reason', title: 'workloads:events.reason', value: (row) => row.reason, width: 150, grow: 1, priority: 1 },
+  lead: { id: 'reason', title: 'workloads:events.reason', value: (row) => row.reason, width: 150, priority: 1 },
   columns,
   last: {
     id: 'last-seen',

@@ -22,6 +22,11 @@ const flushMs = 120
 const reconnectMs = 1_500
 const empty: LogState = { phase: 'loading', lines: [], dropped: 0, error: undefined }
 
+/** Upstream's kubelet: `container "web" in pod "x" is waiting to start: ContainerCreating`. */
+function isStarting(error: ApiError): boolean {
+  return error.code === 400 && /waiting to start|PodInitializing|ContainerCreating/.test(error.message)
+}
+
 export function logPath(target: ObjectRef, query: Readonly<Record<string, string | number | boolean | undefined>>): string {
   return apiBase(target.cluster) + resourcePath(podType, { namespace: target.namespace, name: target.name, subresource: 'log' }) + queryString(query)
 }
@@ -73,8 +78,8 @@ export function useLog(target: ObjectRef, request: LogRequest, isPaused: boolean
           if (abort.signal.aborted) return
           const error = toApiError(thrown)
           publish('error', error)
-          // The server said no: asking again changes nothing. A broken line is worth another try.
-          if (!follow || error.code !== 0) return
+          // A refusal stays one. A broken line is worth another try, and a container that is about to start will have a log.
+          if (!follow || (error.code !== 0 && !isStarting(error))) return
           // oxlint-disable-next-line no-await-in-loop -- a pause between tries
           await new Promise((resolve) => setTimeout(resolve, reconnectMs))
         }

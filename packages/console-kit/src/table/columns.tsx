@@ -11,7 +11,7 @@ export const namespaceColumn: Column<ResourceRow> = {
   title: 'kit:column.namespace',
   value: (row) => row.namespace,
   width: 108,
-  grow: 1,
+  grow: 0.6,
   priority: 4,
 }
 
