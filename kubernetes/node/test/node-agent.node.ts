@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { systemClock } from '@gantry/runtime'
 import { resources } from '@gantry/kube-api'
 import type { KubeObject } from '@gantry/client'
+import type { TerminalSize } from '@gantry/streams'
 import { bridgeNameOf, cgroupRootOf } from '../src/containerd/containerd-config.ts'
 import type { ContainerStatus, Pod } from '../src/pod/pod.ts'
 import { nodeName, shell, startTestNode, waitForTerm } from './test-node.ts'
@@ -404,4 +405,7 @@ function cniRules(): readonly string[] {
   return text.split('\n').filter((line) => line.includes('CNI-'))
 }
 
-async function* never(): AsyncGenerator<never> {}
+/** Terminal sizes of a client that never sends one and does not go away. */
+async function* never(): AsyncGenerator<TerminalSize> {
+  yield await Promise.withResolvers<TerminalSize>().promise
+}

@@ -119,6 +119,7 @@ async function forwardSizes(streams: RemoteCommandStreams, resize: (size: { widt
       resize(next.value)
     }
   } finally {
-    await sizes.return?.()
+    // Not awaited: a generator that waits for the next size ends only after it, and there may never be one.
+    sizes.return?.().catch(() => {})
   }
 }
