@@ -2,6 +2,7 @@ import { createDeploymentController } from './deployment/deployment-controller.t
 import { createGarbageCollector } from './garbage-collector/garbage-collector.ts'
 import { createNamespaceController } from './namespace/namespace-controller.ts'
 import { createNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
+import { createPodGcController } from './pod-gc/pod-gc-controller.ts'
 import { createReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { createServiceAccountController } from './service-account/service-account-controller.ts'
 import type { Service } from '@gantry/runtime'
@@ -16,5 +17,6 @@ export function createControllers(deps: ControllerDeps, options: { readonly ca?:
     ...createNamespaceController(deps),
     ...createNodeLifecycleController(deps),
     ...createServiceAccountController(deps, options),
+    ...createPodGcController(deps),
   ]
 }

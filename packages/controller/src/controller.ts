@@ -50,6 +50,8 @@ export interface ControllerOptions {
   readonly reconcileTimeoutMs?: number | undefined
 }
 
+const shortestRetryMs = 1
+
 export interface Controller extends Service {
   /** Makes a key due now, or after `afterMs`. */
   enqueue(key: string, afterMs?: number): void
@@ -74,7 +76,8 @@ export function createController(deps: ControllerDeps, options: ControllerOption
         case 'settled':
           break
         case 'retryAfter':
-          queue.addAfter(key, outcome.ms)
+          // Never at once: a reconciler that asks for no delay would starve everything else on the event loop.
+          queue.addAfter(key, Math.max(shortestRetryMs, outcome.ms))
           break
         case 'blocked':
           log.info('cannot go on until something changes', { object: key, because: outcome.because })
