@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { clusterConditionTypes, rfc3339, withConditions, type Cluster, type ClusterStatus, type Condition } from '../api/index.ts'
 import type { ProbeFailure, ProbeResult } from './probe-member.ts'
 
@@ -58,7 +59,9 @@ function conditionsOf(failure: ProbeFailure | undefined): Omit<Condition, 'lastT
 
 /** Whether two states differ in more than the time of the probe: only then a write is worth it. */
 export function differs(a: ClusterStatus | undefined, b: ClusterStatus): boolean {
-  return JSON.stringify({ ...a, lastProbeTime: undefined, conditions: plain(a) }) !== JSON.stringify({ ...b, lastProbeTime: undefined, conditions: plain(b) })
+  const comparable = (status: ClusterStatus | undefined): unknown => ({ ...status, lastProbeTime: undefined, conditions: plain(status) })
+  // Not as text: the server has its own order of fields.
+  return !isDeepStrictEqual(comparable(a), comparable(b))
 }
 
 function plain(status: ClusterStatus | undefined): unknown {
