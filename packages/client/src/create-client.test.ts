@@ -76,6 +76,15 @@ test('sends the content type, force and field manager of a patch', async () => {
   assert.equal(`${request?.method} ${request?.path}?${request?.query}`, 'PATCH /apis/example.dev/v1/namespaces/a/widgets/x/status?fieldManager=me&force=true')
 })
 
+test('an empty list is a list, even where the server writes null', async () => {
+  const api = answering(json(200, { metadata: { resourceVersion: '1' }, items: null }))
+
+  const list = await createClient({ handle: api.handle }).list(widgets, { metadataOnly: true })
+
+  assert.deepEqual(list.items, [])
+  assert.equal(api.seen[0]?.headers['accept'], 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1')
+})
+
 test('posts a subresource below the name of its object and an object to its collection', async () => {
   const api = answering(json(201, {}), json(201, {}))
   const client = createClient({ handle: api.handle })

@@ -105,14 +105,18 @@ export function createClient(deps: ClientDeps, options: ClientOptions = {}): Kub
         path: resourcePath(resource, { ...key, name: requireName(resource, key.name), subresource: get.subresource }),
         signal: get.signal,
       }),
-    list: <T extends KubeObject>(resource: ResourceRef, list: ListOptions = {}) =>
-      call<KubeList<T>>(asked('list', resource), {
+    async list<T extends KubeObject>(resource: ResourceRef, list: ListOptions = {}) {
+      const found = await call<KubeList<T>>(asked('list', resource), {
         method: 'GET',
         path: resourcePath(resource, { namespace: list.namespace }),
         query: listQuery(list),
         headers: list.metadataOnly === true ? { accept: acceptOf('PartialObjectMetadataList') } : undefined,
         signal: list.signal,
-      }),
+      })
+      // An empty Go slice is null on the wire where nobody made it a list: an empty PartialObjectMetadataList is.
+      found.items ??= []
+      return found
+    },
     create: (resource, object, options = {}) => write('POST', resource, object, options),
     update: (resource, object, options = {}) => write('PUT', resource, object, options),
     patch(resource, key, patch) {

@@ -119,11 +119,15 @@ export function createDeploymentController(deps: ControllerDeps, options: { read
   async function carryRevision(deployment: Deployment, revision: string, signal: AbortSignal): Promise<Deployment> {
     if (deployment.metadata.annotations?.[revisionAnnotation] === revision) return deployment
     const { namespace, name = '', resourceVersion } = deployment.metadata
-    return client.patch<Deployment>(
-      resources.deployments,
-      { namespace, name },
-      { type: 'merge', body: { metadata: { resourceVersion, annotations: { [revisionAnnotation]: revision } } }, signal },
-    )
+    const write = (version: string | undefined, subresource: 'status' | undefined): Promise<Deployment> =>
+      client.patch<Deployment>(
+        resources.deployments,
+        { namespace, name },
+        { type: 'merge', subresource, body: { metadata: { resourceVersion: version, annotations: { [revisionAnnotation]: revision } } }, signal },
+      )
+    // As upstream through the status: there it raises no generation. A server that takes no annotations there gets it the other way.
+    const written = await write(resourceVersion, 'status')
+    return written.metadata.annotations?.[revisionAnnotation] === revision ? written : write(written.metadata.resourceVersion, undefined)
   }
 
   interface World {
