@@ -21,12 +21,7 @@ export const differences: readonly Difference[] = [
     'says in the stream that a resourceVersion is too old (L18)',
     'history reaches back to the first revision here; the window is held by tests of storage and apiserver',
   ),
-  local('refuses a result that is not valid (7.1)', 'a patch whose result does not decode answers 400 instead of 422'),
-  local('refuses an exec that is no upgrade (S7)', 'the upgrade is asked for before the node is looked up'),
   local('describes every column of every kind (9)', 'columns carry no descriptions'),
-  local('has the columns of serviceaccounts (9)', 'still shows the Secrets column that 1.36 has dropped'),
-  local('shows config maps, secrets, accounts, leases and bindings by what they hold (9)', 'still shows the Secrets column that 1.36 has dropped'),
   local('refuses a definition that is not well formed (X1)', 'storedVersions are not checked beside the versions'),
-  local('prints the columns that the definition names, or the age (X13, 9)', 'the default Age column has the type string instead of date'),
   local('has the roles that charts and operators expect (Z6)', 'not every bootstrap role is there yet'),
 ]

@@ -415,7 +415,11 @@ export function ownershipOf(server: ServerContext, { definition, subresource }: 
 }
 
 function validateMeta(definition: ResourceDefinition, object: ApiObject): FieldError[] {
-  return validateObjectMeta(object.metadata, { namespaced: definition.namespaced, validateName: definition.validateName ?? isNameValid })
+  return validateObjectMeta(object.metadata, {
+    namespaced: definition.namespaced,
+    validateName: definition.validateName ?? isNameValid,
+    qualifiedFinalizers: definition.custom !== true,
+  })
 }
 
 function throwIfInvalid(definition: ResourceDefinition, object: ApiObject, errors: readonly FieldError[]): void {

@@ -42,7 +42,11 @@ export async function patchObject(server: ServerContext, call: PatchCall, reques
     const shown = call.view === undefined ? old : call.view.toView(old)
     const patched = applyForm(server, call.definition, { form, patch, current: shown })
     if (call.view !== undefined) return call.view.fromView(old, patched as ApiObject)
-    const next = toObject(server, call.definition, { parsed: { value: asObject(patched), duplicates: [] }, validation: call.validation, context: call.context })
+    const next = decodePatched(server, call.definition, {
+      parsed: { value: asObject(patched), duplicates: [] },
+      validation: call.validation,
+      context: call.context,
+    })
     // The patched state carries the revision it was made from: what a client put there has been honoured already, by being compared.
     checkNames(call.definition, next, { namespace: call.namespace, name: call.name })
     return next
@@ -86,6 +90,20 @@ function applyForm(
         throw new StatusError('BadRequest', 'error decoding patch: json: cannot unmarshal the patch into Go value of type map[string]interface {}')
       }
       return applyStrategicMergePatch(input.current, input.patch, { schema: definition.schema, definitions: server.definitions })
+  }
+}
+
+/** What a patch has made must be an object of the kind: if it is none, the patch is what is invalid. */
+function decodePatched(server: ServerContext, definition: ResourceDefinition, input: Parameters<typeof toObject>[2]): ApiObject {
+  try {
+    return toObject(server, definition, input)
+  } catch (error) {
+    if (!(error instanceof StatusError) || error.reason !== 'BadRequest' || error.message.includes('strict decoding error')) throw error
+    const message = `Invalid value: ${JSON.stringify(JSON.stringify(input.parsed.value))}: ${error.message}`
+    throw new StatusError('Invalid', ` "" is invalid: patch: ${message}`, {
+      cause: error,
+      details: { causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }] },
+    })
   }
 }
 

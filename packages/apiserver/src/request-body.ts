@@ -48,8 +48,17 @@ interface Parsed {
 }
 
 /** A body in any of the three media types, as plain JSON. Throws BadRequest with the parser's words. */
-function parse(bytes: Buffer, media: 'json' | 'yaml', validation: FieldValidation): Parsed {
-  return media === 'json' ? parseJson(bytes, { duplicates: validation !== 'Ignore' }) : parseYaml(bytes.toString())
+function parse(bytes: Buffer, media: 'json' | 'yaml', { validation, kind }: { readonly validation: FieldValidation; readonly kind?: string }): Parsed {
+  try {
+    return media === 'json' ? parseJson(bytes, { duplicates: validation !== 'Ignore' }) : parseYaml(bytes.toString())
+  } catch (error) {
+    if (!(error instanceof StatusError) || kind === undefined) throw error
+    throw new StatusError(
+      'BadRequest',
+      `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${error.message}`,
+      { cause: error },
+    )
+  }
 }
 
 /**
@@ -68,14 +77,18 @@ export async function readObject(
     const value = { kind: envelope.kind, apiVersion: envelope.apiVersion, ...(server.codec.decode(definition.schema, envelope.raw) as Record<string, unknown>) }
     return toObject(server, definition, { parsed: { value, duplicates: [] }, validation: 'Ignore', context: input.context })
   }
-  return toObject(server, definition, { parsed: parse(bytes, media, input.validation), validation: input.validation, context: input.context })
+  return toObject(server, definition, {
+    parsed: parse(bytes, media, { validation: input.validation, kind: definition.kind }),
+    validation: input.validation,
+    context: input.context,
+  })
 }
 
 /** A virtual object's or a subresource's body: decoded against a schema, nothing defaulted. */
 export async function readBody(server: ServerContext, schema: ObjectSchema, request: HttpRequest): Promise<ApiObject> {
   const media = bodyMedia(request.headers)
   const bytes = await readBytes(request)
-  const value = media === 'protobuf' ? server.codec.decode(schema, server.codec.decodeEnvelope(bytes).raw) : parse(bytes, media, 'Ignore').value
+  const value = media === 'protobuf' ? server.codec.decode(schema, server.codec.decodeEnvelope(bytes).raw) : parse(bytes, media, { validation: 'Ignore' }).value
   return server.decoder.decode(schema, value).object as ApiObject
 }
 

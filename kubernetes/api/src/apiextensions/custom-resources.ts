@@ -1,10 +1,10 @@
-import { applySchemaDefaults, evaluateJsonPath, isReason, structuralSchemaOf, validateCustomResource } from '@gantry/apimachinery'
-import type { Definitions } from '@gantry/apimachinery'
+import { applySchemaDefaults, evaluateJsonPath, isReason, printerCell, structuralSchemaOf, validateCustomResource } from '@gantry/apimachinery'
+import type { Definitions, PrinterColumn } from '@gantry/apimachinery'
 import type { ApiObject, Registry, ResourceDefinition, TableColumn } from '@gantry/apiserver'
 import type { KubeClient, KubeObject } from '@gantry/client'
 import type { Clock, Logger } from '@gantry/runtime'
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/types.ts'
-import { ageCell, ageOf, nameCell } from '../kind.ts'
+import { nameCell } from '../kind.ts'
 import { resources } from '../resources.ts'
 import { cleanupFinalizer, isEstablished, setCondition } from './crd.ts'
 
@@ -234,27 +234,23 @@ function textOf(value: unknown): string {
   return value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value)
 }
 
+const age = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' } as const
+
 function columnsOf(version: CustomResourceDefinitionVersion): readonly TableColumn[] {
-  const columns = version.additionalPrinterColumns
-  if (columns === undefined || columns.length === 0) return [nameCell, ageCell]
+  const named = version.additionalPrinterColumns ?? []
   return [
     nameCell,
-    ...columns.map((column): TableColumn => ({
+    ...(named.length === 0 ? [age] : named).map((column: PrinterColumn): TableColumn => ({
       name: column.name,
-      type: column.type === 'integer' || column.type === 'number' || column.type === 'boolean' || column.type === 'date' ? column.type : 'string',
+      type: isColumnType(column.type) ? column.type : 'string',
       format: column.format ?? '',
       description: column.description ?? '',
       priority: column.priority ?? 0,
-      cell: (object, now) => cellOf(evaluateJsonPath(column.jsonPath, object)[0], column.type, now),
+      cell: (object, now) => printerCell(column, object, now),
     })),
   ]
 }
 
-/** Missing values are empty cells; dates are shown as ages. */
-function cellOf(value: unknown, type: string, now: Date): string | number | boolean | null {
-  if (value === undefined || value === null) return null
-  if (type === 'date') return typeof value === 'string' ? ageOf(value, now) : '<invalid>'
-  if (type === 'integer' || type === 'number') return typeof value === 'number' ? value : null
-  if (type === 'boolean') return typeof value === 'boolean' ? value : null
-  return textOf(value)
+function isColumnType(type: string): type is 'integer' | 'number' | 'boolean' | 'date' {
+  return type === 'integer' || type === 'number' || type === 'boolean' || type === 'date'
 }

@@ -42,8 +42,9 @@ export function podSubresources(types: Definitions, backendOf: BackendOf): Reado
   }
 }
 
-function upgradeRequired(): Promise<HttpResponse> {
-  return Promise.reject(new StatusError('BadRequest', 'Upgrade request required'))
+async function upgradeRequired(call: SubresourceCall): Promise<HttpResponse> {
+  runningPod(call)
+  throw new StatusError('BadRequest', 'Upgrade request required')
 }
 
 /** POST …/binding: the scheduler's decision (S3). */

@@ -1,5 +1,4 @@
-import type { ServiceAccount } from '../generated/types.ts'
-import { ageCell, column, nameCell } from '../kind.ts'
+import { ageCell, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 
 export const serviceAccount: BuiltinKind = {
@@ -13,9 +12,5 @@ export const serviceAccount: BuiltinKind = {
   groupPriority: 18000,
   allowUnconditionalUpdate: true,
   returnsDeletedObject: true,
-  columns: [
-    nameCell,
-    column<ServiceAccount>('Secrets', (object) => (object.secrets ?? []).length, { description: 'Number of secrets that belong to it.' }),
-    ageCell,
-  ],
+  columns: [nameCell, ageCell],
 }
