@@ -81,10 +81,9 @@ export function structuralSchemaOf(schema: JsonSchema, kind: CustomKind): Object
 
 export const typeAndMeta: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata'])
 
-const documentation = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md'
-const apiVersionDescription = `APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: ${documentation}#resources`
-const kindDescription = `Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: ${documentation}#types-kinds`
-const metadataDescription = `Standard object's metadata. More info: ${documentation}#metadata`
+const apiVersionDescription = 'Group and version of the API that this object is written in.'
+const kindDescription = 'What this object is; cannot change.'
+const metadataDescription = 'Name, labels and everything else that all objects have.'
 
 function describe(schema: JsonSchema | undefined, description: string): { description: string } {
   return { description: schema?.description ?? description }
