@@ -1,195 +1,32 @@
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
-import { test } from 'node:test'
-import { isReason } from '@gantry/apimachinery'
-import { findCondition } from '@gantry/controller'
-import { resources } from '@gantry/kube-api'
 import { startLocalCluster } from '@gantry/kube-cluster'
 import { silentLogger } from '@gantry/runtime'
 import { createFakeIds, FakeClock } from '@gantry/runtime/testing'
 import { createMemoryStore } from '@gantry/storage'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
-import type { Deployment, Namespace, Pod, ReplicaSet } from '@gantry/kube-api'
+import { describeControllers } from './bodies.ts'
 
-const widgets: ResourceRef = { group: 'example.dev', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true }
+// Ten simulated minutes.
+const maxSteps = 6000
 
-interface Cluster extends AsyncDisposable {
-  readonly client: KubeClient
-  /** Moves time in small steps until the condition holds; fails with `what` after ten simulated minutes. */
-  until(what: string, condition: () => Promise<boolean>): Promise<void>
-  names(resource: ResourceRef, namespace: string): Promise<(string | undefined)[]>
-}
-
-/** The local cluster as it is run: API server in process, controllers, scheduler and two simulated nodes, on time that the test moves. */
-async function startCluster(): Promise<Cluster> {
+/** The local cluster as it is run, on time that the test moves. */
+describeControllers(async () => {
   const clock = new FakeClock()
   const store = createMemoryStore({ log: silentLogger })
   const cluster = await startLocalCluster({ store, clock, ids: createFakeIds(), log: silentLogger }, { simulatedNodes: ['sim-1', 'sim-2'] })
-  const { client } = cluster
   return {
-    client,
+    client: cluster.client,
     async until(what, condition) {
-      for (let step = 0; step < 6000; step++) {
+      for (let step = 0; step < maxSteps; step++) {
         for (let turn = 0; turn < 5; turn++) await setImmediate()
         if (await condition()) return
         await clock.advance(100)
       }
       assert.fail(what)
     },
-    names: async (resource, namespace) => (await client.list(resource, { namespace })).items.map((item) => item.metadata.name),
     async [Symbol.asyncDispose]() {
       await cluster[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
     },
   }
-}
-
-function deployment(name: string, namespace: string, image = 'web:1'): Deployment {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name, namespace },
-    spec: {
-      replicas: 3,
-      selector: { matchLabels: { app: name } },
-      template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image }] } },
-    },
-  }
-}
-
-async function isGone(client: KubeClient, resource: ResourceRef, key: { readonly namespace?: string; readonly name: string }): Promise<boolean> {
-  try {
-    await client.get(resource, key)
-    return false
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return true
-    throw error
-  }
-}
-
-const rolledOut = async (client: KubeClient, name: string): Promise<boolean> => {
-  const { status, metadata } = await client.get<Deployment>(resources.deployments, { namespace: 'default', name })
-  return status?.availableReplicas === 3 && status.updatedReplicas === 3 && status.replicas === 3 && status.observedGeneration === metadata.generation
-}
-
-test('a Deployment runs on the real API: rolls out, rolls over, rolls back and leaves nothing behind', async () => {
-  await using cluster = await startCluster()
-  const { client } = cluster
-  await client.create(resources.deployments, deployment('web', 'default'))
-  await cluster.until('the first rollout ends', () => rolledOut(client, 'web'))
-
-  const patch = (image: string): Promise<Deployment> =>
-    client.patch(
-      resources.deployments,
-      { namespace: 'default', name: 'web' },
-      { type: 'strategic', body: { spec: { template: { spec: { containers: [{ name: 'c', image }] } } } } },
-    )
-  await patch('web:2')
-  await cluster.until('the second rollout ends', () => rolledOut(client, 'web'))
-  await patch('web:1')
-  await cluster.until('the rollback ends', () => rolledOut(client, 'web'))
-
-  const found = await client.get<Deployment>(resources.deployments, { namespace: 'default', name: 'web' })
-  assert.equal(found.metadata.annotations?.['deployment.kubernetes.io/revision'], '3')
-  assert.equal(findCondition(found.status?.conditions, 'Progressing')?.reason, 'NewReplicaSetAvailable')
-  const sets = (await client.list<ReplicaSet>(resources.replicaSets, { namespace: 'default' })).items
-  assert.equal(sets.length, 2)
-
-  await client.delete(resources.deployments, { namespace: 'default', name: 'web' }, { propagationPolicy: 'Background' })
-  await cluster.until('ReplicaSets and pods are collected', async () => {
-    return (await cluster.names(resources.replicaSets, 'default')).length === 0 && (await cluster.names(resources.pods, 'default')).length === 0
-  })
-})
-
-test('foreground deletion ends with pods, ReplicaSet and Deployment gone, in this order', async () => {
-  await using cluster = await startCluster()
-  const { client } = cluster
-  await client.create(resources.deployments, deployment('web', 'default'))
-  await cluster.until('the rollout ends', () => rolledOut(client, 'web'))
-
-  await client.delete(resources.deployments, { namespace: 'default', name: 'web' }, { propagationPolicy: 'Foreground' })
-  await cluster.until('the Deployment is gone', async () => {
-    const pods = await cluster.names(resources.pods, 'default')
-    const sets = await cluster.names(resources.replicaSets, 'default')
-    const gone = await isGone(client, resources.deployments, { namespace: 'default', name: 'web' })
-    if (pods.length > 0) assert.ok(sets.length > 0 && !gone)
-    return gone
-  })
-  assert.deepEqual(await cluster.names(resources.replicaSets, 'default'), [])
-})
-
-test('orphaning a Deployment keeps its ReplicaSet and pods', async () => {
-  await using cluster = await startCluster()
-  const { client } = cluster
-  await client.create(resources.deployments, deployment('web', 'default'))
-  await cluster.until('the rollout ends', () => rolledOut(client, 'web'))
-
-  await client.delete(resources.deployments, { namespace: 'default', name: 'web' }, { propagationPolicy: 'Orphan' })
-  await cluster.until('the Deployment is gone', () => isGone(client, resources.deployments, { namespace: 'default', name: 'web' }))
-
-  const [set] = (await client.list<ReplicaSet>(resources.replicaSets, { namespace: 'default' })).items
-  assert.deepEqual(set?.metadata.ownerReferences ?? [], [])
-  assert.equal((await cluster.names(resources.pods, 'default')).length, 3)
-})
-
-test('a namespace takes everything in it along, custom resources too, and says what it waits for', async () => {
-  await using cluster = await startCluster()
-  const { client } = cluster
-  await client.create(resources.customResourceDefinitions, {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: 'widgets.example.dev' },
-    spec: {
-      group: 'example.dev',
-      scope: 'Namespaced',
-      names: { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' },
-      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } }],
-    },
-  } as KubeObject)
-  await client.create(resources.namespaces, { metadata: { name: 'team' } })
-  await client.create(resources.deployments, deployment('web', 'team'))
-  await client.create(resources.configMaps, { metadata: { name: 'settings', namespace: 'team', finalizers: ['example.dev/keep'] } })
-  await cluster.until('the custom resource is served', async () => {
-    try {
-      await client.create(widgets, { apiVersion: 'example.dev/v1', kind: 'Widget', metadata: { name: 'w', namespace: 'team' } })
-      return true
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return false
-      throw error
-    }
-  })
-  await cluster.until('the pods run', async () => {
-    const { items } = await client.list<Pod>(resources.pods, { namespace: 'team' })
-    return items.length === 3 && items.every((pod) => pod.status?.phase === 'Running')
-  })
-
-  await client.delete(resources.namespaces, { name: 'team' })
-  await cluster.until('only the kept object is left', async () => {
-    const { status } = await client.get<Namespace>(resources.namespaces, { name: 'team' })
-    return findCondition(status?.conditions, 'NamespaceFinalizersRemaining')?.status === 'True' && (await cluster.names(widgets, 'team')).length === 0
-  })
-  const { status } = await client.get<Namespace>(resources.namespaces, { name: 'team' })
-  assert.equal(status?.phase, 'Terminating')
-  assert.equal(findCondition(status?.conditions, 'NamespaceContentRemaining')?.message, 'Some resources are remaining: configmaps. has 1 resource instances')
-  assert.equal(
-    findCondition(status?.conditions, 'NamespaceFinalizersRemaining')?.message,
-    'Some content in the namespace has finalizers remaining: example.dev/keep in 1 resource instances',
-  )
-  assert.deepEqual(await cluster.names(resources.pods, 'team'), [])
-
-  await client.patch(resources.configMaps, { namespace: 'team', name: 'settings' }, { type: 'merge', body: { metadata: { finalizers: null } } })
-  await cluster.until('the namespace is gone', () => isGone(client, resources.namespaces, { name: 'team' }))
-})
-
-test('collects what an owner of any kind leaves behind', async () => {
-  await using cluster = await startCluster()
-  const { client } = cluster
-  const owner = await client.create<KubeObject>(resources.configMaps, { metadata: { name: 'owner', namespace: 'default' } })
-  await client.create(resources.secrets, {
-    metadata: { name: 'owned', namespace: 'default', ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid ?? '' }] },
-  })
-
-  await client.delete(resources.configMaps, { namespace: 'default', name: 'owner' })
-
-  await cluster.until('the secret is collected', async () => (await cluster.names(resources.secrets, 'default')).length === 0)
 })

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isReason } from '@gantry/apimachinery'
+import { findCondition } from '@gantry/controller'
+import { resources } from '@gantry/kube-api'
+import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import type { Deployment, Namespace, Pod, ReplicaSet } from '@gantry/kube-api'
+
+/** A cluster with our controllers, our scheduler and simulated nodes: whose API server it is, the bodies do not know. */
+export interface Target extends AsyncDisposable {
+  readonly client: KubeClient
+  /** Lets time pass in small steps until the condition holds; fails with `what` when it does not. */
+  readonly until: (what: string, condition: () => Promise<boolean>) => Promise<void>
+}
+
+const widgets: ResourceRef = { group: 'example.dev', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true }
+
+async function newNamespace({ client, until }: Target, name: string): Promise<string> {
+  await client.create(resources.namespaces, { metadata: { name } })
+  await until('the namespace is furnished', async () => !(await isGone(client, resources.serviceAccounts, { namespace: name, name: 'default' })))
+  return name
+}
+
+async function names(client: KubeClient, resource: ResourceRef, namespace: string): Promise<(string | undefined)[]> {
+  return (await client.list(resource, { namespace })).items.map((item) => item.metadata.name)
+}
+
+function deployment(namespace: string, image = 'web:1'): Deployment {
+  const name = 'web'
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace },
+    spec: {
+      replicas: 3,
+      selector: { matchLabels: { app: name } },
+      template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image }] } },
+    },
+  }
+}
+
+async function isGone(client: KubeClient, resource: ResourceRef, key: { readonly namespace?: string; readonly name: string }): Promise<boolean> {
+  try {
+    await client.get(resource, key)
+    return false
+  } catch (error) {
+    if (isReason(error, 'NotFound')) return true
+    throw error
+  }
+}
+
+const rolledOut = async (client: KubeClient, namespace: string): Promise<boolean> => {
+  const { status, metadata } = await client.get<Deployment>(resources.deployments, { namespace, name: 'web' })
+  return status?.availableReplicas === 3 && status.updatedReplicas === 3 && status.replicas === 3 && status.observedGeneration === metadata.generation
+}
+
+/** The behaviour of the controllers, against any API server. `start` gives a cluster, new or shared: each body has a namespace of its own. */
+export function describeControllers(start: () => Promise<Target>): void {
+  test('a Deployment runs on the real API: rolls out, rolls over, rolls back and leaves nothing behind', async () => {
+    await using cluster = await start()
+    const { client } = cluster
+    const namespace = await newNamespace(cluster, 'rolls')
+    await client.create(resources.deployments, deployment(namespace))
+    await cluster.until('the first rollout ends', () => rolledOut(client, namespace))
+
+    const patch = (image: string): Promise<Deployment> =>
+      client.patch(
+        resources.deployments,
+        { namespace, name: 'web' },
+        { type: 'strategic', body: { spec: { template: { spec: { containers: [{ name: 'c', image }] } } } } },
+      )
+    await patch('web:2')
+    await cluster.until('the second rollout ends', () => rolledOut(client, namespace))
+    await patch('web:1')
+    await cluster.until('the rollback ends', () => rolledOut(client, namespace))
+
+    const found = await client.get<Deployment>(resources.deployments, { namespace, name: 'web' })
+    assert.equal(found.metadata.annotations?.['deployment.kubernetes.io/revision'], '3')
+    assert.equal(findCondition(found.status?.conditions, 'Progressing')?.reason, 'NewReplicaSetAvailable')
+    const sets = (await client.list<ReplicaSet>(resources.replicaSets, { namespace })).items
+    assert.equal(sets.length, 2)
+
+    await client.delete(resources.deployments, { namespace, name: 'web' }, { propagationPolicy: 'Background' })
+    await cluster.until('ReplicaSets and pods are collected', async () => {
+      return (await names(client, resources.replicaSets, namespace)).length === 0 && (await names(client, resources.pods, namespace)).length === 0
+    })
+  })
+
+  test('foreground deletion ends with pods, ReplicaSet and Deployment gone, in this order', async () => {
+    await using cluster = await start()
+    const { client } = cluster
+    const namespace = await newNamespace(cluster, 'foreground')
+    await client.create(resources.deployments, deployment(namespace))
+    await cluster.until('the rollout ends', () => rolledOut(client, namespace))
+
+    await client.delete(resources.deployments, { namespace, name: 'web' }, { propagationPolicy: 'Foreground' })
+    await cluster.until('the Deployment is gone', async () => {
+      const pods = await names(client, resources.pods, namespace)
+      const sets = await names(client, resources.replicaSets, namespace)
+      const gone = await isGone(client, resources.deployments, { namespace, name: 'web' })
+      if (pods.length > 0) assert.ok(sets.length > 0 && !gone)
+      return gone
+    })
+    assert.deepEqual(await names(client, resources.replicaSets, namespace), [])
+  })
+
+  test('orphaning a Deployment keeps its ReplicaSet and pods', async () => {
+    await using cluster = await start()
+    const { client } = cluster
+    const namespace = await newNamespace(cluster, 'orphans')
+    await client.create(resources.deployments, deployment(namespace))
+    await cluster.until('the rollout ends', () => rolledOut(client, namespace))
+
+    await client.delete(resources.deployments, { namespace, name: 'web' }, { propagationPolicy: 'Orphan' })
+    await cluster.until('the Deployment is gone', () => isGone(client, resources.deployments, { namespace, name: 'web' }))
+
+    const [set] = (await client.list<ReplicaSet>(resources.replicaSets, { namespace })).items
+    assert.deepEqual(set?.metadata.ownerReferences ?? [], [])
+    assert.equal((await names(client, resources.pods, namespace)).length, 3)
+  })
+
+  test('a namespace takes everything in it along, custom resources too, and says what it waits for', async () => {
+    await using cluster = await start()
+    const { client } = cluster
+    await client.create(resources.customResourceDefinitions, {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: 'widgets.example.dev' },
+      spec: {
+        group: 'example.dev',
+        scope: 'Namespaced',
+        names: { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' },
+        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } }],
+      },
+    } as KubeObject)
+    await newNamespace(cluster, 'team')
+    await client.create(resources.deployments, deployment('team'))
+    await client.create(resources.configMaps, { metadata: { name: 'settings', namespace: 'team', finalizers: ['example.dev/keep'] } })
+    await cluster.until('the custom resource is served', async () => {
+      try {
+        await client.create(widgets, { apiVersion: 'example.dev/v1', kind: 'Widget', metadata: { name: 'w', namespace: 'team' } })
+        return true
+      } catch (error) {
+        if (isReason(error, 'NotFound')) return false
+        throw error
+      }
+    })
+    await cluster.until('the pods run', async () => {
+      const { items } = await client.list<Pod>(resources.pods, { namespace: 'team' })
+      return items.length === 3 && items.every((pod) => pod.status?.phase === 'Running')
+    })
+
+    await client.delete(resources.namespaces, { name: 'team' })
+    await cluster.until('only the kept object is left', async () => {
+      const { status } = await client.get<Namespace>(resources.namespaces, { name: 'team' })
+      return findCondition(status?.conditions, 'NamespaceFinalizersRemaining')?.status === 'True' && (await names(client, widgets, 'team')).length === 0
+    })
+    const { status } = await client.get<Namespace>(resources.namespaces, { name: 'team' })
+    assert.equal(status?.phase, 'Terminating')
+    assert.equal(findCondition(status?.conditions, 'NamespaceContentRemaining')?.message, 'Some resources are remaining: configmaps. has 1 resource instances')
+    assert.equal(
+      findCondition(status?.conditions, 'NamespaceFinalizersRemaining')?.message,
+      'Some content in the namespace has finalizers remaining: example.dev/keep in 1 resource instances',
+    )
+    assert.deepEqual(await names(client, resources.pods, 'team'), [])
+
+    await client.patch(resources.configMaps, { namespace: 'team', name: 'settings' }, { type: 'merge', body: { metadata: { finalizers: null } } })
+    await cluster.until('the namespace is gone', () => isGone(client, resources.namespaces, { name: 'team' }))
+  })
+
+  test('collects what an owner of any kind leaves behind', async () => {
+    await using cluster = await start()
+    const { client } = cluster
+    const namespace = await newNamespace(cluster, 'collects')
+    const owner = await client.create<KubeObject>(resources.configMaps, { metadata: { name: 'owner', namespace } })
+    await client.create(resources.secrets, {
+      metadata: { name: 'owned', namespace, ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid ?? '' }] },
+    })
+
+    await client.delete(resources.configMaps, { namespace, name: 'owner' })
+
+    await cluster.until('the secret is collected', async () => (await names(client, resources.secrets, namespace)).length === 0)
+  })
+}
