@@ -186,7 +186,9 @@ function createMember(name: string, size: { readonly namespaces: number; readonl
       kind: 'Node',
       metadata: { name: nodeName(name, index), creationTimestamp: ago(40_000) },
       status: {
-        nodeInfo: { kubeletVersion: 'v1.34.2' },
+        nodeInfo: { kubeletVersion: 'v1.34.2', containerRuntimeVersion: 'containerd://2.1.4' },
+        capacity: { cpu: '8', memory: '32Gi', pods: '110' },
+        allocatable: { cpu: '7800m', memory: '30Gi', pods: '110' },
         conditions: [
           { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status', lastTransitionTime: ago(500) },
           { type: 'MemoryPressure', status: 'False', reason: 'KubeletHasSufficientMemory' },
@@ -206,7 +208,7 @@ function createMember(name: string, size: { readonly namespaces: number; readonl
     kind: 'Secret',
     metadata: { name: 'registry', namespace: 'default', creationTimestamp: ago(300) },
     type: 'Opaque',
-    data: {},
+    data: { password: Buffer.from('not-a-real-password').toString('base64') },
   })
   cluster.seed(resources.services, {
     apiVersion: 'v1',

@@ -1,4 +1,13 @@
-import { lazily, StatusText, type AnyObject, type Column, type KindDefinition, type ListDefinition, type ResourceType } from '@gantry/console-kit'
+import {
+  lazily,
+  StatusText,
+  type AnyObject,
+  type Column,
+  type DetailTab,
+  type KindDefinition,
+  type ListDefinition,
+  type ResourceType,
+} from '@gantry/console-kit'
 import {
   ConfigMapIcon,
   DeploymentIcon,
@@ -11,7 +20,10 @@ import {
   ServiceIcon,
   type Icon,
 } from '@gantry/console-kit/icons'
+import { cordonAction, uncordonAction } from './cordon-dialog.tsx'
+import { ConfigMapSection, SecretSection } from './data-section.tsx'
 import { eventList } from './event-list.tsx'
+import { NodeSection } from './node-section.tsx'
 import { podStatusLabel, type Pod } from './pod.ts'
 import { podList } from './pod-list.tsx'
 import { PodSections } from './pod-sections.tsx'
@@ -30,6 +42,8 @@ import { eventType, nodeType, podType, resource } from './resource-types.ts'
 import { restartAction } from './restart-dialog.tsx'
 import { scaleAction } from './scale-dialog.tsx'
 import { WorkloadSection } from './workload-section.tsx'
+
+const podsTab: DetailTab = { id: 'pods', title: 'workloads:kind.pods', component: RelatedPodsTab, isTall: true }
 
 const LogsTab = lazily(async () => (await import('./logs-tab.tsx')).LogsTab)
 
@@ -120,7 +134,7 @@ const workloadKind = (
     return stateLabel(shown.stateOf(workload), workloadMessage(workload))
   },
   sections: [{ id: 'replicas', component: WorkloadSection }],
-  tabs: [{ id: 'pods', title: 'workloads:kind.pods', component: RelatedPodsTab, isTall: true }],
+  tabs: [podsTab],
   actions,
 })
 
@@ -165,7 +179,7 @@ const templated = (plural: string, kind: string, actions: KindDefinition['action
   type: resource('apps', plural, kind),
   title: `workloads:kind.${plural}`,
   icon: DeploymentIcon,
-  tabs: [{ id: 'pods', title: 'workloads:kind.pods', component: RelatedPodsTab, isTall: true }],
+  tabs: [podsTab],
   actions,
 })
 
@@ -175,11 +189,19 @@ export const statefulSets = templated('statefulsets', 'StatefulSet', [scaleActio
 export const daemonSets = templated('daemonsets', 'DaemonSet', [restartAction])
 export const jobs: KindDefinition = {
   ...plain(resource('batch', 'jobs', 'Job'), DeploymentIcon),
-  tabs: [{ id: 'pods', title: 'workloads:kind.pods', component: RelatedPodsTab, isTall: true }],
+  tabs: [podsTab],
 }
-export const services = plain(resource('', 'services', 'Service'), ServiceIcon)
-export const configMaps = plain(resource('', 'configmaps', 'ConfigMap'), ConfigMapIcon)
-export const secrets = plain(resource('', 'secrets', 'Secret'), SecretIcon)
+export const services: KindDefinition = { ...plain(resource('', 'services', 'Service'), ServiceIcon), tabs: [podsTab] }
+export const configMaps: KindDefinition = {
+  ...plain(resource('', 'configmaps', 'ConfigMap'), ConfigMapIcon),
+  sections: [{ id: 'data', component: ConfigMapSection }],
+}
+export const secrets: KindDefinition = { ...plain(resource('', 'secrets', 'Secret'), SecretIcon), sections: [{ id: 'data', component: SecretSection }] }
 export const events: KindDefinition = { ...plain(eventType, EventsIcon), listPath: '/events', list: eventList }
 export const namespaces = plain({ ...resource('', 'namespaces', 'Namespace'), namespaced: false }, NamespaceIcon)
-export const nodes = plain(nodeType, NodeIcon)
+export const nodes: KindDefinition = {
+  ...plain(nodeType, NodeIcon),
+  sections: [{ id: 'node', component: NodeSection }],
+  tabs: [podsTab],
+  actions: [cordonAction, uncordonAction],
+}

@@ -22,20 +22,20 @@ import { useTranslation } from 'react-i18next'
 import type { PodRow } from './pod.ts'
 import { podList } from './pod-list.tsx'
 import { podType } from './resource-types.ts'
-import { selectorText, type ReplicatedWorkload } from './replicas.ts'
+import { podsOf } from './pods-of.ts'
 
 const nothing: ReadonlySet<string> = new Set()
 
-/** The pods that a workload selects, live. */
+/** The pods that belong to an object, live. */
 export function RelatedPodsTab({ target, object }: DetailProps) {
   const { t } = useTranslation('workloads')
   const { api } = useServices()
-  const labelSelector = selectorText((object as ReplicatedWorkload).spec?.selector)
+  const wanted = podsOf(target, object)
   const [sort, setSort] = useState({ column: 'name', descending: false })
   const cluster = target.cluster ?? ''
-  const query: ResourceQuery = { cluster, type: podType, namespace: target.namespace, labelSelector }
+  const query: ResourceQuery = { cluster, type: podType, ...wanted }
   const live = useLiveRows<PodRow>(
-    labelSelector === ''
+    wanted === undefined
       ? []
       : [
           {
@@ -66,7 +66,13 @@ export function RelatedPodsTab({ target, object }: DetailProps) {
         sort={sort}
         onSort={(column) => setSort((current) => ({ column, descending: current.column === column && !current.descending }))}
         selected={nothing}
-        empty={member?.phase === 'loading' ? <Loading label={t('related.loading')} /> : <Empty icon={PodIcon} title={t('related.none')} />}
+        empty={
+          wanted !== undefined && (member === undefined || member.phase === 'loading') ? (
+            <Loading label={t('related.loading')} />
+          ) : (
+            <Empty icon={PodIcon} title={t('related.none')} />
+          )
+        }
       />
     </div>
   )

@@ -92,6 +92,8 @@ export interface ObjectAction {
   readonly isBulk?: boolean | undefined
   /** The verb discovery must list; without it the action is not offered. */
   readonly verb?: string | undefined
+  /** Whether it makes sense for an object as it is; asked where the object is at hand. */
+  readonly fits?: ((object: AnyObject) => boolean) | undefined
   readonly dialog: ComponentType<ActionProps>
 }
 

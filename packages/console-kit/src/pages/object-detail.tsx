@@ -48,7 +48,9 @@ function ObjectPage({ params }: { readonly params: RouteParams }) {
   )
   const asked = query.get('tab')
   const tab = tabs.find((candidate) => candidate.id === asked) ?? overviewTab
-  const actions = offered([...(kind?.actions ?? []), deleteAction], served?.verbs)
+  const actions = offered([...(kind?.actions ?? []), deleteAction], served?.verbs).filter(
+    (offer) => live.object === undefined || offer.fits?.(live.object) !== false,
+  )
   const DialogOfAction = action?.dialog
   const TabContent = tab.component
   const status = live.object === undefined ? undefined : kind?.status?.(live.object)
