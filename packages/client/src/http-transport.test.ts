@@ -22,8 +22,8 @@ let authority: TestAuthority
 let serving: TestCertificate
 
 before(async () => {
-  authority = await createTestAuthority('cluster-ca', Date.now())
-  serving = await authority.issue({ commonName: 'api', dns: ['localhost', 'api.example.dev'], ip: ['127.0.0.1'] })
+  authority = createTestAuthority('cluster-ca', Date.now())
+  serving = authority.issue({ commonName: 'api', dns: ['localhost', 'api.example.dev'], ip: ['127.0.0.1'] })
 })
 
 const open: AsyncDisposable[] = []
@@ -101,7 +101,7 @@ async function failureOf(work: Promise<unknown>): Promise<{ failure: TransportFa
 }
 
 test('speaks TLS with a client certificate, and carries a client over it', async () => {
-  const login = await authority.issue({ commonName: 'admin' })
+  const login = authority.issue({ commonName: 'admin' })
   const server = createHttpsServer({ ...serving, ca: authority.cert, requestCert: true, rejectUnauthorized: true }, (request, response) => {
     const peer = (request.socket as TLSSocket).getPeerCertificate()
     response.setHeader('content-type', 'application/json')
@@ -365,21 +365,21 @@ async function rejection(work: Promise<unknown>): Promise<unknown> {
 }
 
 test('names what is wrong with the certificate of the server', async () => {
-  const other = await createTestAuthority('another-ca', Date.now())
+  const other = createTestAuthority('another-ca', Date.now())
   const day = 86_400_000
-  const expired = await authority.issue({
+  const expired = authority.issue({
     commonName: 'api',
     ip: ['127.0.0.1'],
     notBefore: new Date(Date.now() - 2 * day),
     notAfter: new Date(Date.now() - day),
   })
-  const future = await authority.issue({
+  const future = authority.issue({
     commonName: 'api',
     ip: ['127.0.0.1'],
     notBefore: new Date(Date.now() + day),
     notAfter: new Date(Date.now() + 2 * day),
   })
-  const elsewhere = await authority.issue({ commonName: 'api', dns: ['api.example.dev'] })
+  const elsewhere = authority.issue({ commonName: 'api', dns: ['api.example.dev'] })
   async function ask(certificate: TestCertificate, options: Partial<HttpTransportOptions>): Promise<Awaited<ReturnType<typeof failureOf>>> {
     const port = await listen(createHttpsServer(certificate, (_request, response) => response.end()))
     return failureOf(transport({ server: `https://127.0.0.1:${port}`, ...options }).handle(get('/')))
@@ -397,7 +397,7 @@ test('names what is wrong with the certificate of the server', async () => {
 })
 
 test('takes a certificate under the name it was told, or any when told to skip the check', async () => {
-  const elsewhere = await authority.issue({ commonName: 'api', dns: ['api.example.dev'] })
+  const elsewhere = authority.issue({ commonName: 'api', dns: ['api.example.dev'] })
   const port = await listen(createHttpsServer(elsewhere, (_request, response) => response.end()))
   const server = `https://127.0.0.1:${port}`
 
@@ -406,7 +406,7 @@ test('takes a certificate under the name it was told, or any when told to skip t
 })
 
 test('names plain HTTP on a TLS address, and a server that hangs up on our certificate or our HTTP', async () => {
-  const stranger = await (await createTestAuthority('stranger', Date.now())).issue({ commonName: 'nobody' })
+  const stranger = createTestAuthority('stranger', Date.now()).issue({ commonName: 'nobody' })
   const strict = await listen(
     createHttpsServer({ ...serving, ca: authority.cert, requestCert: true, rejectUnauthorized: true }, (_request, response) => response.end()),
   )
