@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { once } from 'node:events'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { systemClock } from '@gantry/runtime'
 import { resources } from '@gantry/kube-api'
+import { startTestRegistry } from '@gantry/kube-node/testing'
 import type { KubeObject } from '@gantry/client'
 import type { TerminalSize } from '@gantry/streams'
 import { bridgeNameOf, cgroupRootOf } from '../src/containerd/containerd-config.ts'
@@ -146,6 +148,58 @@ describe('a node with a real container runtime', () => {
     assert.equal(pod.status?.phase, 'Pending')
     await node.client.delete(resources.pods, { namespace, name: 'images' })
     await node.gone('images')
+  })
+
+  test('pulls from a registry, with the credentials of the pod', async () => {
+    await using registry = await startTestRegistry({ credentials: { username: 'user', password: 'hush' } })
+    const auths = { [registry.host]: { username: 'user', password: 'hush' } }
+    const secret: KubeObject & { type: string; stringData: Record<string, string> } = {
+      metadata: { name: 'registry', namespace },
+      type: 'kubernetes.io/dockerconfigjson',
+      stringData: { '.dockerconfigjson': JSON.stringify({ auths }) },
+    }
+    await node.client.create(resources.secrets, secret)
+    const image = `${registry.host}/team/app:1`
+    await node.run('stranger', { containers: [shell('c', 'true', { image })] })
+    const refused = await node.until('stranger', 'refused', (pod) => status(pod).state?.waiting?.reason === 'ErrImagePull')
+    await node.run('pulled', { restartPolicy: 'Never', imagePullSecrets: [{ name: 'registry' }], containers: [shell('c', 'echo pulled', { image })] })
+    const pod = await node.until('pulled', 'finished', (now) => now.status?.phase === 'Succeeded')
+
+    assert.match(status(refused).state?.waiting?.message ?? '', /401 Unauthorized|authorization failed/)
+    assert.equal(await node.logs('pulled'), 'pulled\n')
+    assert.match(status(pod).imageID, /^localhost:\d+\/team\/app@sha256:[0-9a-f]{64}$/)
+    const events = await node.events('pulled')
+    assert.equal(events[0], `Normal Pulling Pulling image "${image}"`)
+    assert.match(events[1] ?? '', /^Normal Pulled Successfully pulled image ".*" in [0-9.a-z]+ \([0-9.a-z]+ including waiting\)\. Image size: \d+ bytes\.$/)
+    await node.client.delete(resources.pods, { namespace, name: 'stranger' })
+  })
+
+  const noEphemeral = process.env['GANTRY_NODE_TEST_KUBECONFIG'] === undefined ? 'the embedded API does not serve pods/ephemeralcontainers yet' : false
+
+  test('starts an ephemeral container that sees the processes of its target', { skip: noEphemeral }, async () => {
+    await node.run('looked-at', { containers: [shell('c', `${waitForTerm}`)] })
+    await node.until('looked-at', 'ready', isReady)
+    const body = {
+      spec: { ephemeralContainers: [shell('debug', 'ps; exit 5', { image: 'busybox:1.36' })].map((one) => ({ ...one, targetContainerName: 'c' })) },
+    }
+    await node.client.patch(resources.pods, { namespace, name: 'looked-at' }, { type: 'strategic', body, subresource: 'ephemeralcontainers' })
+    const debug = (pod: Pod): ContainerStatus => pod.status?.ephemeralContainerStatuses?.[0] ?? none
+    const pod = await node.until('looked-at', 'looked at', (now) => debug(now).state?.terminated !== undefined)
+
+    assert.equal(debug(pod).state?.terminated?.exitCode, 5)
+    assert.equal(pod.status?.phase, 'Running')
+    assert.match(await node.logs('looked-at', { container: 'debug' }), /trap "exit 0" TERM/)
+    await node.client.delete(resources.pods, { namespace, name: 'looked-at' })
+  })
+
+  test('puts a pod into the network of the host', async () => {
+    await node.run('host', { restartPolicy: 'Never', hostNetwork: true, containers: [shell('c', 'hostname; ip -o link | wc -l')] })
+    const pod = await node.until('host', 'finished', (now) => now.status?.phase === 'Succeeded')
+    const [name, links] = (await node.logs('host')).split('\n')
+
+    assert.equal(pod.status?.podIP, pod.status?.hostIP)
+    assert.equal(name, hostname())
+    assert.ok(Number(links) >= readdirSync('/sys/class/net').length - 1)
   })
 
   test('fills volumes from the API', async () => {

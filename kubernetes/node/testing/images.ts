@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ociArchiveOf } from '../src/images/oci-archive.ts'
-import type { ImageConfig } from '../src/images/oci-archive.ts'
+import type { ImageConfig, ImageSource } from '../src/images/oci-archive.ts'
 import { tarOf } from '../src/images/tar.ts'
 import type { TarEntry } from '../src/images/tar.ts'
 
@@ -15,7 +15,7 @@ const busyboxPaths = ['/bin/busybox', '/usr/bin/busybox', '/sbin/busybox'] as co
 
 export interface TestImage {
   readonly reference: string
-  readonly config?: ImageConfig
+  readonly config?: ImageConfig | undefined
 }
 
 export const testImages = {
@@ -42,22 +42,31 @@ export async function importTestImages(options: {
   readonly images?: readonly TestImage[]
   readonly snapshotter?: string
 }): Promise<void> {
-  const busybox = await findBusybox()
-  const { stdout } = await run(busybox, ['--list'])
-  const applets = stdout.split('\n').filter((applet) => applet !== '' && applet !== 'busybox')
-  const layer = tarOf(rootFilesystem(await readFile(busybox), applets))
+  const layer = await busyboxLayer()
   const folder = await mkdtemp(join(tmpdir(), 'gantry-images-'))
   try {
     for (const { reference, config } of options.images ?? defaultImages) {
       const file = join(folder, 'image.tar')
-      const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-      await writeFile(file, ociArchiveOf({ reference, architecture: process.arch, config: { Env: [path], ...config }, layer }))
+      await writeFile(file, ociArchiveOf(sourceOf({ reference, config }, layer)))
       const snapshotter = options.snapshotter === undefined ? [] : ['--snapshotter', options.snapshotter]
       await run('ctr', ['--address', options.ctrAddress, '--namespace', 'k8s.io', 'images', 'import', ...snapshotter, file])
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** A root filesystem of the machine's static busybox. */
+export async function busyboxLayer(): Promise<Buffer> {
+  const busybox = await findBusybox()
+  const { stdout } = await run(busybox, ['--list'])
+  const applets = stdout.split('\n').filter((applet) => applet !== '' && applet !== 'busybox')
+  return tarOf(rootFilesystem(await readFile(busybox), applets))
+}
+
+export function sourceOf({ reference, config }: TestImage, layer: Buffer): ImageSource {
+  const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  return { reference, architecture: process.arch, config: { Env: [path], ...config }, layer }
 }
 
 async function findBusybox(): Promise<string> {

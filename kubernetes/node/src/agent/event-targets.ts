@@ -8,6 +8,6 @@ export function podTarget(pod: Pod): EventSubject {
 
 /** A pod's container, by the path of its definition. */
 export function containerTarget(pod: Pod, name: string): EventSubject {
-  const list = (pod.spec.initContainers ?? []).some((container) => container.name === name) ? 'initContainers' : 'containers'
+  const list = (['initContainers', 'ephemeralContainers'] as const).find((kind) => pod.spec[kind]?.some((container) => container.name === name)) ?? 'containers'
   return { ...podTarget(pod), fieldPath: `spec.${list}{${name}}` }
 }

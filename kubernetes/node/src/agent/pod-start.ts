@@ -2,10 +2,11 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { containerConfigOf, defaultTerminationMessagePath } from '../pod/container-config.ts'
 import { dnsConfigOf, parseResolvConf } from '../pod/dns-config.ts'
-import { environmentOf } from '../pod/environment.ts'
+import { ContainerConfigError, environmentOf } from '../pod/environment.ts'
 import { registryOf } from '../pod/image-reference.ts'
 import { identityOf, isHostNetwork } from '../pod/pod.ts'
 import type { Container, Pod } from '../pod/pod.ts'
+import { newestContainer } from '../pod/pod-runtime.ts'
 import { credentialsFor } from '../pod/pull-secrets.ts'
 import { cgroupParentOf, sandboxConfigOf } from '../pod/sandbox-config.ts'
 import type { Mount, PodSandboxConfig } from '../cri/messages.ts'
@@ -110,6 +111,7 @@ export async function startContainer(context: NodeContext, pod: Pod, options: St
       image: outcome.image,
       capacity: context.capacity,
       terminationMessageFile,
+      targetId: targetIdOf(context, pod, container),
     })
   } catch (error) {
     return fail('CreateContainerConfigError', error)
@@ -162,6 +164,15 @@ async function postStart(context: NodeContext, pod: Pod, options: StartOptions &
   context.events.normal(containerTarget(pod, container.name), 'Killing', 'FailedPostStartHook')
   await context.cri.stopContainer(id, pod.spec.terminationGracePeriodSeconds ?? 30, { signal })
   return { kind: 'waiting', reason: 'PostStartHookError', message: outcome.message, retryAtMs: context.clock.now().getTime() }
+}
+
+/** The running container that an ephemeral one names as its target. */
+function targetIdOf(context: NodeContext, pod: Pod, container: Container): string | undefined {
+  const name = pod.spec.ephemeralContainers?.find((ephemeral) => ephemeral === container)?.targetContainerName
+  if (name === undefined || name === '') return undefined
+  const target = newestContainer(context.cache.get(identityOf(pod).uid), name)
+  if (target?.state !== 'running') throw new ContainerConfigError(`unable to find target container "${name}"`)
+  return target.id
 }
 
 /** A hook that hangs would hold its pod's worker for ever. */

@@ -10,7 +10,7 @@ export interface KillOptions {
   readonly graceSeconds: number
   readonly message: string
   readonly signal: AbortSignal
-  /** Containers whose preStop hook has been run already: it runs once, however often the grace period is shortened. */
+  /** Containers whose preStop hook has been run, and those whose end has been announced: both happen once, however often the grace period is shortened. */
   readonly hooked: Set<string>
 }
 
@@ -36,8 +36,8 @@ export async function killContainer(context: NodeContext, pod: Pod, options: Kil
   const { clock, events, cri } = context
   const { state, signal, hooked } = options
   const container = containerNamed(pod, state.name)
-  if (!hooked.has(`killing ${state.id}`)) {
-    hooked.add(`killing ${state.id}`)
+  if (!hooked.has(killingKey(state.id))) {
+    hooked.add(killingKey(state.id))
     events.normal(containerTarget(pod, state.name), 'Killing', options.message)
   }
   const startedMs = clock.monotonicMs()
@@ -51,6 +51,11 @@ export async function killContainer(context: NodeContext, pod: Pod, options: Kil
   } catch (error) {
     if (!isCriNotFound(error)) throw error
   }
+}
+
+/** What stands in `hooked` once the end of a container has been announced. */
+export function killingKey(id: string): string {
+  return `killing ${id}`
 }
 
 async function preStop(

@@ -41,19 +41,16 @@ test('waits 10 s before the second restart of a crashing container and 20 s befo
   const startsOf = (): number => node.cri.calls.filter((call) => call === 'start c').length
 
   node.cri.exit('c', 1)
-  await second(node)
-  await node.until('restarted at once', () => startsOf() === 2)
+  await node.pass('restarted at once', () => startsOf() === 2)
   for (const [starts, seconds] of [
     [3, 10],
     [4, 20],
   ] as const) {
     node.cri.exit('c', 1)
     const at = node.clock.monotonicMs()
-    await second(node)
-    await node.until('backing off', async () => (await node.container()).state?.waiting?.reason === 'CrashLoopBackOff')
+    await node.pass('backing off', async () => (await node.container()).state?.waiting?.reason === 'CrashLoopBackOff')
     const message = (await node.container()).state?.waiting?.message ?? ''
-    while (startsOf() < starts) await second(node)
-    await node.until('running again', async () => (await node.container()).state?.running !== undefined)
+    await node.pass('running again', async () => startsOf() === starts && (await node.container()).state?.running !== undefined)
 
     assert.ok(message.startsWith(`back-off ${seconds}s restarting failed container=c pod=web_default(`), message)
     assert.ok(node.clock.monotonicMs() - at >= seconds * 1_000)
@@ -66,14 +63,12 @@ test('turns a failing pull into ImagePullBackOff, and starts once the image can 
   await using node = await startFakeNode()
   await node.create({ containers: [named('c')] })
   await node.until('failed', async () => (await node.container()).state?.waiting?.reason === 'ErrImagePull')
-  await second(node)
-  await node.until('backing off', async () => (await node.container()).state?.waiting?.reason === 'ImagePullBackOff')
+  await node.pass('backing off', async () => (await node.container()).state?.waiting?.reason === 'ImagePullBackOff')
   node.cri.registry.set(busybox, fakeImage(busybox))
   const pulls = node.cri.calls.length
   await second(node, 8)
   const early = node.cri.calls.length
-  await second(node, 2)
-  await node.until('running', () => isRunning(node))
+  await node.pass('running', () => isRunning(node))
 
   assert.equal(early, pulls)
   assert.ok((await node.events()).includes('Warning Failed Error: ErrImagePull'))
@@ -101,8 +96,7 @@ test('a shorter grace period ends the longer one', async () => {
   await node.until('told to end', () => node.cri.calls.includes('stop c 600'))
   await node.client.delete(resources.pods, key, { gracePeriodSeconds: 5 })
   await node.until('told again', () => node.cri.calls.includes('stop c 5'))
-  await second(node, 5)
-  await node.until('gone', async () => (await node.pod()) === undefined)
+  await node.pass('gone', async () => (await node.pod()) === undefined)
 
   assert.equal((await node.events()).filter((event) => event === 'Normal Killing Stopping container c').length, 1)
 })
@@ -141,8 +135,7 @@ test('runs a pod to its end once, keeps what it left, and stops its sandbox', as
   node.cri.exit('a', 0)
   await second(node)
   node.cri.exit('b', 2)
-  await second(node)
-  await node.until('failed', async () => (await node.pod())?.status?.phase === 'Failed')
+  await node.pass('failed', async () => (await node.pod())?.status?.phase === 'Failed')
   await second(node, 65)
 
   assert.deepEqual(node.cri.calls, ['sandbox web', 'create a', 'start a', 'create b', 'start b', 'stop sandbox web'])
@@ -158,8 +151,7 @@ test('makes a new sandbox when the old one has died, and restarts the containers
   await node.until('running', () => isRunning(node))
   const [sandbox] = await node.cri.listPodSandboxes()
   await node.cri.stopPodSandbox(sandbox?.id ?? '')
-  await second(node)
-  await node.until('started again', async () => (await node.container()).restartCount === 1)
+  await node.pass('started again', async () => (await node.container()).restartCount === 1)
 
   assert.ok((await node.events()).includes('Normal SandboxChanged Pod sandbox changed, it will be killed and re-created.'))
   assert.notEqual((await node.pod())?.status?.podIP, '10.42.0.1')
@@ -181,11 +173,9 @@ test('readiness follows its probe, liveness restarts', async () => {
   await node.settle()
   const before = (await node.container()).ready
   answer = 'success'
-  await second(node, 5)
-  await node.until('ready', async () => (await node.container()).ready)
+  await node.pass('ready', async () => (await node.container()).ready)
   alive = false
-  await second(node, 4)
-  await node.until('restarted', async () => (await node.container()).restartCount === 1)
+  await node.pass('restarted', async () => (await node.container()).restartCount === 1)
 
   const events = await node.events()
   assert.equal(before, false)
@@ -208,8 +198,7 @@ test('a startup probe holds the others back', async () => {
   await second(node, 3)
   const askedBefore = readinessAsked
   started = true
-  await second(node, 3)
-  await node.until('ready', async () => (await node.container()).ready)
+  await node.pass('ready', async () => (await node.container()).ready)
 
   assert.equal(askedBefore, 0)
   assert.equal((await node.container()).started, true)
@@ -225,11 +214,10 @@ test('follows a config map into a running pod within its minute', async () => {
   })
   await node.until('running', () => isRunning(node))
   await node.client.update(resources.configMaps, { ...configMap, data: { b: '2' } })
-  await second(node, 61)
   const volume = join(node.folder, 'pods', pod.metadata.uid ?? '', 'volumes', 'v')
 
   const names = async (): Promise<readonly string[]> => (await readdir(volume)).filter((name) => !name.startsWith('..'))
-  await node.until('exactly what it holds now', async () => (await names()).join() === 'b')
+  await node.pass('exactly what it holds now', async () => (await names()).join() === 'b')
 })
 
 test('says which volume cannot be set up, and sets it up later', async () => {
@@ -240,6 +228,5 @@ test('says which volume cannot be set up, and sets it up later', async () => {
   )
   const configMap: KubeObject & { data: Record<string, string> } = { metadata: { namespace: 'default', name: 'settings' }, data: { a: '1' } }
   await node.client.create(resources.configMaps, configMap)
-  await second(node, 10)
-  await node.until('running', () => isRunning(node))
+  await node.pass('running', () => isRunning(node))
 })

@@ -20,7 +20,7 @@ import { collectPodGarbage } from './pod-garbage.ts'
 import type { NodeContext } from './node-context.ts'
 import { releaseResources, removePodFiles, unlinkLog } from './pod-files.ts'
 import { prepareVolumes, retryMs, sandboxConfig, startContainer } from './pod-start.ts'
-import { killContainer, killContainers, removeFromRuntime, stopSandboxes } from './pod-stop.ts'
+import { killContainer, killContainers, killingKey, removeFromRuntime, stopSandboxes } from './pod-stop.ts'
 
 /** How often a pod in order is looked at again: its volumes follow what they were made of. Upstream: syncFrequency. */
 const resyncMs = 60_000
@@ -96,13 +96,6 @@ export class PodWorker {
   gone(): void {
     this.#gone = true
     this.#step.abort(new Error('the pod has been removed'))
-    this.poke()
-  }
-
-  /** Ends the pod as failed: eviction. */
-  fail(reason: string, message: string): void {
-    this.#failure ??= { reason, message }
-    this.#step.abort(new Error(message))
     this.poke()
   }
 
@@ -189,6 +182,7 @@ export class PodWorker {
     }
     if (started > 0) await collectPodGarbage(this.#context, pod)
     const runtime = await cache.refresh(this.uid)
+    this.#forgetHooks(runtime)
     this.#prober.reconcile(pod, runtime, { terminating: false })
     await this.#writeStatus(pod)
     return started > 0 ? { kind: 'again', afterMs: nearMs } : this.#againSoonEnough(pod, plan)
@@ -297,6 +291,11 @@ export class PodWorker {
     const statuses = [...(this.status.containerStatuses ?? []), ...(this.status.initContainerStatuses ?? [])]
     const before = statuses.find(({ name }) => name === container.name)
     return before?.containerID === undefined ? 0 : before.restartCount + 1
+  }
+
+  #forgetHooks(runtime: PodRuntime): void {
+    const known = new Set(runtime.containers.flatMap(({ id }) => [id, killingKey(id)]))
+    for (const key of this.#hooked) if (!known.has(key)) this.#hooked.delete(key)
   }
 
   async #end(pod: Pod, signal: AbortSignal): Promise<Step> {

@@ -4,7 +4,7 @@ import type { ContainerStatus, PodStatus } from '../pod/pod.ts'
 /** Which container's log is meant, by its runtime id, or why there is none to read. Upstream: kubelet_pods.go validateContainerLogStatus. */
 export function logTargetOf(status: PodStatus, options: { readonly pod: string; readonly container: string; readonly previous: boolean }): string {
   const { pod, container, previous } = options
-  const all = [...(status.containerStatuses ?? []), ...(status.initContainerStatuses ?? [])]
+  const all = [...(status.containerStatuses ?? []), ...(status.initContainerStatuses ?? []), ...(status.ephemeralContainerStatuses ?? [])]
   const found = all.find(({ name }) => name === container)
   const where = `container "${container}" in pod "${pod}"`
   if (found === undefined) throw new StatusError('BadRequest', `container ${container} is not valid for pod ${pod}`)

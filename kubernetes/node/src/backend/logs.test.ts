@@ -79,9 +79,10 @@ test('follows a log over its rotation until the container has ended', async (con
   await writeFile(path, '2026-01-01T00:00:04Z stdout F four\n')
   assert.equal(await next(), 'three\n')
   assert.equal(await next(), 'four\n')
-  live = false
   await appendFile(path, '2026-01-01T00:00:05Z stdout F five\n')
   assert.equal(await next(), 'five\n')
+  live = false
+  await appendFile(path, 'torn')
   assert.equal((await reader.next()).done, true)
 })
 

@@ -30,11 +30,18 @@ const mediaTypes = {
   layer: 'application/vnd.oci.image.layer.v1.tar',
 } as const
 
-/** An image as an OCI image layout in one tar, ready for `ctr images import` (image-spec: image-layout.md). The same source gives the same bytes. */
-export function ociArchiveOf(source: ImageSource): Buffer {
-  const platform = { architecture: source.architecture === 'x64' ? 'amd64' : source.architecture, os: 'linux' }
+/** The three blobs of an image: what a registry serves. */
+export interface ImageBlobs {
+  readonly config: Buffer
+  readonly manifest: Buffer
+  readonly layer: Buffer
+}
+
+export const manifestMediaType = mediaTypes.manifest
+
+export function imageBlobsOf(source: ImageSource): ImageBlobs {
   const rootfs = { type: 'layers', diff_ids: [digestOf(source.layer)] }
-  const config = Buffer.from(JSON.stringify({ created: '2026-01-01T00:00:00Z', ...platform, config: source.config, rootfs }))
+  const config = Buffer.from(JSON.stringify({ created: '2026-01-01T00:00:00Z', ...platformOf(source), config: source.config, rootfs }))
   const manifest = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
@@ -43,6 +50,13 @@ export function ociArchiveOf(source: ImageSource): Buffer {
       layers: [descriptorOf(mediaTypes.layer, source.layer)],
     }),
   )
+  return { config, manifest, layer: source.layer }
+}
+
+/** An image as an OCI image layout in one tar, ready for `ctr images import` (image-spec: image-layout.md). The same source gives the same bytes. */
+export function ociArchiveOf(source: ImageSource): Buffer {
+  const { config, manifest } = imageBlobsOf(source)
+  const platform = platformOf(source)
   const annotations = { 'io.containerd.image.name': source.reference }
   const index = { schemaVersion: 2, manifests: [{ ...descriptorOf(mediaTypes.manifest, manifest), platform, annotations }] }
   return tarOf([
@@ -54,10 +68,14 @@ export function ociArchiveOf(source: ImageSource): Buffer {
   ])
 }
 
+function platformOf({ architecture }: ImageSource): { readonly architecture: string; readonly os: string } {
+  return { architecture: architecture === 'x64' ? 'amd64' : architecture, os: 'linux' }
+}
+
 function descriptorOf(mediaType: string, blob: Buffer): { readonly mediaType: string; readonly digest: string; readonly size: number } {
   return { mediaType, digest: digestOf(blob), size: blob.length }
 }
 
-function digestOf(blob: Buffer): string {
+export function digestOf(blob: Buffer): string {
   return `sha256:${createHash('sha256').update(blob).digest('hex')}`
 }

@@ -19,6 +19,8 @@ export interface ContainerConfigInput {
   readonly capacity: NodeCapacity
   /** Where the container's termination message lands on the host. */
   readonly terminationMessageFile: string
+  /** The container whose processes an ephemeral container is to see. */
+  readonly targetId?: string | undefined
 }
 
 export const defaultTerminationMessagePath = '/dev/termination-log'
@@ -76,7 +78,7 @@ export function containerConfigOf(input: ContainerConfigInput): ContainerConfig 
   }
 }
 
-function securityOf({ pod, container, image }: ContainerConfigInput): LinuxContainerSecurityContext {
+function securityOf({ pod, container, image, targetId }: ContainerConfigInput): LinuxContainerSecurityContext {
   const own = container.securityContext ?? {}
   const ofPod = pod.spec.securityContext ?? {}
   const runAsUser = own.runAsUser ?? ofPod.runAsUser
@@ -87,7 +89,7 @@ function securityOf({ pod, container, image }: ContainerConfigInput): LinuxConta
   const unmasked = privileged || own.procMount === 'Unmasked'
   return {
     privileged,
-    namespaceOptions: namespaceOptionsOf(pod),
+    namespaceOptions: namespaceOptionsOf(pod, targetId),
     readonlyRootfs: own.readOnlyRootFilesystem ?? false,
     noNewPrivs: own.allowPrivilegeEscalation === false,
     maskedPaths: unmasked ? [] : maskedPaths,

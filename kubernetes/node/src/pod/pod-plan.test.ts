@@ -158,3 +158,14 @@ test('kills what it cannot see before starting it again', () => {
   assert.equal(found.kill[0]?.because, 'unknown')
   assert.deepEqual(starts(found), ['c'])
 })
+
+test('starts an ephemeral container once, at any time, and does not keep a pod alive for it', () => {
+  const ephemeralContainers = [containerNamed('debug')]
+  const running = podWith({ ephemeralContainers })
+  const once = podWith({ ephemeralContainers, restartPolicy: 'Never' })
+
+  assert.deepEqual(starts(plan(running, runtimeOf([containerIn('running')]))), ['debug'])
+  assert.deepEqual(starts(plan(running, runtimeOf([containerIn('running'), containerIn('exited', { name: 'debug', exitCode: 1 })]))), [])
+  assert.deepEqual(starts(plan(podWith({ ...inits.spec, ephemeralContainers }), runtimeOf([containerIn('running', { name: 'i1' })]))), ['debug'])
+  assert.equal(plan(once, runtimeOf([containerIn('exited'), containerIn('running', { name: 'debug' })])).killPod, true)
+})

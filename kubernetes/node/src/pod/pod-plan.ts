@@ -25,7 +25,7 @@ export interface PodPlan {
   readonly killPod: boolean
   readonly sandbox: { readonly kind: 'create'; readonly attempt: number } | { readonly kind: 'keep'; readonly id: string } | { readonly kind: 'none' }
   readonly kill: readonly ContainerKill[]
-  /** Init containers in their order, then the others. */
+  /** Ephemeral containers, init containers in their order, then the others. */
   readonly start: readonly ContainerStart[]
 }
 
@@ -49,7 +49,10 @@ export function nextActions(input: PlanInput): PodPlan {
   const initPlan = planInitContainers(input)
   if (initPlan.failed) return { killPod: true, sandbox: { kind: 'none' }, kill: [], start: [] }
   const keep = { kind: 'keep', id: sandbox.id } as const
-  if (!initPlan.initialized) return { killPod: false, sandbox: keep, kill: initPlan.kill, start: initPlan.start }
+  const looking = (pod.spec.ephemeralContainers ?? [])
+    .filter(({ name }) => newestContainer(runtime, name) === undefined)
+    .map((container) => ({ container, init: false }))
+  if (!initPlan.initialized) return { killPod: false, sandbox: keep, kill: initPlan.kill, start: [...looking, ...initPlan.start] }
 
   const kill: ContainerKill[] = []
   const start: ContainerStart[] = []
@@ -73,7 +76,7 @@ export function nextActions(input: PlanInput): PodPlan {
   }
   // A pod with nothing to keep and nothing to start is finished; its sidecars do not keep it alive.
   if (kept === 0 && start.length === 0) return { killPod: true, sandbox: { kind: 'none' }, kill: [], start: [] }
-  return { killPod: false, sandbox: keep, kill: [...initPlan.kill, ...kill], start: [...initPlan.start, ...start] }
+  return { killPod: false, sandbox: keep, kill: [...initPlan.kill, ...kill], start: [...looking, ...initPlan.start, ...start] }
 }
 
 /** Whether a container that is not running is to run (again). */
@@ -82,6 +85,7 @@ export function shouldRestart(container: Container, pod: Pod, runtime: PodRuntim
   const state = newestContainer(runtime, container.name)
   if (state === undefined) return true
   if (state.state === 'running') return false
+  if (pod.spec.ephemeralContainers?.includes(container)) return false
   if (state.state !== 'exited' || isSidecar(container)) return true
   const policy = restartPolicyOf(pod)
   if (policy === 'OnFailure') return state.exitCode !== 0

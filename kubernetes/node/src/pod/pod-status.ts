@@ -6,6 +6,8 @@ import type { ContainerState, PodRuntime } from './pod-runtime.ts'
 import { needsSandbox, shouldRestart } from './pod-plan.ts'
 import type { ProbeResults } from './pod-plan.ts'
 
+type ContainerKind = 'init' | 'regular' | 'ephemeral'
+
 export interface StatusInput {
   readonly pod: Pod
   readonly runtime: PodRuntime
@@ -34,6 +36,7 @@ export function podStatusOf(input: StatusInput): PodStatus {
   const { pod, previous, nowMs } = input
   const initContainerStatuses = containerStatusesOf(input, pod.spec.initContainers ?? [], 'init')
   const containerStatuses = containerStatusesOf(input, pod.spec.containers, 'regular')
+  const ephemeralContainerStatuses = containerStatusesOf(input, pod.spec.ephemeralContainers ?? [], 'ephemeral')
   const seenPhase = phaseOf(input, [...initContainerStatuses, ...containerStatuses])
   // A terminal phase is never left again.
   const phase = isTerminalPhase(previous.phase) ? previous.phase : input.failure === undefined ? seenPhase : 'Failed'
@@ -59,6 +62,7 @@ export function podStatusOf(input: StatusInput): PodStatus {
     startTime: previous.startTime ?? wireTime(nowMs),
     ...(initContainerStatuses.length === 0 ? {} : { initContainerStatuses }),
     containerStatuses,
+    ...(ephemeralContainerStatuses.length === 0 ? {} : { ephemeralContainerStatuses }),
     ...(previous.qosClass === undefined ? {} : { qosClass: previous.qosClass }),
   }
   return input.finished ? finishedStatusOf(status) : status
@@ -96,12 +100,12 @@ function podIPsOf(input: StatusInput): readonly string[] {
   return now.length > 0 ? now : (input.previous.podIPs ?? []).map(({ ip }) => ip)
 }
 
-function containerStatusesOf(input: StatusInput, containers: readonly Container[], kind: 'init' | 'regular'): ContainerStatus[] {
+function containerStatusesOf(input: StatusInput, containers: readonly Container[], kind: ContainerKind): ContainerStatus[] {
   const statuses = containers.map((container) => containerStatusOf(input, container, kind))
-  return kind === 'init' ? statuses : statuses.sort((a, b) => (a.name < b.name ? -1 : 1))
+  return kind !== 'regular' ? statuses : statuses.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function containerStatusOf(input: StatusInput, container: Container, kind: 'init' | 'regular'): ContainerStatus {
+function containerStatusOf(input: StatusInput, container: Container, kind: ContainerKind): ContainerStatus {
   const { pod, runtime } = input
   const states = runtime.containers.filter((state) => state.name === container.name)
   const base = states[0] === undefined ? unseenStatusOf(input, container, kind) : seenStatusOf(states[0], states[1], previousOf(input, container))
@@ -132,7 +136,7 @@ function containerStatusOf(input: StatusInput, container: Container, kind: 'init
   }
 }
 
-function isInitDone(state: ContainerState | undefined, kind: 'init' | 'regular', container: Container): boolean {
+function isInitDone(state: ContainerState | undefined, kind: ContainerKind, container: Container): boolean {
   return kind === 'init' && !isSidecar(container) && state?.state === 'exited' && state.exitCode === 0
 }
 
@@ -140,7 +144,8 @@ type BaseStatus = Pick<ContainerStatus, 'state' | 'lastState' | 'restartCount' |
 
 function previousOf(input: StatusInput, container: Container): ContainerStatus | undefined {
   const { previous } = input
-  return [...(previous.containerStatuses ?? []), ...(previous.initContainerStatuses ?? [])].find((status) => status.name === container.name)
+  const all = [...(previous.containerStatuses ?? []), ...(previous.initContainerStatuses ?? []), ...(previous.ephemeralContainerStatuses ?? [])]
+  return all.find((status) => status.name === container.name)
 }
 
 function seenStatusOf(newest: ContainerState, older: ContainerState | undefined, previous: ContainerStatus | undefined): BaseStatus {
@@ -157,11 +162,11 @@ function seenStatusOf(newest: ContainerState, older: ContainerState | undefined,
 }
 
 /** A container the runtime does not know: not made yet, or collected. */
-function unseenStatusOf(input: StatusInput, container: Container, kind: 'init' | 'regular'): BaseStatus {
+function unseenStatusOf(input: StatusInput, container: Container, kind: ContainerKind): BaseStatus {
   const { pod, runtime } = input
   const previous = previousOf(input, container)
   if (previous?.state?.terminated !== undefined) return previous
-  const reason = (pod.spec.initContainers ?? []).length > 0 ? 'PodInitializing' : 'ContainerCreating'
+  const reason = kind !== 'ephemeral' && (pod.spec.initContainers ?? []).length > 0 ? 'PodInitializing' : 'ContainerCreating'
   const fresh: BaseStatus = {
     state: { waiting: { reason } },
     ...(previous?.lastState === undefined ? {} : { lastState: previous.lastState }),
@@ -214,9 +219,10 @@ function terminatedStateOf(state: ContainerState): TerminatedState {
 function readinessOf(
   input: StatusInput,
   container: Container,
-  now: { readonly kind: 'init' | 'regular'; readonly state: ContainerStateValue | undefined; readonly id: string },
+  now: { readonly kind: ContainerKind; readonly state: ContainerStateValue | undefined; readonly id: string },
 ): { readonly started: boolean; readonly ready: boolean } {
   const running = now.state?.running !== undefined
+  if (now.kind === 'ephemeral') return { started: running, ready: false }
   if (now.kind === 'init' && !isSidecar(container)) return { started: running, ready: now.state?.terminated?.exitCode === 0 }
   const probes = input.probesOf(now.id)
   const started = running && (container.startupProbe === undefined || probes.startup === 'success')

@@ -29,6 +29,7 @@ export interface PodSpec {
   volumes?: Volume[]
   initContainers?: Container[]
   containers: Container[]
+  ephemeralContainers?: EphemeralContainer[]
 }
 
 export type RestartPolicy = 'Always' | 'OnFailure' | 'Never'
@@ -72,6 +73,12 @@ export interface Container {
   stdin?: boolean
   stdinOnce?: boolean
   tty?: boolean
+}
+
+/** Added to a pod that runs, to look into it (`kubectl debug`); started once, never again. */
+export interface EphemeralContainer extends Container {
+  /** Whose processes it sees. */
+  targetContainerName?: string
 }
 
 export interface ContainerPort {
@@ -209,6 +216,7 @@ export interface PodStatus {
   observedGeneration?: number
   initContainerStatuses?: ContainerStatus[]
   containerStatuses?: ContainerStatus[]
+  ephemeralContainerStatuses?: ContainerStatus[]
 }
 
 export interface PodCondition {

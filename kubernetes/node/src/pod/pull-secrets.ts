@@ -15,14 +15,14 @@ export function credentialsFor(image: string, secrets: readonly SecretContent[])
   const reference = normalImageReference(image)
   const entries = secrets.flatMap((secret) => Object.entries(authsOf(secret)))
   const matching = entries
-    .map(([server, auth]) => ({ prefix: prefixOf(server), server, auth }))
+    .map(([server, auth]) => ({ prefix: prefixOf(server), auth }))
     .filter(({ prefix }) => reference === prefix || reference.startsWith(`${prefix}/`) || reference.startsWith(`${prefix}:`))
     .sort((a, b) => b.prefix.length - a.prefix.length)
   const best = matching[0]
   if (best === undefined) return undefined
   const { auth, username, password, identitytoken, registrytoken } = best.auth
+  // Without the server's address: runtimes compare it with their own spelling, and the entry has been matched already.
   return {
-    serverAddress: best.server,
     ...(auth === undefined ? {} : { auth }),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),

@@ -51,13 +51,14 @@ export function hostnameOf(pod: Pod): string {
   return wanted.slice(0, maxHostnameLength).replace(/[-.]+$/, '')
 }
 
-/** Which namespaces of the machine a container shares. */
-export function namespaceOptionsOf(pod: Pod): NamespaceOption {
+/** Which namespaces a container shares with the machine, the pod, or the container it is to look into. */
+export function namespaceOptionsOf(pod: Pod, targetId?: string): NamespaceOption {
   const { hostPID, hostIPC, shareProcessNamespace } = pod.spec
   return {
     network: isHostNetwork(pod) ? 'NODE' : 'POD',
-    pid: hostPID ? 'NODE' : shareProcessNamespace ? 'POD' : 'CONTAINER',
+    pid: hostPID ? 'NODE' : shareProcessNamespace ? 'POD' : targetId === undefined ? 'CONTAINER' : 'TARGET',
     ipc: hostIPC ? 'NODE' : 'POD',
+    ...(targetId === undefined || hostPID || shareProcessNamespace ? {} : { targetId }),
   }
 }
 

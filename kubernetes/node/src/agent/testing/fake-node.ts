@@ -34,6 +34,8 @@ export interface FakeNode extends AsyncDisposable {
   container(name?: string): Promise<ContainerStatus>
   /** Lets everything happen that can at this instant, until `wanted` holds. */
   until(what: string, wanted: () => boolean | Promise<boolean>): Promise<void>
+  /** Moves time second by second until `wanted` holds. */
+  pass(what: string, wanted: () => boolean | Promise<boolean>): Promise<void>
   events(): Promise<readonly string[]>
   /** Lets file work that is under way come to its end. */
   settle(): Promise<void>
@@ -41,15 +43,16 @@ export interface FakeNode extends AsyncDisposable {
 
 const nodeName = 'n1'
 const namespace = 'default'
-/** File work ends in turns of the event loop that nobody can count; this many are plenty, and an endless wait is a failed test. */
-const maxTurns = 5_000
+/** File work takes time that no fake clock moves; a wait this long is a failed test. */
+const maxWaitMs = 10_000
+const maxSeconds = 300
 /** A chain of file operations moves on by at least one with every one of ours: the pool takes them in turn. */
 const settleRounds = 40
 
 export async function startFakeNode(): Promise<FakeNode> {
   const clock = new FakeClock()
   const deps = { clock, ids: createFakeIds(), log: silentLogger }
-  const cluster = await startLocalCluster({ ...deps, store: createMemoryStore() })
+  const cluster = await startLocalCluster({ ...deps, store: createMemoryStore() }, { controllers: false })
   const { client } = cluster
   const cri = createFakeCri({ clock })
   const folder = await mkdtemp(join(tmpdir(), 'gantry-fake-node-'))
@@ -85,6 +88,10 @@ export async function startFakeNode(): Promise<FakeNode> {
   const stop = new AbortController()
   const running = manager.run(stop.signal)
 
+  async function settle(): Promise<void> {
+    for (let round = 0; round < settleRounds; round++) await stat(folder)
+  }
+
   async function pod(name = 'web'): Promise<Pod | undefined> {
     try {
       return await client.get<Pod>(resources.pods, { namespace, name })
@@ -118,14 +125,21 @@ export async function startFakeNode(): Promise<FakeNode> {
       return all.find((status) => status.name === name) ?? { name, ready: false, restartCount: 0, image: '', imageID: '' }
     },
     async until(what, wanted) {
-      for (let turn = 0; turn < maxTurns; turn++) {
+      const deadline = performance.now() + maxWaitMs
+      while (performance.now() < deadline) {
         if (await wanted()) return
         await new Promise((resolve) => setImmediate(resolve))
       }
       assert.fail(`it does not come to this: ${what}. Calls: ${cri.calls.join(', ')}. ${JSON.stringify((await pod())?.status)}`)
     },
-    async settle() {
-      for (let round = 0; round < settleRounds; round++) await stat(folder)
+    settle,
+    async pass(what, wanted) {
+      for (let second = 0; second < maxSeconds; second++) {
+        if (await wanted()) return
+        await clock.advance(1_000)
+        await settle()
+      }
+      assert.fail(`it does not come to this: ${what}. Calls: ${cri.calls.join(', ')}. ${JSON.stringify((await pod())?.status)}`)
     },
     async events() {
       await events.recorder.flush()
