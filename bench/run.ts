@@ -1,0 +1,227 @@
+// npm run bench [-- --quick]: Gantry against a real kube-apiserver on etcd, on this machine, in one run. Writes results/latest.md.
+import { execFile, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cpus, release, tmpdir, totalmem } from 'node:os'
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { Connection } from './connection.ts'
+import type { FanOut, FanOutTask } from './fan-out.ts'
+import { fill } from './fill.ts'
+import { formatTable } from './figures.ts'
+import type { Figure, Sample } from './figures.ts'
+import { startGantryServer } from './gantry-server.ts'
+import { startKubernetesServer } from './kubernetes-server.ts'
+import { configMapBody, podBody } from './objects.ts'
+import { cpuSeconds, residentMb } from './server.ts'
+import type { BenchServer } from './server.ts'
+import { measure } from './wrk.ts'
+
+const quick = process.argv.includes('--quick')
+const rounds = quick ? 1 : 3
+const loadSeconds = quick ? 2 : 5
+const idleSeconds = quick ? 2 : 15
+const listed = quick ? 1_000 : 10_000
+const root = join(import.meta.dirname, '..')
+
+const figures: Figure[] = []
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+/** Measures both servers in turn, A B A B, so that what else the machine does falls on both. */
+async function compare(
+  figure: Pick<Figure, 'name' | 'unit' | 'better' | 'target'>,
+  servers: readonly BenchServer[],
+  sample: (server: BenchServer, round: number) => Promise<Sample>,
+): Promise<void> {
+  const samples: Record<BenchServer['name'], Sample[]> = { kubernetes: [], gantry: [] }
+  for (let round = 0; round < rounds; round++) {
+    for (const server of servers) samples[server.name].push(await sample(server, round))
+  }
+  add({ ...figure, ...samples })
+}
+
+function add(figure: Figure): void {
+  figures.push(figure)
+  say(
+    `${figure.name}: ${(['kubernetes', 'gantry'] as const).map((name) => `${name} ${figure[name].map(({ value }) => value.toFixed(1)).join(' ')}`).join(', ')} ${figure.unit}`,
+  )
+}
+
+async function measureStarts(): Promise<void> {
+  const ready: Record<BenchServer['name'], Sample[]> = { kubernetes: [], gantry: [] }
+  const memory: Record<BenchServer['name'], Sample[]> = { kubernetes: [], gantry: [] }
+  for (let round = 0; round < rounds; round++) {
+    for (const start of [() => startKubernetesServer({ controllers: false }), startGantryServer]) {
+      await using server = await start()
+      ready[server.name].push({ value: server.readyMs / 1000 })
+      await sleep(idleSeconds * 1000)
+      memory[server.name].push({ value: await residentMb(server.serving) })
+    }
+  }
+  add({ name: 'Start to ready, empty folder (Kubernetes: apiserver + etcd)', unit: 's', better: 'less', target: 5, ...ready })
+  add({ name: 'Idle memory (Kubernetes: apiserver + etcd)', unit: 'MB', better: 'less', target: 3, ...memory })
+}
+
+async function measureRequests(servers: readonly BenchServer[], dir: string): Promise<void> {
+  const podFile = join(dir, 'pod.json')
+  const configMapFile = join(dir, 'configmap.json')
+  await writeFile(podFile, podBody('@NAME@'))
+  await writeFile(configMapFile, configMapBody('@NAME@'))
+  const rate = async (server: BenchServer, load: { path: string; clients: number; bodyFile?: string; namePrefix?: string }): Promise<Sample> => {
+    const { requests, seconds, ...rest } = await measure(server, { ...load, seconds: loadSeconds })
+    return { value: requests / seconds, ...rest }
+  }
+  const unit = '/s'
+  const better = 'more'
+  for (const clients of [1, 32]) {
+    const those = clients === 1 ? '1 client' : `${clients} clients`
+    await compare({ name: `Create pod (2.9 KB), ${those}`, unit, better, target: 1.5 }, servers, (server, round) =>
+      rate(server, { path: '/api/v1/namespaces/bench/pods', clients, bodyFile: podFile, namePrefix: `p${clients}-${round}-` }),
+    )
+    await compare({ name: `Create ConfigMap, ${those}`, unit, better, target: 1.5 }, servers, (server, round) =>
+      rate(server, { path: '/api/v1/namespaces/bench/configmaps', clients, bodyFile: configMapFile, namePrefix: `c${clients}-${round}-` }),
+    )
+    await compare({ name: `Get pod, ${those}`, unit, better, target: 2 }, servers, (server) =>
+      rate(server, { path: '/api/v1/namespaces/bench-list/pods/object-000001', clients }),
+    )
+  }
+  await compare({ name: `List ${listed.toLocaleString('en-US')} pods, 1 client`, unit: 'lists/s', better, target: 2.5 }, servers, (server) =>
+    rate(server, { path: '/api/v1/namespaces/bench-list/pods', clients: 1 }),
+  )
+}
+
+async function measureFanOut(servers: readonly BenchServer[]): Promise<void> {
+  const outcomes = new Map<BenchServer, FanOut[]>()
+  await compare({ name: 'Watch fan-out, 1,000 watchers over 20 h2 connections', unit: 'events/s', better: 'more' }, servers, async (server, round) => {
+    const namespace = `bench-watch-${round}`
+    const connection = new Connection(server)
+    await connection.post('/api/v1/namespaces', JSON.stringify({ metadata: { name: namespace } }))
+    connection.close()
+    const cpuBefore = await cpuSeconds(server.serving)
+    const outcome = await runFanOut({
+      url: server.url,
+      token: server.token,
+      namespace,
+      watchers: 1_000,
+      connections: 20,
+      writes: quick ? 30 : 100,
+      pacedPerSecond: 20,
+      pacedSeconds: quick ? 2 : 5,
+    })
+    const cpu = (await cpuSeconds(server.serving)) - cpuBefore
+    outcomes.set(server, [...(outcomes.get(server) ?? []), outcome])
+    const allEvents = outcome.events + (20 + 20 * (quick ? 2 : 5)) * 1_000
+    return { value: outcome.events / outcome.seconds, p50Ms: outcome.pacedP50Ms, p99Ms: outcome.pacedP99Ms, cpuPerThousand: (cpu / allEvents) * 1_000 }
+  })
+  const opened = (name: BenchServer['name']): Sample[] =>
+    [...outcomes].filter(([server]) => server.name === name).flatMap(([, all]) => all.map(({ openedMs }) => ({ value: openedMs })))
+  add({ name: 'Opening these 1,000 watches', unit: 'ms', better: 'less', kubernetes: opened('kubernetes'), gantry: opened('gantry') })
+}
+
+/** In a process of its own, so that it has a processor core to itself and a fresh heap. */
+async function runFanOut(task: FanOutTask): Promise<FanOut> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'fan-out.ts'), JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = new Promise<number | null>((resolve) => child.on('close', resolve))
+  const [output, code] = await Promise.all([text(child.stdout), exited])
+  if (code !== 0) throw new Error(`the fan-out process ended with ${code}`)
+  return JSON.parse(output) as FanOut
+}
+
+async function prepare(server: BenchServer): Promise<number> {
+  const connection = new Connection(server)
+  for (const name of ['bench', 'bench-list']) await connection.post('/api/v1/namespaces', JSON.stringify({ metadata: { name } }))
+  // The account that pods run as comes a moment after its namespace on a real cluster.
+  for (let tries = 0; tries < 100; tries++) {
+    const accounts = await Promise.all(['bench', 'bench-list'].map((name) => connection.send('GET', `/api/v1/namespaces/${name}/serviceaccounts`)))
+    if (accounts.every((list) => list.includes('"name":"default"'))) break
+    await sleep(100)
+  }
+  await fill(server, { collection: '/api/v1/namespaces/bench-list/pods', count: listed, body: podBody })
+  const stored = await connection.send('GET', '/api/v1/namespaces/bench-list/pods/object-000001')
+  connection.close()
+  return stored.length
+}
+
+async function machine(): Promise<string> {
+  const [cpu] = cpus()
+  const { stdout } = await promisify(execFile)('df', ['--output=fstype', tmpdir()])
+  return `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, ${stdout.trim().split('\n').at(-1)} for the data`
+}
+
+async function main(): Promise<void> {
+  say('building the release bundle, as npm start does')
+  await promisify(execFile)(process.execPath, [join(root, 'tools', 'build.ts'), '--if-stale'], { cwd: root })
+  await measureStarts()
+
+  const dir = await mkdtemp(join(tmpdir(), 'gantry-bench-'))
+  await using kubernetes = await startKubernetesServer({ controllers: true })
+  await using gantry = await startGantryServer()
+  const servers = [kubernetes, gantry]
+  try {
+    await sleep(idleSeconds * 1000)
+    add({
+      name: 'Idle memory (Kubernetes: + controller manager, scheduler)',
+      unit: 'MB',
+      better: 'less',
+      kubernetes: [{ value: await residentMb([...kubernetes.serving, ...kubernetes.beside]) }],
+      gantry: [{ value: await residentMb(gantry.serving) }],
+    })
+    const bytes = [await prepare(kubernetes), await prepare(gantry)]
+    say(`a stored pod is ${bytes.join(' and ')} bytes`)
+    add({
+      name: `Memory with ${listed.toLocaleString('en-US')} pods (apiserver + etcd)`,
+      unit: 'MB',
+      better: 'less',
+      kubernetes: [{ value: await residentMb(kubernetes.serving) }],
+      gantry: [{ value: await residentMb(gantry.serving) }],
+    })
+    await measureRequests(servers, dir)
+    await measureFanOut(servers)
+    add({
+      name: 'Memory after all of it (apiserver + etcd)',
+      unit: 'MB',
+      better: 'less',
+      kubernetes: [{ value: await residentMb(kubernetes.serving) }],
+      gantry: [{ value: await residentMb(gantry.serving) }],
+    })
+    await report(bytes)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+async function report(bytes: readonly number[]): Promise<void> {
+  const versions = JSON.parse(
+    await readFile(join(root, 'kubernetes', 'api', 'generated', 'types.json'), 'utf8').then((all) => `${all.slice(0, all.indexOf(','))}}`),
+  ) as {
+    readonly kubernetesVersion: string
+  }
+  const page = `# Bench: Gantry against a real Kubernetes control plane
+
+\`npm run bench\` reproduces it (needs wrk and Go).
+
+${await machine()}. Node ${process.version}, Kubernetes ${versions.kubernetesVersion}. ${new Date().toISOString().slice(0, 10)}.
+
+${formatTable(figures)}
+
+- Both run at the same time on this machine and share it with the load generator; each quantity is measured ${rounds} times in turn (Kubernetes, Gantry, Kubernetes, …), ${loadSeconds} s each after
+  2 s that are thrown away. The table shows the sample in the middle (of two the worse).
+- Both sync every write to disk before they answer. A pod is stored as ${bytes.join(' and ')} bytes of JSON. Every answer had to be 2xx.
+- Load: wrk, one thread, HTTP/1.1 over TLS with keep-alive, as an administrator (system:masters, exempt from flow control). Gantry is reached as users reach it: through the
+  gateway with an API key, authenticated, audited and authorized.
+- CPU counts the processes that serve: kube-apiserver and etcd; for Gantry its one process, which also holds controllers, scheduler, gateway and console.
+- Watch fan-out: events per second at full speed; its p50 / p99 are the time from a write to its arrival at a watcher, at 20 writes a second; CPU per 1,000 events.
+`
+  say(`\n${formatTable(figures)}`)
+  if (quick) return
+  const file = join(import.meta.dirname, 'results', 'latest.md')
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, page)
+  say(`\nwritten to ${file}`)
+}
+
+await main()
