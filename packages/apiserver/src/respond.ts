@@ -74,12 +74,18 @@ export function transformed(
   }
 }
 
-/** Compresses large answers for clients that take gzip (W10). Level 1: the point is the network, not the ratio. */
+/**
+ * Compresses large answers for clients that take gzip (W10). Level 1: the point is the network, not the ratio. Text that streams is a log: whoever follows it waits for
+ * each line, and a compressor would keep it back.
+ */
 export async function compressed(request: HttpRequest, response: HttpResponse): Promise<HttpResponse> {
   if (response.body === undefined || !(header(request.headers, 'accept-encoding') ?? '').includes('gzip')) return response
   const { body } = response
   const headers = { ...response.headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' }
-  if (typeof body === 'function') return { ...response, headers, body: gzipStream(body) }
+  if (typeof body === 'function') {
+    const isText = (header(response.headers, 'content-type') ?? '').startsWith('text/')
+    return isText ? response : { ...response, headers, body: gzipStream(body) }
+  }
   if (body.length < gzipThresholdBytes) return response
   return { ...response, headers, body: await gzipAsync(body, { level: constants.Z_BEST_SPEED }) }
 }
