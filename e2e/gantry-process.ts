@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { killWithUs } from '../conformance/kubernetes/daemon.ts'
+import { run, start, type Outcome, type ProgramOptions } from './program.ts'
+
+/** The launcher, as users start it. */
+const launcher = fileURLToPath(new URL('../gantry', import.meta.url))
+const env = { GANTRY_QUIET: '1' }
+const readyWithinMs = 60_000
+const stopWithinMs = 20_000
+
+export interface GantryProcess extends AsyncDisposable {
+  readonly dataDir: string
+  readonly pid: number
+  /** https://127.0.0.1:port */
+  readonly server: string
+  readonly kubeconfig: string
+  /** All of what `up` has printed. */
+  readonly banner: string
+  /** From the start of the process to the line `ready`, seen from outside. */
+  readonly readyMs: number
+  /** Runs another command of the CLI against this one. */
+  cli(...args: string[]): Promise<Outcome>
+  password(): Promise<string>
+  /** Ctrl-C. */
+  stop(): Promise<Outcome>
+}
+
+/** One command of the CLI, to its end. */
+export function gantry(args: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
+  return run(launcher, args, { ...options, env: { ...env, ...options.env } })
+}
+
+export interface GantryOptions {
+  readonly dataDir: string
+  readonly port: number
+  readonly args?: readonly string[] | undefined
+}
+
+/** `./gantry up`; resolves at its line `ready`. */
+export async function startGantry({ dataDir, port, args = [] }: GantryOptions): Promise<GantryProcess> {
+  const begunMs = performance.now()
+  const process = start(launcher, ['up', '--data', dataDir, '--listen', `127.0.0.1:${port}`, ...args], { env })
+  const callOff = killWithUs([process.pid])
+  let stopped: Promise<Outcome> | undefined
+  const stop = (): Promise<Outcome> => (stopped ??= process.end('SIGINT', stopWithinMs).finally(callOff))
+  try {
+    await process.says(/^ready\b.*$/m, readyWithinMs)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    dataDir,
+    pid: process.pid,
+    server: `https://127.0.0.1:${port}`,
+    kubeconfig: join(dataDir, 'admin.kubeconfig'),
+    banner: process.stdout(),
+    readyMs: performance.now() - begunMs,
+    cli: (...line) => gantry([...line, '--data', dataDir]),
+    password: async () => (await readFile(join(dataDir, 'initial-password'), 'utf8')).trim(),
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop()
+    },
+  }
+}

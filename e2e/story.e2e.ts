@@ -1,0 +1,23 @@
+import { after, before, describe } from 'node:test'
+import { startingStory } from './story/starting.ts'
+import { localClusterStory } from './story/local-cluster.ts'
+import { createWorld, type World } from './story/world.ts'
+
+/**
+ * What a new user gets, told in order with real processes: the launcher, kubectl, the CLI, containers where the machine has them, a real Kubernetes, a browser. Each chapter goes on
+ * where the one before ended.
+ */
+describe('the story of a new user', () => {
+  let made: World | undefined
+  const world = (): World => {
+    if (made === undefined) throw new Error('the story has not begun')
+    return made
+  }
+  before(async () => {
+    made = await createWorld()
+  })
+  after(async () => made?.[Symbol.asyncDispose]())
+
+  describe('starting', () => startingStory(world))
+  describe('the local cluster', () => localClusterStory(world))
+})
