@@ -7,6 +7,7 @@ import { commandContext, gantryCommandLine } from './command-line.ts'
 // Since the process began, not since this file was loaded: that is what the user waits for.
 const startedMs = 0
 const exitAfterMs = 15_000
+const echoMs = 300
 
 /** Beside the release bundle, or in a checkout. */
 function findConsole(): string | undefined {
@@ -16,9 +17,14 @@ function findConsole(): string | undefined {
 
 async function main(): Promise<number> {
   const stop = new AbortController()
-  let signals = 0
+  let firstSignalMs: number | undefined
   function onSignal(): void {
-    if (++signals > 1) process.exit(130) // the second one is not asked to wait
+    if (firstSignalMs !== undefined) {
+      // npm and a service manager pass on what has reached us already: only a second wish counts.
+      if (performance.now() - firstSignalMs > echoMs) process.exit(130)
+      return
+    }
+    firstSignalMs = performance.now()
     stop.abort(new Error('stopped by the user'))
     setTimeout(() => {
       process.stderr.write('error: stopping takes too long, some parts are left behind\n')

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { UsageError } from '@gantry/cli-kit'
+import { defaultDataDir, parseListen, parseUpOptions } from './config.ts'
+
+const about = { env: { XDG_DATA_HOME: '/data' }, consoleDir: undefined, version: '1' }
+
+describe('--listen', () => {
+  for (const [text, host, port] of [
+    ['127.0.0.1:7443', '127.0.0.1', 7443],
+    ['[::1]:443', '::1', 443],
+    [':8443', '::', 8443],
+    ['9443', '127.0.0.1', 9443],
+    ['host.example:1', 'host.example', 1],
+    ['127.0.0.1:0', '127.0.0.1', 0],
+  ] as const) {
+    test(`takes ${text}`, () => {
+      assert.deepEqual(parseListen(text), { host, port })
+    })
+  }
+
+  for (const text of ['', 'host', 'host:', 'host:70000', '::1:443', 'a b:1', 'https://a:1']) {
+    test(`refuses "${text}"`, () => {
+      assert.throws(() => parseListen(text), UsageError)
+    })
+  }
+})
+
+test('the data folder is below the home of the user unless one is named', () => {
+  assert.equal(parseUpOptions({}, about).dataDir, '/data/gantry')
+  assert.equal(parseUpOptions({ data: '/srv/x/../g' }, about).dataDir, '/srv/g')
+  assert.match(defaultDataDir({}), /\/\.local\/share\/gantry$/)
+})
+
+test('kinds of nodes and their number are checked', () => {
+  assert.throws(() => parseUpOptions({ node: 'docker' }, about), /--node "docker" is none of auto, containerd, simulated, none/)
+  for (const simulatedNodes of ['-1', '5001', 'x', '1.5']) assert.throws(() => parseUpOptions({ simulatedNodes }, about), UsageError)
+  assert.equal(parseUpOptions({ simulatedNodes: '5000' }, about).simulatedNodes, 5_000)
+})

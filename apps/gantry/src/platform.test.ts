@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { request } from 'node:https'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { runCommandLine } from '@gantry/cli-kit'
+import { loadKubeconfig } from '@gantry/client'
+import { silentLogger, systemClock, systemIds } from '@gantry/runtime'
+import { commandContext, gantryCommandLine } from './command-line.ts'
+import type { PlatformConfig } from './config.ts'
+import { openDataDir } from './data-dir.ts'
+import { startPlatform, type Platform } from './platform.ts'
+import { StartFailure } from './start-failure.ts'
+
+async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'gantry-app-'))
+  try {
+    await use(dir)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+function config(dataDir: string, more: Partial<PlatformConfig> = {}): PlatformConfig {
+  return { dataDir, host: '127.0.0.1', port: 0, node: 'none', simulatedNodes: 0, consoleDir: undefined, version: '0.0.0', ...more }
+}
+
+async function start(dataDir: string, more: Partial<PlatformConfig> = {}): Promise<Platform> {
+  const ports = { clock: systemClock, ids: systemIds, log: silentLogger, data: await openDataDir(dataDir), progress: () => {} }
+  return startPlatform(config(dataDir, more), ports, { signal: new AbortController().signal })
+}
+
+async function get(platform: Platform, dir: string, path: string, token?: string): Promise<{ status: number; body: string }> {
+  const ca = await readFile(join(dir, 'tls/ca.crt'), 'utf8')
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>()
+  const outgoing = request(
+    `${platform.server}${path}`,
+    { ca, agent: false, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } },
+    (response) => {
+      let body = ''
+      response.on('data', (chunk: Buffer) => (body += chunk.toString()))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+    },
+  )
+  outgoing.on('error', reject)
+  outgoing.end()
+  return promise
+}
+
+/** One command line against a data folder, as a user runs it. */
+async function gantry(dir: string, ...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', '']
+  const context = {
+    env: {},
+    version: '0.0.0',
+    consoleDir: undefined,
+    signal: new AbortController().signal,
+    startedMs: 0,
+    out: (text: string) => void (out += text),
+    err: (text: string) => void (err += text),
+  }
+  const code = await runCommandLine(gantryCommandLine(context), [...argv, '--data', dir], {
+    context: (options) => commandContext(options, context),
+    out: context.out,
+    err: context.err,
+  })
+  return { code, out, err }
+}
+
+describe('the platform', () => {
+  test('starts on an empty folder with an admin, a kubeconfig and a certificate of its own, all private', async () => {
+    await withDir(async (dir) => {
+      await using platform = await start(dir)
+      const password = (await readFile(join(dir, 'initial-password'), 'utf8')).trim()
+      const { transport } = loadKubeconfig(await readFile(join(dir, 'admin.kubeconfig'), 'utf8'))
+
+      assert.equal(platform.firstPassword, password)
+      assert.equal(transport.server, `${platform.server}/clusters/local`)
+      assert.equal((await get(platform, dir, '/readyz')).body, 'ok')
+      assert.equal((await get(platform, dir, '/clusters/local/api/v1/namespaces', transport.token?.())).status, 200)
+      assert.equal((await get(platform, dir, '/clusters/local/api/v1/namespaces')).status, 403, 'anonymous')
+      for (const file of ['initial-password', 'admin.kubeconfig', 'tls/ca.key', 'tls/server.key', 'service-account.key', 'gantry.db', 'log/audit.log']) {
+        assert.equal((await stat(join(dir, file))).mode & 0o777, 0o600, file)
+      }
+      assert.equal((await stat(dir)).mode & 0o777, 0o700)
+    })
+  })
+
+  test('starts again with the same identity: key, CA and admin stay', async () => {
+    await withDir(async (dir) => {
+      const first = await start(dir)
+      const port = Number(new URL(first.server).port)
+      const before = await Promise.all(
+        ['admin.kubeconfig', 'tls/ca.crt', 'tls/server.crt', 'service-account.key'].map((file) => readFile(join(dir, file), 'utf8')),
+      )
+      await first[Symbol.asyncDispose]()
+      await using second = await start(dir, { port })
+      const after = await Promise.all(
+        ['admin.kubeconfig', 'tls/ca.crt', 'tls/server.crt', 'service-account.key'].map((file) => readFile(join(dir, file), 'utf8')),
+      )
+
+      assert.equal(second.firstPassword, undefined)
+      assert.deepEqual(after, before)
+    })
+  })
+
+  test('revokes the lost key when admin.kubeconfig is gone, and makes another', async () => {
+    await withDir(async (dir) => {
+      const first = await start(dir)
+      const lost = loadKubeconfig(await readFile(join(dir, 'admin.kubeconfig'), 'utf8')).transport.token?.()
+      await first[Symbol.asyncDispose]()
+      await rm(join(dir, 'admin.kubeconfig'))
+      await using second = await start(dir)
+      const fresh = loadKubeconfig(await readFile(join(dir, 'admin.kubeconfig'), 'utf8')).transport.token?.()
+
+      assert.equal((await get(second, dir, '/api/v1/namespaces', lost)).status, 401)
+      assert.equal((await get(second, dir, '/api/v1/namespaces', fresh)).status, 200)
+    })
+  })
+
+  test('says in one line what keeps it from starting, and leaves nothing running', async () => {
+    await withDir(async (dir) => {
+      const taken = createServer()
+      await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+      const { port } = taken.address() as { port: number }
+      await assert.rejects(
+        start(dir, { port }),
+        (error: Error) => error instanceof StartFailure && /the port 127\.0\.0\.1:\d+ is taken by another program/.test(error.message),
+      )
+      await new Promise((resolve) => taken.close(resolve))
+
+      await using platform = await start(dir, { port })
+      await assert.rejects(start(dir), /gantry\.db is in use by another process/)
+      assert.equal((await get(platform, dir, '/livez')).status, 200)
+    })
+  })
+
+  test('refuses a folder it cannot use', async () => {
+    await withDir(async (dir) => {
+      await writeFile(join(dir, 'file'), '')
+      await assert.rejects(openDataDir(join(dir, 'file')), /cannot be used: there is a file in the way/)
+      await assert.rejects(openDataDir(join(dir, 'file/below')), /cannot be used: there is a file in the way/)
+      await assert.rejects(openDataDir('/proc/gantry'), /cannot be used/)
+      if (process.getuid?.() !== 0) {
+        await chmod(dir, 0o500)
+        await assert.rejects(openDataDir(join(dir, 'x')), /it may not be written by this user/)
+      }
+      await writeFile(join(dir, 'gantry.db'), 'this is no database, whatever its name says')
+      await assert.rejects(start(dir), /gantry\.db is damaged or is no database/)
+    })
+  })
+})
+
+describe('the command line', () => {
+  test('drives the platform: users, keys, clusters', async () => {
+    await withDir(async (dir) => {
+      await using platform = await start(dir)
+
+      const created = await gantry(dir, 'user', 'create', 'vic', '--role', 'viewer')
+      const password = /^password: (\S+)$/m.exec(created.out)?.[1]
+      const users = await gantry(dir, 'user', 'list')
+      const key = await gantry(dir, 'apikey', 'create', '--user', 'vic', '--expires', '1h', '--description', 'ci')
+      const keys = await gantry(dir, 'apikey', 'list', '-o', 'name')
+      const clusters = await gantry(dir, 'cluster', 'list')
+      const json = JSON.parse((await gantry(dir, 'cluster', 'get', 'local', '-o', 'json')).out) as { kind: string; metadata: Record<string, unknown> }
+      const kubeconfig = await gantry(dir, 'kubeconfig')
+      const passwd = await gantry(dir, 'user', 'passwd', 'admin')
+
+      assert.equal(created.code, 0)
+      assert.ok((password?.length ?? 0) >= 12)
+      assert.match(users.out, /^NAME +ROLE +DISABLED +LAST LOGIN +AGE\nadmin +admin +false +never +\d+s\nvic +viewer +false +never +\d+s\n$/)
+      assert.match(key.out, /^gantry_[a-z0-9]+_\S+\n$/)
+      assert.match(keys.out, /^apikey\.access\.gantry\.dev\/[a-z0-9]+\n/)
+      assert.match(clusters.out, /^NAME +PROVIDER +VERSION +NODES +READY +REASON +AGE\nlocal +Local /)
+      assert.equal(json.kind, 'Cluster')
+      assert.equal(json.metadata['managedFields'], undefined)
+      assert.equal(loadKubeconfig(kubeconfig.out).transport.server, `${platform.server}/clusters/local`)
+      assert.equal(passwd.code, 0)
+      await assert.rejects(stat(join(dir, 'initial-password')), 'the first password is worth nothing any more')
+    })
+  })
+
+  test('answers failures in one line and with its exit code', async () => {
+    await withDir(async (dir) => {
+      const off = await gantry(dir, 'cluster', 'list')
+      await using _platform = await start(dir)
+      const outcomes = {
+        refused: await gantry(dir, 'cluster', 'import', 'x', '--server', 'https://127.0.0.1:1', '--token', 'x'),
+        missing: await gantry(dir, 'cluster', 'get', 'nosuch'),
+        reserved: await gantry(dir, 'cluster', 'import', 'local', '--server', 'https://127.0.0.1:1', '--token', 'x'),
+        noFile: await gantry(dir, 'cluster', 'import', 'x', '--kubeconfig', join(dir, 'nosuch')),
+        both: await gantry(dir, 'cluster', 'import', 'x', '--kubeconfig', 'a', '--token', 'b'),
+        localGone: await gantry(dir, 'cluster', 'remove', 'local'),
+      }
+
+      assert.match(off.err, /admin\.kubeconfig: it does not exist: start Gantry/)
+      assert.deepEqual(Object.fromEntries(Object.entries(outcomes).map(([name, { code }]) => [name, code])), {
+        refused: 1,
+        missing: 1,
+        reserved: 2,
+        noFile: 1,
+        both: 2,
+        localGone: 2,
+      })
+      assert.match(outcomes.refused.err, /^error: cluster "x" cannot be imported: cannot reach https:\/\/127\.0\.0\.1:1: connection refused/)
+      for (const { err, out } of Object.values(outcomes)) {
+        assert.match(err, /^error: [^\n]+\n$/)
+        assert.equal(out, '')
+      }
+    })
+  })
+})
