@@ -41,7 +41,6 @@ export const directions: readonly Direction[] = [
     because: 'the browser loads it: it speaks to the platform over HTTP and knows no page of a feature',
   },
   { from: 'packages/cli-kit', to: ['packages/client', 'packages/apimachinery', 'packages/runtime'], because: machineryFirst },
-  { from: 'packages/testkit', to: ['packages/*', 'kubernetes/*'], because: 'it joins real parts for tests; it must not know a feature' },
   { from: 'packages/*', to: ['packages/runtime', 'packages/apimachinery', 'packages/client'], because: machineryFirst },
 
   {
