@@ -37,8 +37,8 @@ export async function openRotatingFile(
   let scheduled: (() => void) | undefined
   let closed = false
 
+  /** The old file stays open until the new one is: a rotation that fails costs lines, and the next flush tries again. */
   async function rotate(): Promise<void> {
-    await handle.close()
     await rm(`${options.file}.${options.keep}`, { force: true })
     for (let age = options.keep - 1; age >= 0; age--) {
       const from = age === 0 ? options.file : `${options.file}.${age}`
@@ -48,8 +48,10 @@ export async function openRotatingFile(
       )
       if (exists) await rename(from, `${options.file}.${age + 1}`)
     }
+    const full = handle
     handle = await open(options.file, 'a', 0o600)
     size = 0
+    await full.close()
   }
 
   async function flush(): Promise<void> {
