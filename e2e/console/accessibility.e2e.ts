@@ -1,20 +1,24 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
+import { buildConsole, type BuiltConsole } from './built-console.ts'
 import { accessibilityFindings, launchBrowser, openConsole } from './console-page.ts'
 import { resources } from './fake-fleet.ts'
 import { mockUser, startMockGateway, type MockGateway } from './mock-gateway.ts'
 
 let gateway: MockGateway
 let browser: Browser
+let built: BuiltConsole
 
 before(async () => {
-  gateway = await startMockGateway({ isSecure: true, pods: 400 })
+  built = await buildConsole()
+  gateway = await startMockGateway({ console: built.folder, isSecure: true, pods: 400 })
   browser = await launchBrowser()
 })
 after(async () => {
   await browser.close()
   await gateway[Symbol.asyncDispose]()
+  await built[Symbol.asyncDispose]()
 })
 
 interface Scene {

@@ -1,20 +1,24 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
+import { buildConsole, type BuiltConsole } from './built-console.ts'
 import { launchBrowser, load, openConsole, patienceMs, signIn, type ConsoleSession, type SessionOptions } from './console-page.ts'
 import { resources } from './fake-fleet.ts'
 import { mockUser, startMockGateway, type MockGateway } from './mock-gateway.ts'
 
 let gateway: MockGateway
 let browser: Browser
+let built: BuiltConsole
 
 before(async () => {
-  gateway = await startMockGateway({ isSecure: true, pods: 10_000 })
+  built = await buildConsole()
+  gateway = await startMockGateway({ console: built.folder, isSecure: true, pods: 10_000 })
   browser = await launchBrowser()
 })
 after(async () => {
   await browser.close()
   await gateway[Symbol.asyncDispose]()
+  await built[Symbol.asyncDispose]()
 })
 
 const opened = (options: Partial<SessionOptions> = {}): Promise<ConsoleSession> => openConsole(browser, { url: gateway.url, credentials: mockUser, ...options })
@@ -276,7 +280,7 @@ describe('live tables', () => {
 
 describe('over HTTP/1.1', () => {
   test('leaves connections for clicks: tables that cannot be live are read again and again', async () => {
-    await using slow = await startMockGateway({ pods: 300 })
+    await using slow = await startMockGateway({ console: built.folder, pods: 300 })
     await using session = await opened({ url: slow.url })
     const { page, go } = session
     for (const path of ['/pods', '/deployments', '/events', '/resources/-/v1/nodes', '/pods']) {

@@ -5,7 +5,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { extname, join, normalize } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { json, readBody, serveApi } from './fake-api.ts'
 import { FakeStatus, type FakeCluster } from './fake-cluster.ts'
@@ -18,6 +17,8 @@ export interface MockGateway extends AsyncDisposable {
 }
 
 export interface MockGatewayOptions {
+  /** The folder of the built console; nothing is served at /console/ without it (`vite` serves it in development). */
+  readonly console?: string | undefined
   /** 0 takes a free one. */
   readonly port?: number
   /** HTTP/2 over TLS as the real gateway speaks it; otherwise plain HTTP/1.1. */
@@ -27,7 +28,6 @@ export interface MockGatewayOptions {
 
 export const mockUser = { username: 'admin', password: 'gantry' } as const
 
-const distFolder = fileURLToPath(new URL('../../apps/console/dist', import.meta.url))
 const types: Readonly<Record<string, string>> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
 /** As strict as it gets: nothing inline, nothing from elsewhere. The console has to live with it. */
 export const contentSecurityPolicy =
@@ -38,7 +38,7 @@ export async function startMockGateway(options: MockGatewayOptions = {}): Promis
   const { hub, members } = createFakeFleet({ pods: options.pods ?? 10_000 })
   const sessions = new Set<string>()
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    answer({ hub, members, sessions }, request, response).catch((error: unknown) => {
+    answer({ hub, members, sessions, console: options.console }, request, response).catch((error: unknown) => {
       const status = error instanceof FakeStatus ? error : new FakeStatus(500, 'InternalError', String(error))
       if (response.headersSent) response.end()
       else json(response, status.code, status)
@@ -75,13 +75,14 @@ interface World {
   readonly hub: FakeCluster
   readonly members: ReadonlyMap<string, FakeCluster>
   readonly sessions: Set<string>
+  readonly console: string | undefined
 }
 
 async function answer(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://mock')
   const path = url.pathname
   if (path === '/') return redirect(response, '/console/')
-  if (path.startsWith('/console')) return serveStatic(path, response)
+  if (path.startsWith('/console')) return serveStatic(world.console, path, response)
 
   const token = /gantry_session=([^;]+)/.exec(String(request.headers.cookie ?? ''))?.[1]
   const isSignedIn = token !== undefined && world.sessions.has(token)
@@ -166,9 +167,10 @@ ${names.map((name) => `  - name: ${name}\n    context: { cluster: ${name}, user:
   response.end(text)
 }
 
-async function serveStatic(path: string, response: ServerResponse): Promise<void> {
+async function serveStatic(folder: string | undefined, path: string, response: ServerResponse): Promise<void> {
+  if (folder === undefined) throw new FakeStatus(404, 'NotFound', 'this mock serves no console')
   const asked = normalize(path.replace(/^\/console\/?/, ''))
-  const file = join(distFolder, asked)
+  const file = join(folder, asked)
   const isFile =
     asked !== '.' &&
     !asked.startsWith('..') &&
@@ -176,7 +178,7 @@ async function serveStatic(path: string, response: ServerResponse): Promise<void
       (found) => found.isFile(),
       () => false,
     ))
-  const shown = isFile ? file : join(distFolder, 'index.html')
+  const shown = isFile ? file : join(folder, 'index.html')
   response.writeHead(200, {
     'content-type': types[extname(shown)] ?? 'application/octet-stream',
     'content-security-policy': contentSecurityPolicy,
