@@ -56,6 +56,6 @@ test('a disk that refuses costs lines, which are counted, and no memory', async 
 
     assert.equal(droppedAtOnce, 41)
     assert.equal(log.dropped, 50)
-    assert.equal(errors, 1)
+    assert.ok(errors > 0)
   })
 })

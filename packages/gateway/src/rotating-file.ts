@@ -57,18 +57,25 @@ export async function openRotatingFile(
   async function flush(): Promise<void> {
     while (waiting.length > 0) {
       const lines = waiting
-      const text = Buffer.from(lines.join(''))
       waiting = []
       waitingBytes = 0
-      try {
-        if (size > 0 && size + text.length > options.maxBytes) await rotate()
-        await handle.appendFile(text)
-        size += text.length
-      } catch (error) {
-        dropped += lines.length
-        deps.onError(error)
+      for (let from = 0; from < lines.length;) {
+        let text = lines[from++] ?? ''
+        while (from < lines.length && text.length + (lines[from]?.length ?? 0) <= options.maxBytes - size) text += lines[from++]
+        try {
+          await append(Buffer.from(text))
+        } catch (error) {
+          dropped += text.split('\n').length - 1
+          deps.onError(error)
+        }
       }
     }
+  }
+
+  async function append(bytes: Buffer): Promise<void> {
+    if (size > 0 && size + bytes.length > options.maxBytes) await rotate()
+    await handle.appendFile(bytes)
+    size += bytes.length
   }
 
   function flushNow(): Promise<void> {
