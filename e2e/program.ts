@@ -21,7 +21,8 @@ export interface ProgramOptions {
 /** A program that goes on while the test does something else. */
 export interface RunningProgram extends AsyncDisposable {
   readonly pid: number
-  readonly done: Promise<Outcome>
+  /** How it ended. Fails with all it wrote when it does not end in time. */
+  finishes(withinMs?: number): Promise<Outcome>
   stdout(): string
   stderr(): string
   /** The first match in what it has written, on either channel, since it began. Fails with all it wrote when it ends, or takes too long. */
@@ -37,17 +38,9 @@ const lookEveryMs = 25
 
 /** Runs a program to its end. Rejects only when it cannot be started or takes too long. */
 export async function run(program: string, args: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
-  const { withinMs = defaultWithinMs } = options
   await using running = start(program, args, options)
-  if (options.input === undefined) running.closeInput()
-  else running.closeInput(options.input)
-  const late = AbortSignal.timeout(withinMs)
-  const tooLate = new Promise<never>((_, reject) => {
-    late.addEventListener('abort', () =>
-      reject(new Error(`${[program, ...args].join(' ')} did not end within ${withinMs} ms\n${running.stdout()}${running.stderr()}`)),
-    )
-  })
-  return await Promise.race([running.done, tooLate])
+  running.closeInput(options.input)
+  return await running.finishes(options.withinMs)
 }
 
 export function start(program: string, args: readonly string[], options: ProgramOptions = {}): RunningProgram & { closeInput(last?: string): void } {
@@ -74,7 +67,11 @@ export function start(program: string, args: readonly string[], options: Program
   }
   return {
     pid: child.pid ?? 0,
-    done,
+    async finishes(withinMs = defaultWithinMs) {
+      const ended = await Promise.race([done, sleep(withinMs, undefined, { ref: false })])
+      if (ended === undefined) throw new Error(`${line} did not end within ${withinMs} ms:\n${said()}`)
+      return ended
+    },
     stdout: () => out.text,
     stderr: () => err.text,
     async says(pattern, withinMs = defaultWithinMs) {
