@@ -16,11 +16,11 @@ const processors = [
   ['arm', 'arm'],
 ]
 
-/** Whether npm's resolution, walking up from the package at `from`, finds `name` in the lock. */
-function isVisible(packages, from, name) {
+/** The entry of `name` that npm's resolution, walking up from the package at `from`, finds in the lock. */
+function visible(packages, from, name) {
   for (let at = from; ;) {
-    if (packages[`${at ? `${at}/` : ''}node_modules/${name}`]) return true
-    if (!at) return false
+    const found = packages[`${at ? `${at}/` : ''}node_modules/${name}`]
+    if (found || !at) return found
     const up = at.lastIndexOf('/node_modules/')
     at = up >= 0 ? at.slice(0, up) : ''
   }
@@ -31,10 +31,12 @@ export function addPlatformPackages(packages) {
   const added = []
   for (const [path, entry] of Object.entries(packages)) {
     for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
-      if (isVisible(packages, path, name) || !/^\d/.test(version)) continue
+      const found = visible(packages, path, name)
+      if (found?.version === version || !/^\d/.test(version)) continue
       const os = systems.find((system) => name.includes(system))
       const cpu = processors.find(([part]) => name.includes(part))?.[1]
-      packages[`node_modules/${name}`] = {
+      // Another version of it at the top: this one goes below the package that wants it.
+      packages[found ? `${path}/node_modules/${name}` : `node_modules/${name}`] = {
         version,
         optional: true,
         ...(entry.dev && { dev: true }),
