@@ -12,6 +12,10 @@ function local(claim: string, because: string): Difference {
 }
 
 export const differences: readonly Difference[] = [
+  local(
+    'leaves what admission and the server itself add to a pod without an owner (P3)',
+    'ownership is computed after admission, and the scheduler instead of the API server marks a gated pod',
+  ),
   local('stamps every answer with audit id, cache control and flow control (W2)', 'no flow control yet, so no flow schema to name'),
   local('lists the resources of /api/v1 (D4)', 'the collection of bindings is not served, only pods/binding'),
   local('binds through the collection of bindings too (S3)', 'the collection of bindings is not served, only pods/binding'),
@@ -25,3 +29,14 @@ export const differences: readonly Difference[] = [
   local('refuses a definition that is not well formed (X1)', 'storedVersions are not checked beside the versions'),
   local('has the roles that charts and operators expect (Z6)', 'not every bootstrap role is there yet'),
 ]
+
+/** Commands of `kubectl/commands.ts` after which a person sees something else on Gantry, with the reason. */
+export const kubectlDifferences: Readonly<Record<string, string>> = {
+  'api-resources --no-headers=false': 'neither the collection of bindings nor events.k8s.io is served yet',
+  'describe service applied -n NAMESPACE': 'no EndpointSlices yet',
+  'create -f - -n NAMESPACE (2)': 'the errors of a Deployment come in another order',
+  'create -f - -n NAMESPACE (3)': 'no OpenAPI v2, which kubectl asks about groups that v3 does not know',
+  'get deployment web -o jsonpath={.status} -n NAMESPACE': 'no terminatingReplicas in the status of a Deployment',
+  'get deployment web -o yaml -n NAMESPACE': 'no terminatingReplicas in the status of a Deployment',
+  'get pod one -o yaml -n NAMESPACE': 'no observedGeneration in the PodScheduled condition',
+}

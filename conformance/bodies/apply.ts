@@ -125,6 +125,34 @@ export const apply = conformance('server-side apply', ({ api, claim }) => {
     })
   })
 
+  claim('leaves what admission and the server itself add to a pod without an owner (P3)', async (t) => {
+    const namespace = await api.namespace(t)
+
+    const created = await api.create(`${namespace}/pods?fieldManager=me`, {
+      metadata: { name: 'p' },
+      spec: { schedulingGates: [{ name: 'example.com/hold' }], containers: [{ name: 'app', image: 'app:1' }] },
+    })
+
+    assert.deepEqual(
+      created.metadata.managedFields.map(({ manager, operation }: Json) => `${manager} ${operation}`),
+      ['me Update'],
+    )
+    assert.deepEqual(Object.keys(created.metadata.managedFields[0].fieldsV1['f:spec']), [
+      'f:containers',
+      'f:dnsPolicy',
+      'f:enableServiceLinks',
+      'f:restartPolicy',
+      'f:schedulerName',
+      'f:schedulingGates',
+      'f:securityContext',
+      'f:terminationGracePeriodSeconds',
+    ])
+    assert.deepEqual(
+      created.status.conditions.map(({ type, status, reason }: Json) => `${type} ${status} ${reason}`),
+      ['PodScheduled False SchedulingGated'],
+    )
+  })
+
   claim('merges items of a list by their keys and removes those it no longer applies (P1, 7.3)', async (t) => {
     const path = `${inApps(await api.namespace(t))}/deployments/web`
     const containers = (...list: Json[]): Json => deployment({ ...base, template: { ...base.template, spec: { containers: list } } })
