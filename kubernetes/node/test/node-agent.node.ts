@@ -64,7 +64,7 @@ describe('a node with a real container runtime', () => {
       pod.status?.conditions?.map(({ type }) => type),
       ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'],
     )
-    assert.match(pod.status?.podIP ?? '', /^10\.42\.7\.\d+$/)
+    assert.match(pod.status?.podIP ?? '', /^10\.142\.\d+\.\d+$/)
     assert.equal(status(pod).image, 'docker.io/library/busybox:1.36')
     assert.deepEqual(log.split('\n').sort(), ['', 'err', 'out', 'plain x$(HOSTNAME)$'])
     assert.deepEqual(await node.events('plain'), [
@@ -431,6 +431,20 @@ describe('a node with a real container runtime', () => {
       assert.ok(performance.now() < deadline, 'the pod deleted by force is still on the node')
       await systemClock.sleep(100)
     }
+  })
+})
+
+describe('two nodes on one machine', () => {
+  test('have pods of their own, in ranges of their own', async () => {
+    await using one = await startTestNode()
+    await using other = await startTestNode()
+    for (const node of [one, other]) {
+      await node.run('web', { containers: [{ name: 'c', image: 'web:1.0', readinessProbe: { httpGet: { port: 8080, path: '/hostname' }, periodSeconds: 1 } }] })
+    }
+    const pods = await Promise.all([one, other].map((node) => node.until('web', 'ready', (pod) => pod.status?.containerStatuses?.[0]?.ready === true)))
+    const ranges = pods.map((pod) => pod.status?.podIP?.split('.').slice(0, 3).join('.'))
+
+    assert.notEqual(ranges[0], ranges[1])
   })
 })
 

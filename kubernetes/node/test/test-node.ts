@@ -74,7 +74,7 @@ export async function startTestNode(): Promise<TestNode> {
   let running: RunningNodeAgent
 
   async function start(removePodsOnStop: boolean): Promise<void> {
-    agent = createNodeAgent({ ...deps, client }, { nodeName, dataDir, podCidr: '10.42.7.0/24', removePodsOnStop })
+    agent = createNodeAgent({ ...deps, client }, { nodeName, dataDir, podCidr: '10.142.0.0/24', removePodsOnStop })
     running = await agent.start({ signal: new AbortController().signal })
   }
 

@@ -85,7 +85,7 @@ export async function startAgent(deps: NodeAgentDeps, options: NodeAgentOptions,
       { client: deps.client, clock, log, events: context.events, observe: () => observe(context, options.dataDir, `${runtimeName}://${runtimeVersion}`) },
       {
         nodeName: options.nodeName,
-        podCidr: options.podCidr,
+        podCidr: containerd.podCidr,
         nodeIP,
         machine,
         kubernetesVersion: options.kubernetesVersion ?? defaultKubernetesVersion,

@@ -40,6 +40,11 @@ export function bridgeNameOf(dataDir: string): string {
   return `gantry${digestOf(dataDir)}`
 }
 
+/** Whether an interface has the name of some node's bridge. */
+export function isBridgeName(name: string): boolean {
+  return /^gantry[0-9a-f]{8}$/.test(name)
+}
+
 /** The folder of the cgroup hierarchy that this node's pods are accounted below. */
 export function cgroupRootOf(dataDir: string): string {
   return `/gantry-${digestOf(dataDir)}`
@@ -125,4 +130,9 @@ export function cniConfigOf(options: CniConfigOptions): string {
     ...(firewall ? [{ type: 'firewall', backend: 'iptables' }] : []),
   ]
   return `${JSON.stringify({ cniVersion: '0.4.0', name: bridge, plugins }, undefined, 2)}\n`
+}
+
+/** The pod range of a configuration written by `cniConfigOf`; undefined for anything else. */
+export function subnetOfCniConfig(text: string): string | undefined {
+  return /"subnet": "([0-9./]+)"/.exec(text)?.[1]
 }

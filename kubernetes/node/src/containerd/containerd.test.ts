@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bridgeNameOf, cniConfigOf, containerdConfigOf, containerdPathsOf } from './containerd-config.ts'
+import { bridgeNameOf, cniConfigOf, containerdConfigOf, containerdPathsOf, isBridgeName, subnetOfCniConfig } from './containerd-config.ts'
 import { detectContainerd } from './detect-containerd.ts'
 import type { MachinePorts } from './detect-containerd.ts'
+import { choosePodRange } from './pod-range.ts'
 
 const everything = new Set([
   '/usr/bin/containerd',
   '/usr/bin/ctr',
   '/usr/sbin/runc',
   '/usr/sbin/iptables',
+  '/usr/sbin/ip',
   ...['bridge', 'host-local', 'loopback', 'portmap', 'firewall'].map((plugin) => `/usr/lib/cni/${plugin}`),
 ])
 
@@ -62,6 +64,7 @@ const missing: readonly (readonly [name: string, part: string, install: string])
   ['runc', 'runc', 'apt-get install --yes runc'],
   ['portmap', 'cni-plugins', 'apt-get install --yes containernetworking-plugins'],
   ['iptables', 'cni-plugins', 'apt-get install --yes iptables'],
+  ['ip', 'cni-plugins', 'apt-get install --yes iproute2'],
 ]
 
 for (const [name, part, install] of missing) {
@@ -116,4 +119,23 @@ test('describes the pod network', () => {
     ['bridge', 'portmap', 'firewall'],
   )
   assert.equal(config.plugins[0]?.ipam?.ranges[0]?.[0]?.subnet, '10.42.0.0/24')
+})
+
+test('finds its own range and bridge again', () => {
+  assert.equal(subnetOfCniConfig(cniConfigOf({ bridge: 'b0', podCidr: '10.42.3.0/24', ipamDir: '/ipam', firewall: false })), '10.42.3.0/24')
+  assert.equal(isBridgeName(bridgeNameOf('/a')), true)
+  assert.equal(isBridgeName('gantry0'), false)
+})
+
+test('takes the range that is wanted, or the next that nobody on the machine uses', () => {
+  const at = (name: string, address: string, netmask = '255.255.255.0'): { name: string; address: string; netmask: string } => ({ name, address, netmask })
+  const choose = (addresses: readonly ReturnType<typeof at>[], before?: string): string =>
+    choosePodRange({ before, wanted: '10.42.0.0/24', ownBridge: 'mine', addresses })
+
+  assert.equal(choose([at('eth0', '192.0.2.2')]), '10.42.0.0/24')
+  assert.equal(choose([at('mine', '10.42.0.1')]), '10.42.0.0/24')
+  assert.equal(choose([at('other', '10.42.0.1'), at('third', '10.42.1.77')]), '10.42.2.0/24')
+  assert.equal(choose([at('other', '10.42.0.1')], '10.42.9.0/24'), '10.42.9.0/24')
+  assert.throws(() => choose([at('wide', '10.42.7.7', '255.255.0.0')]), /10\.42\.0\.0\/24 and its neighbours are in use/)
+  assert.throws(() => choosePodRange({ before: undefined, wanted: 'fd00::/64', ownBridge: 'mine', addresses: [at('a', '10.0.0.1')] }), /no IPv4 range/)
 })

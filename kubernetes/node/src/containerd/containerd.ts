@@ -7,6 +7,7 @@ import type { CriClient } from '../cri/cri-client.ts'
 import { isPauseArchitecture, pauseImageArchive, pauseImageReference } from '../images/pause-image.ts'
 import { bridgeNameOf, cniConfigOf, containerdConfigOf, containerdPathsOf } from './containerd-config.ts'
 import type { ContainerdPaths } from './containerd-config.ts'
+import { openPodNetwork } from './pod-network.ts'
 import { snapshotterFor } from './detect-containerd.ts'
 import type { ContainerdFound } from './detect-containerd.ts'
 import { hasCode } from './file-errors.ts'
@@ -33,6 +34,8 @@ export interface RunningContainerd extends Running {
   readonly cri: CriClient
   readonly paths: ContainerdPaths
   readonly snapshotter: 'overlayfs' | 'native'
+  /** The range its pods get addresses of: the one asked for, or another where that is in use. */
+  readonly podCidr: string
 }
 
 const readyWithinMs = 30_000
@@ -50,7 +53,7 @@ const maxLogBytes = 10 << 20
 export async function startContainerd(deps: ContainerdDeps, options: ContainerdOptions): Promise<RunningContainerd> {
   const { clock, log } = deps
   const paths = containerdPathsOf(options.dataDir, options.criSocket)
-  const snapshotter = await writeConfiguration(deps, options, paths)
+  const { snapshotter, podCidr } = await writeConfiguration(deps, options, paths)
   await endStale(deps, paths)
 
   const done = Promise.withResolvers<void>()
@@ -104,10 +107,14 @@ export async function startContainerd(deps: ContainerdDeps, options: ContainerdO
     await dispose()
     throw error
   }
-  return { cri, paths, snapshotter, done: done.promise, [Symbol.asyncDispose]: dispose }
+  return { cri, paths, snapshotter, podCidr, done: done.promise, [Symbol.asyncDispose]: dispose }
 }
 
-async function writeConfiguration(deps: ContainerdDeps, options: ContainerdOptions, paths: ContainerdPaths): Promise<'overlayfs' | 'native'> {
+async function writeConfiguration(
+  deps: ContainerdDeps,
+  options: ContainerdOptions,
+  paths: ContainerdPaths,
+): Promise<{ readonly snapshotter: 'overlayfs' | 'native'; readonly podCidr: string }> {
   const { found, dataDir } = options
   if (found.cgroups !== 'available') deps.log.warn('containers run without limits', { why: found.cgroups.why })
   await mkdir(paths.folder, { recursive: true, mode: 0o711 })
@@ -116,8 +123,9 @@ async function writeConfiguration(deps: ContainerdDeps, options: ContainerdOptio
   const snapshotter = await snapshotterFor(paths.folder, deps.run)
   if (snapshotter === 'native') deps.log.warn('no overlay mounts below the data folder: images are copied whole', { folder: paths.folder })
   const bridge = bridgeNameOf(dataDir)
-  const cni = cniConfigOf({ bridge, podCidr: options.podCidr, ipamDir: paths.ipam, firewall: found.firewallPlugin })
-  await writeFile(join(paths.cniConfig, '10-gantry.conflist'), cni)
+  const cniFile = join(paths.cniConfig, '10-gantry.conflist')
+  const podCidr = await openPodNetwork(deps, { wanted: options.podCidr, bridge, cniFile })
+  await writeFile(cniFile, cniConfigOf({ bridge, podCidr, ipamDir: paths.ipam, firewall: found.firewallPlugin }))
   const config = containerdConfigOf({
     paths,
     snapshotter,
@@ -128,7 +136,7 @@ async function writeConfiguration(deps: ContainerdDeps, options: ContainerdOptio
     registryConfigDir: options.registryConfigDir,
   })
   await writeFile(paths.config, config, { mode: 0o600 })
-  return snapshotter
+  return { snapshotter, podCidr }
 }
 
 async function launch(program: string, paths: ContainerdPaths): Promise<ChildProcess> {

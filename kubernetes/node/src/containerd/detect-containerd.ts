@@ -40,6 +40,8 @@ export interface MachinePorts {
 
 const cniBinDirs = ['/usr/lib/cni', '/opt/cni/bin', '/usr/libexec/cni'] as const
 const cniPlugins = ['bridge', 'host-local', 'loopback', 'portmap'] as const
+/** Programs of the pod network, and the packages they come in. */
+const networkPrograms = { iptables: 'iptables', ip: 'iproute2' } as const
 /** Bit of CAP_SYS_RESOURCE in the capability masks of /proc/self/status. */
 const capSysResource = 24n
 
@@ -77,9 +79,11 @@ export async function detectContainerd(ports: Partial<MachinePorts> = {}): Promi
   if (cniBinDir === undefined) {
     const why = `the network plugins ${cniPlugins.join(', ')} are in none of ${cniBinDirs.join(', ')}`
     missing.push({ part: 'cni-plugins', why, install: 'apt-get install --yes containernetworking-plugins' })
-  } else if ((await find(world, 'iptables')) === undefined) {
-    const why = 'the network plugins need the program iptables, which is not installed'
-    missing.push({ part: 'cni-plugins', why, install: 'apt-get install --yes iptables' })
+  }
+  for (const [program, install] of Object.entries(networkPrograms)) {
+    if (cniBinDir === undefined || (await find(world, program)) !== undefined) continue
+    const why = `the pod network needs the program ${program}, which is not installed`
+    missing.push({ part: 'cni-plugins', why, install: `apt-get install --yes ${install}` })
   }
   if (missing.length > 0 || containerd === undefined || ctr === undefined || runc === undefined || cniBinDir === undefined) return { available: false, missing }
   return {
