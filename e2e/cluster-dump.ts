@@ -59,3 +59,32 @@ async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>)
   for (const item of items) results.push(await work(item))
   return results
 }
+
+/** An audit policy that notes who asked for what, and nothing else. */
+export const auditPolicy: string = JSON.stringify({
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived', 'ResponseStarted', 'Panic'],
+  rules: [{ level: 'Metadata' }],
+})
+
+interface AuditEvent {
+  readonly verb: string
+  readonly user: { readonly username: string }
+  readonly userAgent?: string
+  readonly requestURI: string
+  readonly objectRef?: { readonly resource?: string; readonly subresource?: string }
+}
+
+/** What a user asked of a real API server, by its audit log, as `verb resource` or `verb /path`; our own looks at it are left out. */
+export function requestsIn(auditLog: string, username: string): readonly string[] {
+  return auditLog
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as AuditEvent)
+    .filter(({ user, userAgent }) => user.username === username && userAgent !== dumpUserAgent)
+    .map(({ verb, objectRef, requestURI }) => {
+      const { resource, subresource } = objectRef ?? {}
+      return `${verb} ${resource === undefined ? requestURI : `${resource}${subresource === undefined ? '' : `/${subresource}`}`}`
+    })
+}

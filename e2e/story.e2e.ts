@@ -1,5 +1,7 @@
 import { after, before, describe } from 'node:test'
 import { startingStory } from './story/starting.ts'
+import { gatewayStory } from './story/gateway.ts'
+import { importingStory } from './story/importing.ts'
 import { localClusterStory } from './story/local-cluster.ts'
 import { createWorld, type World } from './story/world.ts'
 
@@ -20,4 +22,6 @@ describe('the story of a new user', () => {
 
   describe('starting', () => startingStory(world))
   describe('the local cluster', () => localClusterStory(world))
+  describe('importing', () => importingStory(world))
+  describe('the gateway', () => gatewayStory(world))
 })

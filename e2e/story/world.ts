@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ControlPlane } from '../../conformance/kubernetes/kubernetes.ts'
@@ -17,6 +17,8 @@ export interface World extends AsyncDisposable {
   start(name: string, args?: readonly string[]): Promise<GantryProcess>
   /** Makes a running Gantry the one of the story. */
   adopt(gantry: GantryProcess): void
+  /** Writes a file for somebody's eyes only; its path. */
+  write(name: string, text: string): Promise<string>
   /** Something else that has to go at the end, last in, first out. */
   use<T extends AsyncDisposable>(part: T): T
   real: ControlPlane | undefined
@@ -49,6 +51,11 @@ export async function createWorld(): Promise<World> {
       return gantry
     },
     adopt: (gantry) => void (current = gantry),
+    async write(name, text) {
+      const file = join(dir, name)
+      await writeFile(file, text, { mode: 0o600 })
+      return file
+    },
     use(part) {
       parts.push(part)
       return part
