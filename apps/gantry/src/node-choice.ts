@@ -14,6 +14,8 @@ export interface NodeChoice {
   readonly localOptions: Pick<LocalClusterOptions, 'services' | 'simulatedNodes'>
   /** For the condition NodeRuntime of the local cluster. */
   readonly runtime: () => NodeRuntimeState
+  /** Real containers: their runtime takes a moment to start. */
+  readonly isReal: boolean
   /** One line for people. */
   readonly description: string
   readonly simulatedSelector: string
@@ -46,6 +48,7 @@ export async function chooseNode(config: PlatformConfig, deps: NodeChoiceDeps): 
   }
   return {
     simulatedSelector,
+    isReal: true,
     description: more === 0 ? 'containerd' : `containerd, and ${more} simulated`,
     runtime: () => ({ isReal: true, reason: 'Containerd', message: 'pods are real containers' }),
     localOptions: {
@@ -64,6 +67,7 @@ export async function chooseNode(config: PlatformConfig, deps: NodeChoiceDeps): 
 function simulated(count: number, why: { readonly reason: string; readonly message: string }): NodeChoice {
   return {
     simulatedSelector,
+    isReal: false,
     description: count === 0 ? 'none' : count === 1 ? 'simulated' : `${count} simulated`,
     runtime: () => ({ isReal: false, ...why }),
     localOptions: { simulatedNodes: simulatedNames(count) },

@@ -94,6 +94,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     })
     const server = `https://${publicHost(config.host)}:${edge.port}`
 
+    if (node.isReal) ports.progress('starting the local cluster on containerd …')
     const local = await startLocalCluster(
       { store, clock, ids, log },
       { signingKey: await keepSigningKey(data.files), ca: certificate.ca, ...node.localOptions },
