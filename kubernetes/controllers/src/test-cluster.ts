@@ -1,6 +1,7 @@
 import { silentLogger } from '@gantry/runtime'
 import { createInformers, timestamp } from '@gantry/controller'
-import { FakeApi, FakeClock, sequentialIds, settle } from '@gantry/controller/testing'
+import { FakeApi } from '@gantry/controller/testing'
+import { createFakeIds, FakeClock, settle } from '@gantry/runtime/testing'
 import { resources } from '@gantry/kube-api'
 import type { KubeObject } from '@gantry/client'
 import type { Event, Pod } from '@gantry/kube-api'
@@ -22,7 +23,7 @@ export interface TestCluster extends AsyncDisposable {
 export async function startTestCluster(create: (deps: ControllerDeps) => readonly Service[]): Promise<TestCluster> {
   const clock = new FakeClock()
   const api = new FakeApi(clock)
-  const ids = sequentialIds()
+  const ids = createFakeIds()
   const informers = createInformers({ client: api, clock, ids, log: silentLogger })
   const services = [...create({ client: api, informers, clock, ids, log: silentLogger }), informers]
   const stop = new AbortController()

@@ -9,7 +9,8 @@ import { createEventRecorder } from './event-recorder.ts'
 import { Expectations } from './expectations.ts'
 import { createInformer } from './informer.ts'
 import { keyOf } from './object-key.ts'
-import { FakeApi, FakeClock, sequentialIds, settle } from './testing/index.ts'
+import { createFakeIds, FakeClock, settle } from '@gantry/runtime/testing'
+import { FakeApi } from './testing/index.ts'
 import type { KubeObject, ResourceRef } from '@gantry/client'
 import type { Condition } from './conditions.ts'
 import type { Outcome } from './controller.ts'
@@ -28,7 +29,7 @@ function setUp(
 ) {
   const clock = new FakeClock()
   const api = new FakeApi(clock)
-  const informer = createInformer<Widget>({ client: api, clock, ids: sequentialIds(), log: silentLogger }, { resource: widgets })
+  const informer = createInformer<Widget>({ client: api, clock, ids: { ...createFakeIds(), random: () => 0 }, log: silentLogger }, { resource: widgets })
   const controller = createController(
     { clock, log: silentLogger },
     { name: 'widgets', triggers: [trigger(informer, (change) => [keyOf(change.object)])], reconcile, ...more },
@@ -173,7 +174,10 @@ test('writes nothing to an object that was replaced by another of its name', asy
 
 test('creates an event, then counts its repetitions, and stops a flood about one object', async () => {
   const { clock, api } = setUp(async () => settled)
-  const recorder = createEventRecorder({ client: api, clock, ids: sequentialIds(), log: silentLogger }, { component: 'widget-controller' })
+  const recorder = createEventRecorder(
+    { client: api, clock, ids: { ...createFakeIds(), random: () => 0 }, log: silentLogger },
+    { component: 'widget-controller' },
+  )
   const subject = { apiVersion: 'example.dev/v1', kind: 'Widget', namespace: 'a', name: 'one', uid: 'u' }
 
   for (let i = 0; i < 3; i++) recorder.record(subject, { type: 'Normal', reason: 'Painted', message: 'painted red' })
@@ -195,7 +199,7 @@ test('creates an event, then counts its repetitions, and stops a flood about one
 
 test('an event that cannot be sent is dropped and the next one is sent', async () => {
   const { clock, api } = setUp(async () => settled)
-  const recorder = createEventRecorder({ client: api, clock, ids: sequentialIds(), log: silentLogger }, { component: 'c' })
+  const recorder = createEventRecorder({ client: api, clock, ids: { ...createFakeIds(), random: () => 0 }, log: silentLogger }, { component: 'c' })
   let calls = 0
   api.intercept = () => {
     calls++

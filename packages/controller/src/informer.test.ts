@@ -4,7 +4,8 @@ import { StatusError } from '@gantry/apimachinery'
 import { silentLogger } from '@gantry/runtime'
 import { createInformer } from './informer.ts'
 import { createInformers } from './informers.ts'
-import { FakeApi, FakeClock, sequentialIds, settle } from './testing/index.ts'
+import { createFakeIds, FakeClock, settle } from '@gantry/runtime/testing'
+import { FakeApi } from './testing/index.ts'
 import type { KubeObject, ResourceRef } from '@gantry/client'
 import type { Change } from './informer.ts'
 
@@ -22,7 +23,7 @@ function setUp(options: { readonly labelSelector?: string } = {}) {
   const clock = new FakeClock()
   const api = new FakeApi(clock)
   const informer = createInformer<Widget>(
-    { client: api, clock, ids: sequentialIds(), log: silentLogger },
+    { client: api, clock, ids: { ...createFakeIds(), random: () => 0 }, log: silentLogger },
     { resource: widgets, indexers: { color: (object) => [object.spec?.color ?? ''] }, ...options },
   )
   const changes: string[] = []
@@ -82,7 +83,7 @@ test('lists again when its revision is too old, and notices what was deleted and
       })()
     },
   }
-  const flaky = createInformer<Widget>({ client, clock, ids: sequentialIds(), log: silentLogger }, { resource: widgets })
+  const flaky = createInformer<Widget>({ client, clock, ids: { ...createFakeIds(), random: () => 0 }, log: silentLogger }, { resource: widgets })
   flaky.onChange((change) => changes.push(`${change.type} ${change.object.metadata.name} ${change.object.spec?.color}`))
   await using _ = await flaky.start({ signal: new AbortController().signal })
   await flaky.synced
@@ -134,7 +135,7 @@ test('does not turn into a hot loop when watches end at once', async () => {
       yield* [] as never[]
     },
   }
-  const informer = createInformer<Widget>({ client, clock, ids: sequentialIds(), log: silentLogger }, { resource: widgets })
+  const informer = createInformer<Widget>({ client, clock, ids: { ...createFakeIds(), random: () => 0 }, log: silentLogger }, { resource: widgets })
   await using _ = await informer.start({ signal: new AbortController().signal })
   await settle(50)
 
@@ -184,7 +185,7 @@ test('shares one informer per collection and starts late ones at once', async ()
   const clock = new FakeClock()
   const api = new FakeApi(clock)
   await api.create(widgets, widget('one'))
-  const informers = createInformers({ client: api, clock, ids: sequentialIds(), log: silentLogger })
+  const informers = createInformers({ client: api, clock, ids: { ...createFakeIds(), random: () => 0 }, log: silentLogger })
   const first = informers.of<Widget>(widgets)
   assert.equal(informers.of<Widget>(widgets), first)
   await using _ = await informers.start({ signal: new AbortController().signal })

@@ -9,12 +9,14 @@ interface Timer {
 
 /** A clock that stands still until a test moves it. Timers fire in the order of their time, then of their making. */
 export class FakeClock implements Clock {
+  readonly #startMs: number
   #nowMs: number
   #order = 0
   #timers: Timer[] = []
 
   constructor(start = '2026-01-01T00:00:00Z') {
-    this.#nowMs = Date.parse(start)
+    this.#startMs = Date.parse(start)
+    this.#nowMs = this.#startMs
   }
 
   now(): Date {
@@ -22,7 +24,7 @@ export class FakeClock implements Clock {
   }
 
   monotonicMs(): number {
-    return this.#nowMs
+    return this.#nowMs - this.#startMs
   }
 
   schedule(callback: () => void, afterMs: number): () => void {
