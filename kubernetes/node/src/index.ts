@@ -1,5 +1,6 @@
 export { createNodeAgent } from './agent/node-agent.ts'
-export type { NodeAgent, NodeAgentDeps, NodeAgentOptions, RunningNodeAgent } from './agent/node-agent.ts'
+export type { NodeAgent, RunningNodeAgent } from './agent/node-agent.ts'
+export type { NodeAgentDeps, NodeAgentOptions } from './agent/node-agent-options.ts'
 export type { RemoteCommand, RemoteCommandFlags, StreamDialer } from './backend/stream-dialer.ts'
 export { detectContainerd } from './containerd/detect-containerd.ts'
 export type { ContainerdFound, ContainerdMissing, MachinePorts, MissingPart } from './containerd/detect-containerd.ts'

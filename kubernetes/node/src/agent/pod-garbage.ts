@@ -1,8 +1,8 @@
-import { rm } from 'node:fs/promises'
 import { isCriNotFound } from '../cri/cri-client.ts'
 import { identityOf } from '../pod/pod.ts'
 import type { Pod } from '../pod/pod.ts'
 import type { ContainerState, PodRuntime, SandboxState } from '../pod/pod-runtime.ts'
+import { removeLogs } from './log-rotation.ts'
 import type { NodeContext } from './node-context.ts'
 import { unlinkLog } from './pod-files.ts'
 
@@ -32,7 +32,7 @@ export async function collectPodGarbage(context: NodeContext, pod: Pod): Promise
   for (const container of garbage.containers) {
     await ignoringNotFound(context.cri.removeContainer(container.id))
     await unlinkLog(context, identityOf(pod), container)
-    if (container.logPath !== '') await rm(container.logPath, { force: true })
+    if (container.logPath !== '') await removeLogs(container.logPath)
   }
   for (const sandbox of garbage.sandboxes) await ignoringNotFound(context.cri.removePodSandbox(sandbox.id))
 }

@@ -24,8 +24,7 @@ import { createPodManager } from './pod-manager.ts'
 import type { PodManager } from './pod-manager.ts'
 import { createRuntimeCache } from './runtime-cache.ts'
 import { runHousekeeping } from './housekeeping.ts'
-
-import type { NodeAgentDeps, NodeAgentOptions } from './node-agent.ts'
+import type { NodeAgentDeps, NodeAgentOptions } from './node-agent-options.ts'
 
 /** The kubelet's release this agent follows. */
 const defaultKubernetesVersion = 'v1.36.3'
