@@ -59,6 +59,7 @@ const scenes = (podName: string): readonly Scene[] => [
   { name: 'secret', path: '/object/prod/-/v1/secrets/default/registry', ready: 'dl' },
   { name: 'create', path: '/create', ready: '.cm-content' },
   { name: 'palette', path: '/clusters', ready: 'tbody tr', open: async (page) => page.keyboard.press('Control+k') },
+  { name: 'shortcuts', path: '/clusters', ready: 'tbody tr', open: async (page) => page.keyboard.press('?') },
   { name: 'cluster picker', path: '/pods', ready: '[data-row-link]', open: async (page) => page.locator('main button[aria-haspopup=dialog]').first().click() },
 ]
 

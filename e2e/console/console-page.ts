@@ -80,6 +80,8 @@ export async function load(page: Page, url: string): Promise<void> {
       return
     } catch (error) {
       if (attempt === loadAttempts) throw error
+      // oxlint-disable-next-line no-await-in-loop -- one attempt after another
+      await page.waitForTimeout(attempt * 400)
     }
   }
 }

@@ -12,6 +12,7 @@ import {
   ConfigMapIcon,
   DeploymentIcon,
   EventsIcon,
+  LogsIcon,
   NamespaceIcon,
   NodeIcon,
   PodIcon,
@@ -43,7 +44,7 @@ import { restartAction } from './restart-dialog.tsx'
 import { scaleAction } from './scale-dialog.tsx'
 import { WorkloadSection } from './workload-section.tsx'
 
-const podsTab: DetailTab = { id: 'pods', title: 'workloads:kind.pods', component: RelatedPodsTab, isTall: true }
+const podsTab: DetailTab = { id: 'pods', title: 'workloads:kind.pods', icon: PodIcon, component: RelatedPodsTab, isTall: true }
 
 const LogsTab = lazily(async () => (await import('./logs-tab.tsx')).LogsTab)
 
@@ -105,7 +106,7 @@ export const pods: KindDefinition = {
   list: podList,
   status: (object) => podStatusLabel(object as Pod),
   sections: [{ id: 'containers', component: PodSections }],
-  tabs: [{ id: 'logs', title: 'workloads:logs.title', component: LogsTab, isTall: true }],
+  tabs: [{ id: 'logs', title: 'workloads:logs.title', icon: LogsIcon, component: LogsTab, isTall: true }],
 }
 
 const workloadKind = (

@@ -23,7 +23,7 @@ const podColumns: readonly Column<PodRow>[] = [
     title: 'kit:column.status',
     value: (row) => row.status,
     render: (row) => <StatusText status={podStatus(row)} />,
-    width: 140,
+    width: 156,
     grow: 1,
     priority: 1,
   },

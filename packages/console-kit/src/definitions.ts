@@ -67,6 +67,8 @@ export interface DetailProps {
 export interface DetailTab {
   readonly id: string
   readonly title: string
+  /** For the menu of a row. */
+  readonly icon?: Icon | undefined
   readonly component: ComponentType<DetailProps>
   /** Fills the page's height and scrolls by itself. */
   readonly isTall?: boolean | undefined

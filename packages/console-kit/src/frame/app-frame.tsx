@@ -14,7 +14,9 @@ import { CloseIcon, DarkThemeIcon, LanguageIcon, LightThemeIcon, MenuIcon, Searc
 import { Menu, MenuChoice, MenuItem, MenuLabel, MenuSeparator } from '../ui/menu.tsx'
 import { CommandPalette } from './command-palette.tsx'
 import { ErrorBoundary } from './error-boundary.tsx'
+import { isTyping } from '../ui/is-typing.ts'
 import { scopeQuery } from './scope.ts'
+import { ShortcutsDialog } from './shortcuts-dialog.tsx'
 
 const sections: readonly NavSection[] = ['fleet', 'workloads', 'network', 'config', 'cluster', 'access']
 
@@ -22,6 +24,7 @@ const sections: readonly NavSection[] = ['fleet', 'workloads', 'network', 'confi
 export function AppFrame({ children }: { readonly children: ReactNode }) {
   const { t } = useTranslation('kit')
   const [isPaletteOpen, setPaletteOpen] = useState(false)
+  const [isHelpOpen, setHelpOpen] = useState(false)
   const [location] = useLocation()
   const followLinks = useFollowLinks()
   // Open where it was opened: going anywhere closes the drawer.
@@ -29,6 +32,7 @@ export function AppFrame({ children }: { readonly children: ReactNode }) {
   const isNavOpen = navOpenAt === location
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
+      if (event.key === '?' && !isTyping(event.target)) setHelpOpen(true)
       if (event.key.toLowerCase() !== 'k' || !(event.metaKey || event.ctrlKey)) return
       event.preventDefault()
       setPaletteOpen((open) => !open)
@@ -112,7 +116,8 @@ export function AppFrame({ children }: { readonly children: ReactNode }) {
           <Suspense fallback={<Loading label={t('frame.loading')} />}>{children}</Suspense>
         </ErrorBoundary>
       </main>
-      {isPaletteOpen && <CommandPalette onClose={() => setPaletteOpen(false)} />}
+      {isPaletteOpen && <CommandPalette onClose={() => setPaletteOpen(false)} onHelp={() => setHelpOpen(true)} />}
+      {isHelpOpen && <ShortcutsDialog onClose={() => setHelpOpen(false)} />}
     </div>
   )
 }

@@ -9,7 +9,7 @@ import { listHref } from '../model/console-path.ts'
 import { rank } from '../model/fuzzy-match.ts'
 import { chooseTheme, useTheme } from '../theme/theme.ts'
 import { classNames } from '../ui/class-names.ts'
-import { ClusterIcon, CustomKindIcon, DarkThemeIcon, LanguageIcon, LightThemeIcon, SearchIcon, SignOutIcon, type Icon } from '../ui/icons.ts'
+import { ClusterIcon, CustomKindIcon, DarkThemeIcon, HelpIcon, LanguageIcon, LightThemeIcon, SearchIcon, SignOutIcon, type Icon } from '../ui/icons.ts'
 import { scopeQuery } from './scope.ts'
 
 interface Command {
@@ -24,11 +24,11 @@ interface Command {
 const shownCommands = 60
 
 /** Go anywhere by typing: pages, clusters, every kind the fleet serves, and the switches of the frame. */
-export function CommandPalette({ onClose }: { readonly onClose: () => void }) {
+export function CommandPalette({ onClose, onHelp }: { readonly onClose: () => void; readonly onHelp: () => void }) {
   const { t } = useTranslation('kit')
   const [query, setQuery] = useState('')
   const [active, setActive] = useState(0)
-  const commands = useCommands(onClose)
+  const commands = useCommands(onClose, onHelp)
   const shown = useMemo(
     () => (query === '' ? commands.slice(0, shownCommands) : rank(query, commands, (command) => command.words, shownCommands)),
     [query, commands],
@@ -107,7 +107,7 @@ export function CommandPalette({ onClose }: { readonly onClose: () => void }) {
   )
 }
 
-function useCommands(onClose: () => void): readonly Command[] {
+function useCommands(onClose: () => void, onHelp: () => void): readonly Command[] {
   const { t } = useTranslation('kit')
   const { features, fleet, signOut } = useConsole()
   const [, navigate] = useLocation()
@@ -175,8 +175,16 @@ function useCommands(onClose: () => void): readonly Command[] {
         icon: LanguageIcon,
         run: act(() => changeLanguage(isZh ? 'en' : 'zh')),
       },
+      {
+        id: 'help',
+        group: t('palette.command'),
+        label: t('shortcuts.title'),
+        words: [t('shortcuts.title'), 'shortcuts keyboard help'],
+        icon: HelpIcon,
+        run: act(onHelp),
+      },
       { id: 'sign-out', group: t('palette.command'), label: t('user.signOut'), words: [t('user.signOut'), 'logout'], icon: SignOutIcon, run: act(signOut) },
     ]
     return [...pages, ...clusters, ...kinds, ...switches]
-  }, [features, fleet.members, resources, navigate, onClose, signOut, effective, t])
+  }, [features, fleet.members, resources, navigate, onClose, onHelp, signOut, effective, t])
 }

@@ -177,6 +177,24 @@ test('keeps the last rows of a cluster that fails, says why, and recovers', asyn
   live.stop()
 })
 
+test('takes up a watch that broke once without a word, and says so when the next try breaks too', async () => {
+  const { source, clock, live } = collect()
+  const broken = new ApiError({ code: 0, reason: 'Unreachable', message: 'network changed' })
+  await clock.settle()
+  source.lists[0]?.answer(page(rowsNamed('a'), '1'))
+  await clock.settle()
+  await clock.advance(5_000)
+  source.watches[0]?.end(broken)
+  await clock.settle()
+  assert.equal(live.snapshot.phase, 'ready')
+
+  await clock.advance(1_500)
+  source.watches[1]?.end(broken)
+  await clock.settle()
+  assert.deepEqual([live.snapshot.phase, live.snapshot.error?.message], ['error', 'network changed'])
+  live.stop()
+})
+
 test('backs off from a server that stays down, at most to half a minute, and tries at once when asked', async () => {
   const { source, clock, live } = collect()
   for (let attempt = 0; attempt < 8; attempt++) {

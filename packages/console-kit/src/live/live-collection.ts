@@ -102,19 +102,22 @@ export class LiveCollection<Row> {
   async #run(signal: AbortSignal): Promise<void> {
     let failures = 0
     while (!signal.aborted) {
+      let followedFromMs: number | undefined
+      const hasFollowed = (): boolean => followedFromMs !== undefined && this.#deps.clock.nowMs() - followedFromMs >= shortWatchMs
       try {
         if (this.#resourceVersion === undefined) await this.#list(signal)
-        const startedMs = this.#deps.clock.nowMs()
+        followedFromMs = this.#deps.clock.nowMs()
         await this.#follow(signal)
-        failures = this.#deps.clock.nowMs() - startedMs < shortWatchMs ? failures + 1 : 0
+        failures = hasFollowed() ? 0 : failures + 1
       } catch (thrown) {
         if (signal.aborted) return
         const error = toApiError(thrown)
-        failures++
+        failures = hasFollowed() ? 1 : failures + 1
         if (error.code === 410) {
           // The server forgot our place. The rows stay on screen until the new list is whole.
           this.#resourceVersion = undefined
-        } else {
+        } else if (!(failures === 1 && error.code === 0 && this.#resourceVersion !== undefined)) {
+          // One broken connection is no news: a browser cuts every stream when a network changes, and the next try mends it.
           // A failed list starts over; a broken watch resumes where it was.
           this.#publishNow({ phase: 'error', error, isPaging: false })
         }

@@ -212,7 +212,8 @@ function SelectionBar({
   const bar = useRef<HTMLDivElement>(null)
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (event.key === 'Escape' && bar.current !== null && open === undefined) onClear()
+      // A menu or dialog that was open has taken the key.
+      if (event.key === 'Escape' && !event.defaultPrevented && bar.current !== null && open === undefined) onClear()
     }
     addEventListener('keydown', onKey)
     return () => removeEventListener('keydown', onKey)

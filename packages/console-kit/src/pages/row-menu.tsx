@@ -2,6 +2,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useLocation } from 'wouter'
 import type { ObjectRef } from '../api/kube-client.ts'
+import { useKind } from '../console-context.tsx'
 import type { ObjectAction } from '../definitions.ts'
 import { useServedResource } from '../live/use-served.ts'
 import { objectHref } from '../model/console-path.ts'
@@ -42,6 +43,7 @@ function OpenMenu({
 }) {
   const { t } = useTranslation('kit')
   const [, navigate] = useLocation()
+  const kind = useKind(target.type)
   const served = useServedResource(target.cluster ?? '', target.type)
   return (
     <Menu
@@ -55,6 +57,11 @@ function OpenMenu({
       <MenuItem icon={YamlIcon} onSelect={() => navigate(objectHref(target, 'yaml'))}>
         {t('action.editYaml')}
       </MenuItem>
+      {kind?.tabs?.map((tab) => (
+        <MenuItem key={tab.id} icon={tab.icon} onSelect={() => navigate(objectHref(target, tab.id))}>
+          {t(tab.title)}
+        </MenuItem>
+      ))}
       <MenuSeparator />
       {offered(actions, served?.verbs).map((action) => (
         <MenuItem key={action.id} icon={action.icon} tone={action.tone === 'error' ? 'error' : undefined} onSelect={() => onAction(action)}>

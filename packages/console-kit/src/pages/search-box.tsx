@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 import { CloseIcon, SearchIcon } from '../ui/icons.ts'
+import { isTyping } from '../ui/is-typing.ts'
 
 export interface SearchBoxProps {
   readonly value: string
@@ -66,9 +67,4 @@ export function SearchBox({ value, onChange, onSettled, placeholder }: SearchBox
       )}
     </div>
   )
-}
-
-export function isTyping(target: EventTarget | null): boolean {
-  if (!(target instanceof HTMLElement)) return false
-  return target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName) || (target.shadowRoot?.activeElement ?? null) !== null
 }

@@ -4,7 +4,7 @@ import { Age } from '../ui/age.tsx'
 import { TableLink } from './table-link.tsx'
 
 /** The columns every kind has. */
-export const nameColumn: Column<ResourceRow> = { id: 'name', title: 'kit:column.name', value: (row) => row.name, width: 180, grow: 3, priority: 1 }
+export const nameColumn: Column<ResourceRow> = { id: 'name', title: 'kit:column.name', value: (row) => row.name, width: 160, grow: 3, priority: 1 }
 
 export const namespaceColumn: Column<ResourceRow> = {
   id: 'namespace',
