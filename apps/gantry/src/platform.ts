@@ -17,7 +17,16 @@ import {
 import { openHttpTransport } from '@gantry/client'
 import { clusterKind, localClusterName } from '@gantry/clusters/api'
 import { createClusterProber } from '@gantry/clusters/controller'
-import { clusterRoutes, differs, ensureLocalCluster, installKinds, MemberDirectory, probeCluster, removeCredentials } from '@gantry/clusters/server'
+import {
+  clusterRoutes,
+  differs,
+  ensureLocalCluster,
+  installKinds,
+  MemberDirectory,
+  probeCluster,
+  removeAbandonedCredentials,
+  removeCredentials,
+} from '@gantry/clusters/server'
 import {
   clusterRoute,
   createPipeline,
@@ -108,7 +117,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const localTarget: ClusterTarget = { kind: 'hub', handle: local.handle, upgrade: local.upgrade }
     const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })
     const members = new MemberDirectory({ hub, clock, ids, log, local: localTarget, openTransport })
-    await Promise.all([ensureLocalCluster(hub, { signal }), ensureViewerRole(hub)])
+    await Promise.all([ensureLocalCluster(hub, { signal }), ensureViewerRole(hub), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
     await parts.start({ name: 'identities', start: (options) => identities.start(options) })
     await parts.start({ name: 'members', start: (options) => members.start(options) })
 

@@ -5,7 +5,7 @@ import { clusterKind, platformNamespace, type Cluster, type ClusterConnection, t
 import type { Secret } from './hub-resources.ts'
 
 /** Marks the Secret of a cluster, so that people see what it is for. */
-const clusterLabel = 'fleet.gantry.dev/cluster'
+export const clusterLabel = 'fleet.gantry.dev/cluster'
 
 /** How a member is reached and with which credential: what a Cluster and its Secret say together. */
 export interface MemberAccess {

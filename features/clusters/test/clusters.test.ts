@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { StatusError } from '@gantry/apimachinery'
 import { formatKubeconfig, type KubeObject, type ResourceRef } from '@gantry/client'
 import { clusterKind, conditionOf, isReady, type Cluster, type ImportRequest } from '@gantry/clusters/api'
-import { hubResources, type Secret } from '@gantry/clusters/server'
+import { hubResources, removeAbandonedCredentials, type Secret } from '@gantry/clusters/server'
 import { readWholeBody } from '@gantry/runtime'
 import type { Handler } from '@gantry/runtime'
 import { settle } from '@gantry/runtime/testing'
@@ -217,6 +217,25 @@ describe('importing a cluster', () => {
 
 /** As a socket to nowhere does: it ends when it is given up. */
 const neverAnswers: Handler = ({ signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+
+test('a Secret of an import that died half way is removed later, and no other', async () => {
+  await using fleet = await startTestFleet()
+  const member = await fleet.addMember('https://prod.test')
+  await fleet.import(byToken('prod', member))
+  const labels = { 'fleet.gantry.dev/cluster': 'x' }
+  await fleet.hub.create<Secret>(hubResources.secrets, { metadata: { name: 'abandoned', namespace, labels } })
+  await fleet.hub.create<Secret>(hubResources.secrets, { metadata: { name: 'other', namespace } })
+  const sweep = async (): Promise<readonly string[]> => {
+    await removeAbandonedCredentials(fleet.hub, { now: fleet.clock.now(), signal: new AbortController().signal })
+    return (await secretsOf(fleet)).map(({ metadata }) => metadata.name?.replace(/-[^-]+$/, '') ?? '')
+  }
+
+  const atOnce = await sweep()
+  await fleet.clock.advance(11 * 60_000)
+
+  assert.deepEqual(atOnce, ['abandoned', 'cluster-prod', 'other'])
+  assert.deepEqual(await sweep(), ['cluster-prod', 'other'])
+})
 
 describe('the health of a cluster', () => {
   test('follows what the cluster does, and says since when', async () => {
