@@ -211,16 +211,4 @@ export const watches = conformance('watches', ({ api, claim }) => {
     const revisions = first.map((line) => BigInt(line.split(' ')[0] ?? ''))
     assert.ok(revisions.every((revision, at) => at === 0 || revision > (revisions[at - 1] ?? 0n)))
   })
-
-  claim('says in the stream that a resourceVersion is too old (L18)', async (t) => {
-    const namespace = await api.namespace(t)
-
-    const watch = await api.watch(t, `${namespace}/configmaps?resourceVersion=1`)
-    const { type, object } = await watch.next()
-
-    assert.equal(type, 'ERROR')
-    assert.deepEqual([object.kind, object.reason, object.code], ['Status', 'Expired', 410])
-    assert.match(object.message, /^too old resource version: 1 \(\d+\)$/)
-    assert.equal(await watch.nextOrEnd(), undefined)
-  })
 })
