@@ -49,15 +49,16 @@ function wantsContainers(options) {
 async function offerContainers() {
   const missing = containerParts.filter((part) => !part.isThere()).map((part) => part.package)
   if (missing.length === 0) return
-  const command = ['apt-get', 'install', '--yes', '--no-install-recommends', ...missing]
+  const apt = findProgram('apt-get')
+  const command = [apt ?? 'apt-get', 'install', '--yes', '--no-install-recommends', ...missing]
   const isRoot = process.getuid?.() === 0
-  const canInstall = isRoot && isOnPath('apt-get')
+  const canInstall = isRoot && apt !== undefined
   if (canInstall && (saysYes || (await agrees(`Real containers need ${missing.join(', ')}. Install them now with apt?`)))) {
     if (install(command)) return
     process.stderr.write('The packages could not be installed; the local node is simulated.\n')
     return
   }
-  const how = isOnPath('apt-get') ? `${isRoot ? '' : 'sudo '}${command.join(' ')}` : `install ${missing.join(', ')} with your package manager`
+  const how = apt !== undefined ? `${isRoot ? '' : 'sudo '}apt-get ${command.slice(1).join(' ')}` : `install ${missing.join(', ')} with your package manager`
   process.stderr.write(`The local node is simulated: real containers need ${missing.join(', ')}. To have them: ${how}\n`)
 }
 
@@ -78,7 +79,7 @@ function install(command) {
   const attempt = () => spawnSync(command[0], command.slice(1), { stdio: ['ignore', 'inherit', 'inherit'], env }).status === 0
   if (attempt()) return true
   // A fresh machine or container has no package lists yet.
-  return spawnSync('apt-get', ['update'], { stdio: ['ignore', 'inherit', 'inherit'], env }).status === 0 && attempt()
+  return spawnSync(command[0], ['update'], { stdio: ['ignore', 'inherit', 'inherit'], env }).status === 0 && attempt()
 }
 
 /** Ends as the child ends. Ctrl-C reaches it by itself; a SIGTERM to npm is passed on. */
@@ -96,7 +97,14 @@ function run(command, childArgs) {
 }
 
 function isOnPath(program) {
-  return searchPath.some((dir) => dir !== '' && isExecutable(join(dir, program)))
+  return findProgram(program) !== undefined
+}
+
+function findProgram(program) {
+  return searchPath
+    .filter((dir) => dir !== '')
+    .map((dir) => join(dir, program))
+    .find(isExecutable)
 }
 
 function isExecutable(file) {
