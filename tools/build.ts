@@ -35,17 +35,28 @@ const isStale = {
   console: !options.has('--if-stale') || present?.console !== wanted.console,
 }
 
+const buildsConsole = isStale.console && !options.has('--without-console')
 await mkdir(dist, { recursive: true })
 if (isStale.server) await buildServer()
-// The launcher compares times: the same sources checked out again are still the ones this was built from.
-else await utimes(join(dist, 'gantry.js'), new Date(), new Date())
-if (isStale.console && !options.has('--without-console')) await buildConsole()
-await writeFile(
-  join(dist, stampFile),
-  `${JSON.stringify({ server: wanted.server, console: options.has('--without-console') ? (present?.console ?? '') : wanted.console } satisfies Stamp)}\n`,
-)
-const parts = [...(isStale.server ? ['server'] : []), ...(isStale.console && !options.has('--without-console') ? ['console'] : [])]
+else await refreshTime()
+if (buildsConsole) await buildConsole()
+if (isStale.server || buildsConsole) {
+  const stamp: Stamp = { server: wanted.server, console: buildsConsole ? wanted.console : (present?.console ?? '') }
+  await writeFile(join(dist, stampFile), `${JSON.stringify(stamp)}\n`)
+}
+const parts = [...(isStale.server ? ['server'] : []), ...(buildsConsole ? ['console'] : [])]
 if (parts.length > 0) process.stderr.write(`built ${parts.join(' and ')} in ${Math.round(performance.now() - started)} ms\n`)
+
+/** The launcher compares times: the same sources checked out again are still the ones this was built from. */
+async function refreshTime(): Promise<void> {
+  try {
+    await utimes(join(dist, 'gantry.js'), new Date(), new Date())
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error
+    // Somebody else's checkout: it runs from its bundle or from its sources, as the times say.
+  }
+}
 
 async function buildServer(): Promise<void> {
   const fresh = join(dist, '.server')

@@ -33,7 +33,7 @@ try {
   process.exitCode = 1
 }
 
-/** Console and bundle, when their sources have changed; a failed build of them stops nothing that worked before. */
+/** Console and bundle, when their sources have changed. */
 function build() {
   const result = spawnSync(pinnedNode(root), [join(root, 'tools/build.ts'), '--if-stale'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
   if (result.status !== 0) throw new Error('the build failed; its output above says why')
