@@ -97,7 +97,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const [certificate, store, audit, node] = opened(opening)
     edge = await openEdge(
       { clock, log, handle: (request) => serving.handle(request), upgrade: (request, socket, head) => serving.upgrade(request, socket, head) },
-      { host: config.host, port: config.port, tls: certificate, clientCa: undefined },
+      { host: config.host, port: config.port, tls: certificate, clientCa: certificate.ca },
     ).catch((error: unknown) => {
       throw listenFailure(error, config)
     })
