@@ -52,7 +52,9 @@ function serveList(selection: Selection, request: IncomingMessage, response: Ser
   const rest = matching.length - from - page.length
   const metadata = { resourceVersion: String(revision), ...(rest > 0 ? { continue: `${revision}:${from + page.length}`, remainingItemCount: rest } : {}) }
   if (wantsTable(request)) return json(response, 200, { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata, ...table(resource, page) })
-  json(response, 200, { kind: `${resource.kind}List`, apiVersion: 'v1', metadata, items: page })
+  const apiVersion = resource.group === '' ? resource.version : `${resource.group}/${resource.version}`
+  // As upstream: the items of a list do not repeat their type.
+  json(response, 200, { kind: `${resource.kind}List`, apiVersion, metadata, items: page.map(({ apiVersion: _apiVersion, kind: _kind, ...item }) => item) })
 }
 
 function serveWatch(selection: Selection, request: IncomingMessage, response: ServerResponse): void {

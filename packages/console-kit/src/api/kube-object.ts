@@ -49,6 +49,9 @@ export interface ListMeta {
 }
 
 export interface KubeList<T> {
+  readonly apiVersion?: string
+  /** The items' kind with `List` behind it. */
+  readonly kind?: string
   readonly metadata: ListMeta
   readonly items: readonly T[] | null
 }

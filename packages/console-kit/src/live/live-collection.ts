@@ -37,6 +37,8 @@ const firstRetryMs = 1_000
 const longestRetryMs = 30_000
 /** A watch that ends sooner than this counts as a failure: a server that closes at once must not be asked in a loop. */
 const shortWatchMs = 1_000
+/** Broken connections in a row that are no news: a browser cuts every stream when a network interface comes or goes, and a next try mends it. */
+const quietBreaks = 2
 
 /** One resource of one cluster, listed and then followed. Runs from the first `start` until `stop`. */
 export class LiveCollection<Row> {
@@ -116,8 +118,7 @@ export class LiveCollection<Row> {
         if (error.code === 410) {
           // The server forgot our place. The rows stay on screen until the new list is whole.
           this.#resourceVersion = undefined
-        } else if (!(failures === 1 && error.code === 0 && this.#resourceVersion !== undefined)) {
-          // One broken connection is no news: a browser cuts every stream when a network changes, and the next try mends it.
+        } else if (!(failures <= quietBreaks && error.code === 0 && this.#resourceVersion !== undefined)) {
           // A failed list starts over; a broken watch resumes where it was.
           this.#publishNow({ phase: 'error', error, isPaging: false })
         }

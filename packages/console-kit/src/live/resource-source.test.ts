@@ -40,6 +40,14 @@ test('asks the gateway for a page of one namespace of one cluster', async () => 
   assert.deepEqual(Object.fromEntries(asked[0]?.searchParams ?? []), { labelSelector: 'app=web', limit: '500', continue: 'here' })
 })
 
+test('gives the items of a list the type that the list says once', async () => {
+  const { api } = apiOf({ list: { apiVersion: 'apps/v1', kind: 'DeploymentList', metadata: {}, items: [{ metadata: { name: 'web' } }] } })
+  const source = objectSource(api, pods, { project: (object) => object, keyOf: (object) => object.metadata.name ?? '' })
+  assert.deepEqual((await source.listPage({ limit: 1, continueToken: undefined, signal })).rows, [
+    { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' } },
+  ])
+})
+
 test('takes a list without items (null, as Go writes it) as empty', async () => {
   const { api } = apiOf({ list: { metadata: {}, items: null } })
   assert.deepEqual((await objectSource(api, pods, shape).listPage({ limit: 1, continueToken: undefined, signal })).rows, [])

@@ -33,11 +33,18 @@ export function objectSource<Row>(
 ): LiveSource<Row> {
   return resourceSource<Row, KubeList<KubeObject>, KubeObject>(api, query, {
     accept: 'application/json',
-    page: (list) => ({ meta: list.metadata, rows: (list.items ?? []).map(shape.project) }),
+    page: (list) => ({ meta: list.metadata, rows: (list.items ?? []).map((object) => shape.project(withType(object, list))) }),
     rowsOfEvent: (object) => [shape.project(object)],
     metaOfEvent: (object) => object.metadata,
     keyOf: shape.keyOf,
   })
+}
+
+/** Upstream leaves apiVersion and kind out of a list's items: the list says them once. */
+function withType(object: KubeObject, list: KubeList<KubeObject>): KubeObject {
+  const { apiVersion, kind } = list
+  if (object.kind !== undefined || apiVersion === undefined || kind === undefined) return object
+  return { apiVersion, kind: kind.replace(/List$/, ''), ...object }
 }
 
 /** The server's own columns: cells as kubectl prints them, with the object's metadata. */
