@@ -4,7 +4,7 @@ import { toApiError, type ApiError } from '../api/api-error.ts'
 import type { AnyObject, KubeObject } from '../api/kube-object.ts'
 import type { DetailProps } from '../definitions.ts'
 import { LazyYamlEditor } from '../editor/lazy-yaml-editor.tsx'
-import { forDiff, withoutManagedFields } from '../model/editable-object.ts'
+import { forDiff, inReadingOrder, withoutManagedFields } from '../model/editable-object.ts'
 import { parseObject, toYaml } from '../model/yaml-documents.ts'
 import { useServices } from '../services.tsx'
 import { Button } from '../ui/button.tsx'
@@ -39,7 +39,7 @@ export function YamlTab({ target, object, isGone, served }: DetailProps) {
   const [isBusy, setBusy] = useState(false)
   const [review, setReview] = useState<Review>()
   const canEdit = !isGone && (served === undefined || served.verbs.includes('update'))
-  const liveText = useMemo(() => toYaml(showsManaged ? object : withoutManagedFields(object)), [object, showsManaged])
+  const liveText = useMemo(() => toYaml(inReadingOrder(showsManaged ? object : withoutManagedFields(object))), [object, showsManaged])
   const isBehind = draft !== undefined && draft.base.metadata.resourceVersion !== object.metadata.resourceVersion
 
   async function attempt(work: () => Promise<void>): Promise<void> {
@@ -65,7 +65,7 @@ export function YamlTab({ target, object, isGone, served }: DetailProps) {
     const wanted = { ...parsed.object, metadata: { ...parsed.object.metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) } }
     void attempt(async () => {
       const result = await client.replace(target, wanted, { dryRun: true })
-      setReview({ object: wanted, before: toYaml(forDiff(object)), after: toYaml(forDiff(result)) })
+      setReview({ object: wanted, before: toYaml(forDiff(object)), after: toYaml(forDiff(result, object)) })
     })
   }
 
