@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { StatusError } from '@gantry/apimachinery'
 import { formatKubeconfig, type KubeObject, type ResourceRef } from '@gantry/client'
 import { clusterKind, conditionOf, isReady, type Cluster, type ImportRequest } from '@gantry/clusters/api'
-import { hubResources, removeAbandonedCredentials, type Secret } from '@gantry/clusters/server'
+import { hubResources, probeMember, removeAbandonedCredentials, type Secret } from '@gantry/clusters/server'
 import { readWholeBody } from '@gantry/runtime'
 import type { Handler } from '@gantry/runtime'
 import { settle } from '@gantry/runtime/testing'
@@ -309,6 +309,19 @@ describe('the health of a cluster', () => {
     assert.match(conditionOf(without, 'Ready')?.message ?? '', /Secret gantry-system\/mine does not exist/)
     assert.ok(isReady(ready))
     assert.equal((await secretsOf(fleet)).length, 1, 'a Secret that somebody else made is left alone')
+  })
+
+  test('counts every simulated node, although the server does not say how many a selector leaves', async () => {
+    await using fleet = await startTestFleet()
+    const member = await fleet.addMember('https://prod.test')
+    for (const name of ['simulated-1', 'simulated-2', 'simulated-3']) {
+      await member.client.create<KubeObject>(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { kind: 'simulated' } } })
+    }
+    await member.client.create<KubeObject>(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'real' } })
+    const signal = new AbortController().signal
+    const probe = await probeMember({ clock: fleet.clock, member: member.client }, { signal, simulatedNodes: 'kind=simulated' })
+
+    assert.deepEqual(probe.nodes, { total: 4, ready: 0, simulated: 3 })
   })
 
   test('takes credentials from the namespace of the platform only', async () => {
