@@ -138,6 +138,26 @@ test('passes on an answer that is not 101', async () => {
   assert.match(answer, /\r\n\r\n\{"reason":"Forbidden"\}$/)
 })
 
+test('keeps a cookie that the server sets from the caller, on 101 and on a refusal', async () => {
+  const accepting = await member({
+    upgrade: (_request, socket) =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSet-Cookie: a=1\r\nX-Kept: yes\r\n\r\n'),
+  })
+  const refusing = await member({
+    upgrade: (_request, socket) => socket.end('HTTP/1.1 403 Forbidden\r\nSet-Cookie: a=1\r\nX-Kept: yes\r\nContent-Length: 0\r\n\r\n'),
+  })
+  const headers = { connection: 'Upgrade', upgrade: 'websocket' }
+
+  for (const transport of [accepting, refusing]) {
+    const { caller } = await call(transport, { headers })
+    const head = await readUntil(caller, /\r\n\r\n/)
+
+    assert.match(head, /x-kept: yes/i)
+    assert.doesNotMatch(head, /set-cookie/i)
+    caller.destroy()
+  }
+})
+
 test('answers 503 with the cause when the server cannot be reached', async () => {
   const gone = createTcpServer()
   const port = await listen(gone)

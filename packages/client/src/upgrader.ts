@@ -134,7 +134,8 @@ function writeHead(socket: Duplex, status: number, response: IncomingMessage): v
   let text = `HTTP/1.1 ${status} ${response.statusMessage ?? ''}\r\n`
   const own = status === 101 ? { connection: 'Upgrade', upgrade: response.headers.upgrade } : { connection: 'close' }
   for (const [name, value] of Object.entries({ ...endToEndHeaders(response.headers), ...own })) {
-    if (value === undefined) continue
+    // A cookie of the server's would be set on the origin of whoever passes this on: a browser's session with the gateway.
+    if (value === undefined || name === 'set-cookie') continue
     for (const one of typeof value === 'string' ? [value] : value) text += `${name}: ${one}\r\n`
   }
   socket.write(`${text}\r\n`, 'latin1')
