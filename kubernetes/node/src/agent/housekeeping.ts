@@ -73,6 +73,7 @@ async function collectImages(context: NodeContext, uses: Map<string, ImageUse>):
 }
 
 async function removeStrangers(context: NodeContext, pods: PodManager, strangers: Map<string, number>): Promise<void> {
+  if (!pods.synced) return
   const known = new Set([...pods.workers.map(({ uid }) => uid), ...context.cache.uids()])
   const folders = await readdir(context.folders.pods)
   for (const uid of strangers.keys()) if (known.has(uid) || !folders.includes(uid)) strangers.delete(uid)

@@ -28,7 +28,7 @@ export interface NodeContext {
   readonly capacity: NodeCapacity
   readonly folders: NodeFolders
   readonly sandboxImage: string
-  /** Undefined when the process may not make cgroups. */
+  /** Undefined leaves it to the runtime where containers are accounted. */
   readonly cgroupRoot: string | undefined
   readonly clusterDns: ClusterDns | undefined
   readonly clusterDomain: string

@@ -13,6 +13,8 @@ export interface PodManager {
   /** What is known of one pod of this node. */
   find(uid: string): { readonly status: PodStatus; readonly runtime: PodRuntime; readonly pod: Pod } | undefined
   readonly workers: readonly PodWorker[]
+  /** Whether all pods of the node have been seen once: before that, one that is not known may exist. */
+  readonly synced: boolean
   /** Lets go of all pods and leaves them running. */
   stop(): Promise<void>
 }
@@ -91,6 +93,9 @@ export function createPodManager(context: NodeContext, options: { readonly onRun
     },
     get workers() {
       return [...workers.values()].map(({ worker }) => worker)
+    },
+    get synced() {
+      return source.synced
     },
     async stop() {
       stopping = true

@@ -109,6 +109,7 @@ export class PodWorker {
     this.#stop.abort(new Error('the node agent is stopping'))
     this.#step.abort(this.#stop.signal.reason)
     this.#prober.stop()
+    this.#wake?.()
   }
 
   /** Resolves when everything of the pod is gone, or after `stop`. */
@@ -136,7 +137,6 @@ export class PodWorker {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#wake = resolve
     const cancel = clock.schedule(resolve, ms)
-    this.#stop.signal.addEventListener('abort', () => resolve(), { once: true })
     await promise
     cancel()
     this.#wake = undefined

@@ -8,7 +8,6 @@ import { cgroupRootOf } from '../containerd/containerd-config.ts'
 import { startContainerd } from '../containerd/containerd.ts'
 import type { RunningContainerd } from '../containerd/containerd.ts'
 import { detectContainerd } from '../containerd/detect-containerd.ts'
-import type { ContainerdFound } from '../containerd/detect-containerd.ts'
 import { runCommand } from '../containerd/run-command.ts'
 import type { RunCommand } from '../containerd/run-command.ts'
 import { pauseImageReference } from '../images/pause-image.ts'
@@ -77,7 +76,7 @@ export async function startAgent(deps: NodeAgentDeps, options: NodeAgentOptions,
   }
 
   try {
-    const context = await openContext({ ...deps, run }, { ...options, found, nodeIP }, containerd)
+    const context = await openContext({ ...deps, run }, { ...options, nodeIP }, containerd)
     const machine = await readMachineInfo()
     const { runtimeName, runtimeVersion } = await containerd.cri.version()
     const registration = createNodeRegistration(
@@ -107,7 +106,7 @@ export async function startAgent(deps: NodeAgentDeps, options: NodeAgentOptions,
 
 async function openContext(
   deps: NodeAgentDeps & { readonly run: RunCommand },
-  options: NodeAgentOptions & { readonly found: ContainerdFound; readonly nodeIP: string },
+  options: NodeAgentOptions & { readonly nodeIP: string },
   containerd: RunningContainerd,
 ): Promise<NodeContext> {
   const { client, clock, ids, log, run } = deps
@@ -137,7 +136,7 @@ async function openContext(
     capacity: { cpuMilli: machine.cpus * 1_000, memoryBytes: machine.memoryBytes, ephemeralStorageBytes: pressure.diskBytes },
     folders,
     sandboxImage: options.sandboxImage ?? pauseImageReference,
-    cgroupRoot: options.found.cgroups === 'available' ? cgroupRootOf(options.dataDir) : undefined,
+    cgroupRoot: cgroupRootOf(options.dataDir),
     clusterDns: options.clusterDns,
     clusterDomain: options.clusterDomain ?? defaultClusterDomain,
   }

@@ -61,8 +61,6 @@ export interface ContainerdConfigOptions {
   readonly snapshotter: 'overlayfs' | 'native'
   /** The process may not lower oom_score_adj (it lacks CAP_SYS_RESOURCE): without this every sandbox fails to start. */
   readonly restrictOomScoreAdj: boolean
-  /** The process may not make cgroups: containers run without limits. */
-  readonly disableCgroup: boolean
   /** Folder with one hosts.toml per registry, if any. */
   readonly registryConfigDir?: string | undefined
 }
@@ -83,7 +81,6 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 [${cri}]
   sandbox_image = ${toml(options.sandboxImage)}
   restrict_oom_score_adj = ${options.restrictOomScoreAdj}
-  disable_cgroup = ${options.disableCgroup}
   disable_apparmor = true
   enable_unprivileged_ports = true
   enable_unprivileged_icmp = true

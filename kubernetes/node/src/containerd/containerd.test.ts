@@ -46,16 +46,24 @@ test('finds a machine that can run containers', async () => {
     cniBinDir: '/usr/lib/cni',
     firewallPlugin: true,
     restrictOomScoreAdj: false,
-    cgroups: 'available',
   })
 })
 
-test('sees that the process may not lower oom_score_adj, or make cgroups', async () => {
-  const found = await detectContainerd(machineWith({ capabilities: '000001fffeffffff', noCgroups: true }))
+test('sees that the process may not lower oom_score_adj', async () => {
+  const found = await detectContainerd(machineWith({ capabilities: '000001fffeffffff' }))
 
   assert.ok(found.available)
   assert.equal(found.restrictOomScoreAdj, true)
-  assert.match(found.cgroups === 'available' ? '' : found.cgroups.why, /^cgroups cannot be made below \/sys\/fs\/cgroup\/memory \(EROFS/)
+})
+
+test('refuses a machine on which no cgroups can be made: runc starts nothing there', async () => {
+  const found = await detectContainerd(machineWith({ noCgroups: true }))
+
+  assert.ok(!found.available)
+  assert.deepEqual(
+    found.missing.map(({ part, why }) => [part, why]),
+    [['cgroups', 'cgroups cannot be made below /sys/fs/cgroup/memory (EROFS: read-only file system)']],
+  )
 })
 
 const missing: readonly (readonly [name: string, part: string, install: string])[] = [
@@ -102,7 +110,7 @@ test('gives every data folder a bridge of its own, with a name the kernel takes'
 
 test('writes a configuration that quotes what it is given', () => {
   const paths = containerdPathsOf('/data "x"')
-  const text = containerdConfigOf({ paths, sandboxImage: 'pause:1', cniBinDir: '/cni', snapshotter: 'native', restrictOomScoreAdj: true, disableCgroup: false })
+  const text = containerdConfigOf({ paths, sandboxImage: 'pause:1', cniBinDir: '/cni', snapshotter: 'native', restrictOomScoreAdj: true })
 
   assert.match(text, /^root = "\/data \\"x\\"\/containerd\/root"$/m)
   assert.match(text, /restrict_oom_score_adj = true/)

@@ -116,7 +116,6 @@ async function writeConfiguration(
   paths: ContainerdPaths,
 ): Promise<{ readonly snapshotter: 'overlayfs' | 'native'; readonly podCidr: string }> {
   const { found, dataDir } = options
-  if (found.cgroups !== 'available') deps.log.warn('containers run without limits', { why: found.cgroups.why })
   await mkdir(paths.folder, { recursive: true, mode: 0o711 })
   await chmod(paths.folder, 0o711)
   for (const folder of [paths.cniConfig, dirname(paths.socket)]) await mkdir(folder, { recursive: true })
@@ -132,7 +131,6 @@ async function writeConfiguration(
     sandboxImage: options.sandboxImage ?? pauseImageReference,
     cniBinDir: found.cniBinDir,
     restrictOomScoreAdj: found.restrictOomScoreAdj,
-    disableCgroup: found.cgroups !== 'available',
     registryConfigDir: options.registryConfigDir,
   })
   await writeFile(paths.config, config, { mode: 0o600 })

@@ -12,13 +12,12 @@ export interface ContainerdFound {
   readonly cniBinDir: string
   readonly firewallPlugin: boolean
   readonly restrictOomScoreAdj: boolean
-  readonly cgroups: 'available' | { readonly why: string }
 }
 
 export interface MissingPart {
-  readonly part: 'containerd' | 'runc' | 'cni-plugins' | 'root'
+  readonly part: 'containerd' | 'runc' | 'cni-plugins' | 'root' | 'cgroups'
   readonly why: string
-  /** The command that mends it. */
+  /** The command that mends it, or what to do where no command does. */
   readonly install: string
 }
 
@@ -85,6 +84,9 @@ export async function detectContainerd(ports: Partial<MachinePorts> = {}): Promi
     const why = `the pod network needs the program ${program}, which is not installed`
     missing.push({ part: 'cni-plugins', why, install: `apt-get install --yes ${install}` })
   }
+  const noCgroups = world.isRoot() ? await whyNoCgroups(world) : undefined
+  if (noCgroups !== undefined)
+    missing.push({ part: 'cgroups', why: noCgroups, install: 'start this machine or container with writable cgroups, as `docker run --privileged` does' })
   if (missing.length > 0 || containerd === undefined || ctr === undefined || runc === undefined || cniBinDir === undefined) return { available: false, missing }
   return {
     available: true,
@@ -94,7 +96,6 @@ export async function detectContainerd(ports: Partial<MachinePorts> = {}): Promi
     cniBinDir,
     firewallPlugin: await world.isExecutable(join(cniBinDir, 'firewall')),
     restrictOomScoreAdj: !(await hasCapability(world, capSysResource)),
-    cgroups: await cgroupsOf(world),
   }
 }
 
@@ -139,8 +140,8 @@ async function hasCapability(world: MachinePorts, bit: bigint): Promise<boolean>
   return mask !== undefined && ((BigInt(`0x${mask}`) >> bit) & 1n) === 1n
 }
 
-/** Whether folders can be made in every cgroup hierarchy that runc uses. */
-async function cgroupsOf(world: MachinePorts): Promise<ContainerdFound['cgroups']> {
+/** Why the cgroups of containers cannot be made; runc starts nothing without them. */
+async function whyNoCgroups(world: MachinePorts): Promise<string | undefined> {
   const unified = await world.readText('/sys/fs/cgroup/cgroup.controllers').catch(() => undefined)
   const roots = unified === undefined ? ['/sys/fs/cgroup/memory', '/sys/fs/cgroup/cpu', '/sys/fs/cgroup/pids'] : ['/sys/fs/cgroup']
   for (const root of roots) {
@@ -149,7 +150,7 @@ async function cgroupsOf(world: MachinePorts): Promise<ContainerdFound['cgroups'
       () => undefined,
       (error: unknown) => (error instanceof Error ? error.message : String(error)),
     )
-    if (problem !== undefined) return { why: `cgroups cannot be made below ${root} (${problem}): containers run without limits` }
+    if (problem !== undefined) return `cgroups cannot be made below ${root} (${problem})`
   }
-  return 'available'
+  return undefined
 }

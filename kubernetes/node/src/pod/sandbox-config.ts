@@ -12,7 +12,7 @@ export interface SandboxConfigInput {
   readonly logDirectory: string
   /** Undefined leaves the runtime's default: the host's own resolv.conf. */
   readonly dns: DnsConfig | undefined
-  /** Undefined when the process may not make cgroups. */
+  /** Undefined leaves it to the runtime where containers are accounted. */
   readonly cgroupParent: string | undefined
 }
 
