@@ -76,9 +76,9 @@ function ClusterTable({ clusters }: { readonly clusters: readonly ClusterObject[
           <tr className="border-b border-line">
             <th className={classNames(head, 'w-2/5 pl-4 lg:w-[20%]')}>{t('column.name')}</th>
             <th className={head}>{t('column.health')}</th>
-            <th className={classNames(head, medium, 'w-36')}>{t('column.version')}</th>
+            <th className={classNames(head, medium, 'w-40')}>{t('column.version')}</th>
             <th className={classNames(head, medium, 'w-32')}>{t('column.nodes')}</th>
-            <th className={classNames(head, wide, 'w-[22%]')}>{t('column.server')}</th>
+            <th className={classNames(head, wide, 'w-[20%]')}>{t('column.server')}</th>
             <th className={classNames(head, wide, 'w-20 text-right')}>{t('column.age')}</th>
             <th className="w-12 pr-2">
               <span className="sr-only">{t('column.actions')}</span>
