@@ -450,7 +450,6 @@ describe('two nodes on one machine', () => {
 
 describe('a node that is given up', () => {
   test('leaves nothing on the machine', async () => {
-    const rules = cniRules()
     const node = await startTestNode()
     await node.run('here', {
       containers: [shell('c', waitForTerm, { ports: [{ containerPort: 80, hostPort: 18_438 }] })],
@@ -463,15 +462,10 @@ describe('a node that is given up', () => {
     assert.equal(interfaces.includes(bridgeNameOf(node.dataDir)), false)
     assert.equal(readFileSync('/proc/self/mountinfo', 'utf8').includes(node.dataDir), false)
     assert.equal(execFileSync('ps', ['-eo', 'args']).toString().includes(node.dataDir), false)
-    assert.deepEqual(cniRules(), rules)
+    assert.equal(execFileSync('iptables-save').toString().includes(bridgeNameOf(node.dataDir)), false)
     for (const hierarchy of ['', 'memory', 'pids']) assert.equal(existsSync(join('/sys/fs/cgroup', hierarchy, cgroupRootOf(node.dataDir))), false)
   })
 })
-
-function cniRules(): readonly string[] {
-  const text = execFileSync('iptables-save').toString()
-  return text.split('\n').filter((line) => line.includes('CNI-'))
-}
 
 /** Terminal sizes of a client that never sends one and does not go away. */
 async function* never(): AsyncGenerator<TerminalSize> {

@@ -136,7 +136,7 @@ test('finds its own range and bridge again', () => {
 })
 
 test('takes the range that is wanted, or the next that nobody on the machine uses', () => {
-  const at = (name: string, address: string, netmask = '255.255.255.0'): { name: string; address: string; netmask: string } => ({ name, address, netmask })
+  const at = (name: string, address: string, bits = 24): { name: string; address: string; bits: number } => ({ name, address, bits })
   const choose = (addresses: readonly ReturnType<typeof at>[], before?: string): string =>
     choosePodRange({ before, wanted: '10.42.0.0/24', ownBridge: 'mine', addresses })
 
@@ -144,6 +144,6 @@ test('takes the range that is wanted, or the next that nobody on the machine use
   assert.equal(choose([at('mine', '10.42.0.1')]), '10.42.0.0/24')
   assert.equal(choose([at('other', '10.42.0.1'), at('third', '10.42.1.77')]), '10.42.2.0/24')
   assert.equal(choose([at('other', '10.42.0.1')], '10.42.9.0/24'), '10.42.9.0/24')
-  assert.throws(() => choose([at('wide', '10.42.7.7', '255.255.0.0')]), /10\.42\.0\.0\/24 and its neighbours are in use/)
+  assert.throws(() => choose([at('wide', '10.42.7.7', 16)]), /10\.42\.0\.0\/24 and its neighbours are in use/)
   assert.throws(() => choosePodRange({ before: undefined, wanted: 'fd00::/64', ownBridge: 'mine', addresses: [at('a', '10.0.0.1')] }), /no IPv4 range/)
 })

@@ -1,5 +1,4 @@
 import { readFile, readdir } from 'node:fs/promises'
-import { networkInterfaces } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Logger } from '@gantry/runtime'
 import { bridgeNameOf, isBridgeName, subnetOfCniConfig } from './containerd-config.ts'
@@ -26,13 +25,13 @@ export async function openPodNetwork(deps: { readonly run: RunCommand; readonly 
   if (before !== undefined && plugged !== undefined && plugged.length > 0) return before
 
   const alive = await bridgesOfLiveNodes()
-  for (const name of interfacesIn(wanted, machineAddresses())) {
+  for (const name of interfacesIn(wanted, await machineAddresses(deps.run))) {
     const isGone = isBridgeName(name) && name !== bridge && !alive.has(name) && (await portsOf(name))?.length === 0
     if (!isGone) continue
     deps.log.info('removing the bridge of a node that is gone', { bridge: name })
     await deps.run('ip', ['link', 'delete', name])
   }
-  const chosen = choosePodRange({ before, wanted, ownBridge: bridge, addresses: machineAddresses() })
+  const chosen = choosePodRange({ before, wanted, ownBridge: bridge, addresses: await machineAddresses(deps.run) })
   if (chosen !== (before ?? wanted))
     deps.log.warn('the range for pods is in use on this machine, another one is taken', { wanted: before ?? wanted, taken: chosen })
   if (plugged !== undefined) await deps.run('ip', ['link', 'delete', bridge])
@@ -43,9 +42,14 @@ export async function openPodNetwork(deps: { readonly run: RunCommand; readonly 
   return chosen
 }
 
-function machineAddresses(): readonly MachineAddress[] {
-  return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
-    (addresses ?? []).filter(({ family }) => family === 'IPv4').map(({ address, netmask }) => ({ name, address, netmask })),
+/** All IPv4 addresses of the machine. Node tells only of interfaces with a carrier, and a bridge without pods has none. */
+async function machineAddresses(run: RunCommand): Promise<readonly MachineAddress[]> {
+  const links = JSON.parse(await run('ip', ['-json', '-4', 'address', 'show'])) as readonly {
+    readonly ifname?: string
+    readonly addr_info?: readonly { readonly local?: string; readonly prefixlen?: number }[]
+  }[]
+  return links.flatMap(({ ifname = '', addr_info: addresses = [] }) =>
+    addresses.flatMap(({ local, prefixlen }) => (local === undefined || prefixlen === undefined ? [] : [{ name: ifname, address: local, bits: prefixlen }])),
   )
 }
 

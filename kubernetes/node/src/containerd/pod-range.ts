@@ -1,8 +1,8 @@
-/** An interface of the machine with an IPv4 address, as `os.networkInterfaces` tells it. */
+/** An IPv4 address of the machine with the size of its network. */
 export interface MachineAddress {
   readonly name: string
   readonly address: string
-  readonly netmask: string
+  readonly bits: number
 }
 
 export interface PodRangeInput {
@@ -58,9 +58,9 @@ function parseRange(text: string): Range {
   return { first: Math.floor(parseAddress(match[1]) / size) * size, size, bits }
 }
 
-function rangeOfAddress({ address, netmask }: MachineAddress): Range {
-  const size = 2 ** 32 - parseAddress(netmask)
-  return { first: Math.floor(parseAddress(address) / size) * size, size, bits: 0 }
+function rangeOfAddress({ address, bits }: MachineAddress): Range {
+  const size = 2 ** (32 - bits)
+  return { first: Math.floor(parseAddress(address) / size) * size, size, bits }
 }
 
 function overlaps(a: Range, b: Range): boolean {
