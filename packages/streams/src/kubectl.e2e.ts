@@ -217,6 +217,10 @@ for (const { name, environment } of modes) {
         const payload = Buffer.alloc(1 << 20, 'forward ')
 
         const echoes = await Promise.all(Array.from({ length: 8 }, () => roundTrip(open!, payload)))
+        assert.deepEqual(
+          echoes.map((echo) => echo.length),
+          Array.from({ length: 8 }, () => payload.length),
+        )
         assert.ok(echoes.every((echo) => sha(echo) === sha(payload)))
 
         assert.equal((await roundTrip(closed!, Buffer.from('x')).catch(() => Buffer.alloc(0))).length, 0)
