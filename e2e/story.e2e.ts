@@ -1,5 +1,7 @@
 import { after, before, describe } from 'node:test'
 import { startingStory } from './story/starting.ts'
+import { buildGantry } from './built-gantry.ts'
+import { consoleStory } from './story/console.ts'
 import { gatewayStory } from './story/gateway.ts'
 import { importingStory } from './story/importing.ts'
 import { localClusterStory } from './story/local-cluster.ts'
@@ -16,6 +18,7 @@ describe('the story of a new user', () => {
     return made
   }
   before(async () => {
+    await buildGantry()
     made = await createWorld()
   })
   after(async () => made?.[Symbol.asyncDispose]())
@@ -24,4 +27,5 @@ describe('the story of a new user', () => {
   describe('the local cluster', () => localClusterStory(world))
   describe('importing', () => importingStory(world))
   describe('the gateway', () => gatewayStory(world))
+  describe('the console', () => consoleStory(world))
 })
