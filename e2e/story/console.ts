@@ -166,10 +166,10 @@ export function consoleStory(world: () => World): void {
     if (isReal()) {
       await using forwarding = local.start(['port-forward', 'service/shop', ':80'])
       const [, port] = await forwarding.says(/127\.0\.0\.1:(\d+) ->/, 20_000)
-      await seen(page.getByRole('log', { name: 'Logs' }))
+      await seen(page.getByText('live', { exact: true }))
       // The web server writes a line for every request, while the page looks.
       await run('curl', ['--silent', '--max-time', '10', `http://127.0.0.1:${port}/passwd`])
-      await seen(page.getByRole('log', { name: 'Logs' }).getByText('/etc/passwd'))
+      await seen(page.getByRole('log', { name: 'Logs' }).getByText('response:200'))
     } else {
       await seen(page.getByRole('log', { name: 'Logs' }).getByText('This node is simulated'))
     }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ControlPlane } from '../../conformance/kubernetes/kubernetes.ts'
+import type { ControlPlane } from '@gantry/conformance/kubernetes'
 import { removeNode, whyNoContainers } from '../container-node.ts'
 import { startGantry, type GantryProcess } from '../gantry-process.ts'
 import { freePort } from '../free-port.ts'
