@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { killWithUs } from '../conformance/kubernetes/daemon.ts'
+import { killWithUs } from '@gantry/conformance/daemon'
 import { run, start, type Outcome, type ProgramOptions } from './program.ts'
 
 /** The launcher, as users start it. */
