@@ -25,6 +25,8 @@ export interface GantryProcess extends AsyncDisposable {
   password(): Promise<string>
   /** Ctrl-C. */
   stop(): Promise<Outcome>
+  /** As a power cut would. */
+  kill(): Promise<Outcome>
 }
 
 /** One command of the CLI, to its end. */
@@ -44,7 +46,8 @@ export async function startGantry({ dataDir, port, args = [] }: GantryOptions): 
   const process = start(launcher, ['up', '--data', dataDir, '--listen', `127.0.0.1:${port}`, ...args], { env })
   const callOff = killWithUs([process.pid])
   let stopped: Promise<Outcome> | undefined
-  const stop = (): Promise<Outcome> => (stopped ??= process.end('SIGINT', stopWithinMs).finally(callOff))
+  const end = (signal: NodeJS.Signals): Promise<Outcome> => (stopped ??= process.end(signal, stopWithinMs).finally(callOff))
+  const stop = (): Promise<Outcome> => end('SIGINT')
   try {
     await process.says(/^ready\b.*$/m, readyWithinMs)
   } catch (error) {
@@ -61,6 +64,7 @@ export async function startGantry({ dataDir, port, args = [] }: GantryOptions): 
     cli: (...line) => gantry([...line, '--data', dataDir]),
     password: async () => (await readFile(join(dataDir, 'initial-password'), 'utf8')).trim(),
     stop,
+    kill: () => end('SIGKILL'),
     async [Symbol.asyncDispose]() {
       await stop()
     },

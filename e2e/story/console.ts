@@ -84,7 +84,9 @@ export function consoleStory(world: () => World): void {
 
   step('a node that joins a member is counted without a reload', async () => {
     await prod.apply('apiVersion: v1\nkind: Node\nmetadata: { name: worker-1 }\n')
-    await seen(rowOf(page, 'Production').filter({ hasText: '0/1 ready' }), probedWithinMs)
+    const status = { conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'the test says so' }] }
+    await prod.ok('patch', 'node', 'worker-1', '--subresource=status', '--type=merge', '--patch', JSON.stringify({ status }))
+    await seen(rowOf(page, 'Production').filter({ hasText: '1/1 ready' }), probedWithinMs)
   })
 
   step('a cluster that is removed leaves the page, and is imported again in the console', async () => {

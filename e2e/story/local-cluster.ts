@@ -12,6 +12,10 @@ import { run } from '../program.ts'
 import { tickerManifest, webManifest } from './manifests.ts'
 import type { World } from './world.ts'
 
+/** How the story starts Gantry from its second start on. */
+export const moreNodes: readonly string[] = ['--simulated-nodes', '3']
+
+const stopWithinMs = 5_000
 const rolloutWithin = '--timeout=60s'
 const manyReplicas = 100
 
@@ -114,6 +118,33 @@ export function localClusterStory(world: () => World): void {
     await local.ok('cp', `${pod}:/tmp/carried`, join(folder, 'out'))
 
     assert.ok(content.equals(await readFile(join(folder, 'out'))))
+  })
+
+  withContainers('containers outlive a restart and a crash of Gantry, which takes them over again', async () => {
+    const identity = (): Promise<string> =>
+      local.ok('get', 'pods', '-l', 'app=ticker', '-o', 'jsonpath={range .items[*].status.containerStatuses[*]}{.containerID} {.restartCount}{end}')
+    const before = await identity()
+    // What is open when Gantry stops must not hold it up.
+    const [log, watching] = [local.start(['logs', '-f', 'deployment/ticker']), local.start(['get', 'pods', '--watch'])]
+    await log.says(/tick 0\n/, 20_000)
+    await watching.says(/ticker-/, 20_000)
+    const stopping = performance.now()
+    const { code, stderr } = await world().gantry.stop()
+    const stoppedMs = performance.now() - stopping
+    await Promise.all([log.end(), watching.end()])
+    world().adopt(await world().start('gantry', moreNodes))
+    const afterRestart = await identity()
+    await world().gantry.kill()
+    world().adopt(await world().start('gantry', moreNodes))
+    note(`stopped with streams open in ${Math.round(stoppedMs)} ms; ready again after a crash in ${Math.round(world().gantry.readyMs)} ms`)
+
+    assert.equal(code, 0, stderr)
+    assert.ok(stoppedMs < stopWithinMs, `stopping took ${stoppedMs} ms`)
+    assert.match(before, /^containerd:\/\/[0-9a-f]+ 0$/)
+    assert.equal(afterRestart, before)
+    assert.equal(await identity(), before)
+    const { stdout } = await local.run(['exec', 'deployment/ticker', '--', 'echo', 'alive'])
+    assert.equal(stdout, 'alive\n')
   })
 
   test('a deployment that is scaled and changed rolls over, and can be undone', async () => {

@@ -9,6 +9,7 @@ import { gantry } from '../gantry-process.ts'
 import { kubectl } from '../kubectl.ts'
 import { note } from '../note.ts'
 import { run, start, type Outcome } from '../program.ts'
+import { moreNodes } from './local-cluster.ts'
 import type { World } from './world.ts'
 
 const stopWithinMs = 5_000
@@ -127,7 +128,7 @@ export function startingStory(world: () => World): void {
     const stopping = performance.now()
     const { code, stderr } = await before.stop()
     const stoppedMs = performance.now() - stopping
-    const again = await world().start('gantry', ['--simulated-nodes', '3'])
+    const again = await world().start('gantry', moreNodes)
     world().adopt(again)
     note(`stopped in ${Math.round(stoppedMs)} ms, ready again after ${Math.round(again.readyMs)} ms`)
 
