@@ -1,12 +1,14 @@
-import { readFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { cp, readFile, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { loadKubeconfig } from '@gantry/client'
 import { startGantryProcess } from '@gantry/conformance'
 import type { BenchServer } from './server.ts'
 
 /** The whole platform with the local cluster's controllers and scheduler, in one process. */
-export async function startGantryServer(): Promise<BenchServer> {
-  const gantry = await startGantryProcess()
-  if (gantry.said.includes('newer than dist')) process.stderr.write('note: sources changed during the run, so this gantry runs unbundled\n')
+export async function startGantryServer(launcher: string): Promise<BenchServer> {
+  const gantry = await startGantryProcess({ launcher })
   const { transport } = loadKubeconfig(await readFile(gantry.kubeconfig, 'utf8'))
   return {
     name: 'gantry',
@@ -17,4 +19,15 @@ export async function startGantryServer(): Promise<BenchServer> {
     beside: [],
     [Symbol.asyncDispose]: () => gantry[Symbol.asyncDispose](),
   }
+}
+
+const root = join(import.meta.dirname, '..')
+
+/** Builds the release and lays it out in `dir` as it is installed, so that a source that changes during the run changes nothing. Returns its launcher. */
+export async function installRelease(dir: string): Promise<string> {
+  await promisify(execFile)(process.execPath, [join(root, 'tools', 'build.ts'), '--if-stale'], { cwd: root })
+  await cp(join(root, 'dist'), join(dir, 'dist'), { recursive: true })
+  await cp(join(root, 'gantry'), join(dir, 'gantry'))
+  await symlink(join(root, 'node_modules'), join(dir, 'node_modules'))
+  return join(dir, 'gantry')
 }

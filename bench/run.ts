@@ -11,7 +11,7 @@ import type { FanOut, FanOutTask } from './fan-out.ts'
 import { fill } from './fill.ts'
 import { formatTable } from './figures.ts'
 import type { Figure, Sample } from './figures.ts'
-import { startGantryServer } from './gantry-server.ts'
+import { installRelease, startGantryServer } from './gantry-server.ts'
 import { startKubernetesServer } from './kubernetes-server.ts'
 import { configMapBody, podBody } from './objects.ts'
 import { cpuSeconds, residentMb } from './server.ts'
@@ -51,11 +51,11 @@ function add(figure: Figure): void {
   )
 }
 
-async function measureStarts(): Promise<void> {
+async function measureStarts(launcher: string): Promise<void> {
   const ready: Record<BenchServer['name'], Sample[]> = { kubernetes: [], gantry: [] }
   const memory: Record<BenchServer['name'], Sample[]> = { kubernetes: [], gantry: [] }
   for (let round = 0; round < rounds; round++) {
-    for (const start of [() => startKubernetesServer({ controllers: false }), startGantryServer]) {
+    for (const start of [() => startKubernetesServer({ controllers: false }), () => startGantryServer(launcher)]) {
       await using server = await start()
       ready[server.name].push({ value: server.readyMs / 1000 })
       await sleep(idleSeconds * 1000)
@@ -153,15 +153,14 @@ async function machine(): Promise<string> {
 }
 
 async function main(): Promise<void> {
-  say('building the release bundle, as npm start does')
-  await promisify(execFile)(process.execPath, [join(root, 'tools', 'build.ts'), '--if-stale'], { cwd: root })
-  await measureStarts()
-
   const dir = await mkdtemp(join(tmpdir(), 'gantry-bench-'))
-  await using kubernetes = await startKubernetesServer({ controllers: true })
-  await using gantry = await startGantryServer()
-  const servers = [kubernetes, gantry]
   try {
+    say('building the release, as npm start does')
+    const launcher = await installRelease(dir)
+    await measureStarts(launcher)
+    await using kubernetes = await startKubernetesServer({ controllers: true })
+    await using gantry = await startGantryServer(launcher)
+    const servers = [kubernetes, gantry]
     await sleep(idleSeconds * 1000)
     add({
       name: 'Idle memory (Kubernetes: + controller manager, scheduler)',

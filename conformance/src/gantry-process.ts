@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { killWithUs } from '../kubernetes/daemon.ts'
 
-const launcher = join(import.meta.dirname, '..', '..', 'gantry')
+/** The launcher of this checkout. */
+const ownLauncher = join(import.meta.dirname, '..', '..', 'gantry')
 const readyWithinMs = 60_000
 const stopWithinMs = 10_000
 
@@ -22,7 +23,7 @@ export interface GantryProcess extends AsyncDisposable {
 }
 
 /** Starts it without a node, so that nobody runs pods, and resolves when it is ready; ends with this process, however that ends. */
-export async function startGantryProcess(): Promise<GantryProcess> {
+export async function startGantryProcess({ launcher = ownLauncher }: { readonly launcher?: string } = {}): Promise<GantryProcess> {
   const dir = await mkdtemp(join(tmpdir(), 'gantry-process-'))
   const port = await freePort()
   const begunMs = performance.now()
