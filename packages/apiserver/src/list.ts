@@ -1,6 +1,6 @@
 import { invalidError, fieldForbidden, fieldNotSupported, StatusError } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { HttpResponse, StreamBody } from '@gantry/runtime'
+import type { ByteSink, HttpResponse, StreamBody } from '@gantry/runtime'
 import type { Entry, Listing } from '@gantry/storage'
 import { Compacted, FutureRevision } from '@gantry/storage'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -218,7 +218,8 @@ function decodeContinue(text: string): ContinueToken {
 }
 
 const chunkBytes = 256 * 1024
-const yieldEveryBytes = 1 << 20
+// How far a list runs ahead of its reader: enough that the network is busy while the next chunks are made.
+const aheadBytes = 1 << 20
 
 /**
  * The list is its objects' stored bytes, copied into large chunks as the reader takes them: nothing is parsed, and the memory of one list is one chunk. Items of
@@ -243,27 +244,27 @@ function listOfBytes(definition: ResourceDefinition, page: { readonly entries: r
   const body: StreamBody = async (sink) => {
     let parts: Uint8Array[] = [Buffer.from(head)]
     let size = head.length
-    let sinceYield = 0
     for (let index = 0; index < page.entries.length; index++) {
       const entry = page.entries[index]
       if (entry === undefined) break
       appendItem(parts, { definition, entry, index, skipped })
       size += entry.value.length
       if (size < chunkBytes) continue
-      const keepsUp = sink.write(Buffer.concat(parts))
-      sinceYield += size
+      sink.write(Buffer.concat(parts))
       parts = []
       size = 0
-      if (!keepsUp) await sink.drained()
-      else if (sinceYield >= yieldEveryBytes) await nextTurn()
-      else continue
+      await roomFor(sink)
       if (sink.signal.aborted) return
-      sinceYield = 0
     }
     parts.push(Buffer.from(tail))
     sink.write(Buffer.concat(parts))
   }
   return { status: 200, headers: jsonHeaders, body }
+}
+
+/** Lets others have their turn; waits for the reader only when it is far behind. */
+export function roomFor(sink: ByteSink): Promise<void> {
+  return sink.bufferedBytes >= aheadBytes ? sink.drained() : nextTurn()
 }
 
 const openBrace = Buffer.from('{')
@@ -359,8 +360,8 @@ function streamOfItems(
       const item = as.transform === 'table' ? tableRow(definition, object, { include: as.includeObject, now }) : metadataItem(object, as)
       text += `${index > 0 ? ',' : ''}${JSON.stringify(item)}`
       if (server.clock.monotonicMs() < sliceEnd) continue
-      if (!sink.write(text)) await sink.drained()
-      else await nextTurn()
+      sink.write(text)
+      await roomFor(sink)
       if (sink.signal.aborted) return
       text = ''
       sliceEnd = server.clock.monotonicMs() + maxSliceMs

@@ -3,8 +3,7 @@ import type { FieldError } from '@gantry/apimachinery'
 import type { ByteSink, HttpResponse } from '@gantry/runtime'
 import type { Entry, StoreEvent } from '@gantry/storage'
 import { Compacted } from '@gantry/storage'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { integerOf, parseRevision, waitForRevision } from './list.ts'
+import { integerOf, parseRevision, roomFor, waitForRevision } from './list.ts'
 import type { Representation } from './negotiate.ts'
 import { apiVersion, decodeObject, listPrefix, servedBytes } from './object-bytes.ts'
 import type { RequestInfo } from './request-info.ts'
@@ -16,6 +15,7 @@ import type { Selection } from './selection.ts'
 import type { ServerContext } from './server-context.ts'
 import { limits, namedType } from './server-context.ts'
 
+const yieldEveryBytes = 256 * 1024
 const minTimeoutSeconds = 1800
 const bookmarkEveryMs = 60_000
 const bookmarkBeforeEndMs = 2_000
@@ -143,11 +143,10 @@ class Watcher {
       if (!selection.matches(entry)) continue
       const line = this.#encode('ADDED', servedBytes(this.#definition, entry.value))
       sinceYield += line.length
-      if (!sink.write(line)) await sink.drained()
-      else if (sinceYield > 256 * 1024) {
-        await nextTurn()
-        sinceYield = 0
-      }
+      sink.write(line)
+      if (sinceYield < yieldEveryBytes) continue
+      await roomFor(sink)
+      sinceYield = 0
       if (sink.signal.aborted) break
     }
     if (request.endsInitialEvents) this.#bookmark(sink, listing.revision, true)
