@@ -1,0 +1,72 @@
+import 'reflect-metadata'
+import { createPrivateKey, randomBytes, webcrypto } from 'node:crypto'
+import { isIP } from 'node:net'
+import { parentPort, workerData } from 'node:worker_threads'
+import * as x509 from '@peculiar/x509'
+import { backdatedMs, caLifeMs, certificateLifeMs } from './certificate-life.ts'
+import type { CertificateJob, CertificatePairs, Pair } from './certificate-life.ts'
+
+// The program of the thread that makes certificates: one job, one answer, then it ends.
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+
+x509.cryptoProvider.set(webcrypto)
+const job = workerData as CertificateJob
+const issuer = job.issuer ?? (await newCa(job.now))
+parentPort?.postMessage({ issuer, issued: await newServingPair(issuer, job.hosts, job.now) } satisfies CertificatePairs)
+
+async function newCa(now: number): Promise<Pair> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serial(),
+    name: `CN=Gantry CA ${randomBytes(4).toString('hex')}`, // two installations on one machine: a browser tells their CAs apart by name
+    notBefore: new Date(now - backdatedMs),
+    notAfter: new Date(now + caLifeMs),
+    signingAlgorithm: algorithm,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  })
+  return { cert: certificate.toString('pem'), key: await pemOf(keys.privateKey) }
+}
+
+async function newServingPair(ca: Pair, hosts: readonly string[], now: number): Promise<Pair> {
+  const der = createPrivateKey(ca.key).export({ type: 'pkcs8', format: 'der' })
+  const signingKey = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign'])
+  const issuer = new x509.X509Certificate(ca.cert)
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serial(),
+    subject: 'CN=gantry',
+    issuer: issuer.subject,
+    notBefore: new Date(now - backdatedMs),
+    notAfter: new Date(Math.min(now + certificateLifeMs, issuer.notAfter.getTime())),
+    signingAlgorithm: algorithm,
+    publicKey: keys.publicKey,
+    signingKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(hosts.map((host) => ({ type: isIP(host) === 0 ? ('dns' as const) : ('ip' as const), value: host }))),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  })
+  return { cert: certificate.toString('pem'), key: await pemOf(keys.privateKey) }
+}
+
+/** 127 random bits: positive in DER, unique without a counter. */
+function serial(): string {
+  const bytes = randomBytes(16)
+  bytes[0] = (bytes[0] ?? 0) & 0x7f || 1
+  return bytes.toString('hex')
+}
+
+async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
+  const base64 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key)).toString('base64')
+  return `-----BEGIN PRIVATE KEY-----\n${base64.replaceAll(/.{64}(?=.)/g, '$&\n')}\n-----END PRIVATE KEY-----\n`
+}
