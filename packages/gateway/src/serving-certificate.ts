@@ -1,8 +1,9 @@
+import { fork } from 'node:child_process'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { fileURLToPath } from 'node:url'
 import type { Clock, Logger } from '@gantry/runtime'
 import { certificateLifeMs } from './certificate-life.ts'
 import type { CertificateJob, CertificatePairs, Pair } from './certificate-life.ts'
@@ -39,20 +40,26 @@ export async function openServingCertificate(
   if (ca !== undefined && serving !== undefined && isUsable(serving, { ca, hosts: options.hosts, now })) return bundle(serving, ca)
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
   const kept = ca !== undefined && new X509Certificate(ca.cert).validToDate.getTime() - now > certificateLifeMs ? ca : undefined
-  const { issuer, issued } = await makeInThread({ issuer: kept, hosts: options.hosts, now })
+  const { issuer, issued } = await makeInProcess({ issuer: kept, hosts: options.hosts, now })
   if (kept === undefined) await writePair(options.dir, 'ca', issuer)
   await writePair(options.dir, 'server', issued)
   deps.log.info('a serving certificate was made', { hosts: options.hosts, newCa: kept === undefined })
   return bundle(issued, issuer)
 }
 
-/** In a thread of its own: the library that makes certificates takes 20 MB and 110 ms to load, and both are gone with the thread. */
-async function makeInThread(job: CertificateJob): Promise<CertificatePairs> {
-  const worker = new Worker(new URL('./certificate-thread.ts', import.meta.url), { workerData: job, name: 'certificates' })
+/**
+ * In a process of its own: the library that makes certificates takes 20 MB and 110 ms to load, and both are gone with the process (a thread's memory would stay ours). Keys travel through the channel
+ * between the two, never through arguments.
+ */
+async function makeInProcess(job: CertificateJob): Promise<CertificatePairs> {
+  const child = fork(fileURLToPath(new URL('./certificate-process.ts', import.meta.url)), { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const { promise, resolve, reject } = Promise.withResolvers<CertificatePairs>()
-  worker.once('message', resolve)
-  worker.once('error', reject)
-  worker.once('exit', () => reject(new Error('the thread that makes certificates ended without one')))
+  child.once('message', (pairs) => resolve(pairs as CertificatePairs))
+  child.once('error', reject)
+  child.once('exit', (code, signal) =>
+    reject(new Error(`the process that makes certificates ended with ${signal ?? `exit code ${code}`} before it had made one`)),
+  )
+  child.send(job)
   return promise
 }
 

@@ -1,19 +1,24 @@
 import 'reflect-metadata'
 import { createPrivateKey, randomBytes, webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
-import { parentPort, workerData } from 'node:worker_threads'
 import * as x509 from '@peculiar/x509'
 import { backdatedMs, caLifeMs, certificateLifeMs } from './certificate-life.ts'
 import type { CertificateJob, CertificatePairs, Pair } from './certificate-life.ts'
 
-// The program of the thread that makes certificates: one job, one answer, then it ends.
+// The program of the process that makes certificates: one job comes in, one answer goes out, then it ends.
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
 x509.cryptoProvider.set(webcrypto)
-const job = workerData as CertificateJob
-const issuer = job.issuer ?? (await newCa(job.now))
-parentPort?.postMessage({ issuer, issued: await newServingPair(issuer, job.hosts, job.now) } satisfies CertificatePairs)
+process.once('message', (job) => {
+  void answer(job as CertificateJob)
+})
+
+async function answer(job: CertificateJob): Promise<void> {
+  const issuer = job.issuer ?? (await newCa(job.now))
+  const pairs: CertificatePairs = { issuer, issued: await newServingPair(issuer, job.hosts, job.now) }
+  process.send?.(pairs, () => process.disconnect())
+}
 
 async function newCa(now: number): Promise<Pair> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
