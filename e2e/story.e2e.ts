@@ -1,6 +1,7 @@
 import { after, before, describe } from 'node:test'
 import { startingStory } from './story/starting.ts'
 import { buildGantry } from './built-gantry.ts'
+import { afterwardsStory } from './story/afterwards.ts'
 import { consoleStory } from './story/console.ts'
 import { gatewayStory } from './story/gateway.ts'
 import { importingStory } from './story/importing.ts'
@@ -28,4 +29,5 @@ describe('the story of a new user', () => {
   describe('importing', () => importingStory(world))
   describe('the gateway', () => gatewayStory(world))
   describe('the console', () => consoleStory(world))
+  describe('afterwards', () => afterwardsStory(world))
 })

@@ -18,6 +18,10 @@ const slowestMs = 2_000
 /** The pause between two looks, and how long one look may take. */
 const noticedWithinMs = 40_000
 
+interface KeyList {
+  readonly items: readonly { readonly metadata: { readonly name: string }; readonly spec: { readonly expirationTime?: string } }[]
+}
+
 export function gatewayStory(world: () => World): void {
   let prod: Kubectl
   let edge: Kubectl
@@ -71,6 +75,30 @@ export function gatewayStory(world: () => World): void {
     assert.match(pods, /^pod\/web-/)
     assert.match(refused.stderr, /metadata\.name: Invalid value: "Bad_Name"/)
     await prod.ok('delete', 'deployment/web', 'service/web')
+  })
+
+  test('a kubeconfig that Gantry issues reaches every cluster, until its key is revoked', async () => {
+    const { cli } = world().gantry
+    const issued = await cli('kubeconfig', '--expires', '1h')
+    const file = await world().write('issued.kubeconfig', issued.stdout)
+    const reached = [
+      await kubectl(file, 'local').ok('auth', 'whoami', '-o', 'jsonpath={.status.userInfo.username}'),
+      await kubectl(file, 'prod').ok('get', 'namespace', 'default', '-o', 'name'),
+    ]
+    const { stdout: keys } = await cli('apikey', 'list', '-o', 'json')
+    const newest = (JSON.parse(keys) as KeyList).items.filter(({ spec }) => spec.expirationTime !== undefined)
+    await using watching = kubectl(file, 'prod').start(['get', 'configmaps', '--watch'])
+    await watching.says(/kube-root-ca/)
+    const revoked = await cli('apikey', 'revoke', newest[0]?.metadata.name ?? '')
+    await watching.finishes(10_000)
+    const refused = await kubectl(file, 'prod').run(['get', 'namespaces'])
+
+    assert.equal(newest.length, 1)
+    assert.equal(revoked.code, 0, revoked.stderr)
+    assert.equal(reached[1], 'namespace/default\n')
+    assert.match(reached[0] ?? '', /admin/)
+    assert.notEqual(refused.code, 0)
+    assert.match(refused.stderr, /Unauthorized|must be logged in/)
   })
 
   test('a second Gantry is a cluster like any other', async () => {
