@@ -78,18 +78,18 @@ export function gatewayStory(world: () => World): void {
   })
 
   test('a kubeconfig that Gantry issues reaches every cluster, until its key is revoked', async () => {
-    const { cli } = world().gantry
-    const issued = await cli('kubeconfig', '--expires', '1h')
+    const platform = world().gantry
+    const issued = await platform.cli('kubeconfig', '--expires', '1h')
     const file = await world().write('issued.kubeconfig', issued.stdout)
     const reached = [
       await kubectl(file, 'local').ok('auth', 'whoami', '-o', 'jsonpath={.status.userInfo.username}'),
       await kubectl(file, 'prod').ok('get', 'namespace', 'default', '-o', 'name'),
     ]
-    const { stdout: keys } = await cli('apikey', 'list', '-o', 'json')
+    const { stdout: keys } = await platform.cli('apikey', 'list', '-o', 'json')
     const newest = (JSON.parse(keys) as KeyList).items.filter(({ spec }) => spec.expirationTime !== undefined)
     await using watching = kubectl(file, 'prod').start(['get', 'configmaps', '--watch'])
     await watching.says(/kube-root-ca/)
-    const revoked = await cli('apikey', 'revoke', newest[0]?.metadata.name ?? '')
+    const revoked = await platform.cli('apikey', 'revoke', newest[0]?.metadata.name ?? '')
     await watching.finishes(10_000)
     const refused = await kubectl(file, 'prod').run(['get', 'namespaces'])
 
