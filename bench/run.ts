@@ -1,7 +1,7 @@
 // npm run bench [-- --quick]: Gantry against a real kube-apiserver on etcd, on this machine, in one run. Writes results/latest.md.
 import { execFile, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { cpus, release, tmpdir, totalmem } from 'node:os'
+import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -26,6 +26,8 @@ const listed = quick ? 1_000 : 10_000
 const root = join(import.meta.dirname, '..')
 
 const figures: Figure[] = []
+/** How busy the machine was with other things before the first process of ours. */
+const loadBefore = loadavg()[0] ?? Number.NaN
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
@@ -208,7 +210,7 @@ ${await machine()}. Node ${process.version}, Kubernetes ${versions.kubernetesVer
 ${formatTable(figures)}
 
 - Both run at the same time on this machine and share it with the load generator; each quantity is measured ${rounds} times in turn (Kubernetes, Gantry, Kubernetes, …), ${loadSeconds} s each after
-  2 s that are thrown away. The table shows the sample in the middle (of two the worse).
+  2 s that are thrown away. Before the run the load average was ${loadBefore.toFixed(1)}: what else the machine does makes both slower and the ratios less sure. The table shows the sample in the middle (of two the worse).
 - Both sync every write to disk before they answer. A pod is stored as ${bytes.join(' and ')} bytes of JSON. Every answer had to be 2xx.
 - Load: wrk, one thread, HTTP/1.1 over TLS with keep-alive, as an administrator (system:masters, exempt from flow control). Gantry is reached as users reach it: through the
   gateway with an API key, authenticated, audited and authorized.

