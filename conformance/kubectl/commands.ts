@@ -98,7 +98,9 @@ export const commands: readonly Command[] = [
   { line: 'get configmap settings -o yaml -n NAMESPACE' },
   { line: 'get configmap settings -o json --show-managed-fields -n NAMESPACE' },
   { line: 'get cm -n NAMESPACE', only: /^(NAME|settings|exit)/ },
-  { line: 'describe configmap settings -n NAMESPACE' },
+  { line: 'create configmap motto --from-literal=text=hello -n NAMESPACE' },
+  // kubectl describes the keys of a ConfigMap in the order of a Go map: any order.
+  { line: 'describe configmap motto -n NAMESPACE' },
   { line: 'create secret generic login --from-literal=password=s3cret -n NAMESPACE' },
   { line: 'get secret login -o jsonpath={.data.password} -n NAMESPACE' },
   { line: 'describe secret login -n NAMESPACE' },

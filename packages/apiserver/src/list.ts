@@ -1,6 +1,6 @@
 import { invalidError, fieldForbidden, fieldNotSupported, StatusError } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { ByteSink, HttpResponse, StreamBody } from '@gantry/runtime'
+import type { HttpResponse, StreamBody } from '@gantry/runtime'
 import type { Entry, Listing } from '@gantry/storage'
 import { Compacted, FutureRevision } from '@gantry/storage'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -13,6 +13,7 @@ import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
 import type { ServerContext } from './server-context.ts'
 import { limits, namedType } from './server-context.ts'
+import { ChunkWriter, chunkBytes, roomFor } from './chunk-writer.ts'
 import { columnDefinitions, partialMetadata, tableRow } from './table.ts'
 
 interface ListRequest {
@@ -217,12 +218,8 @@ function decodeContinue(text: string): ContinueToken {
   return { rv, start: key }
 }
 
-const chunkBytes = 256 * 1024
-// How far a list runs ahead of its reader: enough that the network is busy while the next chunks are made.
-const aheadBytes = 1 << 20
-
 /**
- * The list is its objects' stored bytes, copied into large chunks as the reader takes them: nothing is parsed, and the memory of one list is one chunk. Items of
+ * The list is its objects' stored bytes, copied into large chunks as the reader takes them: nothing is parsed, and the memory of one list is a few chunks. Items of
  * built-in kinds leave out kind and apiVersion (L12): these are the first bytes of every object.
  */
 function listOfBytes(definition: ResourceDefinition, page: { readonly entries: readonly Entry[]; readonly metadata: object }): HttpResponse {
@@ -242,6 +239,7 @@ function listOfBytes(definition: ResourceDefinition, page: { readonly entries: r
     return { status: 200, headers: jsonHeaders, body: Buffer.concat(parts) }
   }
   const body: StreamBody = async (sink) => {
+    await using chunks = new ChunkWriter(sink)
     let parts: Uint8Array[] = [Buffer.from(head)]
     let size = head.length
     for (let index = 0; index < page.entries.length; index++) {
@@ -250,21 +248,15 @@ function listOfBytes(definition: ResourceDefinition, page: { readonly entries: r
       appendItem(parts, { definition, entry, index, skipped })
       size += entry.value.length
       if (size < chunkBytes) continue
-      sink.write(Buffer.concat(parts))
+      await chunks.write(parts)
       parts = []
       size = 0
-      await roomFor(sink)
       if (sink.signal.aborted) return
     }
     parts.push(Buffer.from(tail))
-    sink.write(Buffer.concat(parts))
+    await chunks.write(parts)
   }
   return { status: 200, headers: jsonHeaders, body }
-}
-
-/** Lets others have their turn; waits for the reader only when it is far behind. */
-export function roomFor(sink: ByteSink): Promise<void> {
-  return sink.bufferedBytes >= aheadBytes ? sink.drained() : nextTurn()
 }
 
 const openBrace = Buffer.from('{')

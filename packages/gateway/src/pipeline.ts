@@ -229,6 +229,7 @@ function endWhenRevoked(deps: Pick<PipelineDeps, 'revocations'>): Stage {
         const signal = AbortSignal.any([sink.signal, hold.signal])
         const held: ByteSink = {
           write: (chunk) => !hold.signal.aborted && sink.write(chunk),
+          lend: sink.lend,
           drained: () => sink.drained(),
           get bufferedBytes() {
             return sink.bufferedBytes

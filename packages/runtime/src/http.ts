@@ -61,8 +61,13 @@ export interface HttpResponse {
 export type StreamBody = (sink: ByteSink) => Promise<void>
 
 export interface ByteSink {
-  /** Hands over bytes; false asks the caller to await `drained()` before the next write. Chunks written in one turn may leave in one packet. */
+  /** Hands over bytes for good; false asks the caller to await `drained()` before the next write. Chunks written in one turn may leave in one packet. */
   write(chunk: Uint8Array | string): boolean
+  /**
+   * Sends bytes that stay the caller's: resolves when they have been sent or nobody wants them any more, and only then may the caller change them. Sinks whose
+   * readers keep what they get do not have it.
+   */
+  readonly lend?: ((chunk: Uint8Array) => Promise<void>) | undefined
   drained(): Promise<void>
   /** Bytes accepted by `write` and not yet given to the network: a pusher that cannot wait uses it to drop a slow reader. */
   readonly bufferedBytes: number

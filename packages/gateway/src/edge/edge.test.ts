@@ -150,6 +150,50 @@ describe('edge', () => {
     assert.ok(written < 64 << 20, `${written} bytes were produced for a reader that reads nothing`)
   })
 
+  test('gives lent bytes back once they are sent: changing them then changes no answer', async () => {
+    await using edge = await testEdge({
+      handle: () =>
+        Promise.resolve({
+          status: 200,
+          headers: {},
+          async body(sink) {
+            const chunk = Buffer.alloc(300 << 10)
+            for (const letter of 'abcdefgh') await sink.lend?.(chunk.fill(letter))
+            chunk.fill('!')
+          },
+        }),
+    })
+    const session = await h2(edge)
+    const [one, two] = await Promise.all([raw(edge, get('/').replace('1.1', '1.0')), getH2(session, { ':path': '/' })])
+    session.close()
+
+    const expected = [...'abcdefgh'].map((letter) => letter.repeat(300 << 10)).join('')
+    assert.ok(one.endsWith(`\r\n\r\n${expected}`))
+    assert.ok(two.body === expected)
+  })
+
+  test('gives lent bytes back when the reader goes away without reading', async () => {
+    const done = Promise.withResolvers<void>()
+    await using edge = await testEdge({
+      handle: () =>
+        Promise.resolve({
+          status: 200,
+          headers: {},
+          async body(sink) {
+            const chunk = Buffer.alloc(256 << 10)
+            while (!sink.signal.aborted) await sink.lend?.(chunk)
+            done.resolve()
+          },
+        }),
+    })
+    const session = await h2(edge)
+    const stream = session.request({ ':path': '/' })
+    await new Promise((resolve) => stream.once('readable', resolve)) // and never read
+    session.destroy()
+
+    await done.promise
+  })
+
   test('aborts a request when its client has gone', async () => {
     const gone = Promise.withResolvers<void>()
     await using edge = await testEdge({

@@ -107,12 +107,19 @@ function sinkOf(writable: Writable, signal: AbortSignal): ByteSink {
     drained?.resolve()
     drained = undefined
   }
+  const closed = Promise.withResolvers<void>()
   writable.on('drain', settle)
-  writable.once('close', settle)
+  writable.once('close', () => {
+    settle()
+    closed.resolve()
+  })
   signal.addEventListener('abort', settle, { once: true })
   return {
     // A destroyed stream takes nothing more; `signal` tells the pusher.
     write: (chunk) => !writable.destroyed && writable.write(chunk),
+    // An answer that waits for its turn on the connection may never call back once that is gone.
+    lend: (chunk) =>
+      writable.destroyed ? Promise.resolve() : Promise.race([new Promise<void>((resolve) => writable.write(chunk, () => resolve())), closed.promise]),
     drained() {
       if (!writable.writableNeedDrain || writable.destroyed || signal.aborted) return Promise.resolve()
       drained ??= Promise.withResolvers<void>()
