@@ -18,6 +18,7 @@ export const directions: readonly Direction[] = [
   { from: 'packages/runtime', to: [], because: 'the ports stand below everything' },
   { from: 'packages/apimachinery', to: ['packages/runtime'], because: 'the rules of the API are pure: server, clients and browser share them' },
   { from: 'packages/storage', to: ['packages/runtime'], because: 'a store keeps bytes under keys and knows nothing of what they mean' },
+  { from: 'packages/cel', to: ['packages/apimachinery', 'packages/runtime'], because: 'the expression language knows values and types, no kind and no server' },
   { from: 'packages/streams', to: ['packages/runtime'], because: 'framing knows bytes and sockets, not objects' },
   {
     from: 'packages/apiserver',
@@ -45,12 +46,12 @@ export const directions: readonly Direction[] = [
 
   {
     from: 'kubernetes/api',
-    to: ['packages/apimachinery', 'packages/apiserver', 'packages/client', 'packages/streams', 'packages/runtime'],
+    to: ['packages/apimachinery', 'packages/apiserver', 'packages/cel', 'packages/client', 'packages/streams', 'packages/runtime'],
     because: 'the built-in kinds are data and rules for the generic API server; controllers and nodes are clients of it',
   },
   {
     from: 'kubernetes/access',
-    to: ['kubernetes/api', 'packages/apimachinery', 'packages/apiserver', 'packages/client', 'packages/runtime'],
+    to: ['kubernetes/api', 'packages/apimachinery', 'packages/apiserver', 'packages/cel', 'packages/client', 'packages/runtime'],
     because: 'it decides about requests inside the API server and reads objects only',
   },
   {

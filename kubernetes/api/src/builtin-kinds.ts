@@ -1,47 +1,49 @@
-import type { Definitions } from '@gantry/apimachinery'
-import type { ApiObject, ResourceDefinition, Subresource } from '@gantry/apiserver'
+import type { ResourceDefinition } from '@gantry/apiserver'
+import { admissionRegistrationKinds } from './admissionregistration/kinds.ts'
 import { customResourceDefinition } from './apiextensions/crd.ts'
-import { deployment } from './apps/deployment.ts'
-import { replicaSet } from './apps/replica-set.ts'
+import { apiRegistrationKinds } from './apiregistration/kinds.ts'
+import { appsKinds } from './apps/kinds.ts'
+import { autoscalingKinds } from './autoscaling/kinds.ts'
+import { batchKinds } from './batch/kinds.ts'
+import { certificatesKinds } from './certificates/kinds.ts'
 import { lease } from './coordination/lease.ts'
-import { configMap } from './core/config-map.ts'
-import { event } from './core/event.ts'
-import { namespaceKind } from './core/namespace.ts'
-import { node } from './core/node.ts'
-import { podKind } from './core/pod.ts'
-import { secret } from './core/secret.ts'
-import { serviceAccount } from './core/service-account.ts'
-import { serviceKind } from './core/service.ts'
+import { coreKinds } from './core/kinds.ts'
+import type { CoreKindDeps } from './core/kinds.ts'
+import { discoveryKinds } from './discovery/kinds.ts'
+import { eventsKinds } from './events/kinds.ts'
+import { flowControlKinds } from './flowcontrol/kinds.ts'
 import { resourceOf } from './kind.ts'
 import type { BuiltinKind } from './kind.ts'
-import type { NodeBackend } from './node-backend.ts'
+import { networkingKinds } from './networking/kinds.ts'
+import { nodeKinds } from './node/kinds.ts'
+import { policyKinds } from './policy/kinds.ts'
 import { clusterRole, clusterRoleBinding, role, roleBinding } from './rbac/roles.ts'
+import { schedulingKinds } from './scheduling/kinds.ts'
+import { storageKinds } from './storage/kinds.ts'
 
-export interface BuiltinKindDeps {
-  readonly types: Definitions
-  readonly backendOf: (nodeName: string) => NodeBackend | undefined
-  readonly serviceCidr: string
-  readonly furnishNamespace: (namespace: string) => Promise<void>
-  readonly existingServices: Iterable<ApiObject>
-  /** `serviceaccounts/token`. */
-  readonly tokens: Subresource
+export interface BuiltinKindDeps extends CoreKindDeps {
   /** Kinds that come with the access layer (reviews). */
   readonly more: readonly BuiltinKind[]
 }
 
-/** The served built-in kinds: this list is what the local cluster knows. */
+/** The served built-in kinds, group by group: what the local cluster knows. */
 export function builtinResources(deps: BuiltinKindDeps): ResourceDefinition[] {
   const kinds: readonly BuiltinKind[] = [
-    configMap,
-    event,
-    namespaceKind(deps.types, deps.furnishNamespace),
-    node,
-    podKind(deps.types, deps.backendOf),
-    secret,
-    { ...serviceAccount, subresources: { token: deps.tokens } },
-    serviceKind({ serviceCidr: deps.serviceCidr, existing: deps.existingServices }),
-    deployment,
-    replicaSet,
+    ...coreKinds(deps),
+    ...appsKinds,
+    ...batchKinds,
+    ...autoscalingKinds,
+    ...policyKinds,
+    ...networkingKinds,
+    ...discoveryKinds,
+    ...eventsKinds,
+    ...nodeKinds,
+    ...schedulingKinds,
+    ...storageKinds,
+    ...certificatesKinds,
+    ...admissionRegistrationKinds,
+    ...apiRegistrationKinds,
+    ...flowControlKinds,
     lease,
     role,
     clusterRole,

@@ -1,0 +1,4 @@
+import type { BuiltinKind } from '../kind.ts'
+
+/** The kinds of `batch`. */
+export const batchKinds: readonly BuiltinKind[] = []

@@ -1,0 +1,4 @@
+import type { BuiltinKind } from '../kind.ts'
+
+/** The kinds of `networking.k8s.io`. */
+export const networkingKinds: readonly BuiltinKind[] = []
