@@ -1,7 +1,7 @@
 import { isReason } from '@gantry/apimachinery'
 import type { HttpResponse } from '@gantry/runtime'
 import type { Representation } from './negotiate.ts'
-import { apiVersion, decodeObject, listPrefix } from './object-bytes.ts'
+import { apiVersion, decodeObject, listPrefix, servedBytes } from './object-bytes.ts'
 import { deleteObject } from './object-writer.ts'
 import type { DeleteOptions, WriteCall } from './object-writer.ts'
 import type { RequestInfo } from './request-info.ts'
@@ -18,8 +18,9 @@ export async function deleteCollection(
   request: { readonly info: RequestInfo; readonly as: Representation; readonly options: DeleteOptions },
 ): Promise<HttpResponse> {
   const { definition } = call
+  const served = call.view ?? definition
   const { options, info, as } = request
-  const selection = selectionOf(definition, info.query)
+  const selection = selectionOf(served, info.query)
   const listing = server.store.list({ prefix: listPrefix(definition, call.namespace) })
   const targets = listing.entries.filter((entry) => selection.matches(entry)).map((entry) => decodeObject(entry))
   const deleted: unknown[] = []
@@ -29,7 +30,7 @@ export async function deleteCollection(
       const namespace = definition.namespaced ? target.metadata.namespace : undefined
       try {
         const done = await deleteObject(server, { ...call, namespace, name: target.metadata.name }, { ...options, preconditions: { uid: target.metadata.uid } })
-        const { kind: _kind, apiVersion: _apiVersion, ...item } = JSON.parse(done.value.toString()) as Record<string, unknown>
+        const { kind: _kind, apiVersion: _apiVersion, ...item } = JSON.parse(servedBytes(served, done.value).toString()) as Record<string, unknown>
         deleted.push(definition.custom === true ? { apiVersion: apiVersion(definition), kind: definition.kind, ...item } : item)
       } catch (error) {
         // Somebody else was faster: gone is what was asked for, and another object of that name is not ours to delete.
@@ -40,7 +41,7 @@ export async function deleteCollection(
   await Promise.all(Array.from({ length: workers }, work))
   return valueResponse(
     200,
-    { kind: definition.listKind, apiVersion: apiVersion(definition), metadata: { resourceVersion: String(server.store.revision) }, items: deleted },
+    { kind: served.listKind, apiVersion: apiVersion(served), metadata: { resourceVersion: String(server.store.revision) }, items: deleted },
     as,
   )
 }

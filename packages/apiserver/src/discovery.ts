@@ -5,6 +5,7 @@ import { header } from '@gantry/runtime'
 import type { Registry } from './registry.ts'
 import type { ResourceDefinition } from './resource.ts'
 import { jsonHeaders } from './respond.ts'
+import { storageOf } from './view.ts'
 
 export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
 
@@ -209,7 +210,8 @@ function legacyResources(definition: ResourceDefinition): unknown[] {
 }
 
 /** Upstream: apiserver pkg/endpoints/discovery/storageversionhash.go. */
-function storageVersionHash(definition: ResourceDefinition): string {
+function storageVersionHash(served: ResourceDefinition): string {
+  const definition = storageOf(served)
   const version = definition.storageVersion ?? definition.version
   return createHash('sha256').update(`${definition.group}/${version}/${definition.kind}`).digest().subarray(0, 8).toString('base64')
 }

@@ -5,9 +5,9 @@ import type { Entry, Listing } from '@gantry/storage'
 import { Compacted, FutureRevision } from '@gantry/storage'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Representation } from './negotiate.ts'
-import { apiVersion, collectionPrefix, decodeObject, listPrefix, objectKey, servedBytes, typePrefix } from './object-bytes.ts'
+import { apiVersion, collectionPrefix, listPrefix, objectKey, servedBytes, servedObject, typePrefix } from './object-bytes.ts'
 import type { RequestInfo } from './request-info.ts'
-import type { ResourceDefinition } from './resource.ts'
+import type { ApiObject, ResourceDefinition } from './resource.ts'
 import { jsonHeaders, valueResponse } from './respond.ts'
 import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
@@ -40,7 +40,8 @@ export async function list(
     ...(page.next === undefined ? {} : { continue: encodeContinue({ rv: page.revision, start: page.next }) }),
     ...(page.next === undefined || !selection.isEverything ? {} : { remainingItemCount: page.remaining }),
   }
-  if (as.transform === 'none' && as.media === 'json' && !as.pretty) return listOfBytes(definition, { entries: page.entries, metadata })
+  if (as.transform === 'none' && as.media === 'json' && !as.pretty && definition.storedAs === undefined)
+    return listOfBytes(definition, { entries: page.entries, metadata })
   return listOfObjects(server, definition, { entries: page.entries, metadata, as })
 }
 
@@ -291,10 +292,8 @@ async function listOfObjects(
   const items: unknown[] = []
   let sliceEnd = server.clock.monotonicMs() + maxSliceMs
   for (const entry of page.entries) {
-    const object = decodeObject({ ...entry, value: servedBytes(definition, entry.value) })
-    if (as.transform === 'metadata') items.push(metadataItem(object, as))
-    else if (as.transform === 'table') items.push(tableRow(definition, object, { include: as.includeObject, now: server.clock.now() }))
-    else items.push(definition.custom === true || as.media === 'protobuf' ? object : { ...object, kind: undefined, apiVersion: undefined })
+    const object = servedObject(definition, entry)
+    items.push(itemOf(definition, object, { as, now: server.clock.now() }))
     if (server.clock.monotonicMs() < sliceEnd) continue
     await nextTurn()
     sliceEnd = server.clock.monotonicMs() + maxSliceMs
@@ -328,6 +327,13 @@ function listValue(
   return { kind: definition.listKind, apiVersion: apiVersion(definition), metadata: page.metadata, items }
 }
 
+function itemOf(definition: ResourceDefinition, object: ApiObject, how: { readonly as: Representation; readonly now: Date }): unknown {
+  const { as, now } = how
+  if (as.transform === 'metadata') return metadataItem(object, as)
+  if (as.transform === 'table') return tableRow(definition, object, { include: as.includeObject, now })
+  return definition.custom === true || as.media === 'protobuf' ? object : { ...object, kind: undefined, apiVersion: undefined }
+}
+
 function metadataItem(object: { readonly metadata: unknown }, as: Representation): unknown {
   return { ...partialMetadata(object as never), apiVersion: `meta.k8s.io/${as.metaVersion}` }
 }
@@ -348,8 +354,8 @@ function streamOfItems(
     for (let index = 0; index < page.entries.length; index++) {
       const entry = page.entries[index]
       if (entry === undefined) break
-      const object = decodeObject(entry)
-      const item = as.transform === 'table' ? tableRow(definition, object, { include: as.includeObject, now }) : metadataItem(object, as)
+      const object = servedObject(definition, entry)
+      const item = itemOf(definition, object, { as, now })
       text += `${index > 0 ? ',' : ''}${JSON.stringify(item)}`
       if (server.clock.monotonicMs() < sliceEnd) continue
       sink.write(text)

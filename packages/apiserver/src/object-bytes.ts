@@ -31,7 +31,7 @@ export function decodeObject(entry: Entry): ApiObject {
 }
 
 export function derivedOf(definition: ResourceDefinition, entry: Entry): Derived {
-  entry.derived ??= derivedByBytes.get(entry.value) ?? derive(definition, decodeObject(entry))
+  entry.derived ??= derivedByBytes.get(entry.value) ?? derive(definition.storedAs?.definition ?? definition, decodeObject(entry))
   return entry.derived as Derived
 }
 
@@ -48,8 +48,11 @@ export function fieldValue(derived: Derived, field: string): string | undefined 
   return derived.fields[field]
 }
 
-/** `/registry/<group>/<resource>/`: all objects of one resource, whatever version they are served in. */
-export function collectionPrefix(definition: Pick<ResourceDefinition, 'group' | 'plural'>): string {
+type Stored = Pick<ResourceDefinition, 'group' | 'plural' | 'storedAs'>
+
+/** `/registry/<group>/<resource>/`: all objects of one resource, whatever group and version they are served in. */
+export function collectionPrefix(served: Stored): string {
+  const definition = served.storedAs?.definition ?? served
   return `/registry/${definition.group === '' ? 'core' : definition.group}/${definition.plural}/`
 }
 
@@ -57,7 +60,7 @@ export function listPrefix(definition: ResourceDefinition, namespace: string | u
   return namespace === undefined || !definition.namespaced ? collectionPrefix(definition) : `${collectionPrefix(definition)}${namespace}/`
 }
 
-export function objectKey(definition: Pick<ResourceDefinition, 'group' | 'plural' | 'namespaced'>, namespace: string | undefined, name: string): string {
+export function objectKey(definition: Stored & Pick<ResourceDefinition, 'namespaced'>, namespace: string | undefined, name: string): string {
   return definition.namespaced ? `${collectionPrefix(definition)}${namespace ?? ''}/${name}` : `${collectionPrefix(definition)}${name}`
 }
 
@@ -79,10 +82,65 @@ export function typePrefix(definition: ResourceDefinition, version = definition.
     : `{"kind":${JSON.stringify(definition.kind)},"apiVersion":${api},`
 }
 
-/** Bytes as this version serves them (conversion None: only apiVersion differs). */
+/** The object that `servedBytes` would be parsed to. */
+export function servedObject(definition: ResourceDefinition, entry: Entry): ApiObject {
+  const object = decodeObject(entry)
+  if (definition.storedAs !== undefined) return arrange(definition, definition.storedAs.fromStored(object))
+  if (definition.storageVersion !== undefined) object.apiVersion = apiVersion(definition)
+  return object
+}
+
+/** Bytes as this version serves them: as they are stored, through a view, or (conversion None) with another apiVersion. */
 export function servedBytes(definition: ResourceDefinition, value: Buffer): Buffer {
+  if (definition.storedAs !== undefined) {
+    const object = definition.storedAs.fromStored(JSON.parse(value.toString()) as ApiObject)
+    return Buffer.from(JSON.stringify(arrange(definition, object)))
+  }
   if (definition.storageVersion === undefined || definition.storageVersion === definition.version) return value
   const stored = typePrefix(definition)
   const served = typePrefix(definition, definition.version)
   return Buffer.concat([Buffer.from(served), value.subarray(Buffer.byteLength(stored))])
+}
+
+const metaOrder = [
+  'name',
+  'generateName',
+  'namespace',
+  'selfLink',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'labels',
+  'annotations',
+  'ownerReferences',
+  'finalizers',
+  'managedFields',
+] as const
+const customMetaOrder = [...metaOrder].sort()
+
+/** Canonical order of the top level and of metadata, where hooks have added fields: Go's struct order, or the alphabet for custom resources. */
+export function arrange(definition: ResourceDefinition, object: ApiObject): ApiObject {
+  const custom = definition.custom === true
+  const metadata: Record<string, unknown> = {}
+  for (const field of custom ? customMetaOrder : metaOrder) {
+    const value = object.metadata[field]
+    if (value !== undefined) metadata[field] = value
+  }
+  const stored = definition.storageVersion === undefined ? apiVersion(definition) : apiVersion({ group: definition.group, version: definition.storageVersion })
+  const arranged: Record<string, unknown> = custom ? { apiVersion: stored, kind: definition.kind } : { kind: definition.kind, apiVersion: stored }
+  if (custom) {
+    for (const field of Object.keys(object).sort()) {
+      if (field === 'metadata') arranged['metadata'] = metadata
+      else if (field !== 'apiVersion' && field !== 'kind') arranged[field] = object[field]
+    }
+  } else {
+    arranged['metadata'] = metadata
+    for (const { name } of definition.schema.fields) {
+      if (name !== 'metadata' && name !== 'kind' && name !== 'apiVersion' && object[name] !== undefined) arranged[name] = object[name]
+    }
+  }
+  return arranged as ApiObject
 }

@@ -4,10 +4,11 @@ import type { Entry } from '@gantry/storage'
 import { RevisionConflict, StoreUnavailable } from '@gantry/storage'
 import type { AdmissionRequest } from './admission.ts'
 import { alreadyExists, modified, notFound, preconditionFailed } from './errors.ts'
-import { apiVersion, decodeObject, encodeObject, objectKey } from './object-bytes.ts'
+import { apiVersion, arrange, decodeObject, encodeObject, objectKey } from './object-bytes.ts'
 import type { ApiObject, ResourceDefinition, ServerMeta, WriteContext } from './resource.ts'
 import { limits } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
+import { toServed, versionsOf } from './view.ts'
 
 /** What a write answers: the stored state as bytes (with dryRun: as it would have been). */
 export interface Written {
@@ -16,7 +17,10 @@ export interface Written {
 }
 
 export interface WriteCall {
+  /** The rules of the write: those of what is stored. */
   readonly definition: ResourceDefinition
+  /** The view in which the request came; absent: none, it speaks of objects as they are stored. */
+  readonly view?: ResourceDefinition
   readonly namespace: string | undefined
   readonly context: WriteContext
   readonly fieldManager: string
@@ -80,12 +84,12 @@ async function createOnce(server: ServerContext, call: WriteCall, object: ApiObj
   let next = normalize(server, definition, object)
   next.metadata.managedFields = call.appliedManagedFields === undefined ? manage(server, call, undefined, next) : [...call.appliedManagedFields]
   if (next.metadata.managedFields.length === 0) delete next.metadata.managedFields
-  throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(definition.validate?.(next) ?? [])])
+  throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(rulesOf(call).validate?.(next) ?? [])])
   await validate(server, { ...admission, object: next })
 
   const key = objectKey(definition, call.namespace, next.metadata.name)
   const existing = server.store.latest(key)
-  if (existing !== undefined) throw alreadyExists(definition, next.metadata.name, decodeObject(existing).metadata.deletionTimestamp !== undefined)
+  if (existing !== undefined) throw alreadyExists(servedBy(call), next.metadata.name, decodeObject(existing).metadata.deletionTimestamp !== undefined)
   const reservation = definition.reserve?.(next, undefined, context)
   if (reservation !== undefined) next = normalize(server, definition, next)
   if (context.dryRun) {
@@ -99,7 +103,7 @@ async function createOnce(server: ServerContext, call: WriteCall, object: ApiObj
   } catch (error) {
     reservation?.release()
     if (error instanceof RevisionConflict) {
-      throw alreadyExists(definition, next.metadata.name, error.actual !== undefined && decodeObject(error.actual).metadata.deletionTimestamp !== undefined)
+      throw alreadyExists(servedBy(call), next.metadata.name, error.actual !== undefined && decodeObject(error.actual).metadata.deletionTimestamp !== undefined)
     }
     throw error
   }
@@ -123,13 +127,13 @@ export async function updateObject(server: ServerContext, call: UpdateCall, prod
   const key = objectKey(call.definition, call.namespace, call.name)
   for (let attempt = 1; ; attempt++) {
     const entry = server.store.latest(key)
-    if (entry === undefined) throw notFound(call.definition, call.name)
+    if (entry === undefined) throw notFound(servedBy(call), call.name)
     try {
       return await updateOnce(server, call, { entry, produce })
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error
-      if (error.actual === undefined) throw notFound(call.definition, call.name)
-      if (!call.retriable || attempt >= limits.conflictRetries) throw modified(call.definition, call.name)
+      if (error.actual === undefined) throw notFound(servedBy(call), call.name)
+      if (!call.retriable || attempt >= limits.conflictRetries) throw modified(servedBy(call), call.name)
     }
   }
 }
@@ -165,8 +169,8 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     ...(call.subresource === 'status'
       ? (definition.validateStatusUpdate?.(next, old) ?? [])
       : [
-          ...(definition.validate?.(next, old) ?? []),
-          ...(call.subresource === '' || call.subresource === 'scale' ? (definition.validateUpdate?.(next, old) ?? []) : []),
+          ...(rulesOf(call).validate?.(next, old) ?? []),
+          ...(call.subresource === '' || call.subresource === 'scale' ? (rulesOf(call).validateUpdate?.(next, old) ?? []) : []),
         ]),
   ])
   await validate(server, { ...admission, object: next })
@@ -213,13 +217,13 @@ export async function deleteObject(server: ServerContext, call: WriteCall & { re
   const key = objectKey(call.definition, call.namespace, call.name)
   for (let attempt = 1; ; attempt++) {
     const entry = server.store.latest(key)
-    if (entry === undefined) throw notFound(call.definition, call.name)
+    if (entry === undefined) throw notFound(servedBy(call), call.name)
     try {
       return await deleteOnce(server, call, { entry, options })
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error
-      if (error.actual === undefined) throw notFound(call.definition, call.name)
-      if (attempt >= limits.conflictRetries) throw modified(call.definition, call.name)
+      if (error.actual === undefined) throw notFound(servedBy(call), call.name)
+      if (attempt >= limits.conflictRetries) throw modified(servedBy(call), call.name)
     }
   }
 }
@@ -330,7 +334,7 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
     }
   } else if (asked !== String(entry.revision)) {
     if (!/^\d+$/.test(asked)) throw invalidError(definition, call.name, [fieldInvalid('metadata.resourceVersion', asked, 'must be an unsigned integer')])
-    throw modified(definition, call.name)
+    throw modified(servedBy(call), call.name)
   }
 }
 
@@ -394,8 +398,25 @@ function isSame(definition: ResourceDefinition, next: ApiObject, old: ApiObject)
   return JSON.stringify(arrange(definition, next)) === JSON.stringify(old)
 }
 
+/** The definition under whose address the object is known to the caller. */
+function servedBy(call: WriteCall): ResourceDefinition {
+  return call.view ?? call.definition
+}
+
+function rulesOf(call: WriteCall): Pick<ResourceDefinition, 'validate' | 'validateUpdate'> {
+  return call.view?.storedAs?.rules ?? call.definition
+}
+
 function manage(server: ServerContext, call: WriteCall, live: ApiObject | undefined, next: ApiObject): unknown[] {
-  return updateManagedFields({ live, next, ...ownershipOf(server, call), manager: call.fieldManager, operation: 'Update', now: call.context.now })
+  const served = servedBy(call)
+  return updateManagedFields({
+    live: live === undefined ? undefined : toServed(served, live),
+    next: toServed(served, next),
+    ...ownershipOf(server, call),
+    manager: call.fieldManager,
+    operation: 'Update',
+    now: call.context.now,
+  })
 }
 
 /** What the main endpoint of a kind with a status subresource ignores, and what the status endpoint does. */
@@ -403,12 +424,15 @@ const statusFields: FieldSet = { 'f:status': {} }
 const allButStatus: FieldSet = { 'f:spec': {}, 'f:metadata': {} }
 
 /** How ownership of fields is reckoned for a write to this endpoint. */
-export function ownershipOf(server: ServerContext, { definition, subresource }: WriteCall): FieldOwnership {
+export function ownershipOf(server: ServerContext, call: WriteCall): FieldOwnership {
+  const { subresource } = call
+  const definition = servedBy(call)
   const resetFields = definition.hasStatus !== true ? undefined : subresource === '' ? statusFields : subresource === 'status' ? allButStatus : undefined
   return {
     schema: definition.schema,
     definitions: server.definitions,
     apiVersion: apiVersion(definition),
+    ...(definition.custom === true ? {} : { versions: versionsOf(server.registry, definition) }),
     ...(subresource === '' ? {} : { subresource }),
     ...(resetFields === undefined ? {} : { resetFields }),
   }
@@ -459,49 +483,6 @@ function encodeAt(definition: ResourceDefinition, object: ApiObject, revision: n
     throw new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${limits.objectBytes}`)
   }
   return bytes
-}
-
-const metaOrder = [
-  'name',
-  'generateName',
-  'namespace',
-  'selfLink',
-  'uid',
-  'resourceVersion',
-  'generation',
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'labels',
-  'annotations',
-  'ownerReferences',
-  'finalizers',
-  'managedFields',
-] as const
-const customMetaOrder = [...metaOrder].sort()
-
-/** Canonical order of the top level and of metadata, where hooks have added fields: Go's struct order, or the alphabet for custom resources. */
-function arrange(definition: ResourceDefinition, object: ApiObject): ApiObject {
-  const custom = definition.custom === true
-  const metadata: Record<string, unknown> = {}
-  for (const field of custom ? customMetaOrder : metaOrder) {
-    const value = object.metadata[field]
-    if (value !== undefined) metadata[field] = value
-  }
-  const stored = definition.storageVersion === undefined ? apiVersion(definition) : apiVersion({ group: definition.group, version: definition.storageVersion })
-  const arranged: Record<string, unknown> = custom ? { apiVersion: stored, kind: definition.kind } : { kind: definition.kind, apiVersion: stored }
-  if (custom) {
-    for (const field of Object.keys(object).sort()) {
-      if (field === 'metadata') arranged['metadata'] = metadata
-      else if (field !== 'apiVersion' && field !== 'kind') arranged[field] = object[field]
-    }
-  } else {
-    arranged['metadata'] = metadata
-    for (const { name } of definition.schema.fields) {
-      if (name !== 'metadata' && name !== 'kind' && name !== 'apiVersion' && object[name] !== undefined) arranged[name] = object[name]
-    }
-  }
-  return arranged as ApiObject
 }
 
 /** RFC 3339 with seconds, UTC: metav1.Time. */

@@ -9,6 +9,7 @@ import { readBytes, toObject } from './request-body.ts'
 import type { FieldValidation } from './request-body.ts'
 import type { ApiObject, ResourceDefinition } from './resource.ts'
 import type { ServerContext } from './server-context.ts'
+import { toServed, toStored } from './view.ts'
 
 type PatchForm = 'json' | 'merge' | 'strategic' | 'apply'
 
@@ -24,12 +25,13 @@ export interface PatchCall extends WriteCall {
   readonly validation: FieldValidation
   readonly force: boolean
   /** For subresources that show another object (scale): how the parent is turned into it and back. */
-  readonly view?: { toView(parent: ApiObject): ApiObject; fromView(parent: ApiObject, view: ApiObject): ApiObject }
+  readonly shown?: { toView(parent: ApiObject): ApiObject; fromView(parent: ApiObject, view: ApiObject): ApiObject }
 }
 
 /** PATCH: kube-api-spec §7. */
 export async function patchObject(server: ServerContext, call: PatchCall, request: HttpRequest): Promise<Written> {
-  const form = formOf(call.definition, request)
+  const served = call.view ?? call.definition
+  const form = formOf(served, request)
   const bytes = await readBytes(request)
   if (form === 'apply') return applyObject(server, call, parsePatch(bytes, 'yaml'))
   const patch = parsePatch(bytes, 'json')
@@ -39,17 +41,17 @@ export async function patchObject(server: ServerContext, call: PatchCall, reques
     patch !== null &&
     ((patch as { metadata?: { resourceVersion?: unknown } }).metadata?.resourceVersion ?? '') !== ''
   return updateObject(server, { ...call, retriable: !carriesRevision }, (old) => {
-    const shown = call.view === undefined ? old : call.view.toView(old)
-    const patched = applyForm(server, call.definition, { form, patch, current: shown })
-    if (call.view !== undefined) return call.view.fromView(old, patched as ApiObject)
-    const next = decodePatched(server, call.definition, {
+    const shown = call.shown === undefined ? toServed(served, old) : call.shown.toView(old)
+    const patched = applyForm(server, served, { form, patch, current: shown })
+    if (call.shown !== undefined) return call.shown.fromView(old, patched as ApiObject)
+    const next = decodePatched(server, served, {
       parsed: { value: asObject(patched), duplicates: [] },
       validation: call.validation,
       context: call.context,
     })
     // The patched state carries the revision it was made from: what a client put there has been honoured already, by being compared.
-    checkNames(call.definition, next, { namespace: call.namespace, name: call.name })
-    return next
+    checkNames(served, next, { namespace: call.namespace, name: call.name })
+    return toStored(served, next)
   })
 }
 
@@ -114,7 +116,7 @@ function asObject(patched: unknown): unknown {
 
 /** Server-side apply: creates what is missing, otherwise merges by field ownership. */
 async function applyObject(server: ServerContext, call: PatchCall, patch: unknown): Promise<Written> {
-  const { definition } = call
+  const definition = call.view ?? call.definition
   const config = toApplied(patch)
   const key = objectKey(definition, call.namespace, call.name)
   if (server.store.latest(key) === undefined) {
@@ -125,16 +127,16 @@ async function applyObject(server: ServerContext, call: PatchCall, patch: unknow
     const applied = apply(server, call, { live: undefined, config })
     const object = toObject(server, definition, { parsed: { value: applied.object, duplicates: [] }, validation: call.validation, context: call.context })
     checkNames(definition, object, { namespace: call.namespace, name: call.name })
-    return createObject(server, { ...call, appliedManagedFields: applied.managedFields }, object)
+    return createObject(server, { ...call, appliedManagedFields: applied.managedFields }, toStored(definition, object))
   }
   const revision = (config as { metadata?: { resourceVersion?: string } }).metadata?.resourceVersion ?? ''
   return updateObject(server, { ...call, retriable: revision === '', managesFields: true }, (live) => {
-    const applied = apply(server, call, { live, config })
+    const applied = apply(server, call, { live: toServed(definition, live), config })
     const next = toObject(server, definition, { parsed: { value: applied.object, duplicates: [] }, validation: call.validation, context: call.context })
     checkNames(definition, next, { namespace: call.namespace, name: call.name })
     next.metadata.managedFields = applied.managedFields
     if (revision !== '') next.metadata.resourceVersion = revision
-    return next
+    return toStored(definition, next)
   })
 }
 

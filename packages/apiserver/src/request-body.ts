@@ -3,7 +3,7 @@ import type { ObjectSchema } from '@gantry/apimachinery'
 import type { HttpRequest } from '@gantry/runtime'
 import { BodyTooLarge } from '@gantry/runtime'
 import { bodyMedia } from './negotiate.ts'
-import { apiVersion } from './object-bytes.ts'
+import { apiVersion, collectionPrefix } from './object-bytes.ts'
 import type { ApiObject, ResourceDefinition, WriteContext } from './resource.ts'
 import { limits } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
@@ -147,6 +147,9 @@ function checkType(server: ServerContext, definition: ResourceDefinition, value:
   if ((value['apiVersion'] ?? '') === '') value['apiVersion'] = expected
   if (value['kind'] !== definition.kind || value['apiVersion'] !== expected) {
     const [group, version] = splitApiVersion(String(value['apiVersion']))
+    const other = server.registry.find(group, version, definition.plural)
+    if (other !== undefined && other.kind === value['kind'] && collectionPrefix(other) === collectionPrefix(definition))
+      throw new StatusError('BadRequest', `the API version in the data (${String(value['apiVersion'])}) does not match the expected API version (${expected})`)
     const known = findKind(server, { group, version, kind: String(value['kind']) })
     const why = known
       ? `converting (${version}.${String(value['kind'])}) to (${definition.group === '' ? 'core' : definition.group.split('.')[0]}.${definition.kind}): unknown conversion`

@@ -56,6 +56,8 @@ export interface ResourceDefinition {
   readonly custom?: boolean
   /** Custom resources: the version whose schema the stored bytes have. Absent: this one. */
   readonly storageVersion?: string
+  /** A view: the objects are another definition's, shown in this group and version. Absent: they are stored as they are served. */
+  readonly storedAs?: StoredAs
   /** The order of the group and of the version inside discovery: higher first. */
   readonly groupPriority?: number
   readonly versionPriority?: number
@@ -111,6 +113,20 @@ export interface ResourceDefinition {
   readonly selectableFields?: Readonly<Record<string, (object: ApiObject) => string>>
   /** Kinds with a list of their own say `field label not supported`; the others name the two that every kind has. */
   readonly deprecationWarning?: string
+}
+
+/**
+ * How a view relates to what is stored. Hooks of the stored definition do all the work of a write; of the view's own, only `applyDefaults` and `columns` count.
+ * Conversions return a new object and leave the given one alone; they may share parts with it.
+ */
+export interface StoredAs {
+  readonly definition: ResourceDefinition
+  fromStored(object: ApiObject): ApiObject
+  toStored(object: ApiObject): ApiObject
+  /** This version's names of the stored definition's selectable fields: all that can be selected by here. */
+  readonly fieldLabels?: Readonly<Record<string, string>>
+  /** Validation of what is written through this view, in its stored shape; absent: the stored definition's. */
+  readonly rules?: Pick<ResourceDefinition, 'validate' | 'validateUpdate'>
 }
 
 /** One column of a kind's Table. Cells are strings, integers or booleans, as upstream prints them. */

@@ -25,16 +25,17 @@ export function selectionOf(definition: ResourceDefinition, query: URLSearchPara
     matches(entry) {
       const derived = derivedOf(definition, entry)
       if (labels !== undefined && !labels.matches(derived.labels)) return false
-      return fields === undefined || fields.matches((field) => fieldValue(derived, field) ?? '')
+      return fields === undefined || fields.matches((field) => fieldValue(derived, definition.storedAs?.fieldLabels?.[field] ?? field) ?? '')
     },
   }
 }
 
 function checkField(definition: ResourceDefinition, field: string): void {
-  if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.namespaced) || field in (definition.selectableFields ?? {})) return
+  const labels = definition.storedAs === undefined ? definition.selectableFields : definition.storedAs.fieldLabels
+  if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.namespaced) || field in (labels ?? {})) return
   throw new StatusError(
     'BadRequest',
-    definition.selectableFields === undefined
+    labels === undefined
       ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
       : `field label not supported: ${field}`,
   )

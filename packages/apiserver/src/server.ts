@@ -14,7 +14,7 @@ import { compressed, errorResponse, objectResponse, valueResponse } from './resp
 import { forbidden, methodNotAllowed, notFound } from './errors.ts'
 import { list, parseRevision, waitForRevision } from './list.ts'
 import { negotiate } from './negotiate.ts'
-import { decodeObject, objectKey } from './object-bytes.ts'
+import { decodeObject, objectKey, servedBytes } from './object-bytes.ts'
 import { checkNames, createObject, deleteObject, updateObject } from './object-writer.ts'
 import type { DeleteOptions, WriteCall, Written } from './object-writer.ts'
 import { OpenApi } from './open-api.ts'
@@ -27,6 +27,7 @@ import type { ApiObject, ResourceDefinition, Subresource, SubresourceCall, Write
 import { fromScale, toScale } from './scale.ts'
 import { namedType } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
+import { storageOf, toStored } from './view.ts'
 import { watch } from './watch.ts'
 
 export interface ApiServerDeps {
@@ -282,7 +283,7 @@ class Server {
     const namespace = definition.namespaced ? (info.namespace ?? '') : undefined
     if (definition.namespaced && namespace === '') throw new StatusError('BadRequest', 'an empty namespace may not be set during creation')
     checkNames(definition, object, { namespace, name: undefined })
-    return createObject(this.#context, this.#writeCall(admitted, definition), object)
+    return createObject(this.#context, this.#writeCall(admitted, definition), toStored(definition, object))
   }
 
   async #update(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
@@ -295,9 +296,9 @@ class Server {
       info.subresource === '' &&
       this.#context.store.latest(objectKey(definition, info.namespace, info.name)) === undefined
     ) {
-      return createObject(this.#context, call, object)
+      return createObject(this.#context, call, toStored(definition, object))
     }
-    return updateObject(this.#context, { ...call, name: info.name, retriable: false }, () => structuredClone(object))
+    return updateObject(this.#context, { ...call, name: info.name, retriable: false }, () => structuredClone(toStored(definition, object)))
   }
 
   #patch(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
@@ -403,13 +404,13 @@ class Server {
         fromScale(mapping, parent, scale),
       )
     } else if (info.verb === 'patch') {
-      const view = {
+      const shown = {
         toView: (parent: ApiObject) => toScale(mapping, parent),
         fromView: (parent: ApiObject, scale: ApiObject) => fromScale(mapping, parent, scale),
       }
-      written = await patchObject(this.#context, { ...call, validation: 'Ignore', force: false, view }, request)
+      written = await patchObject(this.#context, { ...call, validation: 'Ignore', force: false, shown }, request)
     } else throw methodNotAllowed()
-    const scale = this.#context.decoder.decode(schema, toScale(mapping, JSON.parse(written.value.toString()) as ApiObject)).object
+    const scale = this.#context.decoder.decode(schema, toScale(mapping, JSON.parse(servedBytes(definition, written.value).toString()) as ApiObject)).object
     return valueResponse(200, scale, { media: 'json', pretty: false })
   }
 
@@ -448,7 +449,8 @@ class Server {
 
   #writeCall({ info, request, context }: Admitted, definition: ResourceDefinition): WriteCall {
     return {
-      definition,
+      definition: storageOf(definition),
+      ...(definition.storedAs === undefined ? {} : { view: definition }),
       namespace: definition.namespaced ? info.namespace : undefined,
       context,
       fieldManager: fieldManagerOf(info, request),

@@ -109,7 +109,7 @@ class Watcher {
     this.#definition = definition
     this.#plan = plan
     const { as } = plan
-    this.#form = `${definition.version} ${as.media} ${as.transform} ${as.metaVersion} ${as.includeObject}`
+    this.#form = `${apiVersion(definition)} ${as.media} ${as.transform} ${as.metaVersion} ${as.includeObject}`
   }
 
   async run(sink: ByteSink): Promise<void> {

@@ -1,0 +1,39 @@
+import type { VersionedView } from '@gantry/apimachinery'
+import { apiVersion, collectionPrefix } from './object-bytes.ts'
+import type { Registry } from './registry.ts'
+import type { ApiObject, ResourceDefinition } from './resource.ts'
+
+// One storage served in several groups and versions: writes run by the rules of the stored definition, and a view only shows and reads objects in its own shape.
+
+/** The definition whose objects are stored: itself, unless it is a view. */
+export function storageOf(definition: ResourceDefinition): ResourceDefinition {
+  return definition.storedAs?.definition ?? definition
+}
+
+/** A stored object as this definition serves it. */
+export function toServed(definition: ResourceDefinition, object: ApiObject): ApiObject {
+  return definition.storedAs === undefined ? object : typed(definition, definition.storedAs.fromStored(object))
+}
+
+/** A served object as it is stored. */
+export function toStored(definition: ResourceDefinition, object: ApiObject): ApiObject {
+  return definition.storedAs === undefined ? object : typed(definition.storedAs.definition, definition.storedAs.toStored(object))
+}
+
+function typed(definition: ResourceDefinition, object: ApiObject): ApiObject {
+  return { ...object, kind: definition.kind, apiVersion: apiVersion(definition) }
+}
+
+/** How what is served as `definition` looks in the other versions of the same storage: what a manager of fields wrote there is compared there (P9). */
+export function versionsOf(registry: Registry, definition: ResourceDefinition): VersionedView {
+  return (apiVersion) => {
+    const slash = apiVersion.indexOf('/')
+    const [group, version] = slash < 0 ? ['', apiVersion] : [apiVersion.slice(0, slash), apiVersion.slice(slash + 1)]
+    const other = registry.find(group, version, definition.plural)
+    if (other === undefined || collectionPrefix(other) !== collectionPrefix(definition)) return undefined
+    return {
+      schema: other.schema,
+      convert: (object) => ({ ...toServed(other, toStored(definition, object as unknown as ApiObject)) }),
+    }
+  }
+}
