@@ -23,7 +23,6 @@ export const differences: readonly Difference[] = [
   local('describes every field that it serves (D9)', 'the type table carries no descriptions'),
   local('describes every column of every kind (9)', 'columns carry no descriptions'),
   local('refuses a definition that is not well formed (X1)', 'storedVersions are not checked beside the versions'),
-  local('has the roles that charts and operators expect (Z6)', 'not every bootstrap role is there yet'),
 ]
 
 /** Commands of `kubectl/commands.ts` after which a person sees something else on Gantry, with the reason. */

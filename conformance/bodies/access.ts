@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { conformance } from '../src/conformance.ts'
 import type { Json } from '../src/json.ts'
 import { uniqueName } from '../src/target.ts'
@@ -203,6 +204,22 @@ export const access = conformance('access control', ({ api, claim }) => {
     ])
   })
 
+  claim('makes every role and binding that every cluster has, word for word (Z6)', async () => {
+    for (const [plural, expected] of Object.entries(bootstrapPolicy)) {
+      const { items } = await api.read(`${rbac}/${plural}?labelSelector=kubernetes.io/bootstrapping%3Drbac-defaults`)
+
+      const found = items.map((item: Json) => `${[item.metadata.namespace ?? [], item.metadata.name].flat().join('/')} ${digest(item)}`)
+
+      assert.deepEqual(
+        found.sort(),
+        expected
+          .trim()
+          .split(/\s*\n\s*/)
+          .sort(),
+      )
+    }
+  })
+
   claim('says why it allows and what it does not (Z7)', async () => {
     const review = (spec: Json): Promise<Json> => api.post(`${authorization}/subjectaccessreviews`, { spec })
     const attributes = { namespace: 'default', verb: 'get', resource: 'pods' }
@@ -263,3 +280,166 @@ export const access = conformance('access control', ({ api, claim }) => {
     assert.notEqual(json.status.authenticated, true)
   })
 })
+
+/** Every object of the bootstrap policy with the start of the SHA-256 of what it says (labels, annotations, rules, subjects; not the rules that aggregation fills in). */
+const bootstrapPolicy: Readonly<Record<string, string>> = {
+  clusterroles: `
+    admin deb31dd0
+    cluster-admin 225e3ca2
+    edit 5a1352c4
+    system:aggregate-to-admin c2acc408
+    system:aggregate-to-edit 4256275a
+    system:aggregate-to-view 80797820
+    system:auth-delegator 532393f6
+    system:basic-user e71bc5c6
+    system:certificates.k8s.io:certificatesigningrequests:nodeclient bf2907f4
+    system:certificates.k8s.io:certificatesigningrequests:selfnodeclient e7b94185
+    system:certificates.k8s.io:kube-apiserver-client-approver 9dd93848
+    system:certificates.k8s.io:kube-apiserver-client-kubelet-approver 6402d7aa
+    system:certificates.k8s.io:kubelet-serving-approver 42f18b3e
+    system:certificates.k8s.io:legacy-unknown-approver 4d534c97
+    system:controller:attachdetach-controller 53cfcf57
+    system:controller:certificate-controller 7b852234
+    system:controller:clusterrole-aggregation-controller 78db689d
+    system:controller:cronjob-controller b2a9633c
+    system:controller:daemon-set-controller 22b470f1
+    system:controller:deployment-controller 8b8a339b
+    system:controller:device-taint-eviction-controller 9135fba3
+    system:controller:disruption-controller 2dc10310
+    system:controller:endpoint-controller bfc8b853
+    system:controller:endpointslice-controller 03a9a93d
+    system:controller:endpointslicemirroring-controller e7619c61
+    system:controller:ephemeral-volume-controller cdbde24d
+    system:controller:expand-controller fc2559e9
+    system:controller:generic-garbage-collector 0d00c97b
+    system:controller:horizontal-pod-autoscaler 7ea6996c
+    system:controller:job-controller 7df4dd7e
+    system:controller:legacy-service-account-token-cleaner 50183ba4
+    system:controller:namespace-controller 28a8b58e
+    system:controller:node-controller 21dd3dc0
+    system:controller:persistent-volume-binder c917d951
+    system:controller:pod-garbage-collector 10b60c3f
+    system:controller:pv-protection-controller cd48c770
+    system:controller:pvc-protection-controller 895cad16
+    system:controller:replicaset-controller b3fea780
+    system:controller:replication-controller 49bdfd0a
+    system:controller:resource-claim-controller d2ebffa0
+    system:controller:resourcequota-controller e246ec78
+    system:controller:root-ca-cert-publisher 61fc063d
+    system:controller:route-controller c6d700e2
+    system:controller:selinux-warning-controller 0c973b96
+    system:controller:service-account-controller 09c6ddfc
+    system:controller:service-cidrs-controller 6b73ee90
+    system:controller:service-controller a74bc8d1
+    system:controller:statefulset-controller 6a3714ed
+    system:controller:ttl-after-finished-controller 13e2cf12
+    system:controller:ttl-controller 3a361b63
+    system:controller:validatingadmissionpolicy-status-controller 8871866b
+    system:controller:volumeattributesclass-protection-controller 38be309e
+    system:discovery 307d5dd3
+    system:heapster 3c0c8fc7
+    system:kube-aggregator 5dc1bd93
+    system:kube-controller-manager ae64771b
+    system:kube-dns 9a78378e
+    system:kube-scheduler e0929930
+    system:kubelet-api-admin 673f8599
+    system:monitoring 00593904
+    system:node 368b7f08
+    system:node-bootstrapper e2df8d45
+    system:node-problem-detector e39e7097
+    system:node-proxier 291eadb4
+    system:persistent-volume-provisioner 0443d1ac
+    system:public-info-viewer bf0f0e6c
+    system:service-account-issuer-discovery 1b8ab742
+    system:volume-scheduler 58d75562
+    view 40979876
+`,
+  roles: `
+    kube-public/system:controller:bootstrap-signer ffc97de9
+    kube-system/extension-apiserver-authentication-reader 177f6ba6
+    kube-system/system::leader-locking-kube-controller-manager 8cbee8dd
+    kube-system/system::leader-locking-kube-scheduler 8cbee8dd
+    kube-system/system:controller:bootstrap-signer 2365d4af
+    kube-system/system:controller:cloud-provider 88d09da1
+    kube-system/system:controller:token-cleaner 05e16b19
+`,
+  clusterrolebindings: `
+    cluster-admin cc847ec8
+    system:basic-user 32757d5d
+    system:controller:attachdetach-controller 0702ed92
+    system:controller:certificate-controller 7917a521
+    system:controller:clusterrole-aggregation-controller 41d13229
+    system:controller:cronjob-controller 9725ddc0
+    system:controller:daemon-set-controller 130d47fa
+    system:controller:deployment-controller 7f346df1
+    system:controller:device-taint-eviction-controller 9505b1ee
+    system:controller:disruption-controller 5c189e12
+    system:controller:endpoint-controller f2122405
+    system:controller:endpointslice-controller 38c7327f
+    system:controller:endpointslicemirroring-controller dd43167c
+    system:controller:ephemeral-volume-controller f3411266
+    system:controller:expand-controller c6937737
+    system:controller:generic-garbage-collector 1cfa3918
+    system:controller:horizontal-pod-autoscaler 62eb04ee
+    system:controller:job-controller cfa2e4ea
+    system:controller:legacy-service-account-token-cleaner 3ac989d6
+    system:controller:namespace-controller c47bc970
+    system:controller:node-controller 1e4abbec
+    system:controller:persistent-volume-binder bbccc1d5
+    system:controller:pod-garbage-collector 6259a11e
+    system:controller:pv-protection-controller 564d19a8
+    system:controller:pvc-protection-controller 8fc08efc
+    system:controller:replicaset-controller df228148
+    system:controller:replication-controller 68250f29
+    system:controller:resource-claim-controller 636771c2
+    system:controller:resourcequota-controller 9946c8ff
+    system:controller:root-ca-cert-publisher 2e0c080d
+    system:controller:route-controller 2384da0f
+    system:controller:selinux-warning-controller 1a6663f6
+    system:controller:service-account-controller e678a838
+    system:controller:service-cidrs-controller 631880cb
+    system:controller:service-controller d7985060
+    system:controller:statefulset-controller 21c187e9
+    system:controller:ttl-after-finished-controller aee96a2e
+    system:controller:ttl-controller f26e0f09
+    system:controller:validatingadmissionpolicy-status-controller 5c890cab
+    system:controller:volumeattributesclass-protection-controller d1e51abb
+    system:discovery b660e160
+    system:kube-controller-manager dfeaa9c3
+    system:kube-dns 760817c6
+    system:kube-scheduler 022ad6b0
+    system:monitoring 4b0be2ee
+    system:node f20c0304
+    system:node-proxier 7663a884
+    system:public-info-viewer 8bfd743d
+    system:service-account-issuer-discovery 689b6af2
+    system:volume-scheduler b355a5de
+`,
+  rolebindings: `
+    kube-public/system:controller:bootstrap-signer aec4b831
+    kube-system/system::extension-apiserver-authentication-reader a8b5e2e4
+    kube-system/system::leader-locking-kube-controller-manager 73035c7c
+    kube-system/system::leader-locking-kube-scheduler 3c5d359d
+    kube-system/system:controller:bootstrap-signer aec4b831
+    kube-system/system:controller:cloud-provider b5a26d1e
+    kube-system/system:controller:token-cleaner 37aff556
+`,
+}
+
+function canonical(value: Json): Json {
+  if (Array.isArray(value)) return value.map(canonical)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, canonical(value[key])]),
+  )
+}
+
+function digest({ metadata, kind: _kind, apiVersion: _apiVersion, ...rest }: Json): string {
+  if (rest.aggregationRule !== undefined) delete rest.rules
+  return createHash('sha256')
+    .update(JSON.stringify(canonical([rest, metadata.labels, metadata.annotations])))
+    .digest('hex')
+    .slice(0, 8)
+}

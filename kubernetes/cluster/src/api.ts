@@ -4,11 +4,12 @@ import { collectionPrefix, createApiServer, decodeObject, objectKey } from '@gan
 import type { ApiObject, ApiServer, AuditEvent, Authorizer } from '@gantry/apiserver'
 import { createClient } from '@gantry/client'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
-import { bootstrapObjects, clientCertificate, createImpersonation, escalationCheck, RbacIndex, reviewKinds, ServiceAccountTokens } from '@gantry/kube-access'
+import { clientCertificate, createImpersonation, escalationCheck, RbacIndex, reviewKinds, RoleAggregation, ServiceAccountTokens } from '@gantry/kube-access'
 import { builtinResources, CustomResources, defaultTolerationSeconds, namespaceLifecycle, priority, resources, serviceAccountAdmission } from '@gantry/kube-api'
 import type { NodeBackend } from '@gantry/kube-api'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
+import { ensureBootstrapPolicy } from './bootstrap-policy.ts'
 
 export interface LocalApiDeps {
   readonly store: Store
@@ -96,10 +97,12 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
   )
   const client = createClient({ handle: server.handle, user: { username: 'system:gantry', groups: ['system:masters', 'system:authenticated'] } })
   const customResources = new CustomResources({ registry: server.registry, definitions, client, clock: deps.clock, log: deps.log })
+  const aggregation = new RoleAggregation({ log: deps.log, update: (role) => client.update(resources.clusterRoles, role as KubeObject) })
   const stops = [
     ...[resources.roles, resources.clusterRoles, resources.roleBindings, resources.clusterRoleBindings].map((resource) =>
       follow(store, resource, { changed: (object) => index.set(object), removed: (object) => index.remove(object) }),
     ),
+    follow(store, resources.clusterRoles, { changed: (object) => aggregation.changed(object), removed: (object) => aggregation.removed(object) }),
     follow(store, resources.customResourceDefinitions, {
       changed: (object) => customResources.changed(object),
       removed: (object) => customResources.removed(object),
@@ -116,7 +119,9 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     }
   }
 
-  await bootstrap(client, (resource, name) => newest(resource, undefined, name) !== undefined)
+  await ensureNamespaces(client, (name) => newest(resources.namespaces, undefined, name) !== undefined)
+  await ensureBootstrapPolicy(client, newest)
+  await aggregation.settled()
   await customResources.settled()
   return {
     server,
@@ -131,18 +136,9 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
 
 const namespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system'] as const
 
-/** What every cluster has (K2, Z6): created when it is missing, left alone when it is there. */
-async function bootstrap(client: KubeClient, exists: (resource: ResourceRef, name: string) => boolean): Promise<void> {
-  const wanted: { readonly resource: ResourceRef; readonly object: KubeObject }[] = [
-    ...namespaces.map((name) => ({ resource: resources.namespaces, object: { metadata: { name } } })),
-    ...bootstrapObjects().map((object) => ({
-      resource: object['kind'] === 'ClusterRole' ? resources.clusterRoles : resources.clusterRoleBindings,
-      object: object as unknown as KubeObject,
-    })),
-  ]
-  await Promise.all(
-    wanted.filter(({ resource, object }) => !exists(resource, object.metadata.name ?? '')).map(({ resource, object }) => client.create(resource, object)),
-  )
+/** What every cluster has (K2): created when it is missing, left alone when it is there. */
+async function ensureNamespaces(client: KubeClient, exists: (name: string) => boolean): Promise<void> {
+  await Promise.all(namespaces.filter((name) => !exists(name)).map((name) => client.create(resources.namespaces, { metadata: { name } })))
 }
 
 function prefixOf(resource: ResourceRef): string {
