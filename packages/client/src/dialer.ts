@@ -14,6 +14,8 @@ export interface DialOptions {
   /** Name the certificate must have, when it is not the host of `server`. */
   readonly serverName?: string | undefined
   readonly insecureSkipTlsVerify?: boolean | undefined
+  /** Asked for every connection: where the server is, when its name says it to nobody but us. What it throws fails the connection. */
+  readonly connectTo?: (() => { readonly host: string; readonly port: number }) | undefined
   /** `http://` or `https://` proxy, asked with CONNECT. User and password in it become Proxy-Authorization. */
   readonly proxy?: URL | undefined
   /** Covers name lookup, proxy, TCP and TLS together. */
@@ -28,12 +30,13 @@ const longestProxyAnswerBytes = 16_384
 export function createDialer(deps: { readonly clock: Clock }, options: DialOptions): (signal?: AbortSignal) => Promise<Socket> {
   const { server } = options
   const address = `${server.protocol}//${server.host}`
-  const target = { host: bareHost(server), port: portOf(server) }
+  const named = { host: bareHost(server), port: portOf(server) }
 
   async function open(track: (socket: Socket) => void): Promise<Socket> {
+    const target = options.connectTo?.() ?? named
     const through = options.proxy === undefined ? undefined : await connectProxy(options.proxy, target, track)
     if (server.protocol === 'http:') return through ?? (await connected(connectTcp({ ...target, noDelay: true }), 'connect', track))
-    return connected(connectTls(tlsOptions(options, target, through)), 'secureConnect', track)
+    return connected(connectTls(tlsOptions(options, { target, host: named.host, through })), 'secureConnect', track)
   }
 
   return async function dial(signal) {
@@ -68,8 +71,12 @@ export function createDialer(deps: { readonly clock: Clock }, options: DialOptio
   }
 }
 
-function tlsOptions(options: DialOptions, target: { readonly host: string; readonly port: number }, through: Socket | undefined): ConnectionOptions {
-  const name = options.serverName ?? (isIP(target.host) === 0 ? target.host : undefined)
+function tlsOptions(
+  options: DialOptions,
+  to: { readonly target: { readonly host: string; readonly port: number }; readonly host: string; readonly through: Socket | undefined },
+): ConnectionOptions {
+  const { target, host, through } = to
+  const name = options.serverName ?? (isIP(host) === 0 ? host : undefined)
   return {
     ...target,
     ...(through === undefined ? {} : { socket: through }),

@@ -23,6 +23,8 @@ export interface HttpTransportOptions {
   /** Name the certificate must have, when it is not the host of `server`. */
   readonly serverName?: string | undefined
   readonly insecureSkipTlsVerify?: boolean | undefined
+  /** Asked for every connection: where `server` is, when its name says it to nobody but us. The name stays what the certificate must have and what the Host header says. */
+  readonly connectTo?: (() => { readonly host: string; readonly port: number }) | undefined
   /** `http://` or `https://` proxy, asked with CONNECT. */
   readonly proxyUrl?: string | undefined
   /** Connections for ordinary requests; more wait in the queue. */
@@ -67,6 +69,7 @@ export function openHttpTransport(options: HttpTransportOptions, deps: { readonl
     key: options.key,
     serverName: options.serverName,
     insecureSkipTlsVerify: options.insecureSkipTlsVerify,
+    connectTo: options.connectTo,
     proxy: options.proxyUrl === undefined ? undefined : parseProxy(options.proxyUrl),
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
   })

@@ -77,7 +77,9 @@ function newKeys(): { readonly publicKey: KeyObject; readonly privateKey: KeyObj
 
 function der(tag: number, ...contents: readonly Buffer[]): Buffer {
   const content = Buffer.concat(contents)
-  const length = content.length < 128 ? [content.length] : [0x82, content.length >> 8, content.length & 0xff]
+  const { length: bytes } = content
+  // The shortest form: strict readers, Go's among them, refuse any other.
+  const length = bytes < 0x80 ? [bytes] : bytes < 0x100 ? [0x81, bytes] : [0x82, bytes >> 8, bytes & 0xff]
   return Buffer.concat([Buffer.from([tag, ...length]), content])
 }
 
