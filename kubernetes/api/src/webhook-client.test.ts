@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:https'
-import type { RequestListener } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -15,8 +15,8 @@ const authority = createTestAuthority('webhooks', Date.now())
 const caBundle = Buffer.from(authority.cert).toString('base64')
 const serving = authority.issue({ commonName: 'hook', dns: ['hook.here.svc'], ip: ['127.0.0.1'] })
 
-async function serve(t: TestContext, listener: RequestListener): Promise<ServiceAddress> {
-  const server = createServer(serving, listener)
+async function serve(t: TestContext, listener: (request: IncomingMessage, response: ServerResponse) => unknown): Promise<ServiceAddress> {
+  const server = createServer(serving, (request, response) => void listener(request, response))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {

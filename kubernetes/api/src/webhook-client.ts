@@ -284,34 +284,22 @@ function explain(error: unknown, { shown, target }: { readonly shown: string; re
 }
 
 function networkText(error: unknown, failure: ReturnType<typeof transportFailureOf>, target: URL): string {
-  const address = `${target.hostname}:${target.port === '' ? '443' : target.port}`
   const cause: unknown = error instanceof StatusError ? error.cause : undefined
-  switch (failure) {
-    case undefined:
-      return error instanceof Error ? error.message : String(error)
-    case 'ConnectionRefused':
-      return `dial tcp ${dialed(cause) ?? address}: connect: connection refused`
-    case 'NameNotResolved':
-      return `dial tcp: lookup ${target.hostname}: no such host`
-    case 'Unreachable':
-      return `dial tcp ${dialed(cause) ?? address}: connect: no route to host`
-    case 'ConnectTimeout':
-    case 'ResponseTimeout':
-      return 'context deadline exceeded'
-    case 'CertificateUntrusted':
-      return 'tls: failed to verify certificate: x509: certificate signed by unknown authority'
-    case 'CertificateExpired':
-    case 'CertificateNotYetValid':
-      return 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid'
-    case 'CertificateHostMismatch':
-      return `tls: failed to verify certificate: x509: ${wrongHost(cause)}`
-    case 'NotTls':
-      return 'http: server gave HTTP response to HTTPS client'
-    case 'ConnectionLost':
-      return 'EOF'
-    default:
-      return error instanceof Error ? error.message : String(error)
+  const address = dialed(cause) ?? `${target.hostname}:${target.port === '' ? '443' : target.port}`
+  const texts: Partial<Record<NonNullable<typeof failure>, string>> = {
+    ConnectionRefused: `dial tcp ${address}: connect: connection refused`,
+    NameNotResolved: `dial tcp: lookup ${target.hostname}: no such host`,
+    Unreachable: `dial tcp ${address}: connect: no route to host`,
+    ConnectTimeout: 'context deadline exceeded',
+    ResponseTimeout: 'context deadline exceeded',
+    CertificateUntrusted: 'tls: failed to verify certificate: x509: certificate signed by unknown authority',
+    CertificateExpired: 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid',
+    CertificateNotYetValid: 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid',
+    CertificateHostMismatch: `tls: failed to verify certificate: x509: ${wrongHost(cause)}`,
+    NotTls: 'http: server gave HTTP response to HTTPS client',
+    ConnectionLost: 'EOF',
   }
+  return (failure === undefined ? undefined : texts[failure]) ?? (error instanceof Error ? error.message : String(error))
 }
 
 /** The address that Node tried, which is not the one of the URL where a service was resolved. */
