@@ -5,6 +5,7 @@ export interface AdmissionRequest {
   readonly definition: ResourceDefinition
   readonly subresource: string
   readonly namespace: string | undefined
+  /** Empty for a create whose name is going to be generated: that happens after mutating admission. */
   readonly name: string
   /** Mutating plug-ins may change it. Absent for deletes. */
   readonly object: ApiObject | undefined

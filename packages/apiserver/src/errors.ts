@@ -1,4 +1,5 @@
 import { StatusError } from '@gantry/apimachinery'
+import type { AdmissionRequest } from './admission.ts'
 import type { RequestInfo } from './request-info.ts'
 import type { ResourceDefinition } from './resource.ts'
 
@@ -75,6 +76,16 @@ export function refused(
   return new StatusError('Forbidden', `${qualified(definition)} ${JSON.stringify(name)} is forbidden: ${text}`, {
     details: { ...details(definition, name), ...(causes === undefined ? {} : { causes }) },
   })
+}
+
+/** A plug-in's refusal of a request. An object that has no name yet is called by the prefix of the name that it is going to get. */
+export function refusal(
+  request: Pick<AdmissionRequest, 'definition' | 'name' | 'object'>,
+  text: string,
+  causes?: readonly { readonly reason: string; readonly message: string; readonly field: string }[],
+): StatusError {
+  const { name, generateName } = request.object?.metadata ?? {}
+  return refused(request.definition, request.name || name || generateName || 'Unknown', text, causes)
 }
 
 export function methodNotAllowed(): StatusError {

@@ -1,7 +1,7 @@
 export { anonymous } from './access.ts'
 export type { Attributes, AuditEvent, Authenticator, Authorizer, Decision } from './access.ts'
 export type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
-export { forbidden, notFound, qualified, refused } from './errors.ts'
+export { forbidden, notFound, qualified, refusal, refused } from './errors.ts'
 export { apiVersion, collectionPrefix, decodeObject, objectKey } from './object-bytes.ts'
 export { formatTime } from './object-writer.ts'
 export { Registry } from './registry.ts'

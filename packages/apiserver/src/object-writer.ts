@@ -30,60 +30,71 @@ export interface WriteCall {
   readonly appliedManagedFields?: readonly unknown[]
 }
 
+/** Whether this endpoint of a resource writes the status and nothing else. */
+export function writesStatus({ hasStatus, statusSubresources }: ResourceDefinition, subresource: string): boolean {
+  return (subresource === 'status' && hasStatus === true) || statusSubresources?.includes(subresource) === true
+}
+
 const generatedNameRetries = 8
 const maxGeneratedBase = 58
 const suffixLength = 5
 
-/** Creates an object that has been decoded and defaulted. */
-export async function createObject(server: ServerContext, call: WriteCall, input: ApiObject): Promise<Written> {
-  const { context } = call
-  const meta = input.metadata
+/**
+ * Creates an object that has been decoded and defaulted. In upstream's order: who owns which field is settled before mutating admission, so what that adds belongs to
+ * nobody; identity and a generated name come after it.
+ */
+export async function createObject(server: ServerContext, call: WriteCall, object: ApiObject): Promise<Written> {
+  const { definition, context } = call
+  const meta = object.metadata
   if (meta.resourceVersion !== undefined && meta.resourceVersion !== '') {
     throw new StatusError('', 'resourceVersion should not be set on objects to be created', { code: 500 })
   }
-  const generate = (meta.name ?? '') === '' && (meta.generateName ?? '') !== ''
-  for (let attempt = 1; ; attempt++) {
-    const object = generate && attempt > 1 ? structuredClone(input) : input
-    if (generate) object.metadata.name = `${(meta.generateName ?? '').slice(0, maxGeneratedBase)}${server.ids.suffix(suffixLength)}`
-    try {
-      return await createOnce(server, call, object)
-    } catch (error) {
-      if (!generate || !(error instanceof StatusError) || error.reason !== 'AlreadyExists' || attempt >= generatedNameRetries) throw error
-      context.warn(`the generated name ${JSON.stringify(object.metadata.name)} was taken`)
-    }
-  }
-}
-
-async function createOnce(server: ServerContext, call: WriteCall, object: ApiObject): Promise<Written> {
-  const { definition, context } = call
-  const meta = object.metadata
   dedupeOwners(meta, context)
-  meta.uid = server.ids.uid()
-  meta.creationTimestamp = formatTime(context.now)
+  meta.uid = ''
+  meta.creationTimestamp = null
   delete meta.deletionTimestamp
   delete meta.deletionGracePeriodSeconds
   delete meta['selfLink']
   delete meta.resourceVersion
   if (definition.namespaced) meta.namespace = call.namespace ?? ''
   else delete meta.namespace
-  if (definition.tracksGeneration === true) meta.generation = 1
-  else delete meta.generation
-  if (definition.hasStatus === true && definition.keepsStatusOnCreate !== true) delete object['status']
-  definition.prepareForCreate?.(object, context)
+  meta.managedFields = call.appliedManagedFields === undefined ? manage(server, call, undefined, object) : [...call.appliedManagedFields]
   const admission: AdmissionRequest = {
     operation: 'CREATE',
     definition,
     subresource: call.subresource,
     namespace: call.namespace,
-    name: meta.name,
+    name: meta.name ?? '',
     object,
     oldObject: undefined,
     context,
   }
   await mutate(server, admission)
+  const prefix = (object.metadata.name ?? '') === '' ? (object.metadata.generateName ?? '') : ''
+  if (prefix === '') return createOnce(server, call, admission)
+  for (let attempt = 1; ; attempt++) {
+    object.metadata.name = `${prefix.slice(0, maxGeneratedBase)}${server.ids.suffix(suffixLength)}`
+    try {
+      return await createOnce(server, call, admission)
+    } catch (error) {
+      if (!(error instanceof StatusError) || error.reason !== 'AlreadyExists' || attempt >= generatedNameRetries) throw error
+      context.warn(`the generated name ${JSON.stringify(object.metadata.name)} was taken`)
+    }
+  }
+}
+
+async function createOnce(server: ServerContext, call: WriteCall, admission: AdmissionRequest): Promise<Written> {
+  const { definition, context } = call
+  const object = admission.object as ApiObject
+  const meta = object.metadata
+  meta.uid = server.ids.uid()
+  meta.creationTimestamp = formatTime(context.now)
+  if (definition.tracksGeneration === true) meta.generation = 1
+  else delete meta.generation
+  if (definition.hasStatus === true && definition.keepsStatusOnCreate !== true) delete object['status']
+  definition.prepareForCreate?.(object, context)
+  if (meta.managedFields?.length === 0) delete meta.managedFields
   let next = normalize(server, definition, object)
-  next.metadata.managedFields = call.appliedManagedFields === undefined ? manage(server, call, undefined, next) : [...call.appliedManagedFields]
-  if (next.metadata.managedFields.length === 0) delete next.metadata.managedFields
   throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(rulesOf(call).validate?.(next) ?? [])])
   await validate(server, { ...admission, object: next })
 
@@ -144,9 +155,11 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
   const old = decodeObject(entry)
   const produced = await base.produce(decodeObject(entry))
   checkIdentity(call, produced, old, entry)
-  const changed = nextState(call, produced, old)
+  let changed = nextState(call, produced, old)
+  // What a subresource has done to the parent has not been decoded.
+  if (call.subresource !== '' && call.subresource !== 'status') changed = normalize(server, definition, changed)
   dedupeOwners(changed.metadata, context)
-  if (call.subresource === '') definition.prepareForUpdate?.(changed, old, context)
+  if (call.managesFields !== true) changed.metadata.managedFields = manage(server, call, old, changed)
   const admission: AdmissionRequest = {
     operation: 'UPDATE',
     definition,
@@ -158,16 +171,17 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     context,
   }
   await mutate(server, admission)
+  if (call.subresource === '') definition.prepareForUpdate?.(changed, old, context)
+  else if (writesStatus(definition, call.subresource)) definition.prepareForStatusUpdate?.(changed, old, { ...context, subresource: call.subresource })
+  if (changed.metadata.managedFields?.length === 0) delete changed.metadata.managedFields
   let next = normalize(server, definition, changed)
-  if (definition.tracksGeneration === true && call.subresource !== 'status' && specChanged(next, old))
+  if (definition.tracksGeneration === true && !writesStatus(definition, call.subresource) && specChanged(next, old))
     next.metadata.generation = (old.metadata.generation ?? 0) + 1
-  if (call.managesFields !== true) next.metadata.managedFields = manage(server, call, old, next)
-  if (next.metadata.managedFields?.length === 0) delete next.metadata.managedFields
   throwIfInvalid(definition, next, [
     ...validateMeta(definition, next),
     ...validateObjectMetaUpdate(next.metadata, old.metadata),
-    ...(call.subresource === 'status'
-      ? (definition.validateStatusUpdate?.(next, old) ?? [])
+    ...(writesStatus(definition, call.subresource)
+      ? (definition.validateStatusUpdate?.(next, old, call.subresource) ?? [])
       : [
           ...(rulesOf(call).validate?.(next, old) ?? []),
           ...(call.subresource === '' || call.subresource === 'scale' ? (rulesOf(call).validateUpdate?.(next, old) ?? []) : []),
@@ -340,7 +354,7 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
 
 /** The server's own metadata stays; the main endpoint leaves the status alone where that has an endpoint of its own. */
 function nextState({ definition, subresource }: UpdateCall, produced: ApiObject, old: ApiObject): ApiObject {
-  if (subresource === 'status') return withStatusOf(old, produced)
+  if (writesStatus(definition, subresource)) return withStatusOf(old, produced)
   keepServerMeta(produced.metadata, old.metadata)
   if (definition.hasStatus === true && (subresource === '' || subresource === 'scale')) {
     if (old['status'] === undefined) delete produced['status']
@@ -427,7 +441,8 @@ const allButStatus: FieldSet = { 'f:spec': {}, 'f:metadata': {} }
 export function ownershipOf(server: ServerContext, call: WriteCall): FieldOwnership {
   const { subresource } = call
   const definition = servedBy(call)
-  const resetFields = definition.hasStatus !== true ? undefined : subresource === '' ? statusFields : subresource === 'status' ? allButStatus : undefined
+  const resetFields =
+    definition.hasStatus !== true ? undefined : subresource === '' ? statusFields : writesStatus(definition, subresource) ? allButStatus : undefined
   return {
     schema: definition.schema,
     definitions: server.definitions,

@@ -1,5 +1,5 @@
 import type { AdmissionPlugin, ApiObject } from '@gantry/apiserver'
-import { refused } from '@gantry/apiserver'
+import { refusal } from '@gantry/apiserver'
 import { StatusError } from '@gantry/apimachinery'
 import type { Namespace } from '../generated/types.ts'
 import { as } from '../kind.ts'
@@ -17,7 +17,7 @@ export function namespaceLifecycle(namespaceOf: (name: string) => ApiObject | un
       }
       // A review of access asks about a namespace; it changes nothing in it.
       if (as<Namespace>(found).status?.phase !== 'Terminating' || definition.create !== undefined) return
-      throw refused(definition, request.name, `unable to create new content in namespace ${namespace} because it is being terminated`, [
+      throw refusal(request, `unable to create new content in namespace ${namespace} because it is being terminated`, [
         { reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' },
       ])
     },

@@ -1,5 +1,5 @@
 import type { AdmissionPlugin, ApiObject } from '@gantry/apiserver'
-import { refused } from '@gantry/apiserver'
+import { refusal } from '@gantry/apiserver'
 import type { Ids } from '@gantry/runtime'
 import type { Pod, ServiceAccount } from '../generated/types.ts'
 import { as } from '../kind.ts'
@@ -25,8 +25,7 @@ export function serviceAccountAdmission(deps: ServiceAccountAdmissionDeps): Admi
       const { spec } = pod
       const name = spec.serviceAccountName || 'default'
       const found = deps.serviceAccountOf(namespace, name)
-      if (found === undefined)
-        throw refused(definition, request.name, `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
+      if (found === undefined) throw refusal(request, `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
       const account = as<ServiceAccount>(found)
       spec.serviceAccountName = name
       spec.serviceAccount = name
