@@ -14,7 +14,7 @@ function local(claim: string, because: string): Difference {
 export const differences: readonly Difference[] = [
   local(
     'leaves what admission and the server itself add to a pod without an owner (P3)',
-    'ownership is computed after admission, and the scheduler instead of the API server marks a gated pod',
+    'the scheduler instead of the API server marks a gated pod',
   ),
   local('stamps every answer with audit id, cache control and flow control (W2)', 'no flow control yet, so no flow schema to name'),
   local('lists the resources of /api/v1 (D4)', 'the collection of bindings is not served, only pods/binding'),
