@@ -4,6 +4,7 @@ import type { Definitions, OpenApiOptions, OpenApiResource, OpenApiWriter } from
 import type { Clock, HttpRequest, HttpResponse } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
 import { groupsOf, subresourcesOf, verbsOf } from './discovery.ts'
+import { writesStatus } from './object-writer.ts'
 import type { Registry } from './registry.ts'
 import type { ResourceDefinition } from './resource.ts'
 
@@ -104,7 +105,7 @@ export class OpenApi {
       returnsDeletedObject: definition.returnsDeletedObject === true,
       verbs: verbsOf(definition),
       subresources: subresourcesOf(definition).map(({ name, kind, verbs }) => {
-        const schema = name === 'status' ? definition.schema : name === 'scale' ? scale : definition.subresources?.[name]?.schema
+        const schema = writesStatus(definition, name) ? definition.schema : name === 'scale' ? scale : definition.subresources?.[name]?.schema
         return { name, kind, verbs: definition.subresources?.[name]?.upgrade === undefined ? verbs : ['connect'], ...(schema === undefined ? {} : { schema }) }
       }),
     }

@@ -68,6 +68,8 @@ export interface ResourceDefinition {
   readonly verbs?: readonly string[]
 
   readonly hasStatus?: boolean
+  /** Further endpoints that write the status and nothing else, beside `status` itself (`approval`). */
+  readonly statusSubresources?: readonly string[]
   readonly scale?: ScaleMapping
   readonly subresources?: Readonly<Record<string, Subresource>>
 
@@ -94,10 +96,12 @@ export interface ResourceDefinition {
   prepareForCreate?(object: ApiObject, context: WriteContext): void
   /** Not called for subresources: these change what they are for. */
   prepareForUpdate?(object: ApiObject, old: ApiObject, context: WriteContext): void
+  /** Called for what writes the status: `subresource` is `status` or one of `statusSubresources`. */
+  prepareForStatusUpdate?(object: ApiObject, old: ApiObject, context: WriteContext & { readonly subresource: string }): void
   /** `old` is there on updates: what was wrong before and has not changed may stay (ratcheting). */
   validate?(object: ApiObject, old?: ApiObject): FieldError[]
   validateUpdate?(object: ApiObject, old: ApiObject): FieldError[]
-  validateStatusUpdate?(object: ApiObject, old: ApiObject): FieldError[]
+  validateStatusUpdate?(object: ApiObject, old: ApiObject, subresource: string): FieldError[]
   readonly validateName?: (name: string, isPrefix?: boolean) => string[]
   /** Reserves what must be unique in the cluster (addresses, ports) before the write; release gives it back when the write fails. */
   reserve?(object: ApiObject, old: ApiObject | undefined, context: WriteContext): { release(): void } | undefined

@@ -15,7 +15,7 @@ import { forbidden, methodNotAllowed, notFound } from './errors.ts'
 import { list, parseRevision, waitForRevision } from './list.ts'
 import { negotiate } from './negotiate.ts'
 import { decodeObject, objectKey, servedBytes } from './object-bytes.ts'
-import { checkNames, createObject, deleteObject, updateObject } from './object-writer.ts'
+import { checkNames, createObject, deleteObject, updateObject, writesStatus } from './object-writer.ts'
 import type { DeleteOptions, WriteCall, Written } from './object-writer.ts'
 import { OpenApi } from './open-api.ts'
 import { patchObject } from './patch.ts'
@@ -366,7 +366,7 @@ class Server {
 
   async #onSubresource(admitted: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
     const { info } = admitted
-    if (info.subresource === 'status' && definition.hasStatus === true) return this.#status(admitted, definition)
+    if (writesStatus(definition, info.subresource)) return this.#status(admitted, definition)
     if (info.subresource === 'scale' && definition.scale !== undefined) return this.#scale(admitted, definition)
     const subresource = definition.subresources?.[info.subresource]
     if (subresource === undefined) return notServed()

@@ -1,4 +1,5 @@
 import type { BuiltinKind } from '../kind.ts'
+import { runtimeClass } from './runtime-class.ts'
 
 /** The kinds of `node.k8s.io`. */
-export const nodeKinds: readonly BuiltinKind[] = []
+export const nodeKinds: readonly BuiltinKind[] = [runtimeClass]

@@ -1,0 +1,100 @@
+import {
+  dns1123LabelProblems,
+  fieldDuplicate,
+  fieldInvalid,
+  fieldIsImmutable,
+  fieldNotSupported,
+  fieldRequired,
+  labelKeyProblems,
+  labelValueProblems,
+  parseQuantity,
+  quantityToNumber,
+  validateLabels,
+} from '@gantry/apimachinery'
+import type { FieldError } from '@gantry/apimachinery'
+import type { WriteContext } from '@gantry/apiserver'
+import type { RuntimeClass, Toleration } from '../generated/types.ts'
+import { ageCell, as, column, nameCell } from '../kind.ts'
+import type { BuiltinKind } from '../kind.ts'
+import { deprecatedNodeLabel } from './node-labels.ts'
+
+export const runtimeClass: BuiltinKind = {
+  group: 'node.k8s.io',
+  version: 'v1',
+  kind: 'RuntimeClass',
+  plural: 'runtimeclasses',
+  namespaced: false,
+  type: 'io.k8s.api.node.v1.RuntimeClass',
+  groupPriority: 16300,
+  allowCreateOnUpdate: true,
+  columns: [nameCell, column<RuntimeClass>('Handler', ({ handler }) => handler, { description: 'What the container runtime calls it.' }), ageCell],
+  prepareForCreate: (object, context) => warn(as<RuntimeClass>(object), context),
+  prepareForUpdate: (object, _old, context) => warn(as<RuntimeClass>(object), context),
+  validate(object) {
+    const { handler, overhead, scheduling } = as<RuntimeClass>(object)
+    const errors = handler === '' ? [fieldRequired('handler')] : dns1123LabelProblems(handler).map((problem) => fieldInvalid('handler', handler, problem))
+    for (const [resource, amount] of Object.entries(overhead?.podFixed ?? {})) errors.push(...validateAmount(resource, amount))
+    errors.push(...validateLabels(scheduling?.nodeSelector, 'scheduling.nodeSelector'))
+    errors.push(...validateTolerations(scheduling?.tolerations ?? [], 'scheduling.tolerations'))
+    return errors
+  },
+  validateUpdate(object, old) {
+    const { handler } = as<RuntimeClass>(object)
+    return handler === as<RuntimeClass>(old).handler ? [] : [fieldInvalid('handler', handler, fieldIsImmutable)]
+  },
+}
+
+function warn({ scheduling }: RuntimeClass, context: WriteContext): void {
+  for (const key of Object.keys(scheduling?.nodeSelector ?? {})) {
+    const text = deprecatedNodeLabel(key)
+    if (text !== undefined) context.warn(`scheduling.nodeSelector: ${text}`)
+  }
+}
+
+const containerResources = new Set(['cpu', 'memory', 'ephemeral-storage'])
+
+function validateAmount(resource: string, amount: string): FieldError[] {
+  const path = `overhead.limits[${resource}]`
+  const errors = labelKeyProblems(resource).map((problem) => fieldInvalid(path, resource, problem))
+  if (errors.length === 0 && !resource.includes('/') && !containerResources.has(resource) && !resource.startsWith('hugepages-')) {
+    errors.push(fieldInvalid(path, resource, 'must be a standard resource for containers'))
+  }
+  if (quantityToNumber(parseQuantity(amount)) < 0) errors.push(fieldInvalid(path, amount, 'must be greater than or equal to 0'))
+  return errors
+}
+
+const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
+
+function validateTolerations(tolerations: readonly Toleration[], path: string): FieldError[] {
+  const errors = tolerations.flatMap((toleration, i) => validateToleration(toleration, `${path}[${i}]`))
+  const seen = new Set<string>()
+  tolerations.forEach(({ key = '', operator = '', value = '', effect = '', tolerationSeconds }, i) => {
+    const identity = JSON.stringify([key, operator, value, effect])
+    // Upstream shows its internal type.
+    if (seen.has(identity)) {
+      errors.push(fieldDuplicate(`${path}[${i}]`, { Key: key, Operator: operator, Value: value, Effect: effect, TolerationSeconds: tolerationSeconds ?? null }))
+    }
+    seen.add(identity)
+  })
+  return errors
+}
+
+function validateToleration({ key = '', operator = '', value = '', effect = '', tolerationSeconds }: Toleration, path: string): FieldError[] {
+  const errors = key === '' ? [] : labelKeyProblems(key).map((problem) => fieldInvalid(`${path}.key`, key, problem))
+  if (key === '' && operator !== 'Exists') {
+    errors.push(fieldInvalid(`${path}.operator`, operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"'))
+  }
+  if (tolerationSeconds !== undefined && effect !== 'NoExecute') {
+    errors.push(fieldInvalid(`${path}.effect`, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"))
+  }
+  if (operator === '' || operator === 'Equal') {
+    const problems = labelValueProblems(value)
+    if (problems.length > 0) errors.push(fieldInvalid(`${path}.operator`, value, problems.join(';')))
+  } else if (operator === 'Exists') {
+    if (value !== '') errors.push(fieldInvalid(`${path}.operator`, value, "value must be empty when `operator` is 'Exists'"))
+  } else if (operator === 'Lt' || operator === 'Gt') {
+    errors.push(fieldNotSupported(`${path}.operator`, operator, ['Equal', 'Exists', 'Lt', 'Gt']))
+  } else errors.push(fieldNotSupported(`${path}.operator`, operator, ['Equal', 'Exists']))
+  if (effect !== '' && !effects.includes(effect)) errors.push(fieldNotSupported(`${path}.effect`, effect, effects))
+  return errors
+}

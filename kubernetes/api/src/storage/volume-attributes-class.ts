@@ -1,0 +1,35 @@
+import { fieldForbidden, fieldRequired } from '@gantry/apimachinery'
+import type { VolumeAttributesClass } from '../generated/types.ts'
+import { ageCell, as, column, nameCell } from '../kind.ts'
+import type { BuiltinKind } from '../kind.ts'
+import { sortedText, validateDriver, validateParameters } from './storage-class.ts'
+
+export const volumeAttributesClass: BuiltinKind = {
+  group: 'storage.k8s.io',
+  version: 'v1',
+  kind: 'VolumeAttributesClass',
+  plural: 'volumeattributesclasses',
+  shortNames: ['vac'],
+  namespaced: false,
+  type: 'io.k8s.api.storage.v1.VolumeAttributesClass',
+  groupPriority: 16800,
+  allowUnconditionalUpdate: true,
+  returnsDeletedObject: true,
+  columns: [
+    nameCell,
+    column<VolumeAttributesClass>('DriverName', ({ driverName }) => driverName, { description: 'The driver that knows its parameters.' }),
+    ageCell,
+  ],
+  validate(object) {
+    const { driverName, parameters = {} } = as<VolumeAttributesClass>(object)
+    const errors = [...validateDriver(driverName, 'driverName'), ...validateParameters(parameters, 'parameters')]
+    if (Object.keys(parameters).length === 0) errors.push(fieldRequired('parameters', 'must contain at least one key/value pair'))
+    return errors
+  },
+  validateUpdate(object, old) {
+    const [next, before] = [as<VolumeAttributesClass>(object), as<VolumeAttributesClass>(old)]
+    const errors = next.driverName === before.driverName ? [] : [fieldForbidden('driverName', 'updates to driverName are forbidden.')]
+    if (sortedText(next.parameters) !== sortedText(before.parameters)) errors.push(fieldForbidden('parameters', 'updates to parameters are forbidden.'))
+    return errors
+  },
+}
