@@ -6,12 +6,12 @@ import type { BuiltinKind } from '../kind.ts'
 import { dataKeyProblems, maxDataBytes } from './data-keys.ts'
 
 // Types with a contract: the keys that must be there. Upstream: pkg/apis/core/validation ValidateSecret.
-const requiredKeys: Readonly<Record<string, readonly string[]>> = {
-  'kubernetes.io/dockercfg': ['.dockercfg'],
-  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
-  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
-  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-}
+const requiredKeys: ReadonlyMap<string, readonly string[]> = new Map([
+  ['kubernetes.io/dockercfg', ['.dockercfg']],
+  ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
+  ['kubernetes.io/ssh-auth', ['ssh-privatekey']],
+  ['kubernetes.io/tls', ['tls.crt', 'tls.key']],
+])
 
 export const secret: BuiltinKind = {
   group: '',
@@ -46,10 +46,10 @@ export const secret: BuiltinKind = {
       size += Buffer.byteLength(value, 'base64')
     }
     if (size > maxDataBytes) errors.push(fieldTooLong('data', maxDataBytes))
-    for (const key of requiredKeys[type] ?? []) if (data[key] === undefined) errors.push(fieldRequired(`data[${key}]`, ''))
+    for (const key of requiredKeys.get(type) ?? []) if (data[key] === undefined) errors.push(fieldRequired(`data[${key}]`, ''))
     for (const key of ['.dockercfg', '.dockerconfigjson']) {
       // The value never goes into the message.
-      if (requiredKeys[type]?.includes(key) === true && data[key] !== undefined && !isJson(data[key]))
+      if (requiredKeys.get(type)?.includes(key) === true && data[key] !== undefined && !isJson(data[key]))
         errors.push(fieldInvalid(`data[${key}]`, '<secret contents redacted>', 'must be valid JSON'))
     }
     if (type === 'kubernetes.io/basic-auth' && data['username'] === undefined && data['password'] === undefined) {
