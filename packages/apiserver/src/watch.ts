@@ -190,8 +190,7 @@ class Watcher {
   }
 
   #shared(event: StoreEvent, type: EventType): Buffer {
-    let lines = encodings.get(event)
-    if (lines === undefined) encodings.set(event, (lines = new Map()))
+    const lines = linesOf(event)
     const key = `${type} ${this.#form}`
     let line = lines.get(key)
     if (line === undefined) lines.set(key, (line = this.#encode(type, servedBytes(this.#definition, event.entry.value))))
@@ -258,8 +257,16 @@ class Watcher {
   }
 }
 
-/** Encodings of an event, shared by all watchers, gone with the event. */
-const encodings = new WeakMap<StoreEvent, Map<string, Buffer>>()
+/** Encodings of the events of this turn: the store tells all watchers in one, and kept for as long as the history they would be three times the objects. */
+const encodings = new Map<StoreEvent, Map<string, Buffer>>()
+
+function linesOf(event: StoreEvent): Map<string, Buffer> {
+  let lines = encodings.get(event)
+  if (lines !== undefined) return lines
+  if (encodings.size === 0) queueMicrotask(() => encodings.clear())
+  encodings.set(event, (lines = new Map()))
+  return lines
+}
 
 function prefixOf(type: EventType): Buffer {
   return Buffer.from(`{"type":"${type}","object":`)
