@@ -29,7 +29,11 @@ export async function deleteCollection(
     for (let target = targets[next++]; target !== undefined; target = targets[next++]) {
       const namespace = definition.namespaced ? target.metadata.namespace : undefined
       try {
-        const done = await deleteObject(server, { ...call, namespace, name: target.metadata.name }, { ...options, preconditions: { uid: target.metadata.uid } })
+        const done = await deleteObject(
+          server,
+          { ...call, namespace, name: target.metadata.name },
+          { ...options, preconditions: { uid: target.metadata.uid }, ofCollection: true },
+        )
         const { kind: _kind, apiVersion: _apiVersion, ...item } = JSON.parse(servedBytes(served, done.value).toString()) as Record<string, unknown>
         deleted.push(definition.custom === true ? { apiVersion: apiVersion(definition), kind: definition.kind, ...item } : item)
       } catch (error) {

@@ -1,6 +1,6 @@
 export { anonymous } from './access.ts'
 export type { Attributes, AuditEvent, Authenticator, Authorizer, Decision } from './access.ts'
-export type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
+export type { AdmissionHost, AdmissionPlugin, AdmissionRequest, AdmittedBody, AdmittedShape, Reinvocation } from './admission.ts'
 export { forbidden, notFound, qualified, refusal, refused } from './errors.ts'
 export { apiVersion, collectionPrefix, decodeObject, objectKey } from './object-bytes.ts'
 export { formatTime } from './object-writer.ts'
@@ -10,6 +10,7 @@ export type {
   ResourceDefinition,
   ScaleMapping,
   ServerMeta,
+  StoredAs,
   Subresource,
   SubresourceCall,
   TableColumn,

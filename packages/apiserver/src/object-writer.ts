@@ -2,7 +2,8 @@ import { StatusError, invalidError, validateObjectMeta, validateObjectMetaUpdate
 import type { FieldError, FieldOwnership, FieldSet } from '@gantry/apimachinery'
 import type { Entry } from '@gantry/storage'
 import { RevisionConflict, StoreUnavailable } from '@gantry/storage'
-import type { AdmissionRequest } from './admission.ts'
+import { mutate, validate } from './admission.ts'
+import type { AdmissionRequest, AdmittedShape } from './admission.ts'
 import { alreadyExists, modified, notFound, preconditionFailed } from './errors.ts'
 import { apiVersion, arrange, decodeObject, encodeObject, objectKey } from './object-bytes.ts'
 import type { ApiObject, ResourceDefinition, ServerMeta, WriteContext } from './resource.ts'
@@ -26,6 +27,12 @@ export interface WriteCall {
   readonly fieldManager: string
   /** '' is the object itself; 'status' and 'scale' write their part of it. */
   readonly subresource: string
+  /** The options of the request as admission sees them, for an operation that may be another than the verb says (a patch creates or updates). */
+  readonly options?: ((operation: 'CREATE' | 'UPDATE') => Readonly<Record<string, unknown>>) | undefined
+  /** It follows from a request that has been admitted. */
+  readonly consequence?: boolean | undefined
+  /** How the subresource shows the object that it changes. */
+  readonly shape?: AdmittedShape | undefined
   /** Ownership that an apply has already worked out for the object it creates. */
   readonly appliedManagedFields?: readonly unknown[]
 }
@@ -67,7 +74,10 @@ export async function createObject(server: ServerContext, call: WriteCall, objec
     name: meta.name ?? '',
     object,
     oldObject: undefined,
+    served: call.view,
+    options: call.options && (() => call.options?.('CREATE') ?? {}),
     context,
+    reinvocation: { round: 0, wanted: false },
   }
   await mutate(server, admission)
   const prefix = (object.metadata.name ?? '') === '' ? (object.metadata.generateName ?? '') : ''
@@ -168,7 +178,12 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     name: call.name,
     object: changed,
     oldObject: old,
+    served: call.view,
+    shape: call.shape,
+    consequence: call.consequence,
+    options: call.options && (() => call.options?.('UPDATE') ?? {}),
     context,
+    reinvocation: { round: 0, wanted: false },
   }
   await mutate(server, admission)
   if (call.subresource === '') definition.prepareForUpdate?.(changed, old, context)
@@ -217,6 +232,19 @@ export interface DeleteOptions {
   readonly propagationPolicy?: string | undefined
   readonly orphanDependents?: boolean | undefined
   readonly preconditions?: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined } | undefined
+  /** One of many: admission is not told its name, and the precondition is ours. */
+  readonly ofCollection?: boolean
+}
+
+function deleteOptionsValue(options: DeleteOptions, context: WriteContext): Record<string, unknown> {
+  const { ofCollection, preconditions, ...given } = options
+  return {
+    kind: 'DeleteOptions',
+    apiVersion: 'meta.k8s.io/v1',
+    ...given,
+    ...(preconditions === undefined || ofCollection === true ? {} : { preconditions }),
+    ...(context.dryRun ? { dryRun: ['All'] } : {}),
+  }
 }
 
 export interface Deleted {
@@ -253,16 +281,22 @@ async function deleteOnce(
   const { metadata } = object
   checkPreconditions(call, object, entry, options)
   definition.checkDelete?.(object)
-  await validate(server, {
+  const admission: AdmissionRequest = {
     operation: 'DELETE',
     definition,
     subresource: '',
     namespace: call.namespace,
-    name: call.name,
+    name: options.ofCollection === true ? '' : call.name,
     object: undefined,
     oldObject: object,
+    served: call.view,
+    consequence: call.consequence,
+    options: () => deleteOptionsValue(options, context),
     context,
-  })
+    reinvocation: { round: 0, wanted: false },
+  }
+  await mutate(server, admission)
+  await validate(server, admission)
 
   const own = metadata.deletionTimestamp === undefined ? (definition.finalizersOnDelete ?? []) : []
   const finalizers = [...new Set([...finalizersFor(metadata.finalizers ?? [], options), ...own])]
@@ -463,14 +497,6 @@ function validateMeta(definition: ResourceDefinition, object: ApiObject): FieldE
 
 function throwIfInvalid(definition: ResourceDefinition, object: ApiObject, errors: readonly FieldError[]): void {
   if (errors.length > 0) throw invalidError(definition, object.metadata.name ?? '', errors)
-}
-
-async function mutate(server: ServerContext, request: AdmissionRequest): Promise<void> {
-  for (const plugin of server.admission) await plugin.mutate?.(request)
-}
-
-async function validate(server: ServerContext, request: AdmissionRequest): Promise<void> {
-  for (const plugin of server.admission) await plugin.validate?.(request)
 }
 
 /** Decodes once more what defaults and hooks have changed: canonical field order, empty things gone. */
