@@ -1,19 +1,60 @@
 import type { Definitions } from '@gantry/apimachinery'
 import { humanDuration } from '@gantry/apimachinery'
-import type { ApiObject, ResourceDefinition, TableColumn } from '@gantry/apiserver'
+import type { ApiObject, ResourceDefinition, StoredAs, TableColumn } from '@gantry/apiserver'
 
 /** A built-in kind as its file states it: the schema is looked up by the name that the fact table has for its type. */
-export interface BuiltinKind extends Omit<ResourceDefinition, 'schema' | 'listKind' | 'singular'> {
+export interface BuiltinKind extends Omit<ResourceDefinition, 'schema' | 'listKind' | 'singular' | 'storedAs'> {
   /** Such as `io.k8s.api.core.v1.Pod`. */
   readonly type: string
+  /** A view of another kind, made by `viewOf`. */
+  readonly storedAs?: BuiltinView
+}
+
+interface BuiltinView extends Omit<StoredAs, 'definition'> {
+  readonly kind: BuiltinKind
+}
+
+/** What a view says for itself; everything else is the stored kind's. */
+export interface BuiltinViewOptions extends BuiltinView, Pick<BuiltinKind, 'group' | 'version' | 'type' | 'groupPriority' | 'versionPriority'> {
+  readonly applyDefaults?: (object: ApiObject) => void
+}
+
+/** Another group and version in which a kind is served: the same objects in another shape. */
+export function viewOf(options: BuiltinViewOptions): BuiltinKind {
+  const { group, version, type, groupPriority, versionPriority, applyDefaults, ...storedAs } = options
+  const { kind, plural, shortNames, categories, namespaced, verbs, hasStatus, returnsDeletedObject, columns } = storedAs.kind
+  return {
+    group,
+    version,
+    type,
+    kind,
+    plural,
+    namespaced,
+    ...(groupPriority !== undefined && { groupPriority }),
+    ...(versionPriority !== undefined && { versionPriority }),
+    ...(shortNames !== undefined && { shortNames }),
+    ...(categories !== undefined && { categories }),
+    ...(verbs !== undefined && { verbs }),
+    ...(hasStatus !== undefined && { hasStatus }),
+    ...(returnsDeletedObject !== undefined && { returnsDeletedObject }),
+    ...(applyDefaults !== undefined && { applyDefaults }),
+    ...(columns !== undefined && { columns }),
+    storedAs,
+  }
 }
 
 /** A subresource whose body has a named type. */
 export function resourceOf(types: Definitions, kind: BuiltinKind): ResourceDefinition {
-  const { type, ...rest } = kind
+  const { type, storedAs, ...rest } = kind
   const schema = types.get(type)
   if (schema === undefined) throw new Error(`the type table has no ${type}`)
-  return { ...rest, schema, listKind: `${kind.kind}List`, singular: kind.kind.toLowerCase() }
+  return {
+    ...rest,
+    ...(storedAs !== undefined && { storedAs: { ...storedAs, definition: resourceOf(types, storedAs.kind) } }),
+    schema,
+    listKind: `${kind.kind}List`,
+    singular: kind.kind.toLowerCase(),
+  }
 }
 
 export const nameCell: TableColumn = {

@@ -14,6 +14,7 @@ import type { Selection } from './selection.ts'
 import type { ServerContext } from './server-context.ts'
 import { limits, namedType } from './server-context.ts'
 import { ChunkWriter, chunkBytes, roomFor } from './chunk-writer.ts'
+import { shapeOf } from './view.ts'
 import { columnDefinitions, partialMetadata, tableRow } from './table.ts'
 
 interface ListRequest {
@@ -292,7 +293,7 @@ async function listOfObjects(
   const items: unknown[] = []
   let sliceEnd = server.clock.monotonicMs() + maxSliceMs
   for (const entry of page.entries) {
-    const object = servedObject(definition, entry)
+    const object = servedObject(shapeOf(definition, as), entry)
     items.push(itemOf(definition, object, { as, now: server.clock.now() }))
     if (server.clock.monotonicMs() < sliceEnd) continue
     await nextTurn()
@@ -354,7 +355,7 @@ function streamOfItems(
     for (let index = 0; index < page.entries.length; index++) {
       const entry = page.entries[index]
       if (entry === undefined) break
-      const object = servedObject(definition, entry)
+      const object = servedObject(shapeOf(definition, as), entry)
       const item = itemOf(definition, object, { as, now })
       text += `${index > 0 ? ',' : ''}${JSON.stringify(item)}`
       if (server.clock.monotonicMs() < sliceEnd) continue

@@ -120,7 +120,8 @@ export interface ResourceDefinition {
 }
 
 /**
- * How a view relates to what is stored. Hooks of the stored definition do all the work of a write; of the view's own, only `applyDefaults` and `columns` count.
+ * How a view relates to what is stored. Hooks of the stored definition do all the work of a write; of the view's own, only `applyDefaults` counts.
+ * Columns read the stored object.
  * Conversions return a new object and leave the given one alone; they may share parts with it.
  */
 export interface StoredAs {

@@ -9,6 +9,7 @@ import { partialMetadata, tableRow, columnDefinitions } from './table.ts'
 import type { ApiObject, ResourceDefinition } from './resource.ts'
 import type { ServerContext } from './server-context.ts'
 import { apiVersion, servedBytes } from './object-bytes.ts'
+import { shapeOf } from './view.ts'
 
 const gzipAsync = promisify(gzip)
 const gzipThresholdBytes = 128 * 1024
@@ -43,7 +44,7 @@ export function objectResponse(
   answer: { readonly status: number; readonly value: Buffer; readonly as: Representation },
 ): HttpResponse {
   const { status, as } = answer
-  const bytes = servedBytes(definition, answer.value)
+  const bytes = servedBytes(shapeOf(definition, as), answer.value)
   if (as.media === 'json' && as.transform === 'none' && !as.pretty) return { status, headers: jsonHeaders, body: Buffer.concat([bytes, newline]) }
   const object = JSON.parse(bytes.toString()) as ApiObject
   if (as.media === 'protobuf') {
@@ -56,7 +57,7 @@ export function objectResponse(
   return valueResponse(status, transformed(server, definition, { object, as }), as)
 }
 
-/** The object, its metadata alone, or a table of one row. */
+/** The object, its metadata alone, or a table of one row; the object comes in the shape that `shapeOf` says. */
 export function transformed(
   server: ServerContext,
   definition: ResourceDefinition,

@@ -292,7 +292,7 @@ class Server {
     checkNames(definition, object, { namespace: definition.namespaced ? info.namespace : undefined, name: info.name })
     const call = this.#writeCall(admitted, definition)
     if (
-      definition.allowCreateOnUpdate === true &&
+      storageOf(definition).allowCreateOnUpdate === true &&
       info.subresource === '' &&
       this.#context.store.latest(objectKey(definition, info.namespace, info.name)) === undefined
     ) {

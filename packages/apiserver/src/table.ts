@@ -1,4 +1,5 @@
 import type { ApiObject, ResourceDefinition, TableColumn } from './resource.ts'
+import { toServed } from './view.ts'
 
 export interface ColumnDefinition {
   readonly name: string
@@ -28,7 +29,7 @@ function columnsOf(definition: ResourceDefinition): readonly TableColumn[] {
   return definition.columns ?? [nameColumn, createdAtColumn]
 }
 
-/** One row; the object part is metadata, everything or nothing. */
+/** One row of a stored object; its object part is metadata, everything (as it is served) or nothing. */
 export function tableRow(
   definition: ResourceDefinition,
   object: ApiObject,
@@ -39,7 +40,7 @@ export function tableRow(
   return {
     cells,
     ...(conditions === undefined ? {} : { conditions }),
-    object: options.include === 'None' ? null : options.include === 'Object' ? object : partialMetadata(object),
+    object: options.include === 'None' ? null : options.include === 'Object' ? toServed(definition, object) : partialMetadata(object),
   }
 }
 

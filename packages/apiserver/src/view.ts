@@ -15,22 +15,33 @@ export function toServed(definition: ResourceDefinition, object: ApiObject): Api
   return definition.storedAs === undefined ? object : typed(definition, definition.storedAs.fromStored(object))
 }
 
-/** A served object as it is stored. */
+/** A served object as it is stored, with the defaults of what is stored. */
 export function toStored(definition: ResourceDefinition, object: ApiObject): ApiObject {
-  return definition.storedAs === undefined ? object : typed(definition.storedAs.definition, definition.storedAs.toStored(object))
+  if (definition.storedAs === undefined) return object
+  const stored = typed(definition.storedAs.definition, definition.storedAs.toStored(object))
+  definition.storedAs.definition.applyDefaults?.(stored)
+  return stored
+}
+
+/** In whose shape an answer is made: tables and bare metadata show what is stored, whatever version asks. */
+export function shapeOf(definition: ResourceDefinition, as: { readonly transform: string }): ResourceDefinition {
+  return as.transform === 'none' ? definition : storageOf(definition)
 }
 
 function typed(definition: ResourceDefinition, object: ApiObject): ApiObject {
   return { ...object, kind: definition.kind, apiVersion: apiVersion(definition) }
 }
 
-/** How what is served as `definition` looks in the other versions of the same storage: what a manager of fields wrote there is compared there (P9). */
+/**
+ * How what is served as `definition` looks in the other versions of its group: what a manager of fields wrote there is compared there (P9). Managers of another
+ * group are unknown here, and forgotten, as upstream does.
+ */
 export function versionsOf(registry: Registry, definition: ResourceDefinition): VersionedView {
   return (apiVersion) => {
     const slash = apiVersion.indexOf('/')
     const [group, version] = slash < 0 ? ['', apiVersion] : [apiVersion.slice(0, slash), apiVersion.slice(slash + 1)]
     const other = registry.find(group, version, definition.plural)
-    if (other === undefined || collectionPrefix(other) !== collectionPrefix(definition)) return undefined
+    if (other === undefined || group !== definition.group || collectionPrefix(other) !== collectionPrefix(definition)) return undefined
     return {
       schema: other.schema,
       convert: (object) => ({ ...toServed(other, toStored(definition, object as unknown as ApiObject)) }),

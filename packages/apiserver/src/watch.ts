@@ -15,6 +15,7 @@ import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
 import type { ServerContext } from './server-context.ts'
 import { limits, namedType } from './server-context.ts'
+import { shapeOf } from './view.ts'
 
 const yieldEveryBytes = 256 * 1024
 const minTimeoutSeconds = 1800
@@ -101,6 +102,7 @@ class Watcher {
   readonly #server: ServerContext
   readonly #definition: ResourceDefinition
   readonly #plan: WatchPlan
+  readonly #shape: ResourceDefinition
   /** The representation as a key of the shared event encodings. */
   readonly #form: string
 
@@ -109,6 +111,7 @@ class Watcher {
     this.#definition = definition
     this.#plan = plan
     const { as } = plan
+    this.#shape = shapeOf(definition, as)
     this.#form = `${apiVersion(definition)} ${as.media} ${as.transform} ${as.metaVersion} ${as.includeObject}`
   }
 
@@ -142,7 +145,7 @@ class Watcher {
     let sinceYield = 0
     for (const entry of listing.entries) {
       if (!selection.matches(entry)) continue
-      const line = this.#encode('ADDED', servedBytes(this.#definition, entry.value))
+      const line = this.#encode('ADDED', servedBytes(this.#shape, entry.value))
       sinceYield += line.length
       sink.write(line)
       if (sinceYield < yieldEveryBytes) continue
@@ -184,16 +187,14 @@ class Watcher {
     if (event.type === 'delete') return before ? this.#shared(event, 'DELETED') : undefined
     const after = selection.matches(event.entry)
     if (after) return this.#shared(event, before ? 'MODIFIED' : 'ADDED')
-    return before && event.previous !== undefined
-      ? this.#encode('DELETED', servedBytes(this.#definition, atRevision(event.previous, event.revision)))
-      : undefined
+    return before && event.previous !== undefined ? this.#encode('DELETED', servedBytes(this.#shape, atRevision(event.previous, event.revision))) : undefined
   }
 
   #shared(event: StoreEvent, type: EventType): Buffer {
     const lines = linesOf(event)
     const key = `${type} ${this.#form}`
     let line = lines.get(key)
-    if (line === undefined) lines.set(key, (line = this.#encode(type, servedBytes(this.#definition, event.entry.value))))
+    if (line === undefined) lines.set(key, (line = this.#encode(type, servedBytes(this.#shape, event.entry.value))))
     return line
   }
 

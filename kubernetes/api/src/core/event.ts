@@ -1,4 +1,4 @@
-import { fieldInvalid } from '@gantry/apimachinery'
+import { validateEvent } from '../events/event-validation.ts'
 import type { Event } from '../generated/types.ts'
 import { ageOf, as, column } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -38,23 +38,18 @@ export const event: BuiltinKind = {
     column<Event>('Source', formatSource, { wide: true }),
     column<Event>('Message', (object) => (object.message ?? '').trim()),
     column<Event>('First Seen', (object, now) => ageOf(object.firstTimestamp ?? object.eventTime, now), { wide: true }),
-    column<Event>('Count', (object) => object.series?.count ?? object.count ?? 1, { type: 'integer', wide: true }),
+    column<Event>('Count', (object) => object.series?.count ?? object.count ?? 1, { wide: true }),
     column<Event>('Name', (object) => object.metadata.name ?? '', { wide: true }),
   ],
-  validate(object) {
-    const { involvedObject, metadata } = as<Event>(object)
-    // Events of cluster-scoped objects live in `default` (E4).
-    const expected = (involvedObject.namespace ?? '') === '' ? ['default', 'kube-system'] : [involvedObject.namespace]
-    if (expected.includes(metadata.namespace)) return []
-    return [fieldInvalid('involvedObject.namespace', involvedObject.namespace ?? '', 'does not match event.namespace')]
-  },
+  validate: (object) => validateEvent(as<Event>(object), 'reportingComponent'),
 }
 
 function lastSeen(object: Event, now: Date): string {
   return ageOf(object.series?.lastObservedTime ?? object.lastTimestamp ?? object.eventTime ?? object.firstTimestamp, now)
 }
 
-function formatSource({ source, reportingComponent }: Event): string {
+function formatSource({ source, reportingComponent, reportingInstance }: Event): string {
   const component = source?.component || reportingComponent || ''
-  return (source?.host ?? '') === '' ? component : `${component}, ${source?.host}`
+  const instance = source?.host || reportingInstance || ''
+  return instance === '' ? component : `${component}, ${instance}`
 }
