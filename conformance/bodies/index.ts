@@ -3,6 +3,7 @@ import { access } from './access.ts'
 import { apply } from './apply.ts'
 import { customResources } from './custom-resources.ts'
 import { discovery } from './discovery.ts'
+import { identity } from './identity.ts'
 import { lists } from './lists.ts'
 import { patches } from './patches.ts'
 import { protobuf } from './protobuf.ts'
@@ -28,4 +29,5 @@ export const bodies: readonly Conformance[] = [
   tables,
   customResources,
   access,
+  identity,
 ]

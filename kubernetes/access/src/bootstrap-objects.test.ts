@@ -33,8 +33,9 @@ describe('the bootstrap policy', () => {
 
     assert.deepEqual(grown.rules, [extra, ...(role.rules ?? [])])
     assert.deepEqual(grown.metadata.labels, { mine: 'yes', ...role.metadata.labels })
-    assert.deepEqual((bound?.object as BootstrapObject).subjects, [me, ...(binding.subjects ?? [])])
-    assert.equal(bound?.recreate, false)
+    assert.ok(bound)
+    assert.deepEqual((bound.object as BootstrapObject).subjects, [me, ...(binding.subjects ?? [])])
+    assert.equal(bound.recreate, false)
   })
 
   test('makes a binding to another role anew and keeps off what is marked so', () => {

@@ -47,7 +47,9 @@ export function preconditionFailed(
   )
 }
 
-export function forbidden(info: RequestInfo, username: string, reason: string): StatusError {
+type Asked = Pick<RequestInfo, 'isResource' | 'verb' | 'path' | 'group' | 'resource' | 'subresource' | 'namespace' | 'name'>
+
+export function forbidden(info: Asked, username: string, reason: string): StatusError {
   const why = reason === '' ? '' : `: ${reason}`
   if (!info.isResource)
     return new StatusError('Forbidden', `forbidden: User ${JSON.stringify(username)} cannot ${info.verb} path ${JSON.stringify(info.path)}${why}`, {

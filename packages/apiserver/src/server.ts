@@ -5,13 +5,17 @@ import { bodyOf, header } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import { StoreUnavailable } from '@gantry/storage'
 import type { Duplex } from 'node:stream'
-import { anonymous } from './access.ts'
-import type { Attributes, AuditEvent, Authenticator, Authorizer, Decision } from './access.ts'
+import { anonymous, bearerToken } from './access.ts'
+import type { Attributes, AuditEvent, Authenticator, Authorizer, Decision, Impersonated } from './access.ts'
 import type { AdmissionPlugin } from './admission.ts'
+import { auditedRequest, auditedResponse } from './audit.ts'
+import type { Auditor, AuditTrail } from './audit.ts'
 import { deleteCollection } from './delete-collection.ts'
 import { Discovery, verbsOf } from './discovery.ts'
 import { compressed, errorResponse, objectResponse, valueResponse } from './respond.ts'
 import { forbidden, methodNotAllowed, notFound } from './errors.ts'
+import { FlowRejected, isLongRunning, rejectionResponse } from './flow-control.ts'
+import type { FlowControl, FlowTicket } from './flow-control.ts'
 import { list, parseRevision, waitForRevision } from './list.ts'
 import { negotiate } from './negotiate.ts'
 import { decodeObject, objectKey, servedBytes } from './object-bytes.ts'
@@ -41,8 +45,14 @@ export interface ApiServerDeps {
   readonly authorizer: Authorizer
   readonly admission: readonly AdmissionPlugin[]
   readonly audit: (event: AuditEvent) => void
-  /** `impersonate` and other powers over identities are decided here, before authorization: absent, the headers are refused. */
-  readonly impersonation?: (request: HttpRequest, user: UserInfo) => Promise<UserInfo>
+  /** Events by an audit policy, beside the line of `audit`. */
+  readonly auditor?: Auditor | undefined
+  readonly flowControl?: FlowControl | undefined
+  /**
+   * `impersonate` and other powers over identities are decided here, before authorization: absent, the headers are refused. Gets what the caller asks for under his own name; undefined when
+   * the headers name nobody.
+   */
+  readonly impersonation?: (request: HttpRequest, attributes: Attributes) => Promise<Impersonated | undefined>
 }
 
 export interface ApiServerOptions {
@@ -100,6 +110,16 @@ interface Admitted {
   readonly user: UserInfo
   readonly warnings: Set<string>
   readonly context: WriteContext
+  readonly trail: AuditTrail | undefined
+}
+
+/** What has become known of a request, whatever happens to it. */
+interface Exchange {
+  trace: Trace
+  info?: RequestInfo
+  isLongRunning: boolean
+  trail?: AuditTrail | undefined
+  ticket?: FlowTicket
 }
 
 class Server {
@@ -121,16 +141,22 @@ class Server {
   async handle(request: HttpRequest): Promise<HttpResponse> {
     const auditID = header(request.headers, 'audit-id') ?? this.#deps.ids.uid()
     const started = this.#deps.clock.monotonicMs()
-    let trace: Trace = { user: anonymous, decision: 'unauthenticated', reason: '', verb: request.method.toLowerCase() }
+    const exchange = newExchange(request)
     let response: HttpResponse
     try {
-      const admitted = await this.#admit(request, (next) => (trace = next))
+      const admitted = await this.#admit(request, exchange, auditID)
       response = await this.#dispatch(admitted)
-      response = { ...response, headers: { ...response.headers, ...warningHeaders(admitted.warnings), 'audit-id': auditID } }
+      response = {
+        ...response,
+        headers: { ...response.headers, ...warningHeaders(admitted.warnings), ...exchange.ticket?.headers, 'audit-id': auditID },
+      }
     } catch (error) {
       const failure = this.#failure(error, request)
-      response = { ...failure, headers: { ...failure.headers, 'audit-id': auditID } }
+      response = { ...failure, headers: { ...failure.headers, ...exchange.ticket?.headers, 'audit-id': auditID } }
     }
+    const { trail, ticket, trace, isLongRunning } = exchange
+    if (trail !== undefined) response = auditedResponse(response, trail, { isLongRunning, decode: (bytes) => this.#decoded(bytes, exchange) })
+    if (ticket !== undefined) response = releasedAfter(response, request, { ticket, isLongRunning })
     this.#audit(request, { trace, auditID, code: response.status, latencyMs: this.#deps.clock.monotonicMs() - started })
     return response
   }
@@ -139,12 +165,14 @@ class Server {
   async upgrade(request: HttpRequest, socket: Duplex, head: Buffer): Promise<void> {
     const auditID = header(request.headers, 'audit-id') ?? this.#deps.ids.uid()
     const started = this.#deps.clock.monotonicMs()
-    let trace: Trace = { user: anonymous, decision: 'unauthenticated', reason: '', verb: request.method.toLowerCase() }
+    const exchange = newExchange(request)
     let code = 101
     try {
-      const admitted = await this.#admit(request, (next) => (trace = next))
+      const admitted = await this.#admit(request, exchange, auditID)
+      exchange.ticket?.release()
       const { definition, subresource } = this.#subresource(admitted.info)
       if (subresource?.upgrade === undefined) throw methodNotAllowed()
+      exchange.trail?.started(code)
       await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
     } catch (error) {
       const failure = this.#failure(error, request)
@@ -156,24 +184,57 @@ class Server {
         )
       }
     }
-    this.#audit(request, { trace, auditID, code, latencyMs: this.#deps.clock.monotonicMs() - started })
+    exchange.ticket?.release()
+    exchange.trail?.completed({ code })
+    this.#audit(request, { trace: exchange.trace, auditID, code, latencyMs: this.#deps.clock.monotonicMs() - started })
   }
 
-  async #admit(request: HttpRequest, tell: (trace: Trace) => void): Promise<Admitted> {
+  /** authenticate -> impersonate -> wait for a seat -> authorize, in upstream's order. */
+  async #admit(request: HttpRequest, exchange: Exchange, auditID: string): Promise<Admitted> {
     if (this.#context.stopping.aborted) throw new StatusError('ServiceUnavailable', 'the API server is stopping')
     const info = requestInfo(request.method, request.path, request.query)
-    let user = await this.#authenticate(request)
-    tell({ user, decision: 'forbid', reason: '', verb: info.verb })
+    exchange.info = info
+    let user: UserInfo
+    try {
+      user = await this.#authenticate(request)
+    } catch (error) {
+      this.#deps.auditor?.unauthenticated(request, attributesOf(info, nobody), auditID)
+      throw error
+    }
+    exchange.trace = { user, decision: 'forbid', reason: '', verb: info.verb }
+    let attributes = attributesOf(info, user)
+    exchange.isLongRunning = isLongRunning(attributes)
+    const trail = this.#deps.auditor?.begin(request, attributes, auditID)
+    exchange.trail = trail
     if (isImpersonating(request)) {
       if (this.#deps.impersonation === undefined) throw new StatusError('BadRequest', 'impersonation is not offered here')
-      user = await this.#deps.impersonation(request, user)
+      const impersonated = await this.#deps.impersonation(request, attributes)
+      if (impersonated !== undefined) {
+        user = impersonated.user
+        attributes = attributesOf(info, user)
+        trail?.impersonated(user, impersonated.constraint)
+      }
     }
-    const decision = await this.#authorize(attributesOf(info, user))
-    tell({ user, decision: decision.allowed ? 'allow' : 'forbid', reason: decision.reason, verb: info.verb })
+    if (this.#deps.flowControl !== undefined && (!exchange.isLongRunning || info.verb === 'watch')) {
+      const entered = this.#deps.flowControl.enter(attributes, request.signal)
+      exchange.ticket = entered instanceof Promise ? await entered : entered
+    }
+    const decided = this.#authorize(attributes)
+    const decision = decided instanceof Promise ? await decided : decided
+    exchange.trace = { user, decision: decision.allowed ? 'allow' : 'forbid', reason: decision.reason, verb: info.verb }
+    trail?.decided(decision)
     if (!decision.allowed) throw forbidden(info, user.username, decision.reason)
     const warnings = new Set<string>()
     const context: WriteContext = { user, dryRun: dryRunOf(info), now: this.#deps.clock.now(), warn: (text) => void warnings.add(text) }
-    return { request, info, user, warnings, context }
+    return { request: trail === undefined ? request : auditedRequest(request, trail, info.verb), info, user, warnings, context, trail }
+  }
+
+  /** The object of a protobuf answer, for those who record answers. */
+  #decoded(bytes: Buffer, { info }: Exchange): unknown {
+    const definition = info === undefined ? undefined : this.#context.registry.find(info.group, info.version, info.resource)
+    if (definition === undefined) return undefined
+    const { kind, apiVersion, raw } = this.#context.codec.decodeEnvelope(bytes)
+    return kind === definition.kind ? { kind, apiVersion, ...this.#context.codec.decode(definition.schema, raw) } : { kind, apiVersion }
   }
 
   async #authenticate(request: HttpRequest): Promise<UserInfo> {
@@ -182,7 +243,8 @@ class Server {
       const user = await authenticator(request)
       if (user !== undefined) return user.groups.includes('system:authenticated') ? user : { ...user, groups: [...user.groups, 'system:authenticated'] }
     }
-    if (header(request.headers, 'authorization') !== undefined) throw new StatusError('Unauthorized', 'Unauthorized')
+    // A bearer token that nobody knows is refused even where anonymous is let in; other schemes are nobody's business here (A1).
+    if (bearerToken(request) !== undefined) throw new StatusError('Unauthorized', 'Unauthorized')
     return anonymous
   }
 
@@ -209,6 +271,7 @@ class Server {
 
   #failure(error: unknown, request: HttpRequest): HttpResponse {
     if (error instanceof StatusError) return errorResponse(error)
+    if (error instanceof FlowRejected) return rejectionResponse(error)
     if (error instanceof StoreUnavailable) return errorResponse(new StatusError('ServiceUnavailable', error.message, { details: { retryAfterSeconds: 1 } }))
     if (request.signal.aborted) return errorResponse(new StatusError('Timeout', 'request did not complete within the allotted timeout'))
     this.#deps.log.error('a request failed inside the API server', { method: request.method, path: request.path, error })
@@ -280,6 +343,7 @@ class Server {
   async #create(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
     const { info, request, context } = admitted
     const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
+    admitted.trail?.requestObject(object)
     const namespace = definition.namespaced ? (info.namespace ?? '') : undefined
     if (definition.namespaced && namespace === '') throw new StatusError('BadRequest', 'an empty namespace may not be set during creation')
     checkNames(definition, object, { namespace, name: undefined })
@@ -289,6 +353,7 @@ class Server {
   async #update(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
     const { info, request, context } = admitted
     const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
+    admitted.trail?.requestObject(object)
     checkNames(definition, object, { namespace: definition.namespaced ? info.namespace : undefined, name: info.name })
     const call = this.#writeCall(admitted, definition)
     if (
@@ -352,6 +417,7 @@ class Server {
     const { info, request, context } = admitted
     if (info.verb !== 'create' || info.name !== '' || definition.create === undefined) throw methodNotAllowed()
     const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
+    admitted.trail?.requestObject(object)
     const answer = await definition.create(object, { ...context, namespace: info.namespace })
     const as = negotiate(request.headers, info.query, { protobuf: true, tables: false })
     const complete = this.#context.decoder.decode(definition.schema, answer).object as ApiObject
@@ -509,12 +575,35 @@ const everythingAllowed: Decision = { allowed: true, reason: 'system:masters' }
 
 function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
   const { verb, isResource, path, group, version, resource, subresource, namespace } = info
+  const name = info.name
+  if (info.query.size === 0 || (verb !== 'list' && verb !== 'watch' && verb !== 'deletecollection'))
+    return { user, verb, isResource, path, group, version, resource, subresource, namespace, name }
+  const fieldSelector = info.query.get('fieldSelector') ?? undefined
+  const labelSelector = info.query.get('labelSelector') ?? undefined
   // A collection narrowed to one name may be allowed by a rule with resourceNames (Z1).
-  const selected =
-    info.name === '' && (verb === 'list' || verb === 'watch')
-      ? /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(info.query.get('fieldSelector') ?? '')?.[1]
-      : undefined
-  return { user, verb, isResource, path, group, version, resource, subresource, namespace, name: info.name === '' ? (selected ?? '') : info.name }
+  const selected = name === '' ? /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(fieldSelector ?? '')?.[1] : undefined
+  return { user, verb, isResource, path, group, version, resource, subresource, namespace, name: selected ?? name, fieldSelector, labelSelector }
+}
+
+const nobody: UserInfo = { username: '', groups: [] }
+
+function newExchange(request: HttpRequest): Exchange {
+  return { trace: { user: anonymous, decision: 'unauthenticated', reason: '', verb: request.method.toLowerCase() }, isLongRunning: false }
+}
+
+/** Gives the seat back when the answer is complete; what runs long holds it until it has begun. */
+function releasedAfter(response: HttpResponse, request: HttpRequest, held: { readonly ticket: FlowTicket; readonly isLongRunning: boolean }): HttpResponse {
+  const { body } = response
+  if (typeof body !== 'function' || held.isLongRunning || request.method === 'HEAD' || request.signal.aborted) {
+    held.ticket.release()
+    return response
+  }
+  const release = (): void => {
+    request.signal.removeEventListener('abort', release)
+    held.ticket.release()
+  }
+  request.signal.addEventListener('abort', release, { once: true })
+  return { ...response, body: (sink) => body(sink).finally(release) }
 }
 
 function isImpersonating(request: HttpRequest): boolean {
