@@ -73,7 +73,7 @@ interface Document {
 }
 
 function documentOf(group: string, resource: OpenApiResource): Document {
-  return JSON.parse(writer.document({ group, version: 'v1' }, [resource])) as Document
+  return JSON.parse([...writer.document({ group, version: 'v1' }, [resource])].join('')) as Document
 }
 const boxSchema = types.schemaOf('apps', 'v1', 'Box') ?? assert.fail('no schema')
 const boxes: OpenApiResource = {

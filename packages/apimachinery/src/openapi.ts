@@ -1,5 +1,6 @@
 import { openApiSchemaOf, plainDefinitions } from './openapi-schema.ts'
-import type { OpenApiNode } from './openapi-schema.ts'
+import type { OpenApiNode, OpenApiSchema } from './openapi-schema.ts'
+import { toSwaggerPath, toSwaggerSchema } from './openapi-v2.ts'
 import type { Definitions, ObjectSchema } from './schema.ts'
 
 export interface GroupVersionKind {
@@ -49,12 +50,23 @@ export interface OpenApiOptions {
   }[]
 }
 
+/** A path or a definition of an OpenAPI v2 document. */
+export interface SwaggerPart {
+  readonly section: 'paths' | 'definitions'
+  readonly name: string
+  readonly node: OpenApiNode
+}
+
 export interface OpenApiWriter {
+  /** Such as `1.36`. */
+  readonly version: string
   /**
-   * The OpenAPI v3 document of one group and version as JSON text: paths of the resources, and all schemas they need. Schemas of built-in types are written once
-   * and kept as text; a document costs a few milliseconds.
+   * The OpenAPI v3 document of one group and version as pieces of JSON text: paths of the resources, and all schemas they need. Schemas of built-in types are written
+   * once and kept as text. Between two pieces, some of them empty, the caller may let others have their turn: a document costs tens of milliseconds.
    */
-  document(groupVersion: { readonly group: string; readonly version: string }, resources: readonly OpenApiResource[]): string
+  document(groupVersion: { readonly group: string; readonly version: string }, resources: readonly OpenApiResource[]): Generator<string, void>
+  /** What stands in the one OpenAPI v2 document of all resources: paths in their order, then definitions in theirs. `undefined` is a chance for others to have their turn. */
+  swagger(resources: readonly OpenApiResource[]): Generator<SwaggerPart | undefined, void>
 }
 
 export function createOpenApiWriter(definitions: Definitions, options: OpenApiOptions): OpenApiWriter {
@@ -66,12 +78,22 @@ interface WrittenSchema {
   readonly refs: ReadonlySet<string>
 }
 
+/** What a document's paths refer to. */
+interface Needs {
+  /** Definitions of its own resources, with the group and version they are served in. */
+  readonly own: Map<string, { readonly schema: ObjectSchema; readonly group: string; readonly version: string }>
+  readonly names: Set<string>
+}
+
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.'
 const patchDefinition = `${meta}Patch`
 const deleteOptionsDefinition = `${meta}DeleteOptions`
 const statusDefinition = `${meta}Status`
+/** How clients prove who they are. */
+export const bearerToken = { type: 'apiKey', description: 'Bearer Token authentication', name: 'authorization', in: 'header' }
 
 class DocumentWriter implements OpenApiWriter {
+  readonly version: string
   readonly #definitions: Definitions
   readonly #options: OpenApiOptions
   readonly #kinds: ReadonlyMap<string, readonly GroupVersionKind[]>
@@ -80,6 +102,8 @@ class DocumentWriter implements OpenApiWriter {
   constructor(definitions: Definitions, options: OpenApiOptions) {
     this.#definitions = definitions
     this.#options = options
+    const [, major = '', minor = ''] = /^v?(\d+)\.(\d+)/.exec(options.kubernetesVersion) ?? []
+    this.version = `${major}.${minor}`
     const kinds = new Map<string, GroupVersionKind[]>()
     const add = (type: string, { group, version, kind }: GroupVersionKind): void => {
       kinds.set(type, [...(kinds.get(type) ?? []), { group, version, kind }])
@@ -91,40 +115,81 @@ class DocumentWriter implements OpenApiWriter {
     this.#kinds = kinds
   }
 
-  document({ group, version }: { readonly group: string; readonly version: string }, resources: readonly OpenApiResource[]): string {
-    const own = new Map<string, ObjectSchema>()
-    const needed = new Set<string>()
-    const paths: Record<string, OpenApiNode> = {}
+  *document(groupVersion: { readonly group: string; readonly version: string }, resources: readonly OpenApiResource[]): Generator<string, void> {
+    const needs: Needs = { own: new Map(), names: new Set() }
+    const paths = new Map<string, string>()
     for (const resource of resources) {
-      const writer = new PathWriter(resource, {
-        need: (schema) => {
-          const name = schema.name ?? ''
-          own.set(name, schema)
-          needed.add(name)
-          return name
-        },
-        needNamed: (name) => needed.add(name),
-        list: this.#listSchemaOf(resource, own),
-      })
-      Object.assign(paths, writer.paths())
+      for (const [path, node] of this.#pathsOf(resource, needs)) paths.set(path, JSON.stringify(node))
+      yield ''
     }
-    const [, major = '', minor = ''] = /^v?(\d+)\.(\d+)/.exec(this.#options.kubernetesVersion) ?? []
-    const sortedPaths = Object.fromEntries(Object.entries(paths).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-    const head = { openapi: '3.0.0', info: { title: 'Kubernetes', version: `${major}.${minor}` }, paths: sortedPaths }
-    const schemas = this.#schemas(needed, { own, groupVersion: { group, version } })
-    const security = JSON.stringify({ BearerToken: { type: 'apiKey', description: 'Bearer Token authentication', name: 'authorization', in: 'header' } })
-    return `${JSON.stringify(head).slice(0, -1)},"components":{"schemas":{${schemas}},"securitySchemes":${security}}}`
+    const head = { openapi: '3.0.0', info: { title: 'Kubernetes', version: this.version } }
+    yield `${JSON.stringify(head).slice(0, -1)},"paths":{`
+    yield* separated(sortedByKey(paths).map(([path, text]) => `${JSON.stringify(path)}:${text}`))
+    yield '},"components":{"schemas":{'
+    const schemas = new Map<string, string>()
+    const open = [...needs.names]
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      if (schemas.has(name)) continue
+      const written = this.#schemaText(name, needs.own.get(name)?.schema)
+      const kinds = this.#kindsOf(name, { needs, groupVersions: [groupVersion] })
+      const extension = kinds === undefined ? '' : `,"x-kubernetes-group-version-kind":${JSON.stringify(kinds)}`
+      schemas.set(name, `${JSON.stringify(name)}:${written.text.slice(0, -1)}${extension}}`)
+      open.push(...written.refs)
+      yield ''
+    }
+    yield* separated(sortedByKey(schemas).map(([, text]) => text))
+    yield `},"securitySchemes":${JSON.stringify({ BearerToken: bearerToken })}}}`
+  }
+
+  *swagger(resources: readonly OpenApiResource[]): Generator<SwaggerPart | undefined, void> {
+    const needs: Needs = { own: new Map(), names: new Set() }
+    const paths = new Map<string, OpenApiNode>()
+    for (const resource of resources) {
+      for (const [path, node] of this.#pathsOf(resource, needs)) paths.set(path, node)
+      yield undefined
+    }
+    for (const [name, node] of sortedByKey(paths)) yield { section: 'paths', name, node: toSwaggerPath(node) }
+    const groupVersions = [...new Map(resources.map(({ group, version }) => [`${group}/${version}`, { group, version }])).values()]
+    const nodes = new Map<string, OpenApiNode>()
+    const open = [...needs.names]
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      if (nodes.has(name)) continue
+      const { node, refs } = this.#schemaNode(name, needs.own.get(name)?.schema)
+      const kinds = this.#kindsOf(name, { needs, groupVersions })
+      nodes.set(name, { ...toSwaggerSchema(node), ...(kinds === undefined ? {} : { 'x-kubernetes-group-version-kind': kinds }) })
+      open.push(...refs)
+      yield undefined
+    }
+    for (const [name, node] of sortedByKey(nodes)) yield { section: 'definitions', name, node }
+  }
+
+  #pathsOf(resource: OpenApiResource, needs: Needs): [string, OpenApiNode][] {
+    const { group, version } = resource
+    const own = (schema: ObjectSchema): string => {
+      const name = schema.name ?? ''
+      needs.own.set(name, { schema, group, version })
+      return name
+    }
+    const writer = new PathWriter(resource, {
+      need: (schema) => {
+        const name = own(schema)
+        needs.names.add(name)
+        return name
+      },
+      needNamed: (name) => needs.names.add(name),
+      list: this.#listSchemaOf(resource, own),
+    })
+    return Object.entries(writer.paths())
   }
 
   /** The definition name of a resource's list; custom resources have theirs made here. */
-  #listSchemaOf(resource: OpenApiResource, own: Map<string, ObjectSchema>): string {
+  #listSchemaOf(resource: OpenApiResource, own: (schema: ObjectSchema) => string): string {
     const type = resource.schema.name ?? ''
     const known = this.#options.kinds.find((facts) => facts.type === type)?.listType
     if (known !== undefined) return known
-    const name = type.replace(/[^.]+$/, resource.listKind)
-    own.set(name, {
+    return own({
       kind: 'object',
-      name,
+      name: type.replace(/[^.]+$/, resource.listKind),
       description: `${resource.listKind} is a list of ${resource.kind}`,
       fields: [
         { name: 'apiVersion', schema: { kind: 'scalar', scalar: 'string' } },
@@ -133,66 +198,47 @@ class DocumentWriter implements OpenApiWriter {
         { name: 'metadata', schema: { kind: 'ref', ref: `${meta}ListMeta` } },
       ],
     })
-    return name
-  }
-
-  #schemas(
-    needed: Set<string>,
-    { own, groupVersion }: { readonly own: ReadonlyMap<string, ObjectSchema>; readonly groupVersion: { readonly group: string; readonly version: string } },
-  ): string {
-    const texts = new Map<string, string>()
-    const open = [...needed]
-    for (let name = open.pop(); name !== undefined; name = open.pop()) {
-      if (texts.has(name)) continue
-      const written = this.#schema(name, own.get(name))
-      const kinds = this.#kindsOf(name, own.get(name), groupVersion)
-      const extension = kinds === undefined ? '' : `,"x-kubernetes-group-version-kind":${JSON.stringify(kinds)}`
-      texts.set(name, `${JSON.stringify(name)}:${written.text.slice(0, -1)}${extension}}`)
-      open.push(...written.refs)
-    }
-    return [...texts.keys()]
-      .sort()
-      .map((name) => texts.get(name))
-      .join(',')
   }
 
   #kindsOf(
     name: string,
-    own: ObjectSchema | undefined,
-    { group, version }: { readonly group: string; readonly version: string },
+    of: { readonly needs: Needs; readonly groupVersions: readonly { readonly group: string; readonly version: string }[] },
   ): readonly GroupVersionKind[] | undefined {
     const kind = name.split('.').at(-1) ?? ''
-    if (name === deleteOptionsDefinition)
-      return group === ''
-        ? [{ group, version, kind }]
-        : [
-            { group: '', version: 'v1', kind },
-            { group, version, kind },
-          ]
+    if (name === deleteOptionsDefinition) {
+      // Every group accepts it as its own.
+      const all = new Map([{ group: '', version: 'v1' }, ...of.groupVersions].map((place) => [`${place.group}/${place.version}`, place]))
+      return [...all.values()].map(({ group, version }) => ({ group, version, kind }))
+    }
     const known = this.#kinds.get(name)
     if (known !== undefined) return known
-    return own === undefined ? undefined : [{ group, version, kind }]
+    const own = of.needs.own.get(name)
+    return own === undefined ? undefined : [{ group: own.group, version: own.version, kind }]
   }
 
-  #schema(name: string, own: ObjectSchema | undefined): WrittenSchema {
-    const definition = this.#definitions.get(name)
-    if (own !== undefined && own !== definition) {
-      const { node, refs } = openApiSchemaOf(own)
-      return { text: JSON.stringify(node), refs }
-    }
-    let written = this.#written.get(name)
-    if (written === undefined) {
-      if (definition === undefined) {
-        // Anything goes where upstream has a type with its own JSON form.
-        written = { text: JSON.stringify(plainDefinitions[name] ?? { description: 'Any JSON value.' }), refs: new Set() }
-      } else {
-        const { node, refs } = openApiSchemaOf(definition)
-        written = { text: JSON.stringify(node), refs }
-      }
-      this.#written.set(name, written)
-    }
+  #schemaText(name: string, own: ObjectSchema | undefined): WrittenSchema {
+    const kept = this.#written.get(name)
+    if (kept !== undefined && (own === undefined || own === this.#definitions.get(name))) return kept
+    const { node, refs } = this.#schemaNode(name, own)
+    const written = { text: JSON.stringify(node), refs }
+    if (own === undefined || own === this.#definitions.get(name)) this.#written.set(name, written)
     return written
   }
+
+  #schemaNode(name: string, own: ObjectSchema | undefined): OpenApiSchema {
+    const schema = own ?? this.#definitions.get(name)
+    if (schema !== undefined) return openApiSchemaOf(schema)
+    // Anything goes where upstream has a type with its own JSON form.
+    return { node: plainDefinitions[name] ?? { description: 'Any JSON value.' }, refs: new Set() }
+  }
+}
+
+function sortedByKey<T>(entries: ReadonlyMap<string, T>): (readonly [string, T])[] {
+  return [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function* separated(texts: readonly string[]): Generator<string, void> {
+  for (const [at, text] of texts.entries()) yield at === 0 ? text : `,${text}`
 }
 
 interface PathDeps {

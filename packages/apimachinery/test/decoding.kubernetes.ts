@@ -336,16 +336,25 @@ describe('OpenAPI', () => {
       schema: realSchema('apps/v1', kind),
       verbs: ['get', 'list', 'create', 'update', 'patch', 'delete', 'deletecollection'],
     })
-    const text = writer.document({ group: 'apps', version: 'v1' }, [
+    const resources = [
       resource('Deployment', 'deployments'),
       resource('StatefulSet', 'statefulsets'),
       resource('DaemonSet', 'daemonsets'),
       resource('ReplicaSet', 'replicasets'),
       resource('ControllerRevision', 'controllerrevisions'),
-    ])
+    ]
+    const text = [...writer.document({ group: 'apps', version: 'v1' }, resources)].join('')
     const own = withoutTexts((JSON.parse(text) as { components: { schemas: JsonObject } }).components.schemas) as JsonObject
 
     assert.ok(Object.keys(own).length > 100)
     for (const [name, schema] of Object.entries(own)) assert.deepEqual(schema, real[name], name)
+
+    const old = await api.call('GET', '/openapi/v2')
+    const definitionsOfOld = withoutTexts(old.body['definitions'] as JsonObject) as JsonObject
+    for (const part of writer.swagger(resources)) {
+      // Every group of the server belongs to DeleteOptions there, one of them here.
+      if (part?.section !== 'definitions' || part.name.endsWith('.DeleteOptions')) continue
+      assert.deepEqual(withoutTexts({ [part.name]: part.node } as JsonObject), { [part.name]: definitionsOfOld[part.name] }, part.name)
+    }
   })
 })

@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto'
-import { createOpenApiWriter } from '@gantry/apimachinery'
-import type { Definitions, OpenApiOptions, OpenApiResource, OpenApiWriter } from '@gantry/apimachinery'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import {
+  bearerToken,
+  createOpenApiWriter,
+  swaggerDefinition,
+  swaggerDefinitions,
+  swaggerHead,
+  swaggerPath,
+  swaggerPaths,
+  swaggerSecurity,
+} from '@gantry/apimachinery'
+import type { Definitions, OpenApiOptions, OpenApiResource, OpenApiWriter, SwaggerPart } from '@gantry/apimachinery'
 import type { Clock, HttpRequest, HttpResponse } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
 import { groupsOf, subresourcesOf, verbsOf } from './discovery.ts'
@@ -9,20 +19,35 @@ import type { Registry } from './registry.ts'
 import type { ResourceDefinition } from './resource.ts'
 
 const yearMs = 365 * 24 * 60 * 60 * 1000
+/** Documents are made in slices of this length, between other work. */
+const sliceMs = 2
 
 interface Document {
   readonly body: Buffer
   readonly hash: string
+  readonly made: Date
 }
 
-/** `/openapi/v3`: an index, and one document for each group and version, made when it is first asked for and again when what is served has changed (D7–D9, D11). */
+/** A document of v3 and the definitions that it was made of: while these are the same objects it holds. */
+interface Kept {
+  readonly definitions: readonly ResourceDefinition[]
+  readonly document: Promise<Document>
+}
+
+const swaggerMedia = ['application/json', 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'] as const
+type SwaggerMedia = (typeof swaggerMedia)[number]
+
+/**
+ * `/openapi/v3`: an index, and one document for each group and version; `/openapi/v2`: one document for all (D7–D11). Each is made when it is first asked for and again when
+ * what it describes has changed.
+ */
 export class OpenApi {
   readonly #registry: Registry
   readonly #definitions: Definitions
   readonly #writer: OpenApiWriter
-  readonly #documents = new Map<string, Document>()
+  readonly #documents = new Map<string, Kept>()
+  readonly #swagger = new Map<SwaggerMedia, Kept>()
   readonly #clock: Clock
-  #generation = -1
 
   constructor(registry: Registry, definitions: Definitions, options: OpenApiOptions & { readonly clock: Clock }) {
     this.#clock = options.clock
@@ -32,14 +57,11 @@ export class OpenApi {
   }
 
   /** undefined: there is no such document. */
-  answer(request: HttpRequest, parts: readonly string[], query: URLSearchParams): HttpResponse | undefined {
+  async answer(request: HttpRequest, parts: readonly string[], query: URLSearchParams): Promise<HttpResponse | undefined> {
+    if (parts[0] === 'v2' && parts.length === 1) return this.#v2(request)
     if (parts[0] !== 'v3') return undefined
-    if (this.#generation !== this.#registry.generation) {
-      this.#documents.clear()
-      this.#generation = this.#registry.generation
-    }
     if (parts.length === 1) return this.#index(request)
-    const document = this.#document(parts.slice(1).join('/'))
+    const document = await this.#document(parts.slice(1).join('/'))
     if (document === undefined) return undefined
     const asked = query.get('hash')
     const url = `/openapi/v3/${parts.slice(1).join('/')}?hash=${document.hash}`
@@ -52,43 +74,80 @@ export class OpenApi {
         ? { 'cache-control': 'no-cache, private' }
         : { 'cache-control': 'public, immutable', expires: new Date(this.#clock.now().getTime() + yearMs).toUTCString() }),
     }
-    if (header(request.headers, 'if-none-match') === headers.etag) return { status: 304, headers }
-    return { status: 200, headers, body: document.body }
+    return conditional(request, headers, document.body)
   }
 
-  #index(request: HttpRequest): HttpResponse {
-    const paths = Object.fromEntries(
-      groupsOf(this.#registry).flatMap(({ group, versions }) =>
-        versions.map(({ version }) => {
-          const path = group === '' ? `api/${version}` : `apis/${group}/${version}`
-          return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${this.#document(path)?.hash ?? ''}` }]
-        }),
-      ),
-    )
+  async #v2(request: HttpRequest): Promise<HttpResponse> {
+    const vary = 'Accept-Encoding, Accept'
+    const media = acceptedSwagger(header(request.headers, 'accept') ?? '*/*')
+    if (media === undefined) return { status: 406, headers: { vary, 'cache-control': 'no-cache, private' }, body: '' }
+    const definitions = groupsOf(this.#registry).flatMap(({ versions }) => versions.flatMap((version) => version.definitions))
+    const { body, hash, made } = await kept(this.#swagger, { key: media, definitions }, () => this.#makeSwagger(definitions, media))
+    const headers = { 'content-type': media, etag: `"${hash}"`, 'last-modified': made.toUTCString(), vary, 'cache-control': 'no-cache, private' }
+    return conditional(request, headers, body)
+  }
+
+  async #index(request: HttpRequest): Promise<HttpResponse> {
+    const paths: Record<string, { readonly serverRelativeURL: string }> = {}
+    for (const { group, versions } of groupsOf(this.#registry)) {
+      for (const { version } of versions) {
+        const path = group === '' ? `api/${version}` : `apis/${group}/${version}`
+        const document = await this.#document(path)
+        if (document !== undefined) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${document.hash}` }
+      }
+    }
     const body = Buffer.from(JSON.stringify({ paths }))
-    const headers = { 'content-type': 'application/json', etag: `"${hashOf(body)}"`, vary: 'Accept', 'cache-control': 'no-cache, private' }
-    if (header(request.headers, 'if-none-match') === headers.etag) return { status: 304, headers }
-    return { status: 200, headers, body }
+    return conditional(request, { 'content-type': 'application/json', etag: `"${hashOf(body)}"`, vary: 'Accept', 'cache-control': 'no-cache, private' }, body)
   }
 
-  #document(path: string): Document | undefined {
-    const kept = this.#documents.get(path)
-    if (kept !== undefined) return kept
+  async #document(path: string): Promise<Document | undefined> {
     const [root, ...rest] = path.split('/')
     const [group, version] = root === 'api' ? ['', rest[0]] : [rest[0], rest[1]]
-    const served = groupsOf(this.#registry)
+    const definitions = groupsOf(this.#registry)
       .find((candidate) => candidate.group === group)
-      ?.versions.find((candidate) => candidate.version === version)
-    if (served === undefined || group === undefined || version === undefined) return undefined
-    const body = Buffer.from(
-      this.#writer.document(
-        { group, version },
-        served.definitions.map((definition) => this.#describe(definition)),
-      ),
+      ?.versions.find((candidate) => candidate.version === version)?.definitions
+    if (definitions === undefined || group === undefined || version === undefined) {
+      this.#documents.delete(path)
+      return undefined
+    }
+    return kept(this.#documents, { key: path, definitions }, async () => {
+      const pieces: string[] = []
+      const resources = definitions.map((definition) => this.#describe(definition))
+      for await (const piece of inSlices(this.#clock, this.#writer.document({ group, version }, resources))) pieces.push(piece)
+      return this.#finished(Buffer.from(pieces.join('')))
+    })
+  }
+
+  async #makeSwagger(definitions: readonly ResourceDefinition[], media: SwaggerMedia): Promise<Document> {
+    const resources = definitions.map((definition) => this.#describe(definition))
+    const parts: Record<SwaggerPart['section'], Buffer[]> = { paths: [], definitions: [] }
+    const json = media === 'application/json'
+    for await (const part of inSlices(this.#clock, this.#writer.swagger(resources))) {
+      if (part === undefined) continue
+      const { section, name, node } = part
+      if (json) parts[section].push(Buffer.from(`${parts[section].length === 0 ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(node)}`))
+      else parts[section].push(section === 'paths' ? swaggerPath(name, node) : swaggerDefinition(name, node))
+    }
+    const { version } = this.#writer
+    if (!json) {
+      return this.#finished(
+        Buffer.concat([swaggerHead(version), swaggerPaths(parts.paths), swaggerDefinitions(parts.definitions), swaggerSecurity('BearerToken', bearerToken)]),
+      )
+    }
+    const tail = JSON.stringify({ securityDefinitions: { BearerToken: bearerToken }, security: [{ BearerToken: [] }] }).slice(1)
+    return this.#finished(
+      Buffer.concat([
+        Buffer.from(`{"swagger":"2.0","info":${JSON.stringify({ title: 'Kubernetes', version })},"paths":{`),
+        ...parts.paths,
+        Buffer.from('},"definitions":{'),
+        ...parts.definitions,
+        Buffer.from(`},${tail}`),
+      ]),
     )
-    const document = { body, hash: hashOf(body) }
-    this.#documents.set(path, document)
-    return document
+  }
+
+  #finished(body: Buffer): Document {
+    return { body, hash: hashOf(body), made: this.#clock.now() }
   }
 
   #describe(definition: ResourceDefinition): OpenApiResource {
@@ -110,6 +169,50 @@ export class OpenApi {
       }),
     }
   }
+}
+
+/** The document under a key while it was made of these very definitions; otherwise a new one. Callers at the same time wait for the same one. */
+function kept<Key>(
+  documents: Map<Key, Kept>,
+  of: { readonly key: Key; readonly definitions: readonly ResourceDefinition[] },
+  make: () => Promise<Document>,
+): Promise<Document> {
+  const known = documents.get(of.key)
+  if (known !== undefined && known.definitions.length === of.definitions.length && known.definitions.every((one, at) => one === of.definitions[at])) {
+    return known.document
+  }
+  const document = make()
+  const made: Kept = { definitions: of.definitions, document }
+  documents.set(of.key, made)
+  document.catch(() => {
+    if (documents.get(of.key) === made) documents.delete(of.key)
+  })
+  return document
+}
+
+async function* inSlices<T>(clock: Clock, pieces: Iterable<T>): AsyncGenerator<T, void> {
+  let sliceEnd = clock.monotonicMs() + sliceMs
+  for (const piece of pieces) {
+    yield piece
+    if (clock.monotonicMs() < sliceEnd) continue
+    await nextTurn()
+    sliceEnd = clock.monotonicMs() + sliceMs
+  }
+}
+
+/** The first form of OpenAPI v2 that a client takes; it may write the `.` of upstream's media type as `@`. */
+function acceptedSwagger(accept: string): SwaggerMedia | undefined {
+  for (const clause of accept.split(',')) {
+    const media = clause.split(';', 1)[0]?.trim().replace('spec.v2@v1.0', 'spec.v2.v1.0') ?? ''
+    if (media === '*/*' || media === 'application/*' || media === '') return 'application/json'
+    const found = swaggerMedia.find((candidate) => candidate === media)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function conditional(request: HttpRequest, headers: Readonly<Record<string, string>>, body: Buffer): HttpResponse {
+  return header(request.headers, 'if-none-match') === headers['etag'] ? { status: 304, headers } : { status: 200, headers, body }
 }
 
 function hashOf(body: Buffer): string {

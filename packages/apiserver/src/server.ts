@@ -533,7 +533,7 @@ class Server {
     const discovered = this.#discovery.answer(request, parts)
     if (discovered !== undefined) return compressed(request, discovered)
     if (parts[0] === 'openapi') {
-      const document = this.#openApi.answer(request, parts.slice(1), info.query)
+      const document = await this.#openApi.answer(request, parts.slice(1), info.query)
       return document === undefined ? notServed() : compressed(request, document)
     }
     switch (info.path) {

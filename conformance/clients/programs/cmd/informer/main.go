@@ -34,6 +34,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/yaml"
 )
 
 const objects = 150
@@ -97,6 +98,7 @@ func main() {
 	report["errors"] = provokeErrors(ctx, clients, *namespace)
 	report["pages"] = listPages(ctx, clients, *namespace)
 	report["leaders"] = electLeaders(ctx, clients, *namespace)
+	report["openApi"] = readOpenApi(clients)
 	report["events"] = recordEvents(ctx, clients, *namespace)
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", "  ")
@@ -333,6 +335,38 @@ func recordEvents(ctx context.Context, clients kubernetes.Interface, namespace s
 		return total == 4, nil
 	}))
 	return found
+}
+
+// The document of OpenAPI v2 in its protobuf form, as deployment tools read it.
+func readOpenApi(clients kubernetes.Interface) any {
+	document, err := clients.Discovery().OpenAPISchema()
+	check(err)
+	said := map[string]any{"swagger": document.Swagger, "title": document.Info.Title}
+	for _, definition := range document.Definitions.AdditionalProperties {
+		if definition.Name != "io.k8s.api.apps.v1.Deployment" && definition.Name != "dev.gantry.clients.v1.Website" {
+			continue
+		}
+		schema := definition.Value
+		properties := []string{}
+		for _, property := range schema.Properties.AdditionalProperties {
+			properties = append(properties, fmt.Sprintf("%s %s %v", property.Name, property.Value.XRef, property.Value.Type.GetValue()))
+		}
+		sort.Strings(properties)
+		extensions := []string{}
+		for _, extension := range schema.VendorExtension {
+			var value any
+			check(yaml.Unmarshal([]byte(extension.Value.Yaml), &value))
+			extensions = append(extensions, fmt.Sprintf("%s %v", extension.Name, value))
+		}
+		said[definition.Name] = map[string]any{"properties": properties, "required": schema.Required, "extensions": extensions}
+	}
+	for _, path := range document.Paths.Path {
+		if path.Name == "/api/v1/namespaces/{namespace}/configmaps/{name}" {
+			sort.Strings(path.Value.Patch.Consumes)
+			said["patch"] = []any{path.Value.Patch.OperationId, path.Value.Patch.Consumes, len(path.Value.Patch.Parameters) > 0, len(path.Value.Patch.Responses.ResponseCode)}
+		}
+	}
+	return said
 }
 
 func versionsOf(items []corev1.ConfigMap) map[string]string {
