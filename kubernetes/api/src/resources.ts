@@ -18,6 +18,15 @@ export const resources = {
   roleBindings: ref('rbac.authorization.k8s.io/v1', 'rolebindings', 'RoleBinding'),
   clusterRoles: ref('rbac.authorization.k8s.io/v1', 'clusterroles', 'ClusterRole', { namespaced: false }),
   clusterRoleBindings: ref('rbac.authorization.k8s.io/v1', 'clusterrolebindings', 'ClusterRoleBinding', { namespaced: false }),
+  limitRanges: ref('v1', 'limitranges', 'LimitRange'),
+  resourceQuotas: ref('v1', 'resourcequotas', 'ResourceQuota'),
+  persistentVolumeClaims: ref('v1', 'persistentvolumeclaims', 'PersistentVolumeClaim'),
+  persistentVolumes: ref('v1', 'persistentvolumes', 'PersistentVolume', { namespaced: false }),
+  priorityClasses: ref('scheduling.k8s.io/v1', 'priorityclasses', 'PriorityClass', { namespaced: false }),
+  runtimeClasses: ref('node.k8s.io/v1', 'runtimeclasses', 'RuntimeClass', { namespaced: false }),
+  storageClasses: ref('storage.k8s.io/v1', 'storageclasses', 'StorageClass', { namespaced: false }),
+  csiDrivers: ref('storage.k8s.io/v1', 'csidrivers', 'CSIDriver', { namespaced: false }),
+  ingressClasses: ref('networking.k8s.io/v1', 'ingressclasses', 'IngressClass', { namespaced: false }),
 } as const satisfies Readonly<Record<string, ResourceRef>>
 
 function ref(apiVersion: string, resource: string, kind: string, scope: { readonly namespaced: boolean } = { namespaced: true }): ResourceRef {
