@@ -32,7 +32,6 @@ export const identity = conformance('identity', ({ api, claim }) => {
     assert.deepEqual(await groups('system:serviceaccount:default:x'), ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated'])
     assert.deepEqual(await groups('system:serviceaccount:default:x', 'dev'), ['dev', 'system:authenticated'])
     assert.deepEqual(await groups('system:serviceaccount:no-name'), ['system:authenticated'])
-    assert.deepEqual(await groups('system:anonymous', 'system:unauthenticated'), ['system:unauthenticated'])
     assert.deepEqual(await groups('jane', 'system:authenticated'), ['system:authenticated'])
     assert.deepEqual(await groups('jane', 'system:masters'), ['system:masters', 'system:authenticated'])
     assert.deepEqual(await groups('jane', 'a,b'), ['a,b', 'system:authenticated'])
