@@ -1,0 +1,151 @@
+import { check, qualifiedName } from './checker.ts'
+import type { Checked, CheckEnvironment } from './checker.ts'
+import type { Expr } from './ast.ts'
+import { estimateCost } from './cost-estimate.ts'
+import type { CostRange } from './cost-estimate.ts'
+import { kubernetesLibrary } from './library/index.ts'
+import { compileRegex } from './library/regex-cache.ts'
+import { parse } from './parser.ts'
+import { BudgetExceeded } from './budget.ts'
+import { inputValue, plan } from './plan.ts'
+import { formatIssues } from './source.ts'
+import type { Issue } from './source.ts'
+import { dynType } from './types.ts'
+import type { ObjectType, Type } from './types.ts'
+import { CelError, parseDuration, parseTimestamp } from './values.ts'
+import type { Value } from './values.ts'
+
+export interface CompileOptions {
+  /** The variables that the expression may use, and their types. */
+  readonly variables: Readonly<Record<string, Type>>
+  /** Object types that the expression may make by name. */
+  readonly structs?: readonly ObjectType[]
+}
+
+export interface EvaluateOptions {
+  /** The cost at which the evaluation stops; upstream's limit for one call is `perCallLimit`. About 20 million fit into a second. */
+  readonly budget?: number
+}
+
+/** What came of an evaluation: a value or an error. `exceeded`: it had used up its budget. */
+export type Evaluation =
+  | { readonly value: Value; readonly error?: undefined; readonly cost: number; readonly exceeded: false }
+  | { readonly value?: undefined; readonly error: string; readonly cost: number; readonly exceeded: boolean }
+
+export interface Program {
+  /** The type of what the expression gives. */
+  readonly result: Type
+  /** Names of the variables that it uses. */
+  readonly uses: ReadonlySet<string>
+  /** What an evaluation may cost at least and at most, as far as the sizes in the types tell. */
+  estimate(): CostRange
+  /** Never throws for what an expression does. Values are JSON under the variables' types, or values of this package. Absent variables are errors when they are read. */
+  evaluate(variables: Readonly<Record<string, unknown>>, options?: EvaluateOptions): Evaluation
+}
+
+export type Compiled = { readonly program: Program; readonly error?: undefined } | { readonly program?: undefined; readonly error: string }
+
+/** Upstream's limit for the evaluation of one expression. */
+export const perCallLimit = 1_000_000
+
+/** Reads and checks an expression. The error is what upstream writes: `ERROR: <input>:1:5: undeclared reference …`, one for each problem. */
+export function compile(expression: string, options: CompileOptions): Compiled {
+  const source = Array.from(expression)
+  const parsed = parse(source)
+  if (parsed.expr === undefined) return { error: formatIssues(source, parsed.issues) }
+  const environment: CheckEnvironment = {
+    variables: new Map(Object.entries(options.variables)),
+    library: kubernetesLibrary(),
+    structs: new Map((options.structs ?? []).map((struct) => [struct.name, struct])),
+  }
+  const checked = check(parsed.expr, environment)
+  const issues = checked.issues.length > 0 ? checked.issues : literalIssues(checked.expr)
+  if (issues.length > 0) return { error: formatIssues(source, issues) }
+  return { program: programOf(checked, environment) }
+}
+
+function programOf(checked: Checked, environment: CheckEnvironment): Program {
+  const { step, slots, inputs } = plan(checked, environment)
+  const uses = usedVariables(checked, environment)
+  const types = inputs.map((name) => environment.variables.get(name) ?? dynType)
+  return {
+    result: checked.result,
+    uses,
+    estimate: () => estimateCost(checked, environment),
+    evaluate(variables, { budget = perCallLimit } = {}) {
+      const frame = { slots: Array.from<Value>({ length: slots }), cost: 0, limit: budget }
+      for (const [i, name] of inputs.entries()) {
+        if (!uses.has(name)) continue
+        frame.slots[i] = Object.hasOwn(variables, name) ? inputValue(variables[name], types[i] ?? dynType) : new CelError(`no such attribute(s): ${name}`)
+      }
+      try {
+        const value = step(frame)
+        if (value instanceof CelError) return { error: value.message, cost: frame.cost, exceeded: false }
+        return { value, cost: frame.cost, exceeded: false }
+      } catch (error) {
+        if (error instanceof BudgetExceeded) return { error: error.message, cost: frame.cost, exceeded: true }
+        throw error
+      }
+    },
+  }
+}
+
+function* nodes(expr: Expr): Generator<Expr> {
+  yield expr
+  switch (expr.kind) {
+    case 'select':
+      yield* nodes(expr.operand)
+      break
+    case 'call':
+      if (expr.target !== undefined) yield* nodes(expr.target)
+      for (const arg of expr.args) yield* nodes(arg)
+      break
+    case 'list':
+      for (const item of expr.items) yield* nodes(item)
+      break
+    case 'map':
+      for (const { key, value } of expr.entries) {
+        yield* nodes(key)
+        yield* nodes(value)
+      }
+      break
+    case 'struct':
+      for (const { value } of expr.fields) yield* nodes(value)
+      break
+    case 'fold':
+      for (const part of [expr.range, expr.initial, expr.condition, expr.step, expr.result]) yield* nodes(part)
+      break
+    case 'const':
+    case 'ident':
+      break
+  }
+}
+
+function usedVariables(checked: Checked, environment: CheckEnvironment): ReadonlySet<string> {
+  const used = new Set<string>()
+  for (const node of nodes(checked.expr)) {
+    const name = node.kind === 'ident' ? node.name : node.kind === 'select' ? qualifiedName(node) : undefined
+    const plain = name?.replace(/^\./, '')
+    if (plain !== undefined && environment.variables.has(plain)) used.add(plain)
+  }
+  return used
+}
+
+const literalChecks: Readonly<Record<string, (text: string) => boolean>> = {
+  duration: (text) => parseDuration(text) !== undefined,
+  timestamp: (text) => parseTimestamp(text) !== undefined,
+  matches: (text) => typeof compileRegex(text) !== 'string',
+}
+
+/** Constants that no evaluation could use. */
+function literalIssues(expr: Expr): Issue[] {
+  const issues: Issue[] = []
+  for (const node of nodes(expr)) {
+    if (node.kind !== 'call') continue
+    const holds = literalChecks[node.name]
+    const argument = node.name === 'matches' ? node.args.at(-1) : node.args[0]
+    if (holds === undefined || argument?.kind !== 'const' || typeof argument.value !== 'string' || holds(argument.value)) continue
+    issues.push({ at: argument.at, message: `invalid ${node.name} argument` })
+  }
+  return issues
+}
