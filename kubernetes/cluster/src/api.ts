@@ -5,7 +5,7 @@ import type { ApiObject, ApiServer, AuditEvent, Authorizer, Decision } from '@ga
 import { createClient } from '@gantry/client'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { clientCertificate, createImpersonation, escalationCheck, RbacIndex, reviewKinds, RoleAggregation, ServiceAccountTokens } from '@gantry/kube-access'
-import { builtinResources, CustomResources, defaultTolerationSeconds, namespaceLifecycle, priority, resources, serviceAccountAdmission } from '@gantry/kube-api'
+import { builtinAdmission, builtinResources, CustomResources, resources, systemPriorityClasses } from '@gantry/kube-api'
 import type { NodeBackend } from '@gantry/kube-api'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
@@ -61,6 +61,13 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     { issuer: options.issuer, audiences: [options.issuer] },
   )
   const definitions = types.definitions
+  const admission = builtinAdmission({
+    ids: deps.ids,
+    authorize,
+    find: newest,
+    podsIn: (namespace) => stored(store, resources.pods, namespace),
+    dynamic: [],
+  })
   const server = createApiServer(
     {
       store,
@@ -72,13 +79,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       authorizer: authorize,
       authenticators: [clientCertificate, tokens.authenticate],
       impersonation: createImpersonation((attributes) => (attributes.user.groups.includes('system:masters') ? everythingAllowed : authorize(attributes))),
-      admission: [
-        namespaceLifecycle((name) => newest(resources.namespaces, undefined, name)),
-        serviceAccountAdmission({ ids: deps.ids, serviceAccountOf: (namespace, name) => newest(resources.serviceAccounts, namespace, name) }),
-        priority,
-        defaultTolerationSeconds,
-        escalationCheck({ index, authorize }),
-      ],
+      admission: [escalationCheck({ index, authorize }), ...admission.plugins],
     },
     {
       resources: builtinResources({
@@ -103,6 +104,9 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       follow(store, resource, { changed: (object) => index.set(object), removed: (object) => index.remove(object) }),
     ),
     follow(store, resources.clusterRoles, { changed: (object) => aggregation.changed(object), removed: (object) => aggregation.removed(object) }),
+    ...admission.indexes.map(({ resource, index: objects }) =>
+      follow(store, resource, { changed: (object) => objects.set(object), removed: (object) => objects.remove(object) }),
+    ),
     follow(store, resources.customResourceDefinitions, {
       changed: (object) => customResources.changed(object),
       removed: (object) => customResources.removed(object),
@@ -121,6 +125,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
 
   await ensureNamespaces(client, (name) => newest(resources.namespaces, undefined, name) !== undefined)
   await ensureBootstrapPolicy(client, newest)
+  await ensurePriorityClasses(client, (name) => newest(resources.priorityClasses, undefined, name) !== undefined)
   await aggregation.settled()
   await customResources.settled()
   return {
@@ -143,12 +148,19 @@ async function ensureNamespaces(client: KubeClient, exists: (name: string) => bo
   await Promise.all(namespaces.filter((name) => !exists(name)).map((name) => client.create(resources.namespaces, { metadata: { name } })))
 }
 
+/** The classes of the pods that a cluster cannot do without (M4). */
+async function ensurePriorityClasses(client: KubeClient, exists: (name: string) => boolean): Promise<void> {
+  const missing = systemPriorityClasses.filter(({ metadata }) => !exists(metadata.name))
+  await Promise.all(missing.map((one) => client.create<KubeObject>(resources.priorityClasses, { ...one })))
+}
+
 function prefixOf(resource: ResourceRef): string {
   return collectionPrefix({ group: resource.group, plural: resource.resource })
 }
 
-function* stored(store: Store, resource: ResourceRef): Generator<ApiObject> {
-  for (const entry of store.list({ prefix: prefixOf(resource) }).entries) yield decodeObject(entry)
+function* stored(store: Store, resource: ResourceRef, namespace?: string): Generator<ApiObject> {
+  const prefix = namespace === undefined ? prefixOf(resource) : `${prefixOf(resource)}${namespace}/`
+  for (const entry of store.list({ prefix }).entries) yield decodeObject(entry)
 }
 
 /** Every object of a resource, now and as it changes. */
