@@ -1,4 +1,5 @@
 import type { BuiltinKind } from '../kind.ts'
+import { certificateSigningRequest } from './certificate-signing-request.ts'
 
 /** The kinds of `certificates.k8s.io`. */
-export const certificatesKinds: readonly BuiltinKind[] = []
+export const certificatesKinds: readonly BuiltinKind[] = [certificateSigningRequest]

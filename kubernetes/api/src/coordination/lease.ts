@@ -13,6 +13,17 @@ export const lease: BuiltinKind = {
   type: 'io.k8s.api.coordination.v1.Lease',
   groupPriority: 16500,
   allowCreateOnUpdate: true,
+  // Coordinated leader election is off, as it is upstream by default: what belongs to it stays only where it is stored already.
+  prepareForCreate(object) {
+    const { spec } = as<Lease>(object)
+    delete spec?.strategy
+    delete spec?.preferredHolder
+  },
+  prepareForUpdate(object, old) {
+    const [next, before] = [as<Lease>(object).spec, as<Lease>(old).spec]
+    if (before?.strategy === undefined) delete next?.strategy
+    if (before?.preferredHolder === undefined) delete next?.preferredHolder
+  },
   columns: [nameCell, column<Lease>('Holder', (object) => object.spec?.holderIdentity ?? '', { description: 'Who holds the lease.' }), ageCell],
   validate(object) {
     const { spec = {} } = as<Lease>(object)

@@ -1,8 +1,8 @@
 import { fieldInvalid, goQuote } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 
-// Upstream: apimachinery pkg/util/validation/ip.go. Old fields take what Go's first parsers took (leading zeros, IPv4 inside IPv6) with a warning,
-// new ones only the canonical form.
+// Upstream: apimachinery pkg/util/validation/ip.go. Old fields keep what Go's first parsers took (leading zeros, IPv4 inside IPv6) where it is stored already, with
+// a warning; new ones take the canonical form only.
 
 /** An address as its bytes: 4 for IPv4 (also when written inside IPv6), 16 for IPv6. */
 export interface Address {
@@ -111,35 +111,37 @@ export function networkContains(network: Network, bytes: readonly number[]): boo
   return bytes.length === network.base.length && masked(bytes, network.prefixLength).every((byte, i) => byte === network.base[i])
 }
 
+/** Any way to write an address that all parsers read alike. */
 export function validateLegacyAddress(field: string, value: string): FieldError[] {
-  return parseAddress(value) === undefined ? [fieldInvalid(field, value, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')] : []
+  const address = parseAddress(value)
+  if (address === undefined) return [fieldInvalid(field, value, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')]
+  if (address.leadingZeros) return [fieldInvalid(field, value, 'must not have leading 0s')]
+  return address.mapped ? [fieldInvalid(field, value, 'must not be an IPv4-mapped IPv6 address')] : []
 }
 
 /** Only the canonical form. */
 export function validateAddress(field: string, value: string): FieldError[] {
   const errors = validateLegacyAddress(field, value)
   const address = parseAddress(value)
-  if (address === undefined) return errors
-  if (address.leadingZeros) errors.push(fieldInvalid(field, value, 'must not have leading 0s'))
-  else if (address.mapped) errors.push(fieldInvalid(field, value, 'must not be an IPv4-mapped IPv6 address'))
-  if (errors.length > 0) return errors
+  if (errors.length > 0 || address === undefined) return errors
   const canonical = formatAddress(address.bytes)
   return canonical === value ? [] : [fieldInvalid(field, value, `must be in canonical form (${goQuote(canonical)})`)]
 }
 
+/** Any way to write a network that all parsers read alike. */
 export function validateLegacyNetwork(field: string, value: string): FieldError[] {
-  return parseNetwork(value) === undefined ? [fieldInvalid(field, value, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')] : []
+  const network = parseNetwork(value)
+  if (network === undefined) return [fieldInvalid(field, value, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')]
+  if (network.leadingZeros) return [fieldInvalid(field, value, 'must not have leading 0s in IP or prefix length')]
+  if (network.address.mapped) return [fieldInvalid(field, value, 'must not have an IPv4-mapped IPv6 address')]
+  return hasHostBits(network) ? [fieldInvalid(field, value, 'must not have bits set beyond the prefix length')] : []
 }
 
 /** Only the canonical form. */
 export function validateNetwork(field: string, value: string): FieldError[] {
   const errors = validateLegacyNetwork(field, value)
   const network = parseNetwork(value)
-  if (network === undefined) return errors
-  if (network.leadingZeros) errors.push(fieldInvalid(field, value, 'must not have leading 0s in IP or prefix length'))
-  else if (network.address.mapped) errors.push(fieldInvalid(field, value, 'must not have an IPv4-mapped IPv6 address'))
-  else if (hasHostBits(network)) errors.push(fieldInvalid(field, value, 'must not have bits set beyond the prefix length'))
-  if (errors.length > 0) return errors
+  if (errors.length > 0 || network === undefined) return errors
   const canonical = formatNetwork(network)
   return canonical === value ? [] : [fieldInvalid(field, value, `must be in canonical form (${goQuote(canonical)})`)]
 }

@@ -39,7 +39,7 @@ export const ipAddress: BuiltinKind = {
     if (fields.every((field) => (next?.[field] ?? '') === (before?.[field] ?? ''))) return []
     // Upstream shows its internal type.
     const shown = { Group: next?.group ?? '', Resource: next?.resource ?? '', Namespace: next?.namespace ?? '', Name: next?.name ?? '' }
-    return [fieldInvalid('spec.parentRef', next === undefined ? 'null' : shown, fieldIsImmutable)]
+    return [fieldInvalid('spec.parentRef', next === undefined ? null : shown, fieldIsImmutable)]
   },
 }
 

@@ -56,9 +56,10 @@ const containerResources = new Set(['cpu', 'memory', 'ephemeral-storage'])
 function validateAmount(resource: string, amount: string): FieldError[] {
   const path = `overhead.limits[${resource}]`
   const errors = labelKeyProblems(resource).map((problem) => fieldInvalid(path, resource, problem))
-  if (errors.length === 0 && !resource.includes('/') && !containerResources.has(resource) && !resource.startsWith('hugepages-')) {
+  if (!resource.includes('/') && errors.length === 0 && !containerResources.has(resource) && !resource.startsWith('hugepages-')) {
+    errors.push(fieldInvalid(path, resource, 'must be a standard resource type or fully qualified'))
     errors.push(fieldInvalid(path, resource, 'must be a standard resource for containers'))
-  }
+  } else if (errors.length > 0) errors.push(fieldInvalid(path, resource, "doesn't follow extended resource name standard"))
   if (quantityToNumber(parseQuantity(amount)) < 0) errors.push(fieldInvalid(path, amount, 'must be greater than or equal to 0'))
   return errors
 }

@@ -2,7 +2,7 @@ import type { TableColumn } from '@gantry/apiserver'
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
-import { defaultBinding, subjectsOf, validateBinding, validateRbacName, validateRoleRefUpdate, validateRules } from './rules.ts'
+import { defaultBinding, subjectsOf, validateAggregation, validateBinding, validateRbacName, validateRoleRefUpdate, validateRules } from './rules.ts'
 
 const common = {
   group: 'rbac.authorization.k8s.io',
@@ -45,7 +45,7 @@ export const clusterRole: BuiltinKind = {
   namespaced: false,
   type: 'io.k8s.api.rbac.v1.ClusterRole',
   columns: [nameCell, createdAt],
-  validate: (object) => validateRules(as<ClusterRole>(object).rules, false),
+  validate: (object) => [...validateRules(as<ClusterRole>(object).rules, false), ...validateAggregation(as<ClusterRole>(object).aggregationRule)],
 }
 
 export const roleBinding: BuiltinKind = {
@@ -56,7 +56,7 @@ export const roleBinding: BuiltinKind = {
   type: 'io.k8s.api.rbac.v1.RoleBinding',
   columns: bindingColumns,
   applyDefaults: (object) => defaultBinding(as<RoleBinding>(object)),
-  validate: (object) => validateBinding(as<RoleBinding>(object), ['Role', 'ClusterRole']),
+  validate: (object) => validateBinding(as<RoleBinding>(object), { namespaced: true }),
   validateUpdate: (object, old) => validateRoleRefUpdate(as<RoleBinding>(object).roleRef, as<RoleBinding>(old).roleRef),
 }
 
@@ -68,6 +68,6 @@ export const clusterRoleBinding: BuiltinKind = {
   type: 'io.k8s.api.rbac.v1.ClusterRoleBinding',
   columns: bindingColumns,
   applyDefaults: (object) => defaultBinding(as<ClusterRoleBinding>(object)),
-  validate: (object) => validateBinding(as<ClusterRoleBinding>(object), ['ClusterRole']),
+  validate: (object) => validateBinding(as<ClusterRoleBinding>(object), { namespaced: false }),
   validateUpdate: (object, old) => validateRoleRefUpdate(as<ClusterRoleBinding>(object).roleRef, as<ClusterRoleBinding>(old).roleRef),
 }

@@ -1,6 +1,6 @@
-import { fieldInvalid, fieldNotSupported, fieldRequired, pathSegmentProblems } from '@gantry/apimachinery'
+import { dns1123SubdomainProblems, fieldInvalid, fieldNotSupported, fieldRequired, pathSegmentProblems, validateLabelSelector } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { PolicyRule, RoleRef, Subject } from '../generated/types.ts'
+import type { AggregationRule, PolicyRule, RoleRef, Subject } from '../generated/types.ts'
 
 /** RBAC names may hold colons: anything that fits into one path segment. */
 export const validateRbacName = (name: string): string[] => pathSegmentProblems(name)
@@ -23,6 +23,17 @@ export function validateRules(rules: readonly PolicyRule[] | undefined, isNamesp
   return errors
 }
 
+export function validateAggregation(rule: AggregationRule | undefined): FieldError[] {
+  if (rule === undefined) return []
+  const path = 'aggregationRule.clusterRoleSelectors'
+  const selectors = rule.clusterRoleSelectors ?? []
+  if (selectors.length === 0) return [fieldRequired(path, 'at least one clusterRoleSelector required if aggregationRule is non-nil')]
+  return selectors.flatMap((selector, i) => {
+    const errors = validateLabelSelector(selector, `${path}[${i}]`)
+    return errors.length === 0 ? [] : [...errors, fieldInvalid(`${path}[${i}]`, null, 'invalid label selector.')]
+  })
+}
+
 export function defaultBinding(binding: { roleRef?: RoleRef | undefined; subjects?: Subject[] | undefined }): void {
   const group = 'rbac.authorization.k8s.io'
   if (binding.roleRef !== undefined && (binding.roleRef.apiGroup ?? '') === '') binding.roleRef.apiGroup = group
@@ -30,22 +41,27 @@ export function defaultBinding(binding: { roleRef?: RoleRef | undefined; subject
     if ((subject.apiGroup ?? '') === '' && (subject.kind === 'User' || subject.kind === 'Group')) subject.apiGroup = group
 }
 
+/** A binding in a namespace may name a Role, and its accounts are of that namespace unless they say otherwise. */
 export function validateBinding(
   binding: { readonly roleRef?: RoleRef | undefined; readonly subjects?: readonly Subject[] | undefined },
-  roleKinds: readonly string[],
+  { namespaced }: { readonly namespaced: boolean },
 ): FieldError[] {
+  const roleKinds = namespaced ? ['Role', 'ClusterRole'] : ['ClusterRole']
   const errors: FieldError[] = []
   const { roleRef } = binding
   if (roleRef?.apiGroup !== 'rbac.authorization.k8s.io')
     errors.push(fieldNotSupported('roleRef.apiGroup', roleRef?.apiGroup ?? '', ['rbac.authorization.k8s.io']))
   if (!roleKinds.includes(roleRef?.kind ?? '')) errors.push(fieldNotSupported('roleRef.kind', roleRef?.kind ?? '', roleKinds))
-  if ((roleRef?.name ?? '') === '') errors.push(fieldRequired('roleRef.name', ''))
+  const name = roleRef?.name ?? ''
+  if (name === '') errors.push(fieldRequired('roleRef.name', ''))
+  else for (const problem of validateRbacName(name)) errors.push(fieldInvalid('roleRef.name', name, problem))
   ;(binding.subjects ?? []).forEach((subject, index) => {
     const path = `subjects[${index}]`
     if ((subject.name ?? '') === '') errors.push(fieldRequired(`${path}.name`, ''))
     if (subject.kind === 'ServiceAccount') {
+      if (subject.name !== '') for (const problem of dns1123SubdomainProblems(subject.name)) errors.push(fieldInvalid(`${path}.name`, subject.name, problem))
       if ((subject.apiGroup ?? '') !== '') errors.push(fieldNotSupported(`${path}.apiGroup`, subject.apiGroup ?? '', ['']))
-      if ((subject.namespace ?? '') === '') errors.push(fieldRequired(`${path}.namespace`, ''))
+      if (!namespaced && (subject.namespace ?? '') === '') errors.push(fieldRequired(`${path}.namespace`, ''))
     } else if (subject.kind === 'User' || subject.kind === 'Group') {
       if (subject.apiGroup !== 'rbac.authorization.k8s.io')
         errors.push(fieldNotSupported(`${path}.apiGroup`, subject.apiGroup ?? '', ['rbac.authorization.k8s.io']))

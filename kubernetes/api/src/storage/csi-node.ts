@@ -50,7 +50,8 @@ export function validateDriverName(name: string, path: string): FieldError[] {
 }
 
 function validateDriverOnNode(driver: CSINodeDriver, path: string, names: Set<string>): FieldError[] {
-  const { name, nodeID, allocatable, topologyKeys = [] } = driver
+  const { name, nodeID, allocatable } = driver
+  const topologyKeys = driver.topologyKeys ?? []
   const errors = validateDriverName(name, `${path}.name`)
   if (nodeID === '') errors.push(fieldRequired(`${path}.nodeID`))
   if (Buffer.byteLength(nodeID) > maxNodeIdBytes) errors.push(fieldInvalid(`${path}.nodeID`, nodeID, `must be ${maxNodeIdBytes} characters or less`))

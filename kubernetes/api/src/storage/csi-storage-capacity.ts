@@ -36,7 +36,7 @@ export const csiStorageCapacity: BuiltinKind = {
     const [next, before] = [as<CSIStorageCapacity>(object), as<CSIStorageCapacity>(old)]
     const errors = []
     if (JSON.stringify(next.nodeTopology) !== JSON.stringify(before.nodeTopology)) {
-      errors.push(fieldInvalid('nodeTopology', next.nodeTopology ?? 'null', 'field is immutable'))
+      errors.push(fieldInvalid('nodeTopology', next.nodeTopology ?? null, 'field is immutable'))
     }
     if (next.storageClassName !== before.storageClassName) errors.push(fieldInvalid('storageClassName', next.storageClassName, 'field is immutable'))
     return errors

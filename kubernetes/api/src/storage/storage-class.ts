@@ -92,7 +92,7 @@ export function validateParameters(parameters: Readonly<Record<string, string>>,
 
 function validateTopologies(terms: readonly TopologySelectorTerm[]): FieldError[] {
   const errors: FieldError[] = []
-  const seen = new Set<string>()
+  const seen: string[] = []
   terms.forEach((term, i) => {
     const path = `allowedTopologies[${i}].matchLabelExpressions`
     const values = new Map<string, string[]>()
@@ -102,8 +102,10 @@ function validateTopologies(terms: readonly TopologySelectorTerm[]): FieldError[
       values.set(requirement.key, [...new Set(requirement.values ?? [])].sort())
     })
     const identity = JSON.stringify([...values].sort(([a], [b]) => (a < b ? -1 : 1)))
-    if (seen.has(identity)) errors.push(fieldDuplicate(path, ''))
-    seen.add(identity)
+    // Upstream compares with as many empty terms as there are terms, and with those before.
+    const same = (values.size === 0 ? terms.length : 0) + seen.filter((other) => other === identity).length
+    for (let n = 0; n < same; n++) errors.push(fieldDuplicate(path, ''))
+    seen.push(identity)
   })
   return errors
 }

@@ -1,6 +1,6 @@
-import { dns1123SubdomainProblems, fieldForbidden, fieldInvalid, fieldIsImmutable, fieldRequired, fieldTooLong } from '@gantry/apimachinery'
+import { dns1123SubdomainProblems, fieldForbidden, fieldInvalid, fieldIsImmutable, fieldNotSupported, fieldRequired, fieldTooLong } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { VolumeAttachment, VolumeAttachmentSource, VolumeError } from '../generated/types.ts'
+import type { PersistentVolumeSpec, VolumeAttachment, VolumeAttachmentSource, VolumeError } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { validateDriverName } from './csi-node.ts'
@@ -59,9 +59,30 @@ function validateSource({ persistentVolumeName, inlineVolumeSpec }: VolumeAttach
   if (inlineVolumeSpec !== undefined && persistentVolumeName !== undefined) {
     return [fieldForbidden(path, 'must specify exactly one of inlineVolumeSpec and persistentVolumeName')]
   }
-  if (inlineVolumeSpec !== undefined) return []
+  if (inlineVolumeSpec !== undefined) return validateInline(inlineVolumeSpec, `${path}.inlineVolumeSpec`)
   if (persistentVolumeName === undefined) return [fieldRequired(path, 'must specify exactly one of inlineVolumeSpec and persistentVolumeName')]
   return persistentVolumeName === '' ? [fieldRequired(`${path}.persistentVolumeName`, 'must specify non empty persistentVolumeName')] : []
+}
+
+const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
+
+/** A volume without a PersistentVolume: only what its CSI driver needs. */
+function validateInline(spec: PersistentVolumeSpec, path: string): FieldError[] {
+  const notInline = 'may not be specified in the context of inline volumes'
+  const errors: FieldError[] = []
+  for (const field of ['claimRef', 'capacity'] as const) if (spec[field] !== undefined) errors.push(fieldForbidden(`${path}.${field}`, notInline))
+  if (spec.csi === undefined) errors.push(fieldRequired(`${path}.csi`, 'has to be specified in the context of inline volumes'))
+  const modes = spec.accessModes ?? []
+  if (modes.length === 0) errors.push(fieldRequired(`${path}.accessModes`))
+  for (const mode of modes) if (!accessModes.includes(mode)) errors.push(fieldNotSupported(`${path}.accessModes`, mode, accessModes))
+  if (modes.includes('ReadWriteOncePod') && modes.some((mode) => mode !== 'ReadWriteOncePod' && accessModes.includes(mode))) {
+    errors.push(fieldForbidden(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'))
+  }
+  if ((spec.persistentVolumeReclaimPolicy ?? 'Retain') !== 'Retain') {
+    errors.push(fieldForbidden(`${path}.persistentVolumeReclaimPolicy`, 'may only be Retain in the context of inline volumes'))
+  }
+  if (spec.nodeAffinity !== undefined) errors.push(fieldForbidden(`${path}.nodeAffinity`, notInline))
+  return errors
 }
 
 function validateStatus({ status }: VolumeAttachment): FieldError[] {
