@@ -66,6 +66,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     authorize,
     find: newest,
     podsIn: (namespace) => stored(store, resources.pods, namespace),
+    updateQuotaStatus: (quota) => client.update(resources.resourceQuotas, quota, { subresource: 'status', fieldManager: 'kube-apiserver' }),
     dynamic: [],
   })
   const server = createApiServer(

@@ -1,7 +1,7 @@
 import type { AdmissionPlugin, ApiObject, Authorizer } from '@gantry/apiserver'
 import type { ResourceRef } from '@gantry/client'
 import type { Ids } from '@gantry/runtime'
-import type { IngressClass, LimitRange, PriorityClass, RuntimeClass, StorageClass } from '../generated/types.ts'
+import type { IngressClass, LimitRange, PriorityClass, ResourceQuota, RuntimeClass, StorageClass } from '../generated/types.ts'
 import { resources } from '../resources.ts'
 import { certificateApproval } from './certificate-approval.ts'
 import { certificateSigning } from './certificate-signing.ts'
@@ -18,6 +18,7 @@ import { podResizeValidator } from './pod-resize-validator.ts'
 import { podSecurity } from './pod-security/pod-security.ts'
 import { podTopologyLabels } from './pod-topology-labels.ts'
 import { priority } from './priority.ts'
+import { resourceQuota } from './resource-quota/resource-quota.ts'
 import { runtimeClass } from './runtime-class.ts'
 import { serviceAccountAdmission } from './service-account.ts'
 import { storageObjectInUseProtection } from './storage-object-in-use-protection.ts'
@@ -31,6 +32,8 @@ export interface BuiltinAdmissionDeps {
   readonly podsIn: (namespace: string) => Iterable<ApiObject>
   /** Webhooks and policies: after the built-in plug-ins, before the quota is charged. */
   readonly dynamic: readonly AdmissionPlugin[]
+  /** Writes `status.used` of a quota; throws Conflict when that has changed since it was read. */
+  readonly updateQuotaStatus: (quota: ResourceQuota) => Promise<unknown>
 }
 
 export interface BuiltinAdmission {
@@ -46,6 +49,7 @@ export function builtinAdmission(deps: BuiltinAdmissionDeps): BuiltinAdmission {
   const storageClasses = new ObjectIndex<StorageClass>()
   const runtimeClasses = new ObjectIndex<RuntimeClass>()
   const ingressClasses = new ObjectIndex<IngressClass>()
+  const quotas = new ObjectIndex<ResourceQuota>()
   const namespaceOf = (name: string): ApiObject | undefined => deps.find(resources.namespaces, undefined, name)
   const nodeOf = (name: string): ApiObject | undefined => deps.find(resources.nodes, undefined, name)
   return {
@@ -69,6 +73,11 @@ export function builtinAdmission(deps: BuiltinAdmissionDeps): BuiltinAdmission {
       podTopologyLabels(nodeOf),
       podResizeValidator(nodeOf),
       ...deps.dynamic,
+      resourceQuota({
+        quotas,
+        quotaOf: (namespace, name) => deps.find(resources.resourceQuotas, namespace, name),
+        updateUsed: deps.updateQuotaStatus,
+      }),
     ],
     indexes: [
       { resource: resources.limitRanges, index: limitRanges },
@@ -76,6 +85,7 @@ export function builtinAdmission(deps: BuiltinAdmissionDeps): BuiltinAdmission {
       { resource: resources.storageClasses, index: storageClasses },
       { resource: resources.runtimeClasses, index: runtimeClasses },
       { resource: resources.ingressClasses, index: ingressClasses },
+      { resource: resources.resourceQuotas, index: quotas },
     ],
   }
 }
