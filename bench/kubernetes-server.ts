@@ -15,7 +15,7 @@ export async function startKubernetesServer(options: { readonly controllers: boo
     url: plane.server,
     token: plane.tokens.admin,
     readyMs: performance.now() - begunMs,
-    serving: [apiserver, etcd],
+    serving: [apiserver, etcd].filter((pid) => pid !== undefined),
     beside: [controllerManager, scheduler].filter((pid) => pid !== undefined),
     async [Symbol.asyncDispose]() {
       await plane.stop()

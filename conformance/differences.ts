@@ -12,10 +12,7 @@ function local(claim: string, because: string): Difference {
 }
 
 export const differences: readonly Difference[] = [
-  local(
-    'leaves what admission and the server itself add to a pod without an owner (P3)',
-    'the scheduler instead of the API server marks a gated pod',
-  ),
+  local('leaves what admission and the server itself add to a pod without an owner (P3)', 'the scheduler instead of the API server marks a gated pod'),
   local('stamps every answer with audit id, cache control and flow control (W2)', 'no flow control yet, so no flow schema to name'),
   local('lists the resources of /api/v1 (D4)', 'the collection of bindings is not served, only pods/binding'),
   local('binds through the collection of bindings too (S3)', 'the collection of bindings is not served, only pods/binding'),

@@ -22,6 +22,8 @@ export interface ControlPlaneOptions {
   readonly port?: number
   /** Gives up starting; a started control plane is ended by `stop`. */
   readonly signal?: AbortSignal
+  /** The API server of Gantry's local cluster in the place of kube-apiserver and etcd: Kubernetes' controllers and scheduler then run against ours. */
+  readonly apiServer?: 'gantry'
   /** Appended to our own, so that a flag given here wins. */
   readonly extraApiServerArgs?: readonly string[]
   /** Leave the processes running when this process ends (`up` of the command line). */
@@ -29,7 +31,7 @@ export interface ControlPlaneOptions {
 }
 
 export interface Pids {
-  readonly etcd: number
+  readonly etcd?: number
   readonly apiserver: number
   readonly controllerManager?: number
   readonly scheduler?: number
@@ -65,7 +67,7 @@ const serviceRange = '10.96.0.0/16'
 /** Endpoints refuse a loopback address, and no pod exists that would dial this one (a documentation address of RFC 5737). */
 const advertisedAddress = '192.0.2.1'
 
-/** Starts etcd and kube-apiserver (and the controllers) on loopback and returns when /readyz answers 200. Builds them first when the cache has none. */
+/** Starts etcd and kube-apiserver, or Gantry's, (and the controllers) on loopback and returns when /readyz answers 200. Builds them first when the cache has none. */
 export async function startKubernetes(options: ControlPlaneOptions): Promise<ControlPlane> {
   const binaries = await buildKubernetes({ ...(options.signal && { signal: options.signal }) })
   const dir = resolve(options.dir)
@@ -133,11 +135,16 @@ async function startOnce(binaries: Binaries, options: ControlPlaneOptions): Prom
       callOff()
       await removeData(dir)
     })())
-  const healthy = (url: string): Promise<void> => waitForHealth({ url, token: tokens.admin, ca: certs('ca.crt'), daemons, signal })
+  const healthy = (url: string): Promise<void> =>
+    waitForHealth({ url, ca: certs('ca.crt'), ...(url.startsWith(server) ? { cert: certs('admin.crt'), key: certs('admin.key') } : {}), daemons, signal })
 
   try {
-    await run('etcd', binaries.etcd, etcdArgs({ dir, certs, etcdServer, peerPort }))
-    await run('apiserver', binaries.apiserver, [...apiServerArgs({ dir, certs, server, etcdServer }), ...(options.extraApiServerArgs ?? [])])
+    if (options.apiServer === 'gantry') {
+      await run('apiserver', process.execPath, [join(import.meta.dirname, '..', 'src', 'api-process.ts'), dir, new URL(server).port, certsDir, serviceRange])
+    } else {
+      await run('etcd', binaries.etcd, etcdArgs({ dir, certs, etcdServer, peerPort }))
+      await run('apiserver', binaries.apiserver, [...apiServerArgs({ dir, certs, server, etcdServer }), ...(options.extraApiServerArgs ?? [])])
+    }
     await healthy(`${server}/readyz`)
     if (options.controllers) {
       const managerConfig = await kubeconfigOf('system:kube-controller-manager', 'controller-manager')
@@ -298,9 +305,17 @@ async function freePorts(): Promise<[number, number, number, number, number]> {
 }
 
 /** Returns when `url` answers 200; throws with the end of its log when one of the processes ends first, or when the time is up. */
-async function waitForHealth(options: { url: string; token: string; ca: string; daemons: readonly Daemon[]; signal: AbortSignal | undefined }): Promise<void> {
+async function waitForHealth(options: {
+  url: string
+  ca: string
+  cert?: string
+  key?: string
+  daemons: readonly Daemon[]
+  signal: AbortSignal | undefined
+}): Promise<void> {
   const { url, daemons, signal } = options
   const ca = await readFile(options.ca)
+  const identity = options.cert === undefined || options.key === undefined ? {} : { cert: await readFile(options.cert), key: await readFile(options.key) }
   const deadline = performance.now() + readyTimeoutMs
   for (let last = 'no answer yet'; ;) {
     signal?.throwIfAborted()
@@ -318,7 +333,7 @@ async function waitForHealth(options: { url: string; token: string; ca: string; 
       )
     }
     try {
-      const answer = await get({ url, token: options.token, ca })
+      const answer = await get({ url, ca, ...identity })
       if (answer.status === 200) return
       last = `${answer.status} ${answer.body}`
     } catch (error) {
@@ -328,12 +343,12 @@ async function waitForHealth(options: { url: string; token: string; ca: string; 
   }
 }
 
-async function get(options: { url: string; token: string; ca: Buffer }): Promise<{ status: number; body: string }> {
+async function get(options: { url: string; ca: Buffer; cert?: Buffer; key?: Buffer }): Promise<{ status: number; body: string }> {
   const { promise, resolve: answered, reject } = Promise.withResolvers<{ status: number; body: string }>()
   request(options.url, {
     ca: options.ca,
+    ...(options.cert && options.key && { cert: options.cert, key: options.key }),
     agent: false,
-    headers: { authorization: `Bearer ${options.token}` },
     signal: AbortSignal.timeout(healthRequestTimeoutMs),
   })
     .on('error', reject)
@@ -367,6 +382,17 @@ async function endAll(pids: Partial<Pids>, dir: string): Promise<void> {
 }
 
 async function removeData(dir: string): Promise<void> {
-  const ours = ['etcd', 'certs', 'tokens.csv', 'pids.json', 'admin.kubeconfig', 'controller-manager.kubeconfig', 'scheduler.kubeconfig']
+  const ours = [
+    'etcd',
+    'state.db',
+    'state.db-wal',
+    'state.db-shm',
+    'certs',
+    'tokens.csv',
+    'pids.json',
+    'admin.kubeconfig',
+    'controller-manager.kubeconfig',
+    'scheduler.kubeconfig',
+  ]
   await Promise.all(ours.map((name) => rm(join(dir, name), { recursive: true, force: true })))
 }
