@@ -11,6 +11,7 @@ import { selectors } from './selectors.ts'
 import { subresources } from './subresources.ts'
 import { tables } from './tables.ts'
 import { watches } from './watches.ts'
+import { webhooks } from './webhooks.ts'
 import { wire } from './wire.ts'
 import { writes } from './writes.ts'
 
@@ -30,4 +31,5 @@ export const bodies: readonly Conformance[] = [
   customResources,
   access,
   identity,
+  webhooks,
 ]

@@ -15,7 +15,7 @@ export interface HttpsCall {
 }
 
 /** Answers itself, by writing to `response`, or with what it returns as JSON. */
-export type HttpsHandler = (call: HttpsCall, response: ServerResponse) => Json | undefined
+export type HttpsHandler = (call: HttpsCall, response: ServerResponse) => unknown
 
 /** An HTTPS server on this machine that an API under test can call: webhooks and the like. */
 export interface HttpsServer extends AsyncDisposable {
@@ -37,7 +37,7 @@ export async function startHttpsServer(): Promise<HttpsServer> {
     const path = url.split('?', 1)[0] ?? ''
     const handler = handlers.get(path) ?? [...handlers].find(([prefix]) => prefix.endsWith('/') && path.startsWith(prefix))?.[1]
     if (handler === undefined) return void response.writeHead(404).end()
-    const value: unknown = handler({ method: request.method ?? '', url, headers: request.headers, body: text === '' ? undefined : JSON.parse(text) }, response)
+    const value = handler({ method: request.method ?? '', url, headers: request.headers, body: text === '' ? undefined : JSON.parse(text) }, response)
     if (value === undefined) return
     response.setHeader('content-type', 'application/json')
     response.end(typeof value === 'string' ? value : JSON.stringify(value))

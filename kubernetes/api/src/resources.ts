@@ -1,5 +1,7 @@
 import type { ResourceRef } from '@gantry/client'
 
+const admission = 'admissionregistration.k8s.io/v1'
+
 /** Addresses of the built-in resources, for clients of the API. */
 export const resources = {
   namespaces: ref('v1', 'namespaces', 'Namespace', { namespaced: false }),
@@ -27,6 +29,13 @@ export const resources = {
   storageClasses: ref('storage.k8s.io/v1', 'storageclasses', 'StorageClass', { namespaced: false }),
   csiDrivers: ref('storage.k8s.io/v1', 'csidrivers', 'CSIDriver', { namespaced: false }),
   ingressClasses: ref('networking.k8s.io/v1', 'ingressclasses', 'IngressClass', { namespaced: false }),
+  mutatingWebhookConfigurations: ref(admission, 'mutatingwebhookconfigurations', 'MutatingWebhookConfiguration', { namespaced: false }),
+  validatingWebhookConfigurations: ref(admission, 'validatingwebhookconfigurations', 'ValidatingWebhookConfiguration', { namespaced: false }),
+  validatingAdmissionPolicies: ref(admission, 'validatingadmissionpolicies', 'ValidatingAdmissionPolicy', { namespaced: false }),
+  validatingAdmissionPolicyBindings: ref(admission, 'validatingadmissionpolicybindings', 'ValidatingAdmissionPolicyBinding', { namespaced: false }),
+  mutatingAdmissionPolicies: ref(admission, 'mutatingadmissionpolicies', 'MutatingAdmissionPolicy', { namespaced: false }),
+  mutatingAdmissionPolicyBindings: ref(admission, 'mutatingadmissionpolicybindings', 'MutatingAdmissionPolicyBinding', { namespaced: false }),
+  apiServices: ref('apiregistration.k8s.io/v1', 'apiservices', 'APIService', { namespaced: false }),
 } as const satisfies Readonly<Record<string, ResourceRef>>
 
 function ref(apiVersion: string, resource: string, kind: string, scope: { readonly namespaced: boolean } = { namespaced: true }): ResourceRef {

@@ -5,7 +5,16 @@ import type { ApiObject, ApiServer, AuditEvent, Authorizer, Decision } from '@ga
 import { createClient } from '@gantry/client'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { clientCertificate, createImpersonation, escalationCheck, RbacIndex, reviewKinds, RoleAggregation, ServiceAccountTokens } from '@gantry/kube-access'
-import { builtinAdmission, builtinResources, CustomResources, resources, systemPriorityClasses } from '@gantry/kube-api'
+import {
+  builtinAdmission,
+  builtinResources,
+  createWebhookClient,
+  CustomResources,
+  dynamicAdmission,
+  resources,
+  serviceResolver,
+  systemPriorityClasses,
+} from '@gantry/kube-api'
 import type { NodeBackend } from '@gantry/kube-api'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
@@ -61,13 +70,15 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     { issuer: options.issuer, audiences: [options.issuer] },
   )
   const definitions = types.definitions
+  const webhooks = createWebhookClient({ clock: deps.clock, resolve: serviceResolver((namespace, name) => newest(resources.services, namespace, name)) })
+  const dynamic = dynamicAdmission({ webhooks, find: newest })
   const admission = builtinAdmission({
     ids: deps.ids,
     authorize,
     find: newest,
     podsIn: (namespace) => stored(store, resources.pods, namespace),
     updateQuotaStatus: (quota) => client.update(resources.resourceQuotas, quota, { subresource: 'status', fieldManager: 'kube-apiserver' }),
-    dynamic: [],
+    dynamic: dynamic.plugins,
   })
   const server = createApiServer(
     {
@@ -105,7 +116,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       follow(store, resource, { changed: (object) => index.set(object), removed: (object) => index.remove(object) }),
     ),
     follow(store, resources.clusterRoles, { changed: (object) => aggregation.changed(object), removed: (object) => aggregation.removed(object) }),
-    ...admission.indexes.map(({ resource, index: objects }) =>
+    ...[...admission.indexes, ...dynamic.indexes].map(({ resource, index: objects }) =>
       follow(store, resource, { changed: (object) => objects.set(object), removed: (object) => objects.remove(object) }),
     ),
     follow(store, resources.customResourceDefinitions, {
@@ -135,6 +146,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     async [Symbol.asyncDispose]() {
       customResources.stop()
       for (const stop of stops) stop()
+      await webhooks[Symbol.asyncDispose]()
       await server[Symbol.asyncDispose]()
     },
   }

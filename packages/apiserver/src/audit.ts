@@ -17,6 +17,8 @@ export interface AuditTrail {
   readonly wantsResponse: boolean
   impersonated(user: UserInfo, constraint: string): void
   decided(decision: Decision): void
+  /** What admission has to say of the request, under a key of its own. */
+  annotate?(key: string, value: string): void
   /** The decoded object of a write, before admission. */
   requestObject(object: RequestObject): void
   /** The body of a patch, as it came. */

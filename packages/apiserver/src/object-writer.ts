@@ -80,6 +80,7 @@ export async function createObject(server: ServerContext, call: WriteCall, objec
     reinvocation: { round: 0, wanted: false },
   }
   await mutate(server, admission)
+  if (admission.reinvocation?.wanted === true) checkMutated(call, object)
   const prefix = (object.metadata.name ?? '') === '' ? (object.metadata.generateName ?? '') : ''
   if (prefix === '') return createOnce(server, call, admission)
   for (let attempt = 1; ; attempt++) {
@@ -186,6 +187,10 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     reinvocation: { round: 0, wanted: false },
   }
   await mutate(server, admission)
+  if (admission.reinvocation?.wanted === true) {
+    checkMutated(call, changed)
+    changed = nextState(call, changed, old)
+  }
   if (call.subresource === '') definition.prepareForUpdate?.(changed, old, context)
   else if (writesStatus(definition, call.subresource)) definition.prepareForStatusUpdate?.(changed, old, { ...context, subresource: call.subresource })
   if (changed.metadata.managedFields?.length === 0) delete changed.metadata.managedFields
@@ -417,6 +422,12 @@ function withStatusOf(old: ApiObject, produced: ApiObject): ApiObject {
   if (produced.metadata.managedFields === undefined) delete next.metadata.managedFields
   else next.metadata.managedFields = produced.metadata.managedFields
   return next
+}
+
+/** What a mutator from outside has made of an object is taken no more on trust than what a client sends. */
+function checkMutated(call: WriteCall, object: ApiObject): void {
+  dedupeOwners(object.metadata, call.context)
+  checkNames(call.definition, object, { namespace: call.namespace, name: undefined })
 }
 
 /** The same owner twice is kept once, with a warning (C20). */

@@ -35,6 +35,8 @@ export interface WriteContext {
   readonly now: Date
   /** Adds a `Warning` header to the answer. */
   warn(text: string): void
+  /** Adds an annotation to the request's audit event; absent where nobody keeps them. */
+  readonly annotate?: ((key: string, value: string) => void) | undefined
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createDecoder, createProtobufCodec, invalidError, fieldNotSupported, StatusError } from '@gantry/apimachinery'
-import type { Definitions, OpenApiOptions } from '@gantry/apimachinery'
+import type { Definitions, OpenApiOptions, Schema } from '@gantry/apimachinery'
 import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, UpgradeHandler, UserInfo } from '@gantry/runtime'
 import { bodyOf, header } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
@@ -7,7 +7,8 @@ import { StoreUnavailable } from '@gantry/storage'
 import type { Duplex } from 'node:stream'
 import { anonymous, bearerToken } from './access.ts'
 import type { Attributes, AuditEvent, Authenticator, Authorizer, Decision, Impersonated } from './access.ts'
-import type { AdmissionPlugin } from './admission.ts'
+import { mutate, validate } from './admission.ts'
+import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
 import { auditedRequest, auditedResponse } from './audit.ts'
 import type { Auditor, AuditTrail } from './audit.ts'
 import { deleteCollection } from './delete-collection.ts'
@@ -172,6 +173,7 @@ class Server {
       exchange.ticket?.release()
       const { definition, subresource } = this.#subresource(admitted.info)
       if (subresource?.upgrade === undefined) throw methodNotAllowed()
+      await this.#admitBody(admitted, definition, subresource)
       exchange.trail?.started(code)
       await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
     } catch (error) {
@@ -225,7 +227,13 @@ class Server {
     trail?.decided(decision)
     if (!decision.allowed) throw forbidden(info, user.username, decision.reason)
     const warnings = new Set<string>()
-    const context: WriteContext = { user, dryRun: dryRunOf(info), now: this.#deps.clock.now(), warn: (text) => void warnings.add(text) }
+    const context: WriteContext = {
+      user,
+      dryRun: dryRunOf(info),
+      now: this.#deps.clock.now(),
+      warn: (text) => void warnings.add(text),
+      annotate: trail?.annotate?.bind(trail),
+    }
     return { request: trail === undefined ? request : auditedRequest(request, trail, info.verb), info, user, warnings, context, trail }
   }
 
@@ -418,6 +426,9 @@ class Server {
     if (info.verb !== 'create' || info.name !== '' || definition.create === undefined) throw methodNotAllowed()
     const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
     admitted.trail?.requestObject(object)
+    const admission = { ...this.#admission(admitted, definition), body: { kind: definition, schema: definition.schema }, object }
+    await mutate(this.#context, admission)
+    await validate(this.#context, admission)
     const answer = await definition.create(object, { ...context, namespace: info.namespace })
     const as = negotiate(request.headers, info.query, { protobuf: true, tables: false })
     const complete = this.#context.decoder.decode(definition.schema, answer).object as ApiObject
@@ -437,7 +448,52 @@ class Server {
     const subresource = definition.subresources?.[info.subresource]
     if (subresource === undefined) return notServed()
     if (subresource.handle === undefined || !subresource.verbs.includes(info.verb)) throw methodNotAllowed()
-    return subresource.handle(this.#subresourceCall(admitted, definition, subresource))
+    const body = await this.#admitBody(admitted, definition, subresource)
+    return subresource.handle(this.#subresourceCall(admitted, definition, subresource, body))
+  }
+
+  /** What admission is told of a request that creates or connects through another object. */
+  #admission({ info, context }: Admitted, definition: ResourceDefinition): Omit<AdmissionRequest, 'object'> {
+    return {
+      operation: 'CREATE',
+      definition,
+      subresource: info.subresource,
+      namespace: definition.namespaced || definition.create !== undefined ? info.namespace : undefined,
+      name: info.name,
+      oldObject: undefined,
+      options: () => writeOptions('CREATE', info),
+      context,
+      reinvocation: { round: 0, wanted: false },
+    }
+  }
+
+  /**
+   * Admission of a subresource with a body of its own kind: CREATE of what is posted (a Binding, an Eviction), CONNECT with the options of a stream. Resolves with the body as
+   * admission has left it; undefined when the subresource has none.
+   */
+  async #admitBody(admitted: Admitted, definition: ResourceDefinition, subresource: Subresource): Promise<ApiObject | undefined> {
+    const { info, request } = admitted
+    const body = { kind: subresource.kind, schema: subresource.schema }
+    if (subresource.upgrade !== undefined) {
+      const connect: AdmissionRequest = {
+        ...this.#admission(admitted, definition),
+        operation: 'CONNECT',
+        body,
+        object: connectOptions(info, subresource, this.#context),
+        options: undefined,
+      }
+      await mutate(this.#context, connect)
+      await validate(this.#context, connect)
+      return undefined
+    }
+    if (info.verb !== 'create' || subresource.schema === undefined) return undefined
+    const object = await readBody(this.#context, subresource.schema, request)
+    object.metadata ??= { name: '', uid: '', creationTimestamp: null }
+    if (definition.namespaced) object.metadata.namespace ??= info.namespace ?? ''
+    const create: AdmissionRequest = { ...this.#admission(admitted, definition), body, object }
+    await mutate(this.#context, create)
+    await validate(this.#context, create)
+    return object
   }
 
   async #status(admitted: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
@@ -458,7 +514,14 @@ class Server {
     const mapping = definition.scale
     if (mapping === undefined) return notServed()
     const schema = namedType(this.#context, 'io.k8s.api.autoscaling.v1.Scale')
-    const call = { ...this.#writeCall(admitted, definition), name: info.name }
+    const shape = {
+      kind: scaleKind,
+      schema,
+      read: (parent: ApiObject) => this.#context.decoder.decode(schema, toScale(mapping, parent)).object as ApiObject,
+      // The revision that the caller wants to change has been compared already.
+      write: (parent: ApiObject, scale: ApiObject) => void fromScale(mapping, parent, { ...scale, metadata: parent.metadata }),
+    }
+    const call = { ...this.#writeCall(admitted, definition), name: info.name, shape }
     let written: Written
     if (info.verb === 'get') {
       const entry = this.#context.store.get(objectKey(definition, info.namespace, info.name))
@@ -480,7 +543,7 @@ class Server {
     return valueResponse(200, scale, { media: 'json', pretty: false })
   }
 
-  #subresourceCall(admitted: Admitted, definition: ResourceDefinition, subresource: Subresource): SubresourceCall {
+  #subresourceCall(admitted: Admitted, definition: ResourceDefinition, subresource: Subresource, body?: ApiObject): SubresourceCall {
     const { info, request, context } = admitted
     const server = this.#context
     return {
@@ -496,12 +559,14 @@ class Server {
         if (entry === undefined) throw notFound(definition, info.name)
         return decodeObject(entry)
       },
-      body: () => {
+      body: async () => {
+        if (body !== undefined) return body
         if (subresource.schema === undefined) throw methodNotAllowed()
         return readBody(server, subresource.schema, request)
       },
       change: async (mutate) => {
-        const written = await updateObject(server, { ...this.#writeCall(admitted, definition), name: info.name, retriable: true }, (parent) => {
+        const call = { ...this.#writeCall(admitted, definition), name: info.name, retriable: true, consequence: body !== undefined }
+        const written = await updateObject(server, call, (parent) => {
           mutate(parent)
           return parent
         })
@@ -521,6 +586,7 @@ class Server {
       context,
       fieldManager: fieldManagerOf(info, request),
       subresource: info.subresource,
+      options: (operation) => writeOptions(operation, info),
     }
   }
 
@@ -569,6 +635,36 @@ interface Trace {
   readonly decision: AuditEvent['decision']
   readonly reason: string
   readonly verb: string
+}
+
+const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' }
+
+/** CreateOptions or UpdateOptions as admission sees them. */
+function writeOptions(operation: 'CREATE' | 'UPDATE', { query }: RequestInfo): Record<string, unknown> {
+  const options: Record<string, unknown> = { kind: operation === 'CREATE' ? 'CreateOptions' : 'UpdateOptions', apiVersion: 'meta.k8s.io/v1' }
+  if (query.has('dryRun')) options['dryRun'] = query.getAll('dryRun')
+  for (const name of ['fieldManager', 'fieldValidation']) if ((query.get(name) ?? '') !== '') options[name] = query.get(name)
+  return options
+}
+
+/** The query of a stream as the options object of its kind: what admission is asked about. */
+function connectOptions({ query, subpath }: RequestInfo, { kind }: Subresource, server: ServerContext): ApiObject {
+  const schema = server.definitions.get(`io.k8s.api.${kind.group === '' ? 'core' : kind.group}.${kind.version}.${kind.kind}`)
+  const object: Record<string, unknown> = { kind: kind.kind, apiVersion: kind.group === '' ? kind.version : `${kind.group}/${kind.version}` }
+  for (const { name, schema: field } of schema?.fields ?? []) {
+    const values = query.getAll(name)
+    const [first] = values
+    if (first === undefined) continue
+    if (field.kind === 'list') object[name] = values.map((value) => connectValue(field.of, value))
+    else object[name] = connectValue(field, first)
+  }
+  if (subpath !== '') object['path'] = `/${subpath}`
+  return object as ApiObject
+}
+
+function connectValue(schema: Schema, text: string): unknown {
+  if (schema.kind !== 'scalar') return text
+  return schema.scalar === 'bool' ? isTrue(text) : schema.scalar === 'int32' || schema.scalar === 'int64' ? Number(text) : text
 }
 
 const everythingAllowed: Decision = { allowed: true, reason: 'system:masters' }
