@@ -25,6 +25,8 @@ export type WriteBatch = readonly Write[]
 export interface Write {
   readonly key: string
   readonly revision: number
+  /** The revision of the row that this one takes the place of, 0 when there is none. */
+  readonly previous: number
   /** The new bytes; `undefined` removes the row. */
   readonly value: Buffer | undefined
 }

@@ -1,6 +1,7 @@
 export { createMemoryStore } from './memory/memory-store.ts'
 export type { StoreOptions } from './mvcc-store.ts'
 export { openSqliteStore } from './sqlite/sqlite-store.ts'
-export type { SqliteStoreDeps, SqliteStoreOptions } from './sqlite/sqlite-store.ts'
+export type { SqliteStore, SqliteStoreDeps, SqliteStoreOptions, StoreStatus } from './sqlite/sqlite-store.ts'
+export type { ScrubReport } from './sqlite/upkeep.ts'
 export { Compacted, FutureRevision, RevisionConflict, StoreUnavailable } from './store.ts'
 export type { Entry, ListRange, Listing, Store, StoreEvent } from './store.ts'

@@ -40,10 +40,26 @@ interface Slot {
   pending: PendingWrite | undefined
 }
 
+/** What a store starts with. */
+export interface StoreState {
+  readonly slots: Slot[]
+  readonly revision: number
+}
+
+export async function loadState(driver: StoreDriver): Promise<StoreState> {
+  const slots: Slot[] = []
+  const revision = await driver.load(({ key, revision: written, value }) => {
+    slots.push({ key, durable: { key, revision: written, value, derived: undefined }, pending: undefined })
+  })
+  return { slots, revision }
+}
+
 interface PendingWrite {
   readonly slot: Slot
   readonly type: StoreEvent['type']
   readonly entry: Entry
+  /** The revision it builds on, 0 for none. */
+  readonly previous: number
   readonly resolve: (entry: Entry) => void
   readonly reject: (error: StoreUnavailable) => void
 }
@@ -74,18 +90,10 @@ export class MvccStore implements Store {
   #closing: Promise<void> | undefined
 
   static async open(driver: StoreDriver, deps: { readonly log: Logger }, options: StoreOptions = {}): Promise<MvccStore> {
-    const slots: Slot[] = []
-    const revision = await driver.load(({ key, revision: written, value }) => {
-      slots.push({ key, durable: { key, revision: written, value, derived: undefined }, pending: undefined })
-    })
-    return new MvccStore({ driver, log: deps.log }, { slots, revision }, options)
+    return new MvccStore({ driver, log: deps.log }, await loadState(driver), options)
   }
 
-  constructor(
-    deps: { readonly driver: StoreDriver; readonly log: Logger },
-    state: { readonly slots: Slot[]; readonly revision: number },
-    options: StoreOptions,
-  ) {
+  constructor(deps: { readonly driver: StoreDriver; readonly log: Logger }, state: StoreState, options: StoreOptions) {
     this.#driver = deps.driver
     this.#limits = {
       historyLimitEvents: options.historyLimitEvents ?? defaults.historyLimitEvents,
@@ -243,7 +251,7 @@ export class MvccStore implements Store {
       slot = { key, durable: undefined, pending: undefined }
       this.#slots.set(key, slot)
     }
-    const pending: PendingWrite = { slot, type, entry, resolve, reject }
+    const pending: PendingWrite = { slot, type, entry, previous: expected, resolve, reject }
     slot.pending = pending
     this.#queue.push(pending)
     this.#waitingWrites++
@@ -356,7 +364,7 @@ function newestOf(slot: Slot | undefined): Entry | undefined {
 }
 
 function writesOf(batch: readonly PendingWrite[]): WriteBatch {
-  return batch.map(({ type, entry }) => ({ key: entry.key, revision: entry.revision, value: type === 'put' ? entry.value : undefined }))
+  return batch.map(({ type, entry, previous }) => ({ key: entry.key, revision: entry.revision, previous, value: type === 'put' ? entry.value : undefined }))
 }
 
 function closed(): StoreUnavailable {

@@ -11,7 +11,8 @@ const full = 13
 const cannotOpen = 14
 const notADatabase = 26
 
-const restore = 'stop Gantry, move the file aside together with the -wal file beside it, and put a backup in its place'
+const restore =
+  'move the file aside together with the -wal file beside it and restore a backup ("gantry restore"), or keep what is whole of it ("gantry salvage")'
 
 /** Why the file could not be opened and what to do, in one line. */
 export function openFailureMessage(file: string, failure: SqliteFailure): string {
@@ -21,7 +22,7 @@ export function openFailureMessage(file: string, failure: SqliteFailure): string
       return `${file} is in use by another process: stop the other Gantry, or start this one with another data folder`
     case corrupt:
     case notADatabase:
-      return `${file} is damaged or is no database (${message}): ${restore}`
+      return `${file} is damaged or is no database (${message.replace(/^it is damaged \((.*)\)$/, '$1')}): ${restore}`
     case full:
       return `${file} cannot be opened, the disk is full (${message}): free some space and start again`
     case ioError:
@@ -30,7 +31,7 @@ export function openFailureMessage(file: string, failure: SqliteFailure): string
     case cannotOpen:
       return `${file} cannot be opened: ${accessProblem(file) ?? message}`
     case undefined:
-      return `${file} cannot be used: ${accessProblem(file) ?? `${message}. If it should be Gantry's: ${restore}`}`
+      return `${file} cannot be used: ${accessProblem(file) ?? `${message}. If it should be Gantry's, ${restore}`}`
     default:
       return `${file} cannot be opened: ${message}`
   }

@@ -1,9 +1,9 @@
 import type { Row, Write } from '../driver.ts'
 
-// Rows and writes cross the thread boundary as one block of bytes: count u32, then for each: revision f64, key length u32, value length u32 (or
-// `noValue`), key in UTF-8, value.
+// Rows and writes cross the thread boundary as one block of bytes: count u32, then for each: revision f64, previous revision f64, key length u32, value
+// length u32 (or `noValue`), key in UTF-8, value.
 const headerBytes = 4
-const recordBytes = 16
+const recordBytes = 24
 const noValue = 0xffffffff
 
 /** Room for these writes in a frame (an upper bound: a UTF-16 unit takes at most three bytes). */
@@ -17,11 +17,12 @@ export function frameBound(writes: readonly Write[]): number {
 export function encodeFrame(target: Buffer, writes: readonly Write[]): number {
   target.writeUInt32LE(writes.length, 0)
   let offset = headerBytes
-  for (const { key, revision, value } of writes) {
+  for (const { key, revision, previous, value } of writes) {
     const keyLength = target.write(key, offset + recordBytes)
     target.writeDoubleLE(revision, offset)
-    target.writeUInt32LE(keyLength, offset + 8)
-    target.writeUInt32LE(value?.length ?? noValue, offset + 12)
+    target.writeDoubleLE(previous, offset + 8)
+    target.writeUInt32LE(keyLength, offset + 16)
+    target.writeUInt32LE(value?.length ?? noValue, offset + 20)
     offset += recordBytes + keyLength
     if (value !== undefined) offset += value.copy(target, offset)
   }
@@ -34,16 +35,17 @@ export function decodeFrame(frame: Buffer, onWrite: (write: Write) => void): voi
   let offset = headerBytes
   for (let i = 0; i < count; i++) {
     const revision = frame.readDoubleLE(offset)
-    const keyLength = frame.readUInt32LE(offset + 8)
-    const valueLength = frame.readUInt32LE(offset + 12)
+    const previous = frame.readDoubleLE(offset + 8)
+    const keyLength = frame.readUInt32LE(offset + 16)
+    const valueLength = frame.readUInt32LE(offset + 20)
     offset += recordBytes
     const key = frame.toString('utf8', offset, offset + keyLength)
     offset += keyLength
     if (valueLength === noValue) {
-      onWrite({ key, revision, value: undefined })
+      onWrite({ key, revision, previous, value: undefined })
       continue
     }
-    onWrite({ key, revision, value: frame.subarray(offset, offset + valueLength) })
+    onWrite({ key, revision, previous, value: frame.subarray(offset, offset + valueLength) })
     offset += valueLength
   }
 }

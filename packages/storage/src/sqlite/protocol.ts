@@ -1,3 +1,5 @@
+import type { PageCounts } from './sqlite-file.ts'
+
 /** What the thread that opens the file needs to know. */
 export interface WorkerOptions {
   readonly file: string
@@ -12,7 +14,13 @@ export interface SqliteFailure {
 }
 
 /** From the store to the thread. A batch is a frame (frame.ts); its memory comes back with the answer to be used again. */
-export type Request = { readonly type: 'commit'; readonly frame: ArrayBuffer; readonly length: number } | { readonly type: 'close' }
+export type Request =
+  | { readonly type: 'commit'; readonly frame: ArrayBuffer; readonly length: number }
+  /** One small step of upkeep: reads rows after `scrubAfter` and compares their checksums, or gives free pages back. */
+  | { readonly type: 'maintain'; readonly scrubAfter: number | undefined }
+  /** A frame with rows to be written again. */
+  | { readonly type: 'repair'; readonly frame: ArrayBuffer }
+  | { readonly type: 'close' }
 
 /** From the thread to the store: rows until `open`, then one answer for each request. */
 export type Answer =
@@ -20,5 +28,19 @@ export type Answer =
   | { readonly type: 'open'; readonly revision: number }
   | { readonly type: 'committed'; readonly frame: ArrayBuffer }
   | { readonly type: 'refused'; readonly frame: ArrayBuffer; readonly failure: SqliteFailure }
+  | Maintained
+  | { readonly type: 'repaired'; readonly failure: SqliteFailure | undefined }
   | { readonly type: 'failed'; readonly failure: SqliteFailure }
   | { readonly type: 'closed' }
+
+export interface Maintained {
+  readonly type: 'maintained'
+  readonly pages: PageCounts
+  /** How far the scrub has come; undefined when it was not asked for or has reached the end. */
+  readonly scrubbedTo: number | undefined
+  readonly scrubbedRows: number
+  /** Keys of rows that do not match their checksum. */
+  readonly damaged: readonly string[]
+  /** The step itself failed: a page cannot be read, or the disk is full. */
+  readonly failure: SqliteFailure | undefined
+}

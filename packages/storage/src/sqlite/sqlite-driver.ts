@@ -4,7 +4,7 @@ import type { Row, StoreDriver, WriteBatch } from '../driver.ts'
 import { StoreUnavailable } from '../store.ts'
 import { commitFailureMessage, openFailureMessage } from './failure-message.ts'
 import { decodeRows, encodeFrame, frameBound } from './frame.ts'
-import type { Answer, WorkerOptions } from './protocol.ts'
+import type { Answer, Maintained, SqliteFailure, WorkerOptions } from './protocol.ts'
 
 const closeWithinMs = 5_000
 const slowCommitMs = 1_000
@@ -20,17 +20,27 @@ export class SqliteDriver implements StoreDriver {
   #onAnswer: (answer: Answer) => void = () => {}
   #onLost: (error: StoreUnavailable) => void = () => {}
   #lost: StoreUnavailable | undefined
+  #failure: StoreUnavailable | undefined
+  /** The step of upkeep that is under way: commits may be answered before it and after it. */
+  #upkeep: PromiseWithResolvers<Answer> | undefined
 
   constructor(options: WorkerOptions, deps: { readonly clock: Clock; readonly log: Logger }) {
     this.#options = options
     this.#deps = deps
   }
 
+  /** Why the newest batch was not saved; undefined when it was. */
+  get failure(): StoreUnavailable | undefined {
+    return this.#lost ?? this.#failure
+  }
+
   load(onRow: (row: Row) => void): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>()
     const worker = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: this.#options, name: 'store' })
     this.#worker = worker
-    worker.on('message', (answer: Answer) => this.#onAnswer(answer))
+    worker.on('message', (answer: Answer) =>
+      answer.type === 'maintained' || answer.type === 'repaired' ? this.#upkeep?.resolve(answer) : this.#onAnswer(answer),
+    )
     worker.on('error', (error) => this.#lose(error))
     worker.on('exit', () => this.#lose(undefined))
     this.#onLost = reject
@@ -56,9 +66,26 @@ export class SqliteDriver implements StoreDriver {
     if (answer.type === 'committed' || answer.type === 'refused') {
       this.#frame = answer.frame.byteLength > keepFrameBytes ? new ArrayBuffer(64 << 10) : answer.frame
     }
-    if (answer.type === 'refused') throw new StoreUnavailable(commitFailureMessage(this.#options.file, answer.failure))
+    this.#failure = answer.type === 'refused' ? new StoreUnavailable(commitFailureMessage(this.#options.file, answer.failure)) : undefined
+    if (this.#failure !== undefined) throw this.#failure
     const tookMs = this.#deps.clock.monotonicMs() - startMs
     if (tookMs > slowCommitMs) this.#deps.log.warn('a commit was slow', { file: this.#options.file, tookMs, writes: batch.length })
+  }
+
+  /** One small step of upkeep (protocol.ts); one at a time. */
+  async maintain(scrubAfter: number | undefined): Promise<Maintained> {
+    const answer = await this.#askUpkeep((worker) => worker.postMessage({ type: 'maintain', scrubAfter }))
+    if (answer.type !== 'maintained') throw new Error(`a step of upkeep was answered with ${answer.type}`)
+    return answer
+  }
+
+  /** Writes rows again that are damaged on the disk. */
+  async repair(rows: readonly Row[]): Promise<SqliteFailure | undefined> {
+    const writes = rows.map((row) => ({ ...row, previous: row.revision }))
+    const frame = new ArrayBuffer(frameBound(writes))
+    encodeFrame(Buffer.from(frame), writes)
+    const answer = await this.#askUpkeep((worker) => worker.postMessage({ type: 'repair', frame }, [frame]))
+    return answer.type === 'repaired' ? answer.failure : undefined
   }
 
   /** Gives the thread `closeWithinMs` to finish; ends it after that. Nothing acknowledged is lost either way. */
@@ -80,6 +107,13 @@ export class SqliteDriver implements StoreDriver {
     }
   }
 
+  async #askUpkeep(send: (worker: Worker) => void): Promise<Answer> {
+    if (this.#lost !== undefined || this.#worker === undefined) throw this.#lost ?? new StoreUnavailable(`${this.#options.file} is not open`)
+    this.#upkeep = Promise.withResolvers()
+    send(this.#worker)
+    return this.#upkeep.promise
+  }
+
   #ask(send: (worker: Worker) => void): Promise<Answer> {
     const worker = this.#worker
     if (this.#lost !== undefined || worker === undefined) return Promise.reject(this.#lost ?? new StoreUnavailable(`${this.#options.file} is not open`))
@@ -96,5 +130,6 @@ export class SqliteDriver implements StoreDriver {
     const reason = cause === undefined ? 'ended' : `failed (${cause.message})`
     this.#lost = new StoreUnavailable(`the thread that writes ${this.#options.file} ${reason}: restart Gantry, it goes on with what is on the disk`, { cause })
     this.#onLost(this.#lost)
+    this.#upkeep?.reject(this.#lost)
   }
 }

@@ -118,7 +118,7 @@ describe('SQLite file', () => {
     const file = newFile()
     writeFileSync(file, 'this is not a database, '.repeat(1000))
 
-    await assert.rejects(open(file), /\.db is damaged or is no database .*put a backup in its place/)
+    await assert.rejects(open(file), /\.db is damaged or is no database .*restore a backup/)
   })
 
   test('is refused when a page is damaged', async () => {
@@ -156,7 +156,7 @@ describe('SQLite file', () => {
     later.close()
 
     await assert.rejects(open(foreign), /cannot be used: it is an SQLite database of another program/)
-    await assert.rejects(open(newer), /its format is 99, this version reads format 1/)
+    await assert.rejects(open(newer), /its format is 99, this version reads format 2/)
   })
 
   test('is refused with the reason when its folder is missing or is no folder', async () => {

@@ -1,11 +1,17 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Write } from '../driver.ts'
-import { decodeFrame, encodeFrame, frameBound } from './frame.ts'
-import type { Answer, Request, SqliteFailure, WorkerOptions } from './protocol.ts'
+import { decodeFrame, decodeRows, encodeFrame, frameBound } from './frame.ts'
+import type { Answer, Maintained, Request, SqliteFailure, WorkerOptions } from './protocol.ts'
 import { SqliteFile } from './sqlite-file.ts'
 
 // Rows that arrive together share their memory until the last of them is overwritten: small chunks waste less of it.
 const rowChunkBytes = 256 << 10
+// A step of upkeep holds up the commits behind it: about a millisecond each.
+const scrubStepBytes = 512 << 10
+const vacuumStepPages = 64
+/** A file may keep this many free pages, and this share of its pages: it would only grow again. */
+const freePagesKept = 128
+const freeShareKept = 0.2
 
 if (parentPort === null) throw new Error('this is the thread of a store, not a program')
 const port = parentPort
@@ -21,9 +27,8 @@ function failureOf(error: unknown): SqliteFailure {
   return { message: error instanceof Error ? error.message : String(error), code: typeof code === 'number' ? code : undefined }
 }
 
-/** Sends every row; returns the newest revision ever committed. */
-function sendRows(file: SqliteFile): number {
-  let revision = file.markedRevision
+/** Sends every row; throws after the last one when some are damaged. */
+function sendRows(file: SqliteFile): void {
   let chunk: Write[] = []
   let bytes = 0
   function flush(): void {
@@ -36,35 +41,78 @@ function sendRows(file: SqliteFile): number {
     bytes = 0
   }
   for (const row of file.rows()) {
-    chunk.push(row)
+    chunk.push({ ...row, previous: 0 })
     bytes += row.value.length
-    revision = Math.max(revision, row.revision)
     if (bytes >= rowChunkBytes) flush()
   }
   flush()
-  return revision
+}
+
+function maintain(file: SqliteFile, scrubAfter: number | undefined): Maintained {
+  const damaged: string[] = []
+  let scrubbedRows = 0
+  let scrubbedTo: number | undefined
+  let failure: SqliteFailure | undefined
+  let pages = file.pageCounts
+  try {
+    if (scrubAfter !== undefined) {
+      let bytes = 0
+      if (scrubAfter === 0) file.forgetCache()
+      for (const row of file.rowsAfter(scrubAfter)) {
+        scrubbedRows++
+        bytes += row.value.length
+        if (!row.isWhole) damaged.push(row.key)
+        if (bytes < scrubStepBytes) continue
+        scrubbedTo = row.rowid
+        break
+      }
+    } else if (pages.freePages > freePagesKept + pages.pages * freeShareKept) {
+      file.vacuum(vacuumStepPages)
+      pages = file.pageCounts
+    }
+  } catch (error) {
+    failure = failureOf(error)
+  }
+  return { type: 'maintained', pages, scrubbedTo, scrubbedRows, damaged, failure }
+}
+
+function repair(file: SqliteFile, frame: ArrayBuffer): SqliteFailure | undefined {
+  try {
+    decodeRows(Buffer.from(frame), (row) => file.repair(row))
+    return undefined
+  } catch (error) {
+    return failureOf(error)
+  }
+}
+
+function commit(file: SqliteFile, { frame, length }: { readonly frame: ArrayBuffer; readonly length: number }): void {
+  const writes: Write[] = []
+  try {
+    decodeFrame(Buffer.from(frame, 0, length), (write) => writes.push(write))
+    file.commit(writes)
+    answer({ type: 'committed', frame }, [frame])
+  } catch (error) {
+    answer({ type: 'refused', frame, failure: failureOf(error) }, [frame])
+  }
 }
 
 function serve(file: SqliteFile): void {
   port.on('message', (request: Request) => {
-    if (request.type === 'close') {
-      try {
-        file.close()
-        answer({ type: 'closed' })
-      } catch (error) {
-        answer({ type: 'failed', failure: failureOf(error) })
-      }
-      port.close()
-      return
-    }
-    const { frame, length } = request
-    const writes: Write[] = []
-    try {
-      decodeFrame(Buffer.from(frame, 0, length), (write) => writes.push(write))
-      file.commit(writes)
-      answer({ type: 'committed', frame }, [frame])
-    } catch (error) {
-      answer({ type: 'refused', frame, failure: failureOf(error) }, [frame])
+    switch (request.type) {
+      case 'commit':
+        return commit(file, request)
+      case 'maintain':
+        return answer(maintain(file, request.scrubAfter))
+      case 'repair':
+        return answer({ type: 'repaired', failure: repair(file, request.frame) })
+      case 'close':
+        try {
+          file.close()
+          answer({ type: 'closed' })
+        } catch (error) {
+          answer({ type: 'failed', failure: failureOf(error) })
+        }
+        return port.close()
     }
   })
 }
@@ -72,7 +120,8 @@ function serve(file: SqliteFile): void {
 try {
   const file = new SqliteFile(options)
   try {
-    answer({ type: 'open', revision: sendRows(file) })
+    sendRows(file)
+    answer({ type: 'open', revision: file.revision })
   } catch (error) {
     file.close()
     throw error
