@@ -19,6 +19,7 @@ import type { NodeBackend } from '@gantry/kube-api'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import { ensureBootstrapPolicy } from './bootstrap-policy.ts'
+import { keepBuiltinObjects } from './builtin-objects.ts'
 
 export interface LocalApiDeps {
   readonly store: Store
@@ -140,10 +141,15 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
   await ensurePriorityClasses(client, (name) => newest(resources.priorityClasses, undefined, name) !== undefined)
   await aggregation.settled()
   await customResources.settled()
+  const builtinObjects = await keepBuiltinObjects(
+    { server, client, clock: deps.clock, log: deps.log, find: newest, follow: (resource, on) => follow(store, resource, on) },
+    { serviceCidr: options.serviceCidr },
+  )
   return {
     server,
     client,
     async [Symbol.asyncDispose]() {
+      builtinObjects.stop()
       customResources.stop()
       for (const stop of stops) stop()
       await webhooks[Symbol.asyncDispose]()

@@ -47,3 +47,13 @@ function validateCidrs(cidrs: readonly string[]): FieldError[] {
   }
   return errors
 }
+
+/** The network that the cluster was started with, as an object. */
+export function defaultServiceCidr(cidr: string): { readonly metadata: { readonly name: string }; readonly spec: { readonly cidrs: readonly string[] } } {
+  return { metadata: { name: 'kubernetes' }, spec: { cidrs: [cidr] } }
+}
+
+/** Its condition: nothing has to be prepared. */
+export function readyServiceCidr(now: string): { readonly conditions: readonly Record<string, string>[] } {
+  return { conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: now, reason: '', message: 'Kubernetes default Service CIDR is ready' }] }
+}

@@ -40,7 +40,6 @@ export const priorityClass: BuiltinKind = {
     }),
     ageCell,
     column<PriorityClass>('PreemptionPolicy', ({ preemptionPolicy }) => preemptionPolicy ?? '', {
-      wide: true,
       description: 'Whether its pods may push others out.',
     }),
   ],
