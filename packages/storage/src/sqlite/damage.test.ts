@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -48,10 +48,7 @@ function sql(file: string, statements: string): void {
 describe('a damaged data file is not served', () => {
   test('when a bit inside a value has flipped: it names the object and what to do', async () => {
     const file = await filled()
-    garble(file, (bytes) => {
-      const at = bytes.indexOf('value-of-7-')
-      bytes[at + 3]! ^= 0x10
-    })
+    flipBitOf(file, 'value-of-7-')
 
     await assert.rejects(open(file), (error: unknown) => {
       assert.ok(error instanceof StoreUnavailable)
@@ -127,7 +124,9 @@ describe('a damaged data file is not served', () => {
 
   test('and what is whole of it can be told from what is not', async () => {
     const file = await filled()
-    garble(file, (bytes) => bytes.fill(0, bytes.indexOf('value-of-20-') & ~8191, (bytes.indexOf('value-of-20-') & ~8191) + 8192))
+    garble(file, (bytes) => {
+      for (let at = bytes.indexOf('value-of-20-'); at !== -1; at = bytes.indexOf('value-of-20-', at)) bytes.fill(0, at & ~8191, (at & ~8191) + 8192)
+    })
     const found: string[] = []
 
     const damaged = new SqliteFile({ file, mode: 'salvage' })
@@ -139,7 +138,7 @@ describe('a damaged data file is not served', () => {
 
     assert.ok(damage.keys.includes(keys[20]!))
     assert.equal(damage.rows + found.length, 39)
-    assert.ok(found.length >= 30, `${found.length} rows were read`)
+    assert.ok(found.length >= 20, `${found.length} rows were read`)
   })
 })
 
@@ -148,8 +147,8 @@ test('a scrub finds a row that has changed on the disk and writes it again from 
   sql(file, 'PRAGMA journal_mode = DELETE')
   const clock = new FakeClock()
   const store = await openSqliteStore({ file, clock, log: silentLogger })
-  // Not through SQLite, as the disk does it; nothing of this page is cached yet after the store has read it once.
-  garbleInPlace(file, 'value-of-7-')
+  // Not through SQLite, as a disk does it.
+  flipBitOf(file, 'value-of-7-')
 
   const first = await scrubbed(store, clock)
   const second = await scrubbed(store, clock)
@@ -207,10 +206,11 @@ test('a file gives back its pages after a mass deletion, while it is open', asyn
   assert.ok(now < fileBytes / 2, `${fileBytes} bytes have become ${now}`)
 })
 
-function garbleInPlace(file: string, text: string): void {
-  const at = readFileSync(file).indexOf(text)
-  assert.ok(at > 0 && statSync(file).size > at)
-  garble(file, (bytes) => (bytes[at + 3]! ^= 0x10))
+/** Wherever the text stands: pages also hold what rows have left behind. */
+function flipBitOf(file: string, text: string): void {
+  garble(file, (bytes) => {
+    for (let at = bytes.indexOf(text); at !== -1; at = bytes.indexOf(text, at + 1)) bytes[at + 3]! ^= 0x10
+  })
 }
 
 /** A round of scrubbing, with the pauses between its steps passing at once. */
