@@ -12,14 +12,10 @@ function local(claim: string, because: string): Difference {
 }
 
 export const differences: readonly Difference[] = [
-  local('leaves what admission and the server itself add to a pod without an owner (P3)', 'the scheduler instead of the API server marks a gated pod'),
   local('stamps every answer with audit id, cache control and flow control (W2)', 'no flow control yet, so no flow schema to name'),
-  local('lists the resources of /api/v1 (D4)', 'the collection of bindings is not served, only pods/binding'),
-  local('binds through the collection of bindings too (S3)', 'the collection of bindings is not served, only pods/binding'),
   local('indexes its OpenAPI documents by group and version with their hash (D7)', 'no documents for the bare paths api and apis'),
   local('describes every field that it serves (D9)', 'the type table carries no descriptions'),
   local('describes every column of every kind (9)', 'columns carry no descriptions'),
-  local('refuses a definition that is not well formed (X1)', 'storedVersions are not checked beside the versions'),
 ]
 
 /** Commands of `kubectl/commands.ts` after which a person sees something else on Gantry, with the reason. */

@@ -162,12 +162,12 @@ function validateVersions(versions: readonly string[], path: string, lax: boolea
 
 function validateClientConfig({ url, service }: AdmissionregistrationWebhookClientConfig, path: string): FieldError[] {
   if ((url === undefined) === (service === undefined)) return [fieldRequired(path, 'exactly one of url or service is required')]
-  if (url !== undefined) return validateUrl(url, `${path}.url`)
-  return service === undefined ? [] : validateService(service, `${path}.service`)
+  if (url !== undefined) return validateWebhookUrl(url, `${path}.url`)
+  return service === undefined ? [] : validateWebhookService(service, `${path}.service`)
 }
 
 /** `https://host[/path]`, in the order of upstream's complaints. */
-function validateUrl(url: string, path: string): FieldError[] {
+export function validateWebhookUrl(url: string, path: string): FieldError[] {
   const form = '; desired format: https://host[/path]'
   const parts = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):)?(?:\/\/([^/?#]*))?[^?#]*(?:\?([^#]*))?(?:#(.*))?$/s.exec(url)
   const [, scheme = '', authority = '', query = '', fragment = ''] = parts ?? []
@@ -183,7 +183,7 @@ function validateUrl(url: string, path: string): FieldError[] {
 }
 
 /** Upstream mixes up name and namespace here: a missing one is reported at the other. */
-function validateService(service: AdmissionregistrationServiceReference, path: string): FieldError[] {
+export function validateWebhookService(service: AdmissionregistrationServiceReference, path: string): FieldError[] {
   const { port = 0, path: route } = service
   const errors: FieldError[] = []
   if (service.namespace === '') errors.push(fieldRequired(`${path}.name`))

@@ -1,9 +1,10 @@
-import { dns1035LabelProblems, fieldInvalid, fieldNotSupported, fieldRequired, structuralSchemaProblems } from '@gantry/apimachinery'
+import { fieldInvalid } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { ApiObject, TableColumn } from '@gantry/apiserver'
-import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/types.ts'
+import type { TableColumn } from '@gantry/apiserver'
+import type { CustomResourceDefinition } from '../generated/types.ts'
 import { as, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
+import { validateDefinition } from './definition-validation.ts'
 
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
 
@@ -36,6 +37,8 @@ export const customResourceDefinition: BuiltinKind = {
       if ((names.listKind ?? '') === '' && (names.kind ?? '') !== '') names.listKind = `${names.kind}List`
     }
     spec.conversion ??= { strategy: 'None' }
+    const service = spec.conversion.webhook?.clientConfig?.service
+    if (service !== undefined) service.port ??= 443
   },
   prepareForCreate(object) {
     const definition = as<CustomResourceDefinition>(object)
@@ -61,19 +64,19 @@ export const customResourceDefinition: BuiltinKind = {
       now,
     })
   },
-  validate: (object) => validateDefinition(object),
+  validate: (object, old) => validateDefinition(as<CustomResourceDefinition>(object), old === undefined ? undefined : as<CustomResourceDefinition>(old)),
   validateUpdate(object, old) {
     const [next, before] = [as<CustomResourceDefinition>(object).spec, as<CustomResourceDefinition>(old).spec]
     const errors: FieldError[] = []
     const fixed = (field: string, value: unknown, previous: unknown): void => {
       if (value !== previous) errors.push(fieldInvalid(field, value, 'field is immutable'))
     }
-    fixed('spec.group', next.group, before.group)
-    fixed('spec.names.plural', next.names.plural, before.names.plural)
     if (isEstablished(as<CustomResourceDefinition>(old))) {
       fixed('spec.scope', next.scope, before.scope)
       fixed('spec.names.kind', next.names.kind, before.names.kind)
     }
+    fixed('spec.group', next.group, before.group)
+    fixed('spec.names.plural', next.names.plural, before.names.plural)
     return errors
   },
 }
@@ -103,60 +106,4 @@ export function setCondition(definition: CustomResourceDefinition, change: Condi
   if (index < 0) conditions.push(next)
   else conditions[index] = next
   return true
-}
-
-function validateDefinition(object: ApiObject): FieldError[] {
-  const { spec, metadata } = as<CustomResourceDefinition>(object)
-  const errors: FieldError[] = []
-  const { names } = spec
-  if ((spec.group ?? '') === '') errors.push(fieldRequired('spec.group', ''))
-  else if (!spec.group.includes('.')) errors.push(fieldInvalid('spec.group', spec.group, 'should be a domain with at least one dot'))
-  const expected = `${names.plural}.${spec.group}`
-  if (metadata.name !== expected) errors.push(fieldInvalid('metadata.name', metadata.name, 'must be spec.names.plural+"."+spec.group'))
-  if (spec.scope !== 'Cluster' && spec.scope !== 'Namespaced') errors.push(fieldNotSupported('spec.scope', spec.scope ?? '', ['Cluster', 'Namespaced']))
-  for (const field of ['plural', 'singular', 'kind', 'listKind'] as const) {
-    const name = names[field] ?? ''
-    if (name === '') {
-      errors.push(fieldRequired(`spec.names.${field}`, ''))
-      continue
-    }
-    for (const problem of dns1035LabelProblems(name.toLowerCase())) errors.push(fieldInvalid(`spec.names.${field}`, name, problem))
-  }
-  if (names.kind !== undefined && names.kind === names.listKind)
-    errors.push(fieldInvalid('spec.names.listKind', names.listKind, 'kind and listKind may not be the same'))
-  for (const [index, name] of (names.shortNames ?? []).entries())
-    for (const problem of dns1035LabelProblems(name)) errors.push(fieldInvalid(`spec.names.shortNames[${index}]`, name, problem))
-  const versions = spec.versions ?? []
-  if (versions.filter((version) => version.storage).length !== 1)
-    errors.push(
-      fieldInvalid(
-        'spec.versions',
-        versions.map((version) => version.name),
-        'must have exactly one version marked as storage version',
-      ),
-    )
-  const seen = new Set<string>()
-  for (const [index, version] of versions.entries()) {
-    const path = `spec.versions[${index}]`
-    for (const problem of dns1035LabelProblems(version.name)) errors.push(fieldInvalid(`${path}.name`, version.name, problem))
-    if (seen.has(version.name)) errors.push(fieldInvalid(`${path}.name`, version.name, 'must contain unique version names'))
-    seen.add(version.name)
-    errors.push(...validateSchema(version, path))
-  }
-  if (spec.preserveUnknownFields === true)
-    errors.push(
-      fieldInvalid(
-        'spec.preserveUnknownFields',
-        true,
-        'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
-      ),
-    )
-  if (spec.conversion?.strategy === 'Webhook') errors.push(fieldNotSupported('spec.conversion.strategy', 'Webhook', ['None']))
-  return errors
-}
-
-function validateSchema(version: CustomResourceDefinitionVersion, path: string): FieldError[] {
-  const schema = version.schema?.openAPIV3Schema
-  if (schema === undefined) return [fieldRequired(`${path}.schema.openAPIV3Schema`, 'schemas are required')]
-  return structuralSchemaProblems(schema, `${path}.schema.openAPIV3Schema`)
 }

@@ -1,5 +1,5 @@
 import { applySchemaDefaults, evaluateJsonPath, isReason, printerCell, structuralSchemaOf, validateCustomResource } from '@gantry/apimachinery'
-import type { Definitions, PrinterColumn } from '@gantry/apimachinery'
+import type { Definitions, FieldError, PrinterColumn } from '@gantry/apimachinery'
 import type { ApiObject, Registry, ResourceDefinition, TableColumn } from '@gantry/apiserver'
 import type { KubeClient, KubeObject } from '@gantry/client'
 import type { Clock, Logger } from '@gantry/runtime'
@@ -7,6 +7,7 @@ import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '
 import { nameCell } from '../kind.ts'
 import { resources } from '../resources.ts'
 import { cleanupFinalizer, isEstablished, setCondition } from './crd.ts'
+import { ruleValidatorOf } from './rule-validator.ts'
 
 export interface CustomResourcesDeps {
   readonly registry: Registry
@@ -82,6 +83,13 @@ export class CustomResources {
     })
     const storage = spec.versions.find((candidate) => candidate.storage)?.name ?? version.name
     const { scale } = version.subresources ?? {}
+    const rules = ruleValidatorOf(version.schema?.openAPIV3Schema ?? {})
+    const validate = (object: ApiObject, old?: ApiObject): FieldError[] => {
+      const errors = validateCustomResource(schema, object, old)
+      // Rules are not evaluated over what has not the shape that they rely on.
+      if (rules === undefined || errors.some((error) => blocksRules.has(error.type))) return errors
+      return [...errors, ...rules.validate(object, old).errors]
+    }
     const selectable = version.selectableFields ?? []
     return {
       group: spec.group,
@@ -117,7 +125,8 @@ export class CustomResources {
           }),
       ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? `${spec.group}/${version.name} ${names.kind} is deprecated` } : {}),
       applyDefaults: (object) => applySchemaDefaults(schema, this.#deps.definitions, object),
-      validate: (object, old) => validateCustomResource(schema, object, old),
+      validate,
+      validateStatusUpdate: validate,
     }
   }
 
@@ -221,6 +230,7 @@ export class CustomResources {
 }
 
 const cleanupRetryMs = 1000
+const blocksRules: ReadonlySet<string> = new Set(['NotSupported', 'Required', 'TooLong', 'TooMany', 'TypeInvalid'])
 
 function nameOf(definition: CustomResourceDefinition): string {
   return definition.metadata.name ?? ''
