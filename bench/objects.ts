@@ -31,3 +31,34 @@ export function configMapBody(name: string): string {
     data: { 'settings.json': '{"level":"info","workers":4}', mode: 'on' },
   })
 }
+
+/** An event as controllers record them. */
+export function eventBody(name: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name },
+    involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace: 'bench', name: 'object-000001', uid: '6f1f4a1e-6b0a-4d0e-9d2f-2f1f0c9b7a11' },
+    type: 'Normal',
+    reason: 'Measured',
+    message: 'the bench records an event',
+    source: { component: 'bench' },
+    count: 1,
+    firstTimestamp: '2026-01-01T00:00:00Z',
+    lastTimestamp: '2026-01-01T00:00:00Z',
+  })
+}
+
+export function leaseBody(name: string): string {
+  return JSON.stringify({
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name },
+    spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime: '2026-01-01T00:00:00.000000Z' },
+  })
+}
+
+/** The heartbeat of a node; the holder differs each time, so that each is a write. */
+export function heartbeatBody(holder: string): string {
+  return JSON.stringify({ spec: { holderIdentity: holder } })
+}

@@ -9,6 +9,10 @@ export interface Load {
   readonly clients: number
   /** Posts this file with `@NAME@` replaced by a new name each time; gets without it. */
   readonly bodyFile?: string | undefined
+  /** PATCH: the file is a merge patch, and `@OF100@` in the path goes through 100 names. */
+  readonly method?: 'PATCH' | undefined
+  /** Default: plain JSON. */
+  readonly accept?: string | undefined
   /** What the names begin with; different for every load on the same path. */
   readonly namePrefix?: string | undefined
   readonly seconds: number
@@ -45,11 +49,12 @@ export async function measure(server: BenchServer, load: Load): Promise<Measured
   return { ...line, cpuPerThousand: (cpu / line.requests) * 1000 }
 }
 
-async function wrk(server: BenchServer, { path, clients, bodyFile, namePrefix, seconds }: Load): Promise<WrkLine> {
+async function wrk(server: BenchServer, load: Load): Promise<WrkLine> {
+  const { path, clients, bodyFile, namePrefix, seconds, accept = 'application/json', method } = load
   const { origin, pathname } = new URL(server.url)
   const target = `${pathname === '/' ? '' : pathname}${path}`
   const options = ['--threads', '1', '--connections', String(clients), '--duration', `${seconds}s`, '--timeout', '30s']
-  const work = bodyFile === undefined ? ['GET', target, server.token] : ['POST', target, server.token, bodyFile, namePrefix ?? '']
+  const work = bodyFile === undefined ? ['GET', target, server.token, accept] : [method ?? 'POST', target, server.token, accept, bodyFile, namePrefix ?? '']
   const child = spawn('wrk', [...options, '--script', join(import.meta.dirname, 'wrk.lua'), origin, '--', ...work], { stdio: ['ignore', 'pipe', 'pipe'] })
   const exited = Promise.withResolvers<number | null>()
   child.on('close', exited.resolve)

@@ -23,11 +23,17 @@ export interface GantryProcess extends AsyncDisposable {
 }
 
 /** Starts it without a node, so that nobody runs pods, and resolves when it is ready; ends with this process, however that ends. */
-export async function startGantryProcess({ launcher = ownLauncher }: { readonly launcher?: string } = {}): Promise<GantryProcess> {
+export async function startGantryProcess({
+  launcher = ownLauncher,
+  env = {},
+}: { readonly launcher?: string; readonly env?: Readonly<Record<string, string>> } = {}): Promise<GantryProcess> {
   const dir = await mkdtemp(join(tmpdir(), 'gantry-process-'))
   const port = await freePort()
   const begunMs = performance.now()
-  const child = spawn(launcher, ['up', '--data', dir, '--listen', `127.0.0.1:${port}`, '--node', 'none'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(launcher, ['up', '--data', dir, '--listen', `127.0.0.1:${port}`, '--node', 'none'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
   const callOff = killWithUs(child.pid === undefined ? [] : [child.pid])
   const exited = new Promise<void>((resolve) => child.on('close', () => resolve()))
   let said = ''
