@@ -6,6 +6,8 @@ import type { ApiObject, ResourceDefinition, StoredAs, TableColumn } from '@gant
 export interface BuiltinKind extends Omit<ResourceDefinition, 'schema' | 'listKind' | 'singular' | 'storedAs'> {
   /** Such as `io.k8s.api.core.v1.Pod`. */
   readonly type: string
+  /** The kind in lower case, but for names that have no singular. */
+  readonly singular?: string
   /** A view of another kind, made by `viewOf`. */
   readonly storedAs?: BuiltinView
 }

@@ -15,7 +15,7 @@ import {
   serviceResolver,
   systemPriorityClasses,
 } from '@gantry/kube-api'
-import type { NodeBackend } from '@gantry/kube-api'
+import type { ComponentHealth, NodeBackend } from '@gantry/kube-api'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import { ensureBootstrapPolicy } from './bootstrap-policy.ts'
@@ -31,6 +31,8 @@ export interface LocalApiDeps {
   /** PEM of the key that signs service account tokens. */
   readonly signingKey: string
   readonly backendOf: (nodeName: string) => NodeBackend | undefined
+  /** How the parts of the control plane beside this API are doing. */
+  readonly componentHealth: () => readonly ComponentHealth[]
 }
 
 export interface LocalApiOptions {
@@ -100,6 +102,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
         backendOf: deps.backendOf,
         serviceCidr: options.serviceCidr,
         furnishNamespace,
+        componentHealth: deps.componentHealth,
         existingServices: stored(store, resources.services),
         tokens: tokens.subresource(definitions),
         more: reviewKinds({ authorize, index, authenticateToken: (token, audiences) => tokens.review(token, audiences) }),

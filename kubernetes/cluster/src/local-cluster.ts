@@ -8,7 +8,7 @@ import { createSigningKey } from '@gantry/kube-access'
 import { createControllers } from '@gantry/kube-controllers'
 import { createSimulatedNodes } from '@gantry/kube-node/simulated'
 import { createScheduler } from '@gantry/kube-scheduler'
-import type { NodeBackend } from '@gantry/kube-api'
+import type { ComponentHealth, NodeBackend } from '@gantry/kube-api'
 import { Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, Service, UpgradeHandler } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
@@ -64,8 +64,16 @@ const typeTableFile = new URL('../../api/generated/types.json', import.meta.url)
 export async function startLocalCluster(deps: LocalClusterDeps, options: LocalClusterOptions = {}): Promise<LocalCluster> {
   const { types, version } = await loadTypes()
   const backends = new Map<string, NodeBackend>()
+  let areWorkersRunning = false
   const api = await openLocalApi(
-    { ...deps, types, audit: deps.audit ?? (() => {}), signingKey: options.signingKey ?? createSigningKey(), backendOf: (name) => backends.get(name) },
+    {
+      ...deps,
+      types,
+      audit: deps.audit ?? (() => {}),
+      signingKey: options.signingKey ?? createSigningKey(),
+      backendOf: (name) => backends.get(name),
+      componentHealth: () => healthOf(deps.store, areWorkersRunning),
+    },
     {
       version: versionInfo(version, {
         gantryVersion: '0.1.0',
@@ -82,6 +90,7 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
   const host: NodeHost = { client: api.client, addNode: (name, backend) => void backends.set(name, backend), removeNode: (name) => void backends.delete(name) }
   try {
     for (const service of [...workers(deps, options, { host, version }), ...(options.services?.(host) ?? [])]) await supervisor.start(service)
+    areWorkersRunning = options.controllers !== false
   } catch (error) {
     await supervisor.stop()
     throw error
@@ -93,6 +102,25 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
     kubernetesVersion: version,
     done: supervisor.done,
     [Symbol.asyncDispose]: () => supervisor.stop(),
+  }
+}
+
+/** The parts of a control plane under the names that clients know them by. Scheduler and controllers are of this process: they run, or the process ends. */
+function healthOf(store: Store, areWorkersRunning: boolean): readonly ComponentHealth[] {
+  const worker = { isHealthy: areWorkersRunning, message: areWorkersRunning ? 'ok' : 'not running in this process' }
+  return [
+    { name: 'scheduler', ...worker },
+    { name: 'controller-manager', ...worker },
+    { name: 'etcd-0', ...storeHealth(store) },
+  ]
+}
+
+function storeHealth(store: Store): { readonly isHealthy: boolean; readonly message: string } {
+  try {
+    store.get('componentstatuses')
+    return { isHealthy: true, message: 'ok' }
+  } catch (error) {
+    return { isHealthy: false, message: error instanceof Error ? error.message : String(error) }
   }
 }
 

@@ -195,7 +195,7 @@ function legacyResources(definition: ResourceDefinition): unknown[] {
     verbs: verbsOf(definition),
     ...(definition.shortNames === undefined ? {} : { shortNames: definition.shortNames }),
     ...(definition.categories === undefined ? {} : { categories: definition.categories }),
-    ...(definition.create === undefined ? { storageVersionHash: storageVersionHash(definition) } : {}),
+    ...(isStored(definition) ? { storageVersionHash: storageVersionHash(definition) } : {}),
   }
   const below = subresourcesOf(definition).map((subresource) => ({
     name: `${definition.plural}/${subresource.name}`,
@@ -208,6 +208,10 @@ function legacyResources(definition: ResourceDefinition): unknown[] {
     verbs: subresource.verbs,
   }))
   return [self, ...below]
+}
+
+function isStored({ create, compute, createsThrough }: ResourceDefinition): boolean {
+  return create === undefined && compute === undefined && createsThrough === undefined
 }
 
 /** Upstream: apiserver pkg/endpoints/discovery/storageversionhash.go. */

@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Representation } from './negotiate.ts'
 import { apiVersion, collectionPrefix, listPrefix, objectKey, servedBytes, servedObject, typePrefix } from './object-bytes.ts'
 import type { RequestInfo } from './request-info.ts'
-import type { ApiObject, ResourceDefinition } from './resource.ts'
+import type { ApiObject, ComputedObjects, ResourceDefinition } from './resource.ts'
 import { jsonHeaders, valueResponse } from './respond.ts'
 import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
@@ -34,6 +34,7 @@ export async function list(
   const { info, as } = call
   const selection = selectionOf(definition, info.query)
   const request = parseListRequest(info.query)
+  if (definition.compute !== undefined) return listOfObjects(server, definition, { entries: computedEntries(definition.compute, selection), metadata: {}, as })
   if (request.atLeastRevision !== undefined) await waitForRevision(server, request.atLeastRevision, call.signal)
   const page = await readPage(server, definition, { request, selection, namespace: info.namespace })
   const metadata = {
@@ -44,6 +45,12 @@ export async function list(
   if (as.transform === 'none' && as.media === 'json' && !as.pretty && definition.storedAs === undefined)
     return listOfBytes(definition, { entries: page.entries, metadata })
   return listOfObjects(server, definition, { entries: page.entries, metadata, as })
+}
+
+/** Worked out objects as entries of no store. */
+function computedEntries(compute: ComputedObjects, selection: Selection): Entry[] {
+  const entries = compute.list().map((object) => ({ key: object.metadata.name, revision: 0, value: Buffer.from(JSON.stringify(object)) }))
+  return entries.filter((entry) => selection.matches(entry))
 }
 
 interface Page {
@@ -284,7 +291,7 @@ async function listOfObjects(
   definition: ResourceDefinition,
   page: {
     readonly entries: readonly Entry[]
-    readonly metadata: { readonly resourceVersion: string; readonly continue?: string; readonly remainingItemCount?: number }
+    readonly metadata: { readonly resourceVersion?: string; readonly continue?: string; readonly remainingItemCount?: number }
     readonly as: Representation
   },
 ): Promise<HttpResponse> {

@@ -106,20 +106,21 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
   definition.prepareForCreate?.(object, context)
   if (meta.managedFields?.length === 0) delete meta.managedFields
   let next = normalize(server, definition, object)
-  throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(rulesOf(call).validate?.(next) ?? [])])
-  await validate(server, { ...admission, object: next })
-
-  const key = objectKey(definition, call.namespace, next.metadata.name)
-  const existing = server.store.latest(key)
-  if (existing !== undefined) throw alreadyExists(servedBy(call), next.metadata.name, decodeObject(existing).metadata.deletionTimestamp !== undefined)
   const reservation = definition.reserve?.(next, undefined, context)
-  if (reservation !== undefined) next = normalize(server, definition, next)
-  if (context.dryRun) {
-    reservation?.release()
-    return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: true }
-  }
   try {
+    if (reservation !== undefined) next = normalize(server, definition, next)
+    throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(rulesOf(call).validate?.(next) ?? [])])
+    await validate(server, { ...admission, object: next })
+
+    const key = objectKey(definition, call.namespace, next.metadata.name)
+    const existing = server.store.latest(key)
+    if (existing !== undefined) throw alreadyExists(servedBy(call), next.metadata.name, decodeObject(existing).metadata.deletionTimestamp !== undefined)
+    if (context.dryRun) {
+      reservation?.release()
+      return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: true }
+    }
     const entry = await put(server, definition, { key, expected: 0, object: next })
+    reservation?.commit()
     await definition.afterCreate?.(next)
     return { value: entry.value, created: true }
   } catch (error) {
@@ -197,34 +198,39 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
   let next = normalize(server, definition, changed)
   if (definition.tracksGeneration === true && !writesStatus(definition, call.subresource) && specChanged(next, old))
     next.metadata.generation = (old.metadata.generation ?? 0) + 1
-  throwIfInvalid(definition, next, [
-    ...validateMeta(definition, next),
-    ...validateObjectMetaUpdate(next.metadata, old.metadata),
-    ...(writesStatus(definition, call.subresource)
-      ? (definition.validateStatusUpdate?.(next, old, call.subresource) ?? [])
-      : [
-          ...(rulesOf(call).validate?.(next, old) ?? []),
-          ...(call.subresource === '' || call.subresource === 'scale' ? (rulesOf(call).validateUpdate?.(next, old) ?? []) : []),
-        ]),
-  ])
-  await validate(server, { ...admission, object: next })
-
-  next.metadata.resourceVersion = old.metadata.resourceVersion ?? String(entry.revision)
-  if (isSame(definition, next, old)) return { value: entry.value, created: false }
-  if (isReadyToGo(definition, next)) {
-    if (context.dryRun) return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
-    const removed = await server.store.delete(entry.key, entry.revision, (revision) => encodeAt(definition, next, revision))
-    definition.released?.(next)
-    return { value: removed.value, created: false }
-  }
-  const reservation = definition.reserve?.(next, old, context)
-  if (reservation !== undefined) next = normalize(server, definition, next)
-  if (context.dryRun) {
-    reservation?.release()
-    return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
-  }
+  const reservation = call.subresource === '' ? definition.reserve?.(next, old, context) : undefined
   try {
+    if (reservation !== undefined) next = normalize(server, definition, next)
+    throwIfInvalid(definition, next, [
+      ...validateMeta(definition, next),
+      ...validateObjectMetaUpdate(next.metadata, old.metadata),
+      ...(writesStatus(definition, call.subresource)
+        ? (definition.validateStatusUpdate?.(next, old, call.subresource) ?? [])
+        : [
+            ...(rulesOf(call).validate?.(next, old) ?? []),
+            ...(call.subresource === '' || call.subresource === 'scale' ? (rulesOf(call).validateUpdate?.(next, old) ?? []) : []),
+          ]),
+    ])
+    await validate(server, { ...admission, object: next })
+
+    next.metadata.resourceVersion = old.metadata.resourceVersion ?? String(entry.revision)
+    if (isSame(definition, next, old)) {
+      reservation?.release()
+      return { value: entry.value, created: false }
+    }
+    if (isReadyToGo(definition, next)) {
+      reservation?.release()
+      if (context.dryRun) return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
+      const removed = await server.store.delete(entry.key, entry.revision, (revision) => encodeAt(definition, next, revision))
+      definition.released?.(next)
+      return { value: removed.value, created: false }
+    }
+    if (context.dryRun) {
+      reservation?.release()
+      return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
+    }
     const written = await put(server, definition, { key: entry.key, expected: entry.revision, object: next })
+    reservation?.commit()
     return { value: written.value, created: false }
   } catch (error) {
     reservation?.release()

@@ -66,6 +66,10 @@ export interface ResourceDefinition {
 
   /** A second address of the same objects is refused (create-only reviews have no storage at all). */
   readonly create?: VirtualCreate
+  /** Nothing is stored: the objects are worked out whenever they are read (`verbs` are get and list). */
+  readonly compute?: ComputedObjects
+  /** Nothing is stored: a create is one of that subresource of the object that the body names (`verbs` is create). */
+  readonly createsThrough?: { readonly plural: string; readonly subresource: string }
   /** Absent: all of get list watch create update patch delete deletecollection. */
   readonly verbs?: readonly string[]
 
@@ -105,8 +109,11 @@ export interface ResourceDefinition {
   validateUpdate?(object: ApiObject, old: ApiObject): FieldError[]
   validateStatusUpdate?(object: ApiObject, old: ApiObject, subresource: string): FieldError[]
   readonly validateName?: (name: string, isPrefix?: boolean) => string[]
-  /** Reserves what must be unique in the cluster (addresses, ports) before the write; release gives it back when the write fails. */
-  reserve?(object: ApiObject, old: ApiObject | undefined, context: WriteContext): { release(): void } | undefined
+  /**
+   * Assigns and reserves what must be unique in the cluster (addresses, ports), before the object is validated; may throw a StatusError. `release` gives it back when
+   * nothing is written (and may be called twice), `commit` is called once the write is on the disk: what the former state had and the new one has not is free then.
+   */
+  reserve?(object: ApiObject, old: ApiObject | undefined, context: WriteContext): { release(): void; commit(): void } | undefined
   /** Called once a created object is on the disk, before its creator hears of it. It must not throw: the object is there. */
   afterCreate?(object: ApiObject): Promise<void>
   /** Called when the object has been removed. */
@@ -151,6 +158,13 @@ export interface ScaleMapping {
   readonly specReplicas: readonly string[]
   readonly statusReplicas: readonly string[]
   selector(object: ApiObject): string
+}
+
+/** Objects that only exist while they are read; both answer at once. */
+export interface ComputedObjects {
+  list(): readonly ApiObject[]
+  /** Throws NotFound. */
+  get(name: string): ApiObject
 }
 
 /** A create-only resource that answers instead of storing (reviews). */

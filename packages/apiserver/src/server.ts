@@ -303,6 +303,7 @@ class Server {
     if (info.namespace !== undefined && !definition.namespaced && !(definition.plural === 'namespaces' && info.name === info.namespace)) return notServed()
     if (info.subresource !== '') return compressed(request, await this.#onSubresource(admitted, definition))
     if (definition.create !== undefined) return this.#review(admitted, definition)
+    if (definition.createsThrough !== undefined) return this.#createThrough(admitted, definition, definition.createsThrough)
     if (!verbsOf(definition).includes(info.verb)) throw methodNotAllowed()
     const as = negotiate(request.headers, info.query, { protobuf: definition.custom !== true, tables: true })
     switch (info.verb) {
@@ -335,6 +336,10 @@ class Server {
   }
 
   async #get({ request, info }: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
+    if (definition.compute !== undefined) {
+      const as = negotiate(request.headers, info.query, { protobuf: true, tables: true })
+      return objectResponse(this.#context, definition, { status: 200, value: Buffer.from(JSON.stringify(definition.compute.get(info.name))), as })
+    }
     const revision = info.query.get('resourceVersion') ?? ''
     if (revision !== '' && revision !== '0') await waitForRevision(this.#context, parseRevision(revision), request.signal)
     const entry = this.#context.store.get(objectKey(definition, info.namespace, info.name))
@@ -418,6 +423,19 @@ class Server {
     if (bytes.length === 0) return checkDeleteOptions(query)
     const schema = namedType(this.#context, 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions')
     return checkDeleteOptions((await readBody(this.#context, schema, { ...request, body: bodyOf(bytes) })) as unknown as DeleteOptions)
+  }
+
+  /** A collection whose creates are a subresource's (`bindings`). */
+  async #createThrough(admitted: Admitted, definition: ResourceDefinition, through: NonNullable<ResourceDefinition['createsThrough']>): Promise<HttpResponse> {
+    const { info, request } = admitted
+    if (info.verb !== 'create' || info.name !== '') throw methodNotAllowed()
+    const bytes = await readBytes(request)
+    const again = (): HttpRequest => ({ ...request, body: bodyOf(bytes) })
+    const { metadata } = await readBody(this.#context, definition.schema, again())
+    const target = this.#context.registry.find(info.group, info.version, through.plural)
+    if (target === undefined) throw unknownResource()
+    const to: RequestInfo = { ...info, resource: through.plural, subresource: through.subresource, name: metadata?.name ?? '' }
+    return this.#onSubresource({ ...admitted, request: again(), info: to }, target)
   }
 
   /** Create-only resources: reviews. */

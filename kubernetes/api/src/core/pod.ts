@@ -1,13 +1,14 @@
-import type { Definitions, FieldError } from '@gantry/apimachinery'
-import type { ApiObject } from '@gantry/apiserver'
-import type { Pod } from '../generated/types.ts'
+import type { Definitions } from '@gantry/apimachinery'
+import type { ApiObject, WriteContext } from '@gantry/apiserver'
+import { formatTime } from '@gantry/apiserver'
+import type { LabelSelector, Pod, PodAffinityTerm, PodSpec } from '../generated/types.ts'
 import { as } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import type { NodeBackend } from '../node-backend.ts'
 import { podColumns, podRowConditions } from './pod-columns.ts'
 import { defaultOwnPodSpec } from './pod-spec-defaults.ts'
-import { validatePodSpec, validatePodSpecUpdate } from './pod-spec-validation.ts'
 import { podSubresources } from './pod-subresources.ts'
+import { keepUnsaidStatus, validatePod, validatePodStatusUpdate, validatePodUpdate } from './pod-validation.ts'
 import { qosClassOf } from './qos-class.ts'
 
 /** `backendOf` finds the node agent that runs a pod; undefined when there is none. */
@@ -44,15 +45,11 @@ export function podKind(types: Definitions, backendOf: (nodeName: string) => Nod
       const pod = as<Pod>(object)
       if (pod.spec !== undefined) defaultOwnPodSpec(pod.spec)
     },
-    prepareForCreate(object) {
-      const pod = as<Pod>(object)
-      pod.status = { phase: 'Pending', qosClass: qosClassOf(pod) }
-      const { spec } = pod
-      spec.serviceAccountName ??= spec.serviceAccount ?? 'default'
-      spec.serviceAccount = spec.serviceAccountName
-    },
-    validate: (object) => validateSpec(object),
-    validateUpdate: (object, old) => validatePodSpecUpdate(as<Pod>(object).spec, as<Pod>(old).spec),
+    prepareForCreate,
+    prepareForStatusUpdate: (object, old) => keepUnsaidStatus(as<Pod>(object), as<Pod>(old)),
+    validate: (object, old) => validatePod(as<Pod>(object), old === undefined),
+    validateUpdate: (object, old) => validatePodUpdate(as<Pod>(object), as<Pod>(old)),
+    validateStatusUpdate: (object, old) => validatePodStatusUpdate(as<Pod>(object), as<Pod>(old)),
     gracePeriodSeconds(object, requested) {
       const { spec, status, metadata } = as<Pod>(object)
       // Nothing runs: there is nothing to wait for (C16).
@@ -64,7 +61,39 @@ export function podKind(types: Definitions, backendOf: (nodeName: string) => Nod
   }
 }
 
-function validateSpec(object: ApiObject): FieldError[] {
-  const { spec } = as<Pod>(object)
-  return validatePodSpec(spec ?? { containers: [] }, 'spec')
+const gated = {
+  type: 'PodScheduled',
+  status: 'False',
+  reason: 'SchedulingGated',
+  message: 'Scheduling is blocked due to non-empty scheduling gates',
+} as const
+
+function prepareForCreate(object: ApiObject, context: WriteContext): void {
+  const pod = as<Pod>(object)
+  const { spec } = pod
+  pod.status = { phase: 'Pending', qosClass: qosClassOf(pod) }
+  if (spec === undefined) return
+  if ((spec.schedulingGates ?? []).length > 0) pod.status.conditions = [{ ...gated, lastTransitionTime: formatTime(context.now) }]
+  if ((spec.affinity?.podAffinity ?? spec.affinity?.podAntiAffinity) !== undefined || spec.topologySpreadConstraints !== undefined)
+    selectByOwnLabels(spec, pod.metadata.labels ?? {})
+}
+
+/** Selectors that name only keys get the pod's own values of these (matchLabelKeys, mismatchLabelKeys). */
+function selectByOwnLabels(spec: PodSpec, labels: Readonly<Record<string, string>>): void {
+  const add = (selector: LabelSelector | undefined, keys: readonly string[] | undefined, operator: 'In' | 'NotIn'): void => {
+    if (selector === undefined) return
+    for (const key of keys ?? []) {
+      const value = labels[key]
+      if (value !== undefined) selector.matchExpressions = [...(selector.matchExpressions ?? []), { key, operator, values: [value] }]
+    }
+  }
+  const terms = [spec.affinity?.podAffinity, spec.affinity?.podAntiAffinity].flatMap((affinity): (PodAffinityTerm | undefined)[] => [
+    ...(affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(({ podAffinityTerm }) => podAffinityTerm),
+    ...(affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
+  ])
+  for (const term of terms) {
+    add(term?.labelSelector, term?.matchLabelKeys, 'In')
+    add(term?.labelSelector, term?.mismatchLabelKeys, 'NotIn')
+  }
+  for (const constraint of spec.topologySpreadConstraints ?? []) add(constraint.labelSelector, constraint.matchLabelKeys, 'In')
 }

@@ -1,0 +1,302 @@
+import {
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  fieldForbidden,
+  fieldInvalid,
+  fieldIsImmutable,
+  fieldNotSupported,
+  fieldRequired,
+} from '@gantry/apimachinery'
+import type { FieldError } from '@gantry/apimachinery'
+import { formatTime } from '@gantry/apiserver'
+import type {
+  AzureFilePersistentVolumeSource,
+  CSIPersistentVolumeSource,
+  GlusterfsPersistentVolumeSource,
+  ISCSIPersistentVolumeSource,
+  LocalVolumeSource,
+  PersistentVolume,
+  PersistentVolumeSpec,
+  SecretReference,
+} from '../generated/types.ts'
+import { ageCell, as, column, nameCell } from '../kind.ts'
+import type { BuiltinKind } from '../kind.ts'
+import { validateNodeSelector } from './affinity-validation.ts'
+import { describeChange } from './changed-fields.ts'
+import { validateNoBacksteps } from './path-validation.ts'
+import {
+  formatAccessModes,
+  storageClassAnnotation,
+  validateAccessModes,
+  validateBasicAmount,
+  validateClassName,
+  validateVolumeMode,
+} from './persistent-volume-claim.ts'
+import { compareToZero } from './quantities.ts'
+import { roundAmounts } from './resource-defaults.ts'
+import {
+  requires,
+  validateAzureDisk,
+  validateCinder,
+  validateCsiDriverName,
+  validateFc,
+  validateFlex,
+  validateFlocker,
+  validateHostPath,
+  validateIscsi,
+  validateNfs,
+  validateOneSource,
+  validatePartition,
+  validateQuobyte,
+  validateStorageOs,
+} from './volume-source-validation.ts'
+import type { SourceField } from './volume-source-validation.ts'
+
+export const persistentVolume: BuiltinKind = {
+  group: '',
+  version: 'v1',
+  kind: 'PersistentVolume',
+  plural: 'persistentvolumes',
+  shortNames: ['pv'],
+  namespaced: false,
+  type: 'io.k8s.api.core.v1.PersistentVolume',
+  groupPriority: 18000,
+  hasStatus: true,
+  allowUnconditionalUpdate: true,
+  returnsDeletedObject: true,
+  // Upstream offers `name` too, by mistake and for good.
+  selectableFields: { name: (object) => object.metadata.name },
+  columns: [
+    nameCell,
+    column<PersistentVolume>('Capacity', ({ spec }) => spec?.capacity?.['storage'] ?? '0', { description: 'Its size.' }),
+    column<PersistentVolume>('Access Modes', ({ spec }) => formatAccessModes(spec?.accessModes), { description: 'Ways in which it can be mounted.' }),
+    column<PersistentVolume>('Reclaim Policy', ({ spec }) => spec?.persistentVolumeReclaimPolicy ?? '', { description: 'What becomes of it after its claim.' }),
+    column<PersistentVolume>('Status', (object) => (object.metadata.deletionTimestamp === undefined ? (object.status?.phase ?? '') : 'Terminating'), {
+      description: 'The phase, or that it is being deleted.',
+    }),
+    column<PersistentVolume>('Claim', ({ spec }) => (spec?.claimRef === undefined ? '' : `${spec.claimRef.namespace ?? ''}/${spec.claimRef.name ?? ''}`), {
+      description: 'The claim that has it.',
+    }),
+    column<PersistentVolume>('StorageClass', (object) => object.metadata.annotations?.[storageClassAnnotation] ?? object.spec?.storageClassName ?? '', {
+      description: 'Its class.',
+    }),
+    column<PersistentVolume>('VolumeAttributesClass', ({ spec }) => spec?.volumeAttributesClassName ?? '<unset>', { description: 'Its class of attributes.' }),
+    column<PersistentVolume>('Reason', ({ status }) => status?.reason ?? '', { description: 'Why it is in its phase.' }),
+    ageCell,
+    column<PersistentVolume>('VolumeMode', ({ spec }) => spec?.volumeMode ?? '<unset>', { wide: true, description: 'A file system or a raw device.' }),
+  ],
+  applyDefaults(object) {
+    const { spec } = as<PersistentVolume>(object)
+    if (spec === undefined) return
+    roundAmounts(spec.capacity)
+    spec.persistentVolumeReclaimPolicy ??= 'Retain'
+    spec.volumeMode ??= 'Filesystem'
+    if (spec.hostPath !== undefined) spec.hostPath.type ??= ''
+    if (spec.iscsi !== undefined) spec.iscsi.iscsiInterface ??= 'default'
+    if (spec.rbd !== undefined) {
+      spec.rbd.pool ??= 'rbd'
+      spec.rbd.user ??= 'admin'
+      spec.rbd.keyring ??= '/etc/ceph/keyring'
+    }
+    if (spec.azureDisk !== undefined) {
+      spec.azureDisk.cachingMode ??= 'ReadWrite'
+      spec.azureDisk.kind ??= 'Shared'
+      spec.azureDisk.fsType ??= 'ext4'
+      spec.azureDisk.readOnly ??= false
+    }
+    if (spec.scaleIO !== undefined) {
+      spec.scaleIO.storageMode ??= 'ThinProvisioned'
+      spec.scaleIO.fsType ??= 'xfs'
+    }
+  },
+  prepareForCreate(object, context) {
+    object['status'] = { phase: 'Pending', lastPhaseTransitionTime: formatTime(context.now) }
+  },
+  prepareForStatusUpdate(object, old, context) {
+    const { status } = as<PersistentVolume>(object)
+    const before = as<PersistentVolume>(old).status
+    if (status === undefined) return
+    if (status.phase === before?.phase) {
+      if (status.lastPhaseTransitionTime === undefined && before?.lastPhaseTransitionTime !== undefined)
+        status.lastPhaseTransitionTime = before.lastPhaseTransitionTime
+    } else if (status.lastPhaseTransitionTime === undefined || status.lastPhaseTransitionTime === before?.lastPhaseTransitionTime)
+      status.lastPhaseTransitionTime = formatTime(context.now)
+  },
+  validate(object) {
+    const { spec, metadata } = as<PersistentVolume>(object)
+    return validateSpec(spec ?? {}, metadata.name ?? '')
+  },
+  validateUpdate: (object, old) => validateUpdate(as<PersistentVolume>(object).spec ?? {}, as<PersistentVolume>(old).spec ?? {}),
+}
+
+const reclaimPolicies = ['Delete', 'Recycle', 'Retain']
+
+function validateSpec(spec: PersistentVolumeSpec, name: string): FieldError[] {
+  const errors = validateAccessModes(spec.accessModes, 'spec.accessModes')
+  const capacity = spec.capacity ?? {}
+  const names = Object.keys(capacity)
+  if (names.length === 0) errors.push(fieldRequired('spec.capacity', ''))
+  if (capacity['storage'] === undefined || names.length > 1) errors.push(fieldNotSupported('spec.capacity', spec.capacity ?? null, ['storage']))
+  for (const [resource, amount] of Object.entries(capacity)) {
+    errors.push(...validateBasicAmount(amount, `spec.capacity[${resource}]`))
+    if (compareToZero(amount) <= 0) errors.push(fieldInvalid(`spec.capacity[${resource}]`, amount, 'must be greater than zero'))
+  }
+  const policy = spec.persistentVolumeReclaimPolicy ?? ''
+  if (policy !== '' && !reclaimPolicies.includes(policy)) errors.push(fieldNotSupported('spec.persistentVolumeReclaimPolicy', policy, reclaimPolicies))
+  if (spec.nodeAffinity !== undefined) {
+    if (spec.nodeAffinity.required === undefined) errors.push(fieldRequired('spec.nodeAffinity.required', 'must specify required node constraints'))
+    else errors.push(...validateNodeSelector(spec.nodeAffinity.required, 'spec.nodeAffinity.required'))
+  }
+  errors.push(...validateOneSource(spec, 'spec', sourcesOf(spec, name)))
+  if (spec.hostPath !== undefined && /^\/(?:\.?\/)*\.?$/.test(spec.hostPath.path) && policy === 'Recycle')
+    errors.push(fieldForbidden('spec.persistentVolumeReclaimPolicy', "may not be 'recycle' for a hostPath mount of '/'"))
+  if ((spec.storageClassName ?? '') !== '') errors.push(...validateClassName(spec.storageClassName ?? '', 'spec.storageClassName'))
+  errors.push(...validateVolumeMode(spec.volumeMode, 'spec.volumeMode'))
+  if (spec.volumeAttributesClassName !== undefined) {
+    if (spec.volumeAttributesClassName === '') errors.push(fieldRequired('spec.volumeAttributesClassName', 'an empty string is disallowed'))
+    else errors.push(...validateClassName(spec.volumeAttributesClassName, 'spec.volumeAttributesClassName'))
+    if (spec.csi === undefined) errors.push(fieldRequired('spec.csi', 'has to be specified when using volumeAttributesClassName'))
+  }
+  return errors
+}
+
+function sourcesOf(spec: PersistentVolumeSpec, name: string): readonly SourceField<PersistentVolumeSpec>[] {
+  return [
+    { field: 'hostPath', rule: validateHostPath },
+    { field: 'gcePersistentDisk', inside: 'persistentDisk', rule: validatePartition('pdName') },
+    { field: 'awsElasticBlockStore', rule: validatePartition('volumeID') },
+    { field: 'glusterfs', rule: validateGlusterfs },
+    { field: 'flocker', rule: validateFlocker },
+    { field: 'nfs', rule: validateNfs },
+    { field: 'rbd', rule: requires('monitors', 'image') },
+    { field: 'quobyte', rule: validateQuobyte },
+    { field: 'cephfs', second: 'cephFS', rule: requires('monitors') },
+    { field: 'iscsi', rule: (source: ISCSIPersistentVolumeSource, path) => validateIscsiVolume(source, path, name) },
+    { field: 'cinder', rule: validateCinder(true) },
+    { field: 'fc', rule: validateFc },
+    { field: 'flexVolume', rule: validateFlex },
+    { field: 'azureFile', rule: validateAzureFile },
+    { field: 'vsphereVolume', rule: requires('volumePath') },
+    { field: 'photonPersistentDisk', rule: requires('pdID') },
+    { field: 'portworxVolume', rule: requires('volumeID') },
+    { field: 'azureDisk', rule: validateAzureDisk },
+    { field: 'scaleIO', rule: requires('gateway', 'system', 'volumeName') },
+    { field: 'local', rule: (source: LocalVolumeSource, path) => validateLocal(source, path, spec) },
+    { field: 'storageos', rule: validateStorageOs(true) },
+    { field: 'csi', rule: validateCsiVolume },
+  ]
+}
+
+function validateGlusterfs(source: GlusterfsPersistentVolumeSource, path: string): FieldError[] {
+  const errors = requires<GlusterfsPersistentVolumeSource>('endpoints', 'path')(source, path)
+  const { endpointsNamespace: namespace } = source
+  if (namespace === '') errors.push(fieldInvalid(`${path}.endpointsNamespace`, namespace, 'if the endpointnamespace is set, it must be a valid namespace name'))
+  else if (namespace !== undefined)
+    errors.push(...dns1123LabelProblems(namespace).map((problem) => fieldInvalid(`${path}.endpointsNamespace`, namespace, problem)))
+  return errors
+}
+
+const maxPortalLength = 64
+
+function validateIscsiVolume(source: ISCSIPersistentVolumeSource, path: string, name: string): FieldError[] {
+  const { targetPortal, secretRef } = source
+  const errors = targetPortal === '' ? [fieldRequired(`${path}.targetPortal`, '')] : []
+  if (source.initiatorName !== undefined && `${name}:${targetPortal}`.length > maxPortalLength) {
+    errors.push(
+      fieldInvalid(
+        `${path}.targetportal`,
+        targetPortal,
+        'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.',
+      ),
+    )
+  }
+  errors.push(...validateIscsi(source, path, { iqn: 'must be valid format' }))
+  if (secretRef !== undefined && (secretRef.name ?? '') === '') errors.push(fieldRequired(`${path}.secretRef.name`, ''))
+  return errors
+}
+
+function validateAzureFile(source: AzureFilePersistentVolumeSource, path: string): FieldError[] {
+  const errors = requires<AzureFilePersistentVolumeSource>('secretName', 'shareName')(source, path)
+  return source.secretNamespace === '' ? [...errors, fieldRequired(`${path}.secretNamespace`, '')] : errors
+}
+
+function validateLocal({ path: local }: LocalVolumeSource, path: string, spec: PersistentVolumeSpec): FieldError[] {
+  const errors = local === '' ? [fieldRequired(`${path}.path`, '')] : validateNoBacksteps(local, `${path}.path`)
+  return spec.nodeAffinity === undefined ? [...errors, fieldRequired('spec.nodeAffinity', 'Local volume requires node affinity')] : errors
+}
+
+function validateCsiVolume(source: CSIPersistentVolumeSource, path: string): FieldError[] {
+  const errors = validateCsiDriverName(source.driver ?? '', `${path}.driver`)
+  if ((source.volumeHandle ?? '') === '') errors.push(fieldRequired(`${path}.volumeHandle`, ''))
+  for (const field of ['controllerPublishSecretRef', 'controllerExpandSecretRef', 'nodePublishSecretRef', 'nodeExpandSecretRef'] as const) {
+    const reference = source[field]
+    if (reference !== undefined) errors.push(...validateSecretReference(reference, `${path}.${field}`))
+  }
+  return errors
+}
+
+function validateSecretReference({ name = '', namespace = '' }: SecretReference, path: string): FieldError[] {
+  return [
+    ...(name === '' ? [fieldRequired(`${path}.name`, '')] : dns1123SubdomainProblems(name).map((problem) => fieldInvalid(`${path}.name`, name, problem))),
+    ...(namespace === ''
+      ? [fieldRequired(`${path}.namespace`, '')]
+      : dns1123LabelProblems(namespace).map((problem) => fieldInvalid(`${path}.namespace`, namespace, problem))),
+  ]
+}
+
+const notTheSource = [
+  'capacity',
+  'accessModes',
+  'claimRef',
+  'persistentVolumeReclaimPolicy',
+  'storageClassName',
+  'mountOptions',
+  'volumeMode',
+  'nodeAffinity',
+  'volumeAttributesClassName',
+] as const
+
+/** Node labels that have been renamed: a node affinity may follow. */
+const renamedLabels: Readonly<Record<string, string>> = {
+  'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
+  'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
+  'beta.kubernetes.io/os': 'kubernetes.io/os',
+  'beta.kubernetes.io/arch': 'kubernetes.io/arch',
+  'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
+}
+
+function validateUpdate(next: PersistentVolumeSpec, old: PersistentVolumeSpec): FieldError[] {
+  const errors: FieldError[] = []
+  const [source, before] = [sourceOf(next), sourceOf(old)]
+  // A secret for growing may be added later.
+  if (before.csi !== undefined && before.csi.controllerExpandSecretRef === undefined) delete source.csi?.controllerExpandSecretRef
+  const change = describeChange('PersistentVolumeSource', before, source)
+  if (change !== undefined) errors.push(fieldForbidden('spec.persistentvolumesource', `spec.persistentvolumesource is immutable after creation\n${change}`))
+  if (next.volumeMode !== old.volumeMode) errors.push(fieldInvalid('volumeMode', next.volumeMode ?? null, fieldIsImmutable))
+  if (old.nodeAffinity !== undefined && !isSameAffinity(next.nodeAffinity, old.nodeAffinity))
+    errors.push(fieldInvalid('nodeAffinity', next.nodeAffinity ?? null, `${fieldIsImmutable}, except for updating from beta label to GA`))
+  if (old.volumeAttributesClassName !== undefined && next.volumeAttributesClassName === undefined)
+    errors.push(fieldForbidden('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden'))
+  return errors
+}
+
+function sourceOf(spec: PersistentVolumeSpec): PersistentVolumeSpec {
+  const source = structuredClone(spec)
+  for (const field of notTheSource) delete source[field]
+  return source
+}
+
+function isSameAffinity(next: PersistentVolumeSpec['nodeAffinity'], old: PersistentVolumeSpec['nodeAffinity']): boolean {
+  const text = (affinity: PersistentVolumeSpec['nodeAffinity'], other: PersistentVolumeSpec['nodeAffinity']): string =>
+    JSON.stringify({
+      required: (affinity?.required?.nodeSelectorTerms ?? []).map((term, t) => ({
+        ...term,
+        matchExpressions: term.matchExpressions?.map((requirement, r) => {
+          const renamed = renamedLabels[requirement.key]
+          const there = other?.required?.nodeSelectorTerms[t]?.matchExpressions?.[r]?.key
+          return renamed !== undefined && renamed === there ? { ...requirement, key: renamed } : requirement
+        }),
+      })),
+    })
+  return next !== undefined && text(old, next) === text(next, undefined)
+}
