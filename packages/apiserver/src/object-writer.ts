@@ -267,6 +267,8 @@ export interface Deleted {
 
 /** Upstream: apiserver pkg/registry/generic/registry/store.go Delete and pkg/registry/rest/delete.go BeforeDelete. */
 export async function deleteObject(server: ServerContext, call: WriteCall & { readonly name: string }, options: DeleteOptions): Promise<Deleted> {
+  if (options.propagationPolicy === undefined && options.orphanDependents === undefined && call.definition.unsaidPolicyWarning !== undefined)
+    call.context.warn(call.definition.unsaidPolicyWarning)
   const key = objectKey(call.definition, call.namespace, call.name)
   for (let attempt = 1; ; attempt++) {
     const entry = server.store.latest(key)
@@ -310,7 +312,7 @@ async function deleteOnce(
   await validate(server, admission)
 
   const own = metadata.deletionTimestamp === undefined ? (definition.finalizersOnDelete ?? []) : []
-  const finalizers = [...new Set([...finalizersFor(metadata.finalizers ?? [], options), ...own])]
+  const finalizers = [...new Set([...finalizersFor(definition, metadata.finalizers ?? [], options), ...own])]
   const held = finalizers.length > 0 || definition.isFinalized?.(object) === false
   const grace = definition.gracePeriodSeconds?.(object, options.gracePeriodSeconds)
   const terminating = metadata.deletionTimestamp !== undefined
@@ -359,13 +361,14 @@ const foreground = 'foregroundDeletion'
 const orphan = 'orphan'
 
 /** The garbage collector's finalizers that this deletion wants; the others stay as they are. */
-function finalizersFor(present: readonly string[], options: DeleteOptions): string[] {
+function finalizersFor(definition: ResourceDefinition, present: readonly string[], options: DeleteOptions): string[] {
   const policy = options.propagationPolicy ?? (options.orphanDependents === true ? 'Orphan' : options.orphanDependents === false ? 'Background' : undefined)
-  if (policy === undefined) return [...present]
   const rest = present.filter((name) => name !== foreground && name !== orphan)
+  if (definition.ignoresPropagationPolicy === true) return rest
   if (policy === 'Foreground') return [...rest, foreground]
   if (policy === 'Orphan') return [...rest, orphan]
-  return rest
+  if (policy !== undefined || rest.length < present.length) return policy === undefined ? [...present] : rest
+  return definition.defaultPropagationPolicy === 'Orphan' ? [...present, orphan] : [...present]
 }
 
 function isReadyToGo(definition: ResourceDefinition, object: ApiObject): boolean {

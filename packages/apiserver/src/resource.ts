@@ -92,6 +92,12 @@ export interface ResourceDefinition {
   isFinalized?(object: ApiObject): boolean
   /** Finalizers that every deletion adds: somebody has to clean up first. */
   readonly finalizersOnDelete?: readonly string[]
+  /** What becomes of dependents when a deletion does not say; absent: the garbage collector removes them. */
+  readonly defaultPropagationPolicy?: 'Orphan'
+  /** Deletions never wait for the garbage collector, whatever they ask for. */
+  readonly ignoresPropagationPolicy?: boolean
+  /** Said to whoever deletes without a propagation policy. */
+  readonly unsaidPolicyWarning?: string
   /** Called on the object that starts to terminate. */
   prepareForDelete?(object: ApiObject, context: WriteContext): void
   /** Throws when the object must never be deleted. */
@@ -124,6 +130,8 @@ export interface ResourceDefinition {
   rowConditions?(object: ApiObject): readonly unknown[] | undefined
   /** Field selectors beyond metadata.name and metadata.namespace. */
   readonly selectableFields?: Readonly<Record<string, (object: ApiObject) => string>>
+  /** The refusal of another field, where a kind has words of its own. */
+  readonly unselectableField?: (field: string) => string
   /** Kinds with a list of their own say `field label not supported`; the others name the two that every kind has. */
   readonly deprecationWarning?: string
 }

@@ -35,8 +35,9 @@ function checkField(definition: ResourceDefinition, field: string): void {
   if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.namespaced) || field in (labels ?? {})) return
   throw new StatusError(
     'BadRequest',
-    labels === undefined
-      ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
-      : `field label not supported: ${field}`,
+    definition.unselectableField?.(field) ??
+      (labels === undefined
+        ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
+        : `field label not supported: ${field}`),
   )
 }

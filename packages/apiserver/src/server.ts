@@ -464,7 +464,7 @@ class Server {
     if (writesStatus(definition, info.subresource)) return this.#status(admitted, definition)
     if (info.subresource === 'scale' && definition.scale !== undefined) return this.#scale(admitted, definition)
     const subresource = definition.subresources?.[info.subresource]
-    if (subresource === undefined) return notServed()
+    if (subresource === undefined) throw unknownResource()
     if (subresource.handle === undefined || !subresource.verbs.includes(info.verb)) throw methodNotAllowed()
     const body = await this.#admitBody(admitted, definition, subresource)
     return subresource.handle(this.#subresourceCall(admitted, definition, subresource, body))

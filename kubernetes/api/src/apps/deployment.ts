@@ -1,9 +1,11 @@
-import { fieldInvalid, fieldNotSupported, formatLabelSelectorObject } from '@gantry/apimachinery'
+import { fieldForbidden, fieldInvalid, fieldNotSupported, labelSelectorFromObject } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { Deployment } from '../generated/types.ts'
+import type { Deployment, DeploymentStrategy } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
-import { defaultTemplate, selectorText, templateColumns, validateWorkload, validateWorkloadUpdate } from './pod-template.ts'
+import { validateAtMost, validateCollisionCount, validateNotNegative } from './counts.ts'
+import { amountOf, validateAtMost100Percent, validateIntOrPercent } from './int-or-percent.ts'
+import { defaultTemplate, selectorText, templateColumns, validateReplicated, validateWorkloadUpdate, warnOfName } from './pod-template.ts'
 
 export const deployment: BuiltinKind = {
   group: 'apps',
@@ -26,15 +28,20 @@ export const deployment: BuiltinKind = {
   columns: [
     nameCell,
     column<Deployment>('Ready', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`, { description: 'Ready pods of desired pods.' }),
-    column<Deployment>('Up-to-date', ({ status }) => status?.updatedReplicas ?? 0, { type: 'integer' }),
-    column<Deployment>('Available', ({ status }) => status?.availableReplicas ?? 0, { type: 'integer' }),
+    column<Deployment>('Up-to-date', ({ status }) => status?.updatedReplicas ?? 0, { description: 'Pods made from the current template.' }),
+    column<Deployment>('Available', ({ status }) => status?.availableReplicas ?? 0, {
+      description: 'Pods that have been ready for long enough.',
+    }),
     ageCell,
     ...templateColumns<Deployment>((object) => object.spec?.template),
-    column<Deployment>('Selector', (object) => formatLabelSelectorObject(object.spec?.selector), { wide: true }),
+    column<Deployment>('Selector', ({ spec }) => labelSelectorFromObject(spec?.selector).toString(), {
+      wide: true,
+      description: 'Labels of the pods it counts.',
+    }),
   ],
   applyDefaults(object) {
-    const { spec } = as<Deployment>(object)
-    if (spec === undefined) return
+    const deployed = as<Deployment>(object)
+    const spec = (deployed.spec ??= {} as NonNullable<Deployment['spec']>)
     spec.replicas ??= 1
     spec.revisionHistoryLimit ??= 10
     spec.progressDeadlineSeconds ??= 600
@@ -45,53 +52,64 @@ export const deployment: BuiltinKind = {
       spec.strategy.rollingUpdate.maxUnavailable ??= '25%'
       spec.strategy.rollingUpdate.maxSurge ??= '25%'
     }
-    if (spec.template !== undefined) defaultTemplate(spec.template)
+    spec.template = defaultTemplate(spec.template)
   },
+  prepareForCreate: warnOfName,
   validate(object) {
     const { spec } = as<Deployment>(object)
-    const errors: FieldError[] = validateWorkload(spec?.selector, spec?.template)
-    for (const field of ['replicas', 'minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'] as const) {
-      const value = spec?.[field] ?? 0
-      if (value < 0) errors.push(fieldInvalid(`spec.${field}`, value, 'must be greater than or equal to 0'))
-    }
-    if (spec?.progressDeadlineSeconds !== undefined && spec.progressDeadlineSeconds <= (spec.minReadySeconds ?? 0)) {
+    if (spec === undefined) return []
+    const errors: FieldError[] = [
+      ...validateNotNegative(spec, ['replicas'], 'spec'),
+      ...validateReplicated(spec.selector, spec.template),
+      ...validateStrategy(spec.strategy),
+      ...validateNotNegative(spec, ['minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'], 'spec'),
+    ]
+    if (spec.progressDeadlineSeconds !== undefined && spec.progressDeadlineSeconds <= (spec.minReadySeconds ?? 0))
       errors.push(fieldInvalid('spec.progressDeadlineSeconds', spec.progressDeadlineSeconds, 'must be greater than minReadySeconds'))
-    }
-    const { type, rollingUpdate } = spec?.strategy ?? {}
-    if (type === 'Recreate') {
-      if (rollingUpdate !== undefined)
-        errors.push({
-          type: 'Forbidden',
-          field: 'spec.strategy.rollingUpdate',
-          badValue: '',
-          detail: "may not be specified when strategy `type` is 'Recreate'",
-        })
-    } else if (type === 'RollingUpdate') errors.push(...validateRollingUpdate(rollingUpdate))
-    else errors.push(fieldNotSupported('spec.strategy.type', type ?? '', ['Recreate', 'RollingUpdate']))
     return errors
   },
   validateUpdate: (object, old) => validateWorkloadUpdate(as<Deployment>(object).spec?.selector, as<Deployment>(old).spec?.selector),
+  validateStatusUpdate(object, old) {
+    const { status } = as<Deployment>(object)
+    return [
+      ...validateNotNegative(
+        status,
+        [
+          'observedGeneration',
+          'replicas',
+          'updatedReplicas',
+          'readyReplicas',
+          'availableReplicas',
+          'unavailableReplicas',
+          'terminatingReplicas',
+          'collisionCount',
+        ],
+        'status',
+      ),
+      ...validateAtMost(status, ['updatedReplicas', 'readyReplicas', 'availableReplicas'], { field: 'replicas' }),
+      ...validateAtMost(status, ['availableReplicas'], { field: 'readyReplicas', named: 'readyReplicas' }),
+      ...validateCollisionCount(status, as<Deployment>(old).status),
+    ]
+  },
 }
 
-function validateRollingUpdate(rollingUpdate: NonNullable<NonNullable<Deployment['spec']>['strategy']>['rollingUpdate']): FieldError[] {
-  const errors: FieldError[] = []
-  for (const field of ['maxUnavailable', 'maxSurge'] as const) {
-    const value = rollingUpdate?.[field] ?? 0
-    if (typeof value === 'number' ? value < 0 : !/^[0-9]+%$/.test(value)) {
-      errors.push(
-        fieldInvalid(
-          `spec.strategy.rollingUpdate.${field}`,
-          value,
-          typeof value === 'number'
-            ? 'must be greater than or equal to 0'
-            : "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
-        ),
-      )
+function validateStrategy(strategy: DeploymentStrategy | undefined): FieldError[] {
+  const { type = '', rollingUpdate } = strategy ?? {}
+  if (type === 'Recreate') {
+    if (rollingUpdate === undefined) return []
+    return [fieldForbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'")]
+  }
+  if (type !== 'RollingUpdate') {
+    const shown = {
+      Type: type,
+      RollingUpdate: rollingUpdate === undefined ? null : { MaxUnavailable: rollingUpdate.maxUnavailable ?? 0, MaxSurge: rollingUpdate.maxSurge ?? 0 },
     }
+    return [fieldNotSupported('spec.strategy', shown, ['Recreate', 'RollingUpdate'])]
   }
-  const isZero = (value: number | string | undefined): boolean => value === undefined || Number.parseInt(String(value), 10) === 0
-  if (errors.length === 0 && isZero(rollingUpdate?.maxUnavailable) && isZero(rollingUpdate?.maxSurge)) {
-    errors.push(fieldInvalid('spec.strategy.rollingUpdate.maxUnavailable', rollingUpdate?.maxUnavailable ?? 0, 'may not be 0 when `maxSurge` is 0'))
-  }
-  return errors
+  const path = 'spec.strategy.rollingUpdate'
+  const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate ?? {}
+  const errors = [...validateIntOrPercent(maxUnavailable, `${path}.maxUnavailable`), ...validateIntOrPercent(maxSurge, `${path}.maxSurge`)]
+  if (amountOf(maxUnavailable) === 0 && amountOf(maxSurge) === 0)
+    errors.push(fieldInvalid(`${path}.maxUnavailable`, maxUnavailable, 'may not be 0 when `maxSurge` is 0'))
+  return [...errors, ...validateAtMost100Percent(maxUnavailable, `${path}.maxUnavailable`)]
 }

@@ -1,14 +1,19 @@
 import {
+  dns1123LabelProblems,
+  fieldForbidden,
   fieldInvalid,
+  fieldIsImmutable,
   fieldNotSupported,
   fieldRequired,
   formatLabelSelectorObject,
+  isReason,
   labelSelectorFromObject,
+  validateAnnotations,
   validateLabelSelector,
   validateLabels,
 } from '@gantry/apimachinery'
-import type { FieldError } from '@gantry/apimachinery'
-import type { TableColumn } from '@gantry/apiserver'
+import type { FieldError, LabelSelector as CompiledSelector } from '@gantry/apimachinery'
+import type { ApiObject, TableColumn, WriteContext } from '@gantry/apiserver'
 import { defaultPodSpec } from '../core/pod-spec-defaults.ts'
 import { validatePodSpec } from '../core/pod-spec-validation.ts'
 import type { LabelSelector, PodTemplateSpec } from '../generated/types.ts'
@@ -16,13 +21,27 @@ import { column } from '../kind.ts'
 
 // What the kinds that make pods from a template have in common.
 
-export function defaultTemplate(template: PodTemplateSpec): void {
-  if (template.spec !== undefined) defaultPodSpec(template.spec)
+/** A required selector that is absent is decoded as null. */
+type Selector = LabelSelector | null | undefined
+
+/** The template with its defaults; an absent one is as good as an empty one. */
+export function defaultTemplate(template: PodTemplateSpec | undefined): PodTemplateSpec {
+  const filled: PodTemplateSpec = template ?? { spec: { containers: [] } }
+  filled.spec ??= { containers: [] }
+  defaultPodSpec(filled.spec)
+  return filled
 }
 
 export function templateColumns<T>(templateOf: (object: T) => PodTemplateSpec | undefined): TableColumn[] {
   const list = (object: T, field: 'name' | 'image'): string => (templateOf(object)?.spec?.containers ?? []).map((container) => container[field] ?? '').join(',')
-  return [column<T>('Containers', (object) => list(object, 'name'), { wide: true }), column<T>('Images', (object) => list(object, 'image'), { wide: true })]
+  return [
+    column<T>('Containers', (object) => list(object, 'name'), { wide: true, description: 'Names of the containers.' }),
+    column<T>('Images', (object) => list(object, 'image'), { wide: true, description: 'Images of the containers.' }),
+  ]
+}
+
+export function selectorColumn<T>(selectorOf: (object: T) => LabelSelector | undefined): TableColumn {
+  return column<T>('Selector', (object) => formatLabelSelectorObject(selectorOf(object)), { wide: true, description: 'Labels of the pods it counts.' })
 }
 
 /** A selector as Scale and kubectl print it; empty when there is none. */
@@ -31,34 +50,74 @@ export function selectorText(selector: LabelSelector | undefined): string {
   return text === '<none>' ? '' : text
 }
 
-export function validateWorkload(selector: LabelSelector | undefined, template: PodTemplateSpec | undefined): FieldError[] {
-  const errors: FieldError[] = []
-  const isEmpty = Object.keys(selector?.matchLabels ?? {}).length + (selector?.matchExpressions ?? []).length === 0
-  if (selector === undefined) errors.push(fieldRequired('spec.selector', ''))
-  else {
-    errors.push(...validateLabelSelector(selector, 'spec.selector'))
-    if (isEmpty) errors.push(fieldInvalid('spec.selector', selector, 'empty selector is invalid for deployment'))
+/** The selector as something that matches; undefined when it makes no sense. */
+export function compiledSelector(selector: Selector): CompiledSelector | undefined {
+  try {
+    return labelSelectorFromObject(selector)
+  } catch (error) {
+    if (isReason(error, 'BadRequest')) return undefined
+    throw error
   }
-  if (template === undefined) return [...errors, fieldRequired('spec.template', '')]
-  const labels = template.metadata?.labels ?? {}
-  if (selector !== undefined && !isEmpty && errors.length === 0 && !labelSelectorFromObject(selector).matches(labels)) {
-    errors.push(fieldInvalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'))
-  }
-  errors.push(...validateLabels(labels, 'spec.template.labels'))
-  const spec = template.spec ?? { containers: [] }
-  errors.push(...validatePodSpec(spec, 'spec.template.spec'))
-  if (spec.restartPolicy !== 'Always') errors.push(fieldNotSupported('spec.template.spec.restartPolicy', spec.restartPolicy ?? '', ['Always']))
-  if (spec.activeDeadlineSeconds !== undefined)
-    errors.push({
-      type: 'Forbidden',
-      field: 'spec.template.spec.activeDeadlineSeconds',
-      badValue: '',
-      detail: 'activeDeadlineSeconds in ReplicaSet is not Supported',
-    })
+}
+
+/** A selector that has to be there and to select. Deployments and ReplicaSets share upstream's text, "for deployment". */
+export function validateSelector(selector: Selector, owner: string): FieldError[] {
+  if (selector === undefined || selector === null) return [fieldRequired('spec.selector', '')]
+  const errors = validateLabelSelector(selector, 'spec.selector')
+  if (isEmptySelector(selector)) errors.push(fieldInvalid('spec.selector', selector, `empty selector is invalid for ${owner}`))
   return errors
 }
 
+export function isEmptySelector(selector: LabelSelector): boolean {
+  return Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions ?? []).length === 0
+}
+
+/** Without a selector nothing matches, with an empty one everything. */
+export function validateSelected(selector: CompiledSelector, template: PodTemplateSpec): FieldError[] {
+  const labels = template.metadata?.labels
+  if (selector.matches(labels ?? {})) return []
+  return [fieldInvalid('spec.template.metadata.labels', labels ?? null, '`selector` does not match template `labels`')]
+}
+
+/** What every template has to keep. */
+export function validateTemplate(template: PodTemplateSpec, path: string): FieldError[] {
+  const errors = [...validateTemplateMeta(template, path), ...validatePodSpec(template.spec, `${path}.spec`)]
+  if ((template.spec.ephemeralContainers ?? []).length > 0)
+    errors.push(fieldForbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'))
+  return errors
+}
+
+export function validateTemplateMeta({ metadata }: PodTemplateSpec, path: string): FieldError[] {
+  return [...validateLabels(metadata?.labels ?? {}, `${path}.labels`), ...validateAnnotations(metadata?.annotations ?? {}, `${path}.annotations`)]
+}
+
+/** Pods that are replaced when they end: they restart, and no deadline ends them. */
+export function validateLongRunning({ spec }: PodTemplateSpec, owner: string): FieldError[] {
+  const errors: FieldError[] = []
+  if (spec.restartPolicy !== 'Always') errors.push(fieldNotSupported('spec.template.spec.restartPolicy', spec.restartPolicy ?? '', ['Always']))
+  if (spec.activeDeadlineSeconds !== undefined)
+    errors.push(fieldForbidden('spec.template.spec.activeDeadlineSeconds', `activeDeadlineSeconds in ${owner} is not Supported`))
+  return errors
+}
+
+/** A ReplicaSet's selector and template, and a Deployment's: upstream has the same words for both. */
+export function validateReplicated(selector: Selector, template: PodTemplateSpec): FieldError[] {
+  const errors = validateSelector(selector, 'deployment')
+  const compiled = compiledSelector(selector)
+  if (compiled === undefined) return [...errors, fieldInvalid('spec.selector', selector, 'invalid label selector')]
+  return [...errors, ...validateSelected(compiled, template), ...validateTemplate(template, 'spec.template'), ...validateLongRunning(template, 'ReplicaSet')]
+}
+
 /** The selector of apps/v1 workloads cannot change. */
-export function validateWorkloadUpdate(selector: LabelSelector | undefined, old: LabelSelector | undefined): FieldError[] {
-  return JSON.stringify(selector) === JSON.stringify(old) ? [] : [fieldInvalid('spec.selector', selector, 'field is immutable')]
+export function validateWorkloadUpdate(selector: Selector, old: Selector): FieldError[] {
+  return JSON.stringify(selector) === JSON.stringify(old) ? [] : [fieldInvalid('spec.selector', selector ?? null, fieldIsImmutable)]
+}
+
+/** Pods are called after their owner: a name that is no label makes odd host names. */
+export function warnOfName(object: ApiObject, context: WriteContext): void {
+  const problems = dns1123LabelProblems(object.metadata.name)
+  if (problems.length > 0)
+    context.warn(
+      `metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${problems.join(' ')}]`,
+    )
 }

@@ -1,8 +1,8 @@
-import { fieldInvalid, formatLabelSelectorObject } from '@gantry/apimachinery'
 import type { ReplicaSet } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
-import { defaultTemplate, selectorText, templateColumns, validateWorkload, validateWorkloadUpdate } from './pod-template.ts'
+import { validateAtMost, validateNotNegative } from './counts.ts'
+import { defaultTemplate, selectorColumn, selectorText, templateColumns, validateReplicated, validateWorkloadUpdate, warnOfName } from './pod-template.ts'
 
 export const replicaSet: BuiltinKind = {
   group: 'apps',
@@ -22,31 +22,41 @@ export const replicaSet: BuiltinKind = {
     statusReplicas: ['status', 'replicas'],
     selector: (object) => selectorText(as<ReplicaSet>(object).spec?.selector),
   },
-  selectableFields: { 'status.replicas': (object) => String(as<ReplicaSet>(object).status?.replicas ?? 0) },
   columns: [
     nameCell,
-    column<ReplicaSet>('Desired', (object) => object.spec?.replicas ?? 0, { type: 'integer' }),
-    column<ReplicaSet>('Current', (object) => object.status?.replicas ?? 0, { type: 'integer' }),
-    column<ReplicaSet>('Ready', (object) => object.status?.readyReplicas ?? 0, { type: 'integer' }),
+    column<ReplicaSet>('Desired', (object) => object.spec?.replicas ?? 0, { type: 'integer', description: 'Pods that are wanted.' }),
+    column<ReplicaSet>('Current', (object) => object.status?.replicas ?? 0, { type: 'integer', description: 'Pods that are there.' }),
+    column<ReplicaSet>('Ready', (object) => object.status?.readyReplicas ?? 0, { type: 'integer', description: 'Pods that are ready.' }),
     ageCell,
     ...templateColumns<ReplicaSet>((object) => object.spec?.template),
-    column<ReplicaSet>('Selector', (object) => formatLabelSelectorObject(object.spec?.selector), { wide: true }),
+    selectorColumn<ReplicaSet>((object) => object.spec?.selector),
   ],
   applyDefaults(object) {
-    const { spec } = as<ReplicaSet>(object)
-    if (spec === undefined) return
+    const set = as<ReplicaSet>(object)
+    const spec = (set.spec ??= {} as NonNullable<ReplicaSet['spec']>)
     spec.replicas ??= 1
-    if (spec.template !== undefined) defaultTemplate(spec.template)
+    spec.template = defaultTemplate(spec.template)
   },
-  prepareForCreate(object) {
+  prepareForCreate(object, context) {
     object['status'] = { replicas: 0 }
+    warnOfName(object, context)
   },
   validate(object) {
     const { spec } = as<ReplicaSet>(object)
-    const errors = validateWorkload(spec?.selector, spec?.template)
-    if ((spec?.replicas ?? 0) < 0) errors.push(fieldInvalid('spec.replicas', spec?.replicas, 'must be greater than or equal to 0'))
-    if ((spec?.minReadySeconds ?? 0) < 0) errors.push(fieldInvalid('spec.minReadySeconds', spec?.minReadySeconds, 'must be greater than or equal to 0'))
-    return errors
+    if (spec?.template === undefined) return []
+    return [...validateNotNegative(spec, ['replicas', 'minReadySeconds'], 'spec'), ...validateReplicated(spec.selector, spec.template)]
   },
   validateUpdate: (object, old) => validateWorkloadUpdate(as<ReplicaSet>(object).spec?.selector, as<ReplicaSet>(old).spec?.selector),
+  validateStatusUpdate(object) {
+    const { status } = as<ReplicaSet>(object)
+    return [
+      ...validateNotNegative(
+        status,
+        ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration', 'terminatingReplicas'],
+        'status',
+      ),
+      ...validateAtMost(status, ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'], { field: 'replicas' }),
+      ...validateAtMost(status, ['availableReplicas'], { field: 'readyReplicas', named: 'readyReplicas' }),
+    ]
+  },
 }

@@ -14,6 +14,7 @@ export const event: BuiltinKind = {
   groupPriority: 18000,
   allowUnconditionalUpdate: true,
   allowCreateOnUpdate: true,
+  ignoresPropagationPolicy: true,
   selectableFields: {
     'involvedObject.kind': (object) => as<Event>(object).involvedObject.kind ?? '',
     'involvedObject.namespace': (object) => as<Event>(object).involvedObject.namespace ?? '',
