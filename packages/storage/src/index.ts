@@ -1,3 +1,6 @@
+export { backupStore } from './backup/backup-store.ts'
+export { copyDataFile, salvageDataFile, verifyDataFile } from './backup/data-file.ts'
+export type { Attachment, DataFileSummary } from './backup/data-file.ts'
 export { createMemoryStore } from './memory/memory-store.ts'
 export type { StoreOptions } from './mvcc-store.ts'
 export { openSqliteStore } from './sqlite/sqlite-store.ts'

@@ -228,6 +228,26 @@ export class SqliteFile {
     }
   }
 
+  /** Keeps a small file with the rows. */
+  attach({ name, content }: { readonly name: string; readonly content: Buffer }): void {
+    this.#database.exec('CREATE TABLE IF NOT EXISTS attachment (name TEXT PRIMARY KEY, checksum INTEGER NOT NULL, content BLOB NOT NULL) STRICT')
+    const checksum = rowChecksum(identityChecksum(this.#meta.id, name, 0), content)
+    this.#database.prepare('INSERT INTO attachment (name, checksum, content) VALUES (?, ?, ?)').run(name, checksum, content)
+  }
+
+  attachments(): { readonly name: string; readonly content: Buffer }[] {
+    if (this.#number("SELECT count(*) FROM sqlite_schema WHERE name = 'attachment'") === 0) return []
+    return this.#database
+      .prepare('SELECT name, checksum, content FROM attachment ORDER BY name')
+      .all()
+      .map(({ name, checksum, content }) => {
+        const bytes = content instanceof Uint8Array ? Buffer.from(content) : Buffer.alloc(0)
+        if (checksum !== rowChecksum(identityChecksum(this.#meta.id, String(name), 0), bytes))
+          throw new DamagedFile(`it is damaged (the file ${String(name)} in it)`)
+        return { name: String(name), content: bytes }
+      })
+  }
+
   /** Lets the next write get a revision above `revision`. */
   advanceRevision(revision: number): void {
     const meta = { ...this.#meta, revision }
