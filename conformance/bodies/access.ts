@@ -240,6 +240,74 @@ export const access = conformance('access control', ({ api, claim }) => {
     assert.deepEqual([neither.code, nobody.code], [422, 422])
   })
 
+  claim("refuses reviews that make no sense, in upstream's words (Z7, Z9)", async (t) => {
+    const namespace = await api.namespace(t)
+    const refusal = async (target: string, spec: Json): Promise<string> => {
+      const { code, json } = await api.post(`${authorization}/${target}`, { spec })
+      assert.equal(code, 422, json.message)
+      return json.message.replace('.authorization.k8s.io "" is invalid: ', '')
+    }
+    const pods = { verb: 'list', resource: 'pods' }
+    const path = { path: '/x', verb: 'get' }
+    const selecting = (fieldSelector: Json): Json => ({ user: 'a', resourceAttributes: { ...pods, fieldSelector } })
+    const sar = 'subjectaccessreviews'
+    const local = `namespaces/${nameOf(namespace)}/localsubjectaccessreviews`
+
+    assert.equal(
+      await refusal(sar, { user: 'a' }),
+      'spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified',
+    )
+    assert.equal(await refusal(sar, { resourceAttributes: pods }), 'spec.user: Invalid value: "": at least one of user or group must be specified')
+    assert.equal(
+      await refusal(sar, { user: 'a', resourceAttributes: pods, nonResourceAttributes: path }),
+      'spec.nonResourceAttributes: Invalid value: {"Path":"/x","Verb":"get"}: cannot be specified in combination with resourceAttributes',
+    )
+    assert.equal(
+      await refusal(local, { user: 'a', nonResourceAttributes: path }),
+      'spec.nonResourceAttributes: Invalid value: {"Path":"/x","Verb":"get"}: disallowed on this kind of request',
+    )
+    assert.equal(
+      await refusal(local, { user: 'a', resourceAttributes: { ...pods, namespace: 'other' } }),
+      'spec.resourceAttributes.namespace: Invalid value: "other": must match metadata.namespace',
+    )
+    const at = 'spec.resourceAttributes.fieldSelector'
+    assert.equal(await refusal(sar, selecting({})), `${at}.requirements: Required value: when ${at} is specified, requirements or rawSelector is required`)
+    assert.equal(
+      await refusal(sar, selecting({ rawSelector: 'a=b', requirements: [{ key: 'a', operator: 'In', values: ['b'] }] })),
+      `${at}.rawSelector: Invalid value: "a=b": may not specified at the same time as requirements`,
+    )
+    assert.equal(
+      await refusal(sar, selecting({ requirements: [{ key: '', operator: 'Exists', values: ['a'] }] })),
+      `[${at}.requirements[0].key: Required value: must be specified, ${at}.requirements[0].values: Forbidden: may not be specified when \`operator\` is 'Exists' or 'DoesNotExist']`,
+    )
+    const broken = await api.post(`${authorization}/${sar}`, { spec: selecting({ requirements: [{ key: 'a', operator: 'Foo' }] }) })
+    assert.deepEqual(broken.json.status, { allowed: false, evaluationError: `${at} ignored due to parse error` })
+  })
+
+  claim('names the roles of bindings that do not exist (Z7)', async (t) => {
+    const namespace = await api.namespace(t)
+    const user = uniqueName('user')
+    await api.create(`${inRbac(namespace)}/rolebindings`, {
+      metadata: { name: 'b' },
+      roleRef: { apiGroup, kind: 'ClusterRole', name: 'nope' },
+      subjects: [{ kind: 'User', apiGroup, name: user }],
+    })
+    const missing = 'clusterrole.rbac.authorization.k8s.io "nope" not found'
+    const reason = `RBAC: ${missing}`
+    const spec = { user, resourceAttributes: { verb: 'get', resource: 'pods', namespace: nameOf(namespace) } }
+    let status: Json
+    for (let tries = 0; tries < 200 && status?.reason !== reason; tries++) {
+      ;({ status } = (await api.post(`${authorization}/subjectaccessreviews`, { spec })).json)
+      await api.pass(20)
+    }
+
+    assert.deepEqual(status, { allowed: false, reason })
+    const { json } = await api.get(`${namespace}/pods`, as(user))
+    assert.ok(json.message.endsWith(`in the namespace "${nameOf(namespace)}": ${reason}`), json.message)
+    const rules = await api.post(`${authorization}/selfsubjectrulesreviews`, { spec: { namespace: nameOf(namespace) } }, as(user))
+    assert.equal(rules.json.status.evaluationError, missing)
+  })
+
   claim('answers for whoever asks (Z7)', async (t) => {
     const namespace = await api.namespace(t)
     const user = uniqueName('user')

@@ -8,6 +8,8 @@ interface Grant {
   readonly namespace: string | undefined
   readonly rules: readonly PolicyRule[]
   readonly because: string
+  /** What is wrong with it: the role does not exist. */
+  readonly problem?: string | undefined
 }
 
 /**
@@ -47,11 +49,18 @@ export class RbacIndex {
   }
 
   authorize(attributes: Attributes): Decision {
-    for (const grant of this.#grantsOf(attributes.user)) {
+    const grants = this.#grantsOf(attributes.user)
+    for (const grant of grants) {
       if (grant.namespace !== undefined && grant.namespace !== attributes.namespace) continue
       if (grant.rules.some((rule) => allows(rule, attributes))) return { allowed: true, reason: grant.because }
     }
-    return { allowed: false, reason: '' }
+    const problem = problemsOf(grants, attributes.namespace)
+    return { allowed: false, reason: problem === '' ? '' : `RBAC: ${problem}` }
+  }
+
+  /** Bindings of a user to roles that do not exist, in words; empty when there are none. */
+  problemsOf(user: UserInfo, namespace: string | undefined): string {
+    return problemsOf(this.#grantsOf(user), namespace)
   }
 
   /** All rules that hold for a user, in one namespace or at the cluster scope (undefined). */
@@ -92,7 +101,10 @@ export class RbacIndex {
       const namespace = key.startsWith('ClusterRoleBinding/') ? undefined : binding.metadata.namespace
       const { kind, name } = binding.roleRef
       const rules = this.roleRules(kind, name, namespace)
-      if (rules === undefined) continue
+      if (rules === undefined) {
+        grants.push({ namespace, rules: [], because: '', problem: `${kind.toLowerCase()}.rbac.authorization.k8s.io ${JSON.stringify(name)} not found` })
+        continue
+      }
       const where =
         namespace === undefined
           ? `ClusterRoleBinding ${JSON.stringify(binding.metadata.name)}`
@@ -109,6 +121,15 @@ export class RbacIndex {
     this.#compiled.set(subject, grants)
     return grants
   }
+}
+
+function problemsOf(grants: readonly Grant[], namespace: string | undefined): string {
+  let problems: Set<string> | undefined
+  for (const grant of grants) {
+    if (grant.problem !== undefined && (grant.namespace === undefined || grant.namespace === namespace)) (problems ??= new Set()).add(grant.problem)
+  }
+  if (problems === undefined) return ''
+  return problems.size === 1 ? [...problems].join('') : `[${[...problems].join(', ')}]`
 }
 
 const maxCompiledSubjects = 10_000

@@ -1,19 +1,29 @@
 import { fieldInvalid, invalidError, StatusError } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { ApiObject, Attributes, Authorizer, VirtualCreate } from '@gantry/apiserver'
-import type { BuiltinKind, PolicyRule } from '@gantry/kube-api'
+import type { ApiObject, Attributes, Authorizer, Decision, VirtualCreate } from '@gantry/apiserver'
+import type { BuiltinKind } from '@gantry/kube-api'
 import type { UserInfo } from '@gantry/runtime'
 import type { RbacIndex } from './rbac-index.ts'
+import { parseSelectors, selectorProblems } from './review-selectors.ts'
+import type { SelectorAttributes } from './review-selectors.ts'
+import type { TokenVerdict } from './token-authenticators.ts'
 
 export interface ReviewDeps {
   readonly authorize: Authorizer
   readonly index: RbacIndex
-  /** The identity behind a bearer token; throws Unauthorized. */
-  readonly authenticateToken: (token: string, audiences: readonly string[]) => Promise<UserInfo>
+  readonly reviewToken: (token: string, audiences: readonly string[]) => Promise<TokenVerdict>
 }
 
 interface AccessSpec {
-  readonly resourceAttributes?: { namespace?: string; verb?: string; group?: string; version?: string; resource?: string; subresource?: string; name?: string }
+  readonly resourceAttributes?: {
+    namespace?: string
+    verb?: string
+    group?: string
+    version?: string
+    resource?: string
+    subresource?: string
+    name?: string
+  } & SelectorAttributes
   readonly nonResourceAttributes?: { path?: string; verb?: string }
   readonly user?: string
   readonly groups?: string[]
@@ -80,20 +90,18 @@ function userInfoOf(user: UserInfo): Record<string, unknown> {
 function tokenReview(deps: ReviewDeps): VirtualCreate {
   return async (object) => {
     const { token = '', audiences = [] } = specOf<{ token?: string; audiences?: string[] }>(object)
-    try {
-      const user = await deps.authenticateToken(token, audiences)
-      return { ...object, status: { authenticated: true, user: userInfoOf(user), ...(audiences.length === 0 ? {} : { audiences }) } }
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error
-      return { ...object, status: { user: {}, error: 'invalid bearer token' } }
-    }
+    if (token === '') throw new StatusError('BadRequest', 'token is required for TokenReview in authentication')
+    const verdict = await deps.reviewToken(token, audiences)
+    if ('error' in verdict) return { ...object, status: { user: {}, error: verdict.error } }
+    const { user, audiences: common } = verdict.identity
+    return { ...object, status: { authenticated: true, user: userInfoOf(user), ...(common.length > 0 && { audiences: common }) } }
   }
 }
 
 function selfReview(deps: ReviewDeps): VirtualCreate {
   return async (object, { user }) => {
     const spec = specOf<AccessSpec>(object)
-    throwIfInvalid('SelfSubjectAccessReview', attributeProblems(spec))
+    throwIfInvalid(attributeProblems(spec))
     return { ...object, status: await statusOf(deps, user, spec) }
   }
 }
@@ -101,7 +109,7 @@ function selfReview(deps: ReviewDeps): VirtualCreate {
 function subjectReview(deps: ReviewDeps): VirtualCreate {
   return async (object) => {
     const spec = specOf<AccessSpec>(object)
-    throwIfInvalid('SubjectAccessReview', [...attributeProblems(spec), ...subjectProblems(spec)])
+    throwIfInvalid([...attributeProblems(spec), ...subjectProblems(spec)])
     return { ...object, status: await statusOf(deps, subjectOf(spec), spec) }
   }
 }
@@ -111,10 +119,10 @@ function localReview(deps: ReviewDeps): VirtualCreate {
     const spec = specOf<AccessSpec>(object)
     const problems = [...attributeProblems(spec), ...subjectProblems(spec)]
     if (spec.nonResourceAttributes !== undefined)
-      problems.push(fieldInvalid('spec.nonResourceAttributes', spec.nonResourceAttributes, 'disallowed on this kind of request'))
+      problems.push(fieldInvalid('spec.nonResourceAttributes', goNames(spec.nonResourceAttributes), 'disallowed on this kind of request'))
     if (spec.resourceAttributes !== undefined && spec.resourceAttributes.namespace !== namespace)
       problems.push(fieldInvalid('spec.resourceAttributes.namespace', spec.resourceAttributes.namespace ?? '', 'must match metadata.namespace'))
-    throwIfInvalid('LocalSubjectAccessReview', problems)
+    throwIfInvalid(problems)
     return { ...object, status: await statusOf(deps, subjectOf(spec), spec) }
   }
 }
@@ -123,7 +131,8 @@ function rulesReview(deps: ReviewDeps): VirtualCreate {
   return (object, { user }) => {
     const { namespace = '' } = specOf<{ namespace?: string }>(object)
     if (namespace === '') throw new StatusError('BadRequest', 'no namespace on request')
-    const rules = user.groups.includes('system:masters') ? everything : deps.index.rulesOf(user, namespace)
+    const rules = deps.index.rulesOf(user, namespace)
+    const problems = deps.index.problemsOf(user, namespace)
     const resourceRules = rules
       .filter((rule) => (rule.resources ?? []).length > 0)
       .map((rule) => ({
@@ -135,14 +144,9 @@ function rulesReview(deps: ReviewDeps): VirtualCreate {
     const nonResourceRules = rules
       .filter((rule) => (rule.nonResourceURLs ?? []).length > 0)
       .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs }))
-    return Promise.resolve({ ...object, status: { resourceRules, nonResourceRules, incomplete: false } })
+    return Promise.resolve({ ...object, status: { resourceRules, nonResourceRules, incomplete: false, ...(problems !== '' && { evaluationError: problems }) } })
   }
 }
-
-const everything: readonly PolicyRule[] = [
-  { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
-  { verbs: ['*'], nonResourceURLs: ['*'] },
-]
 
 function specOf<T>(object: ApiObject): T {
   return (object['spec'] ?? {}) as T
@@ -159,12 +163,17 @@ function subjectOf(spec: AccessSpec): UserInfo {
 
 function attributeProblems(spec: AccessSpec): FieldError[] {
   if (spec.resourceAttributes !== undefined && spec.nonResourceAttributes !== undefined) {
-    return [fieldInvalid('spec.nonResourceAttributes', spec.nonResourceAttributes, 'cannot be specified in combination with resourceAttributes')]
+    return [fieldInvalid('spec.nonResourceAttributes', goNames(spec.nonResourceAttributes), 'cannot be specified in combination with resourceAttributes')]
   }
   if (spec.resourceAttributes === undefined && spec.nonResourceAttributes === undefined) {
-    return [fieldInvalid('spec.resourceAttributes', undefined, 'exactly one of nonResourceAttributes or resourceAttributes must be specified')]
+    return [fieldInvalid('spec.resourceAttributes', null, 'exactly one of nonResourceAttributes or resourceAttributes must be specified')]
   }
-  return []
+  return selectorProblems(spec.resourceAttributes ?? {}, 'spec.resourceAttributes')
+}
+
+/** Upstream prints these attributes under the names of the Go struct. */
+function goNames({ path, verb }: { readonly path?: string; readonly verb?: string }): unknown {
+  return { Path: path ?? '', Verb: verb ?? '' }
 }
 
 function subjectProblems(spec: AccessSpec): FieldError[] {
@@ -173,13 +182,14 @@ function subjectProblems(spec: AccessSpec): FieldError[] {
     : []
 }
 
-function throwIfInvalid(kind: string, problems: readonly FieldError[]): void {
-  if (problems.length > 0) throw invalidError({ group: 'authorization.k8s.io', kind }, '', problems)
+/** Upstream leaves the kind out of these messages. */
+function throwIfInvalid(problems: readonly FieldError[]): void {
+  if (problems.length > 0) throw invalidError({ group: 'authorization.k8s.io', kind: '' }, '', problems)
 }
 
 async function statusOf(deps: ReviewDeps, user: UserInfo, spec: AccessSpec): Promise<Record<string, unknown>> {
-  if (user.groups.includes('system:masters')) return { allowed: true }
   const resource = spec.resourceAttributes
+  const selectors = resource === undefined ? undefined : parseSelectors(resource, 'spec.resourceAttributes')
   const attributes: Attributes =
     resource === undefined
       ? {
@@ -205,7 +215,15 @@ async function statusOf(deps: ReviewDeps, user: UserInfo, spec: AccessSpec): Pro
           subresource: resource.subresource ?? '',
           namespace: (resource.namespace ?? '') === '' ? undefined : resource.namespace,
           name: resource.name ?? '',
+          fieldSelector: selectors?.fieldSelector,
+          labelSelector: selectors?.labelSelector,
         }
-  const decision = await deps.authorize(attributes)
-  return { allowed: decision.allowed, ...(decision.reason === '' ? {} : { reason: decision.reason }) }
+  const decision: Decision = user.groups.includes('system:masters') ? { allowed: true, reason: '' } : await deps.authorize(attributes)
+  const errors = [selectors?.error ?? [], decision.error ?? []].flat()
+  return {
+    allowed: decision.allowed,
+    ...(decision.denied === true && { denied: true }),
+    ...(decision.reason !== '' && { reason: decision.reason }),
+    ...(errors.length > 0 && { evaluationError: errors.length === 1 ? errors[0] : `[${errors.join(', ')}]` }),
+  }
 }

@@ -1,10 +1,9 @@
 import { isReason } from '@gantry/apimachinery'
 import type { BuiltinTypes } from '@gantry/apimachinery'
-import { collectionPrefix, createApiServer, decodeObject, objectKey } from '@gantry/apiserver'
-import type { ApiObject, ApiServer, AuditEvent, Authorizer, Decision } from '@gantry/apiserver'
+import { createApiServer, decodeObject, objectKey } from '@gantry/apiserver'
+import type { ApiObject, ApiServer, AuditEvent } from '@gantry/apiserver'
 import { createClient } from '@gantry/client'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
-import { clientCertificate, createImpersonation, escalationCheck, RbacIndex, reviewKinds, RoleAggregation, ServiceAccountTokens } from '@gantry/kube-access'
 import {
   builtinAdmission,
   builtinResources,
@@ -18,6 +17,8 @@ import {
 import type { ComponentHealth, NodeBackend } from '@gantry/kube-api'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
+import { createAccess, prefixOf } from './access.ts'
+import type { AccessOptions } from './access.ts'
 import { ensureBootstrapPolicy } from './bootstrap-policy.ts'
 import { keepBuiltinObjects } from './builtin-objects.ts'
 
@@ -41,6 +42,7 @@ export interface LocalApiOptions {
   readonly serviceCidr: string
   /** The `iss` of service account tokens: the address at which the API is reached. */
   readonly issuer: string
+  readonly access?: AccessOptions | undefined
 }
 
 export interface LocalApi extends AsyncDisposable {
@@ -56,28 +58,13 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     const entry = store.latest(objectKey({ group: resource.group, plural: resource.resource, namespaced: resource.namespaced }, namespace, name))
     return entry === undefined ? undefined : decodeObject(entry)
   }
-  const index = new RbacIndex()
-  const authorize: Authorizer = (attributes) => index.authorize(attributes)
-  const tokens = new ServiceAccountTokens(
-    {
-      clock: deps.clock,
-      ids: deps.ids,
-      signingKey: deps.signingKey,
-      find: (resource, namespace, name) =>
-        newest(
-          { serviceaccounts: resources.serviceAccounts, pods: resources.pods, secrets: resources.secrets, nodes: resources.nodes }[resource],
-          namespace,
-          name,
-        ),
-    },
-    { issuer: options.issuer, audiences: [options.issuer] },
-  )
   const definitions = types.definitions
+  const access = createAccess({ ...deps, find: newest }, { ...options.access, issuer: options.issuer, definitions })
   const webhooks = createWebhookClient({ clock: deps.clock, resolve: serviceResolver((namespace, name) => newest(resources.services, namespace, name)) })
   const dynamic = dynamicAdmission({ webhooks, find: newest })
   const admission = builtinAdmission({
     ids: deps.ids,
-    authorize,
+    authorize: access.authorize,
     find: newest,
     podsIn: (namespace) => stored(store, resources.pods, namespace),
     updateQuotaStatus: (quota) => client.update(resources.resourceQuotas, quota, { subresource: 'status', fieldManager: 'kube-apiserver' }),
@@ -91,10 +78,12 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       log: deps.log,
       definitions,
       audit: deps.audit,
-      authorizer: authorize,
-      authenticators: [clientCertificate, tokens.authenticate],
-      impersonation: createImpersonation((attributes) => (attributes.user.groups.includes('system:masters') ? everythingAllowed : authorize(attributes))),
-      admission: [escalationCheck({ index, authorize }), ...admission.plugins],
+      authorizer: access.authorize,
+      authenticators: access.authenticators,
+      impersonation: access.impersonation,
+      flowControl: access.flowControl,
+      auditor: access.auditor,
+      admission: [access.escalation, ...admission.plugins],
     },
     {
       resources: builtinResources({
@@ -104,22 +93,18 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
         furnishNamespace,
         componentHealth: deps.componentHealth,
         existingServices: stored(store, resources.services),
-        tokens: tokens.subresource(definitions),
-        more: reviewKinds({ authorize, index, authenticateToken: (token, audiences) => tokens.review(token, audiences) }),
+        tokens: access.tokens,
+        more: access.reviews,
       }),
       version: options.version,
       openApi: { kubernetesVersion: options.kubernetesVersion, kinds: types.kinds },
-      paths: tokens.paths(),
+      paths: access.paths,
     },
   )
   const client = createClient({ handle: server.handle, user: { username: 'system:gantry', groups: ['system:masters', 'system:authenticated'] } })
   const customResources = new CustomResources({ registry: server.registry, definitions, client, clock: deps.clock, log: deps.log })
-  const aggregation = new RoleAggregation({ log: deps.log, update: (role) => client.update(resources.clusterRoles, role as KubeObject) })
+  const running = access.start((resource, on) => follow(store, resource, on), client)
   const stops = [
-    ...[resources.roles, resources.clusterRoles, resources.roleBindings, resources.clusterRoleBindings].map((resource) =>
-      follow(store, resource, { changed: (object) => index.set(object), removed: (object) => index.remove(object) }),
-    ),
-    follow(store, resources.clusterRoles, { changed: (object) => aggregation.changed(object), removed: (object) => aggregation.removed(object) }),
     ...[...admission.indexes, ...dynamic.indexes].map(({ resource, index: objects }) =>
       follow(store, resource, { changed: (object) => objects.set(object), removed: (object) => objects.remove(object) }),
     ),
@@ -142,7 +127,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
   await ensureNamespaces(client, (name) => newest(resources.namespaces, undefined, name) !== undefined)
   await ensureBootstrapPolicy(client, newest)
   await ensurePriorityClasses(client, (name) => newest(resources.priorityClasses, undefined, name) !== undefined)
-  await aggregation.settled()
+  await running.settled()
   await customResources.settled()
   const builtinObjects = await keepBuiltinObjects(
     { server, client, clock: deps.clock, log: deps.log, find: newest, follow: (resource, on) => follow(store, resource, on) },
@@ -155,13 +140,12 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       builtinObjects.stop()
       customResources.stop()
       for (const stop of stops) stop()
+      running.stop()
       await webhooks[Symbol.asyncDispose]()
       await server[Symbol.asyncDispose]()
     },
   }
 }
-
-const everythingAllowed: Decision = { allowed: true, reason: '' }
 
 const namespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system'] as const
 
@@ -176,17 +160,17 @@ async function ensurePriorityClasses(client: KubeClient, exists: (name: string) 
   await Promise.all(missing.map((one) => client.create<KubeObject>(resources.priorityClasses, { ...one })))
 }
 
-function prefixOf(resource: ResourceRef): string {
-  return collectionPrefix({ group: resource.group, plural: resource.resource })
-}
-
 function* stored(store: Store, resource: ResourceRef, namespace?: string): Generator<ApiObject> {
   const prefix = namespace === undefined ? prefixOf(resource) : `${prefixOf(resource)}${namespace}/`
   for (const entry of store.list({ prefix }).entries) yield decodeObject(entry)
 }
 
 /** Every object of a resource, now and as it changes. */
-function follow(store: Store, resource: ResourceRef, on: { changed(object: ApiObject): void; removed(object: ApiObject): void }): () => void {
+function follow(
+  store: Store,
+  resource: Pick<ResourceRef, 'group' | 'resource'>,
+  on: { changed(object: ApiObject): void; removed(object: ApiObject): void },
+): () => void {
   const prefix = prefixOf(resource)
   const listing = store.list({ prefix })
   for (const entry of listing.entries) on.changed(decodeObject(entry))

@@ -1,0 +1,153 @@
+import { collectionPrefix } from '@gantry/apiserver'
+import type { AdmissionPlugin, ApiObject, Attributes, Auditor, Authenticator, Authorizer, Decision, FlowControl, Subresource } from '@gantry/apiserver'
+import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import {
+  bootstrapTokens,
+  clientCertificate,
+  createImpersonation,
+  escalationCheck,
+  PriorityAndFairness,
+  RbacIndex,
+  requestHeader,
+  reviewKinds,
+  RoleAggregation,
+  ServiceAccountTokens,
+  TokenAuthenticators,
+} from '@gantry/kube-access'
+import type { FlowControlOptions, RequestHeaderOptions, TokenAuthenticator } from '@gantry/kube-access'
+import { resources } from '@gantry/kube-api'
+import type { BuiltinKind } from '@gantry/kube-api'
+import type { Definitions } from '@gantry/apimachinery'
+import type { Clock, Handler, Ids, Logger } from '@gantry/runtime'
+
+export interface AccessDeps {
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  /** PEM of the key that signs service account tokens. */
+  readonly signingKey: string
+  readonly find: (resource: ResourceRef, namespace: string | undefined, name: string) => ApiObject | undefined
+}
+
+/** Who may come in and what is recorded, beyond what every cluster has. */
+export interface AccessOptions {
+  /** PEM of keys that signed service account tokens before: these still count. */
+  readonly formerSigningKeys?: readonly string[] | undefined
+  /** Issuers that service account tokens had before. */
+  readonly formerIssuers?: readonly string[] | undefined
+  /** Front proxies that may say who is calling. */
+  readonly requestHeader?: RequestHeaderOptions | undefined
+  /** Further ways to know a bearer token, after our own. */
+  readonly tokenAuthenticators?: readonly TokenAuthenticator[] | undefined
+  /** Further authorizers, asked after RBAC when that has no opinion. */
+  readonly authorizers?: readonly Authorizer[] | undefined
+  readonly auditor?: Auditor | undefined
+  readonly flowControl?: FlowControlOptions | undefined
+}
+
+/** What the API server and its resources need of access control. */
+export interface LocalAccess {
+  readonly authenticators: readonly Authenticator[]
+  readonly authorize: Authorizer
+  readonly impersonation: ReturnType<typeof createImpersonation>
+  readonly escalation: AdmissionPlugin
+  readonly flowControl: FlowControl
+  readonly auditor: Auditor | undefined
+  readonly reviews: BuiltinKind[]
+  readonly tokens: Subresource
+  readonly paths: Readonly<Record<string, Handler>>
+  /** Follows the objects that decide, from now on; the returned function ends it. */
+  start(follow: Follow, client: KubeClient): LocalAccessRun
+}
+
+export interface LocalAccessRun {
+  /** Resolves when what follows from the objects of the start has been written. */
+  settled(): Promise<void>
+  stop(): void
+}
+
+export type Follow = (
+  resource: Pick<ResourceRef, 'group' | 'resource'>,
+  on: { changed(object: ApiObject): void; removed(object: ApiObject): void },
+) => () => void
+
+const flowControlGroup = 'flowcontrol.apiserver.k8s.io'
+
+/** Access control of the local cluster: identities, RBAC, flow control and what watches over them. Inert until it is started. */
+export function createAccess(deps: AccessDeps, options: AccessOptions & { readonly issuer: string; readonly definitions: Definitions }): LocalAccess {
+  const index = new RbacIndex()
+  const authorize = unionOf([(attributes) => index.authorize(attributes), ...(options.authorizers ?? [])])
+  const audiences = [options.issuer]
+  const accounts = new ServiceAccountTokens(
+    {
+      ...deps,
+      find: (resource, namespace, name) =>
+        deps.find(
+          { serviceaccounts: resources.serviceAccounts, pods: resources.pods, secrets: resources.secrets, nodes: resources.nodes }[resource],
+          namespace,
+          name,
+        ),
+    },
+    { issuer: options.issuer, formerIssuers: options.formerIssuers, verificationKeys: options.formerSigningKeys, audiences },
+  )
+  const joining = bootstrapTokens({ clock: deps.clock, secret: (name) => deps.find(resources.secrets, 'kube-system', name) })
+  const tokens: TokenAuthenticators = new TokenAuthenticators(() => byToken, { audiences })
+  const byToken: readonly TokenAuthenticator[] = [accounts.authenticate, tokens.forApi(joining), ...(options.tokenAuthenticators ?? [])]
+  const flowControl = new PriorityAndFairness(deps, options.flowControl)
+  return {
+    // Upstream's order (A1); who is found by none is anonymous.
+    authenticators: [...(options.requestHeader === undefined ? [] : [requestHeader(options.requestHeader)]), clientCertificate, tokens.authenticate],
+    authorize,
+    impersonation: createImpersonation((attributes) => (isMaster(attributes) ? everythingAllowed : authorize(attributes))),
+    escalation: escalationCheck({ index, authorize }),
+    flowControl,
+    auditor: options.auditor,
+    reviews: reviewKinds({ authorize, index, reviewToken: (token, asked) => tokens.review(token, asked) }),
+    tokens: accounts.subresource(options.definitions),
+    paths: accounts.paths(),
+    start(follow, client) {
+      const aggregation = new RoleAggregation({ log: deps.log, update: (role) => client.update(resources.clusterRoles, role as KubeObject) })
+      const rbac = { changed: (object: ApiObject) => index.set(object), removed: (object: ApiObject) => index.remove(object) }
+      const flows = { changed: (object: ApiObject) => flowControl.set(object), removed: (object: ApiObject) => flowControl.remove(object) }
+      const stops = [
+        ...[resources.roles, resources.clusterRoles, resources.roleBindings, resources.clusterRoleBindings].map((resource) => follow(resource, rbac)),
+        follow(resources.clusterRoles, { changed: (object) => aggregation.changed(object), removed: (object) => aggregation.removed(object) }),
+        ...['prioritylevelconfigurations', 'flowschemas'].map((resource) => follow({ group: flowControlGroup, resource }, flows)),
+      ]
+      return {
+        settled: () => aggregation.settled(),
+        stop() {
+          for (const stop of stops) stop()
+        },
+      }
+    },
+  }
+}
+
+const everythingAllowed: Decision = { allowed: true, reason: '' }
+
+function isMaster({ user }: Attributes): boolean {
+  return user.groups.includes('system:masters')
+}
+
+/** The first that allows or denies decides; the reasons of those without an opinion are told together. */
+function unionOf(authorizers: readonly Authorizer[]): Authorizer {
+  const [first] = authorizers
+  if (first !== undefined && authorizers.length === 1) return first
+  return async (attributes) => {
+    const reasons: string[] = []
+    const errors: string[] = []
+    for (const authorize of authorizers) {
+      const decision = await authorize(attributes)
+      if (decision.allowed || decision.denied === true) return decision
+      if (decision.reason !== '') reasons.push(decision.reason)
+      if (decision.error !== undefined) errors.push(decision.error)
+    }
+    return { allowed: false, reason: reasons.join('\n'), ...(errors.length > 0 && { error: errors.join(', ') }) }
+  }
+}
+
+/** Where the objects of a resource stand in the store. */
+export function prefixOf(resource: Pick<ResourceRef, 'group' | 'resource'>): string {
+  return collectionPrefix({ group: resource.group, plural: resource.resource })
+}
