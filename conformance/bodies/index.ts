@@ -1,5 +1,6 @@
 import type { Conformance } from '../src/conformance.ts'
 import { access } from './access.ts'
+import { admission } from './admission.ts'
 import { apply } from './apply.ts'
 import { customResources } from './custom-resources.ts'
 import { discovery } from './discovery.ts'
@@ -32,4 +33,5 @@ export const bodies: readonly Conformance[] = [
   access,
   identity,
   webhooks,
+  admission,
 ]

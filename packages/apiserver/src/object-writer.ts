@@ -110,7 +110,7 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
   try {
     if (reservation !== undefined) next = normalize(server, definition, next)
     throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(rulesOf(call).validate?.(next) ?? [])])
-    await validate(server, { ...admission, object: next })
+    await validate(server, { ...admission, name: next.metadata.name, object: next })
 
     const key = objectKey(definition, call.namespace, next.metadata.name)
     const existing = server.store.latest(key)

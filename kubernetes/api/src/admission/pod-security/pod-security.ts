@@ -1,6 +1,6 @@
-import { invalidError, StatusError } from '@gantry/apimachinery'
+import { invalidError } from '@gantry/apimachinery'
 import type { AdmissionPlugin, AdmissionRequest, ApiObject } from '@gantry/apiserver'
-import { qualified } from '@gantry/apiserver'
+import { qualified, refusal } from '@gantry/apiserver'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CronJob, Deployment, Namespace, ObjectMeta, Pod, PodSpec, PodTemplate, PodTemplateSpec } from '../../generated/types.ts'
 import { as } from '../../kind.ts'
@@ -65,12 +65,7 @@ function validatePod(deps: PodSecurityDeps, request: AdmissionRequest, object: A
   if (request.oldObject !== undefined && !changesImages(spec, as<Pod>(request.oldObject).spec)) return
   const violations = violationsOf(policy.enforce, spec, metadata)
   if (violations.length > 0) {
-    const text = `violates PodSecurity ${JSON.stringify(formatLevelVersion(policy.enforce))}: ${formatDetails(violations)}`
-    // The name is that of the request: a generated one is not in it.
-    const { name } = request
-    throw new StatusError('Forbidden', `pods ${name === '' ? '' : `${JSON.stringify(name)} `}is forbidden: ${text}`, {
-      details: { ...(name === '' ? {} : { name }), kind: 'pods' },
-    })
+    throw refusal(request, `violates PodSecurity ${JSON.stringify(formatLevelVersion(policy.enforce))}: ${formatDetails(violations)}`)
   }
   warn(request, policy, { spec, metadata })
 }
