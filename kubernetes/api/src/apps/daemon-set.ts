@@ -1,6 +1,7 @@
 import { fieldInvalid, fieldNotSupported, fieldRequired, validateLabelSelector } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { ApiObject } from '@gantry/apiserver'
+import { validatePodTemplateSpec } from '../core/pod-template-validation.ts'
 import type { DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy } from '../generated/types.ts'
 import { ageCell, as, column, formatLabels, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -14,7 +15,6 @@ import {
   templateColumns,
   validateLongRunning,
   validateSelected,
-  validateTemplate,
   validateWorkloadUpdate,
 } from './pod-template.ts'
 
@@ -118,7 +118,7 @@ function validateSpec(spec: DaemonSetSpec | undefined): FieldError[] {
   if ((selector ?? null) !== null && isEmptySelector(selector)) errors.push(fieldInvalid('spec.selector', selector, 'empty selector is invalid for daemonset'))
   return [
     ...errors,
-    ...validateTemplate(template, 'spec.template'),
+    ...validatePodTemplateSpec(template, 'spec.template'),
     ...validateLongRunning(template, 'DaemonSet'),
     ...validateNotNegative(spec, ['minReadySeconds'], 'spec'),
     ...validateStrategy(spec.updateStrategy),

@@ -8,14 +8,12 @@ import {
   formatLabelSelectorObject,
   isReason,
   labelSelectorFromObject,
-  validateAnnotations,
   validateLabelSelector,
-  validateLabels,
 } from '@gantry/apimachinery'
 import type { FieldError, LabelSelector as CompiledSelector } from '@gantry/apimachinery'
 import type { ApiObject, TableColumn, WriteContext } from '@gantry/apiserver'
 import { defaultPodSpec } from '../core/pod-spec-defaults.ts'
-import { validatePodSpec } from '../core/pod-spec-validation.ts'
+import { validatePodTemplateSpec } from '../core/pod-template-validation.ts'
 import type { LabelSelector, PodTemplateSpec } from '../generated/types.ts'
 import { column } from '../kind.ts'
 
@@ -79,18 +77,6 @@ export function validateSelected(selector: CompiledSelector, template: PodTempla
   return [fieldInvalid('spec.template.metadata.labels', labels ?? null, '`selector` does not match template `labels`')]
 }
 
-/** What every template has to keep. */
-export function validateTemplate(template: PodTemplateSpec, path: string): FieldError[] {
-  const errors = [...validateTemplateMeta(template, path), ...validatePodSpec(template.spec, `${path}.spec`)]
-  if ((template.spec.ephemeralContainers ?? []).length > 0)
-    errors.push(fieldForbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'))
-  return errors
-}
-
-export function validateTemplateMeta({ metadata }: PodTemplateSpec, path: string): FieldError[] {
-  return [...validateLabels(metadata?.labels ?? {}, `${path}.labels`), ...validateAnnotations(metadata?.annotations ?? {}, `${path}.annotations`)]
-}
-
 /** Pods that are replaced when they end: they restart, and no deadline ends them. */
 export function validateLongRunning({ spec }: PodTemplateSpec, owner: string): FieldError[] {
   const errors: FieldError[] = []
@@ -105,7 +91,12 @@ export function validateReplicated(selector: Selector, template: PodTemplateSpec
   const errors = validateSelector(selector, 'deployment')
   const compiled = compiledSelector(selector)
   if (compiled === undefined) return [...errors, fieldInvalid('spec.selector', selector, 'invalid label selector')]
-  return [...errors, ...validateSelected(compiled, template), ...validateTemplate(template, 'spec.template'), ...validateLongRunning(template, 'ReplicaSet')]
+  return [
+    ...errors,
+    ...validateSelected(compiled, template),
+    ...validatePodTemplateSpec(template, 'spec.template'),
+    ...validateLongRunning(template, 'ReplicaSet'),
+  ]
 }
 
 /** The selector of apps/v1 workloads cannot change. */

@@ -1,20 +1,12 @@
-import { dns1123LabelProblems, fieldForbidden, fieldInvalid, fieldNotSupported, fieldRequired } from '@gantry/apimachinery'
+import { dns1123LabelProblems, fieldForbidden, fieldInvalid, fieldNotSupported, fieldRequired, validateAnnotations, validateLabels } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
+import { defaultClaimSpec, validateClaimSpec } from '../core/persistent-volume-claim.ts'
+import { validatePodTemplateSpec } from '../core/pod-template-validation.ts'
 import type { PodTemplateSpec, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy, Volume } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { validateAtMost, validateCollisionCount, validateNotNegative } from './counts.ts'
-import {
-  compiledSelector,
-  defaultTemplate,
-  selectorText,
-  templateColumns,
-  validateLongRunning,
-  validateSelected,
-  validateSelector,
-  validateTemplate,
-  validateTemplateMeta,
-} from './pod-template.ts'
+import { compiledSelector, defaultTemplate, selectorText, templateColumns, validateLongRunning, validateSelected, validateSelector } from './pod-template.ts'
 
 export const statefulSet: BuiltinKind = {
   group: 'apps',
@@ -61,7 +53,7 @@ export const statefulSet: BuiltinKind = {
       claim.kind = 'PersistentVolumeClaim'
       claim.apiVersion = 'v1'
       claim.spec ??= {}
-      claim.spec.volumeMode ??= 'Filesystem'
+      defaultClaimSpec(claim.spec)
       claim.status ??= {}
       claim.status.phase ??= 'Pending'
     }
@@ -128,6 +120,8 @@ function validateSpec(spec: StatefulSetSpec | undefined, isUpdate: boolean): Fie
     const kept = spec.persistentVolumeClaimRetentionPolicy?.[when] ?? ''
     if (kept !== 'Retain' && kept !== 'Delete') errors.push(fieldNotSupported(`spec.persistentVolumeClaimRetentionPolicy.${when}`, kept, ['Retain', 'Delete']))
   }
+  if (!isUpdate)
+    spec.volumeClaimTemplates?.forEach((claim, index) => errors.push(...validateClaimSpec(claim.spec ?? {}, `spec.volumeClaimTemplates[${index}].spec`)))
   errors.push(...validateNotNegative(spec, ['replicas', 'minReadySeconds'], 'spec'), ...validateNotNegative(spec.ordinals, ['start'], 'spec.ordinals'))
   if (!isUpdate && (spec.serviceName ?? '') !== '')
     for (const problem of dns1123LabelProblems(spec.serviceName ?? '')) errors.push(fieldInvalid('spec.serviceName', spec.serviceName, problem))
@@ -137,10 +131,15 @@ function validateSpec(spec: StatefulSetSpec | undefined, isUpdate: boolean): Fie
   else
     errors.push(
       ...validateSelected(selector, spec.template),
-      ...validateTemplate(withClaimVolumes(spec), 'spec.template'),
-      ...validateTemplateMeta(spec.template, 'spec.template'),
+      ...validatePodTemplateSpec(withClaimVolumes(spec), 'spec.template'),
+      ...validateTemplateMeta(spec.template),
     )
   return [...errors, ...validateLongRunning(spec.template, 'StatefulSet')]
+}
+
+/** Upstream looks at the template's metadata once more. */
+function validateTemplateMeta({ metadata }: PodTemplateSpec): FieldError[] {
+  return [...validateLabels(metadata?.labels, 'spec.template.labels'), ...validateAnnotations(metadata?.annotations, 'spec.template.annotations')]
 }
 
 function validateStrategy(strategy: StatefulSetUpdateStrategy | undefined): FieldError[] {

@@ -9,6 +9,7 @@ import {
   pathSegmentProblems,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
+import { validateContainerResourceName } from '../core/resource-names.ts'
 import type {
   CrossVersionObjectReference,
   HPAScalingRules,
@@ -159,17 +160,6 @@ function validateSource(
   if (target?.averageUtilization !== undefined && target.averageValue !== undefined)
     errors.push(fieldForbidden(`${at}.averageValue`, 'may not set both a target raw value and a target utilization'))
   return errors
-}
-
-const containerResources: ReadonlySet<string> = new Set(['cpu', 'memory', 'ephemeral-storage'])
-
-/** A resource of containers: one of the standard ones, huge pages, or one with a domain of its own. */
-function validateContainerResourceName(name: string, path: string): FieldError[] {
-  if (name.includes('/') || containerResources.has(name) || name.startsWith('hugepages-')) return []
-  return [
-    fieldInvalid(path, name, 'must be a standard resource type or fully qualified'),
-    fieldInvalid(path, name, 'must be a standard resource for containers'),
-  ]
 }
 
 const targetTypes = ['Utilization', 'Value', 'AverageValue']

@@ -14,7 +14,9 @@ import {
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import { validateNotNegative } from '../apps/counts.ts'
-import { compiledSelector, validateSelected, validateTemplate } from '../apps/pod-template.ts'
+import { compiledSelector, validateSelected } from '../apps/pod-template.ts'
+import { goFields } from '../core/go-fields.ts'
+import { validatePodTemplateSpec } from '../core/pod-template-validation.ts'
 import type {
   Job,
   JobSpec,
@@ -104,7 +106,7 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
       errors.push(fieldInvalid(`${path}.successPolicy`, shown, 'requires indexed completion mode'))
     } else errors.push(...validateSuccessPolicy(spec, `${path}.successPolicy`))
   }
-  errors.push(...validateReplacementPolicy(spec, `${path}.podReplacementPolicy`), ...validateTemplate(spec.template, `${path}.template`))
+  errors.push(...validateReplacementPolicy(spec, `${path}.podReplacementPolicy`), ...validatePodTemplateSpec(spec.template, `${path}.template`))
   const restart = spec.template.spec.restartPolicy ?? ''
   const at = `${path}.template.spec.restartPolicy`
   if (restart === '' || restart === 'Always') errors.push(fieldRequired(at, 'valid values: "OnFailure", "Never"'))
@@ -283,7 +285,14 @@ function validateTemplateUpdate(spec: JobSpec, old: Job, before: JobSpec): Field
   const isIdle = isSuspended && (old.status?.startTime === undefined || isCondition(old, 'Suspended')) && (old.status?.active ?? 0) === 0
   const comparable = (template: PodTemplateSpec): string => JSON.stringify(isIdle ? withoutMutableParts(template) : template)
   if (comparable(spec.template) === comparable(before.template)) return []
-  return [fieldInvalid(isIdle ? 'spec.template.spec' : 'spec.template', isIdle ? spec.template.spec : spec.template, fieldIsImmutable)]
+  return isIdle
+    ? [fieldInvalid('spec.template.spec', goFields('PodSpec', spec.template.spec), fieldIsImmutable)]
+    : [fieldInvalid('spec.template', templateText(spec.template), fieldIsImmutable)]
+}
+
+/** A template as upstream's messages show it. */
+function templateText({ metadata, spec }: PodTemplateSpec): object {
+  return { ...metadata, creationTimestamp: metadata?.creationTimestamp ?? null, Spec: goFields('PodSpec', spec) }
 }
 
 function withoutMutableParts({ spec }: PodTemplateSpec): PodSpec {
