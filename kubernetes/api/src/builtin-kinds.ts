@@ -18,6 +18,7 @@ import { networkingKinds } from './networking/kinds.ts'
 import { nodeKinds } from './node/kinds.ts'
 import { policyKinds } from './policy/kinds.ts'
 import { clusterRole, clusterRoleBinding, role, roleBinding } from './rbac/roles.ts'
+import { resourceKinds } from './resource/kinds.ts'
 import { schedulingKinds } from './scheduling/kinds.ts'
 import { storageKinds } from './storage/kinds.ts'
 
@@ -44,6 +45,7 @@ export function builtinResources(deps: BuiltinKindDeps): ResourceDefinition[] {
     ...admissionRegistrationKinds,
     ...apiRegistrationKinds,
     ...flowControlKinds,
+    ...resourceKinds,
     lease,
     role,
     clusterRole,

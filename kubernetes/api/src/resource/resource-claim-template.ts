@@ -1,0 +1,29 @@
+import { fieldInvalid, fieldIsImmutable, validateAnnotations, validateLabels } from '@gantry/apimachinery'
+import type { ResourceClaimTemplate } from '../generated/types.ts'
+import { ageCell, as, nameCell } from '../kind.ts'
+import type { BuiltinKind } from '../kind.ts'
+import { address } from './device-rules.ts'
+import { defaultClaimSpec, validateClaimSpec } from './resource-claim-rules.ts'
+
+export const resourceClaimTemplate: BuiltinKind = {
+  ...address,
+  kind: 'ResourceClaimTemplate',
+  plural: 'resourceclaimtemplates',
+  namespaced: true,
+  type: 'io.k8s.api.resource.v1.ResourceClaimTemplate',
+  allowUnconditionalUpdate: true,
+  returnsDeletedObject: true,
+  columns: [nameCell, ageCell],
+  applyDefaults: (object) => defaultClaimSpec(as<ResourceClaimTemplate>(object).spec.spec),
+  validate(object) {
+    const { metadata, spec } = as<ResourceClaimTemplate>(object).spec
+    return [
+      ...validateAnnotations(metadata?.annotations, 'spec.metadata.annotations'),
+      ...validateLabels(metadata?.labels, 'spec.metadata.labels'),
+      ...validateClaimSpec(spec, 'spec.spec'),
+    ]
+  },
+  validateUpdate(object, old) {
+    return JSON.stringify(object['spec']) === JSON.stringify(old['spec']) ? [] : [fieldInvalid('spec', object['spec'], fieldIsImmutable)]
+  },
+}
