@@ -135,7 +135,7 @@ export class Discovery {
       apiVersion: `apidiscovery.k8s.io/${version}`,
       metadata: {},
       items: groups.map(({ group, versions }) => ({
-        metadata: group === '' ? { creationTimestamp: null } : { name: group, creationTimestamp: null },
+        metadata: group === '' ? {} : { name: group },
         versions: versions.map((served) => ({ version: served.version, resources: served.definitions.map(aggregatedResource), freshness: 'Current' })),
       })),
     }
@@ -175,14 +175,23 @@ function aggregatedResource(definition: ResourceDefinition): unknown {
   const subresources = subresourcesOf(definition)
   return {
     resource: definition.plural,
-    responseKind: { group: definition.group, version: definition.version, kind: definition.kind },
+    responseKind: responseKindOf(definition, definition),
     scope: definition.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: definition.singular,
     verbs: verbsOf(definition),
     ...(definition.shortNames === undefined ? {} : { shortNames: definition.shortNames }),
     ...(definition.categories === undefined ? {} : { categories: definition.categories }),
-    ...(subresources.length === 0 ? {} : { subresources: subresources.map(({ name, kind, verbs }) => ({ subresource: name, responseKind: kind, verbs })) }),
+    ...(subresources.length === 0
+      ? {}
+      : { subresources: subresources.map(({ name, kind, verbs }) => ({ subresource: name, responseKind: responseKindOf(definition, kind), verbs })) }),
   }
+}
+
+/** A kind of the resource's own group and version is named by its kind alone. */
+function responseKindOf({ group, version }: ResourceDefinition, kind: SubresourceDescription['kind']): SubresourceDescription['kind'] {
+  return kind.group === group && kind.version === version
+    ? { group: '', version: '', kind: kind.kind }
+    : { group: kind.group, version: kind.version, kind: kind.kind }
 }
 
 function legacyResources(definition: ResourceDefinition): unknown[] {
@@ -217,7 +226,7 @@ function isStored({ create, compute, createsThrough }: ResourceDefinition): bool
 /** Upstream: apiserver pkg/endpoints/discovery/storageversionhash.go. */
 function storageVersionHash(served: ResourceDefinition): string {
   const definition = storageOf(served)
-  const version = definition.storageVersion ?? definition.version
+  const version = definition.hashedVersion ?? definition.storageVersion ?? definition.version
   return createHash('sha256').update(`${definition.group}/${version}/${definition.kind}`).digest().subarray(0, 8).toString('base64')
 }
 

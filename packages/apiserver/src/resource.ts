@@ -58,6 +58,8 @@ export interface ResourceDefinition {
   readonly custom?: boolean
   /** Custom resources: the version whose schema the stored bytes have. Absent: this one. */
   readonly storageVersion?: string
+  /** What discovery hashes as the stored version, where upstream stores another one than it serves. Clients compare hashes only. */
+  readonly hashedVersion?: string
   /** A view: the objects are another definition's, shown in this group and version. Absent: they are stored as they are served. */
   readonly storedAs?: StoredAs
   /** The order of the group and of the version inside discovery: higher first. */

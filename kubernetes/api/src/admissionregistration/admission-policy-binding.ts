@@ -65,6 +65,7 @@ export const mutatingAdmissionPolicyBinding: BuiltinKind = {
   ...common,
   kind: 'MutatingAdmissionPolicyBinding',
   plural: 'mutatingadmissionpolicybindings',
+  hashedVersion: 'v1beta1',
   type: 'io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding',
   validate: (object) => [
     ...validateCommon(as<Binding>(object)),

@@ -95,6 +95,7 @@ export const mutatingAdmissionPolicy: BuiltinKind = {
   ...common,
   kind: 'MutatingAdmissionPolicy',
   plural: 'mutatingadmissionpolicies',
+  hashedVersion: 'v1beta1',
   type: 'io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy',
   columns: [
     nameCell,

@@ -20,6 +20,7 @@ export const customResourceDefinition: BuiltinKind = {
   version: 'v1',
   kind: 'CustomResourceDefinition',
   plural: 'customresourcedefinitions',
+  hashedVersion: 'v1beta1',
   shortNames: ['crd', 'crds'],
   categories: ['api-extensions'],
   namespaced: false,
