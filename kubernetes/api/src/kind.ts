@@ -70,6 +70,7 @@ export const ageCell: TableColumn = {
   name: 'Age',
   description: 'Time since the object was created.',
   cell: (object, now) => ageOf(object.metadata.creationTimestamp, now),
+  since: ({ metadata: { creationTimestamp } }) => (creationTimestamp === null ? undefined : Date.parse(creationTimestamp)),
 }
 
 /** Time since an RFC 3339 stamp, as kubectl shows it. */

@@ -362,9 +362,12 @@ function streamOfItems(
     for (let index = 0; index < page.entries.length; index++) {
       const entry = page.entries[index]
       if (entry === undefined) break
-      const object = servedObject(shapeOf(definition, as), entry)
-      const item = itemOf(definition, object, { as, now })
-      text += `${index > 0 ? ',' : ''}${JSON.stringify(item)}`
+      const decode = (): ApiObject => servedObject(shapeOf(definition, as), entry)
+      const item =
+        as.transform === 'table' && as.includeObject === 'Metadata'
+          ? server.tableRows.text(definition, entry, { now, decode })
+          : JSON.stringify(itemOf(definition, decode(), { as, now }))
+      text += index > 0 ? `,${item}` : item
       if (server.clock.monotonicMs() < sliceEnd) continue
       sink.write(text)
       await roomFor(sink)

@@ -162,6 +162,8 @@ export interface TableColumn {
   /** 0: always shown; 1: only with `-o wide`. */
   readonly priority?: number
   cell(object: ApiObject, now: Date): string | number | boolean | null
+  /** Of a column that shows nothing but an age: when that begins, in milliseconds of the epoch; undefined when there is no time to show. */
+  since?(object: ApiObject): number | undefined
 }
 
 export interface ScaleMapping {

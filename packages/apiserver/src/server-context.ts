@@ -3,6 +3,7 @@ import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import type { AdmissionPlugin } from './admission.ts'
 import type { Registry } from './registry.ts'
+import type { TableRows } from './table-rows.ts'
 
 /** What every verb needs: handed around as one value, made once by `createApiServer`. */
 export interface ServerContext {
@@ -14,6 +15,7 @@ export interface ServerContext {
   readonly definitions: Definitions
   readonly decoder: Decoder
   readonly codec: ProtobufCodec
+  readonly tableRows: TableRows
   readonly admission: readonly AdmissionPlugin[]
   /** Aborts when the server stops: ends watches. */
   readonly stopping: AbortSignal

@@ -33,6 +33,7 @@ import { fromScale, toScale } from './scale.ts'
 import { namedType } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
 import { storageOf, toStored } from './view.ts'
+import { TableRows } from './table-rows.ts'
 import { watch } from './watch.ts'
 
 export interface ApiServerDeps {
@@ -89,6 +90,7 @@ export function createApiServer(deps: ApiServerDeps, options: ApiServerOptions):
     definitions: deps.definitions,
     decoder: createDecoder(deps.definitions),
     codec: createProtobufCodec(deps.definitions),
+    tableRows: new TableRows(),
     admission: deps.admission,
     stopping: stopping.signal,
   }

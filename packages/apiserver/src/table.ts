@@ -25,7 +25,7 @@ export function columnDefinitions(definition: ResourceDefinition): ColumnDefinit
 export const nameColumn: TableColumn = { name: 'Name', format: 'name', cell: (object) => object.metadata.name }
 const createdAtColumn: TableColumn = { name: 'Created At', type: 'date', cell: (object) => object.metadata.creationTimestamp ?? '' }
 
-function columnsOf(definition: ResourceDefinition): readonly TableColumn[] {
+export function columnsOf(definition: ResourceDefinition): readonly TableColumn[] {
   return definition.columns ?? [nameColumn, createdAtColumn]
 }
 
