@@ -1,5 +1,6 @@
 export { builtinAdmission } from './admission/builtin-admission.ts'
 export type { BuiltinAdmission, BuiltinAdmissionDeps } from './admission/builtin-admission.ts'
+export { isSameAmounts, measuredResources, QuotaUsage, usesAnother } from './admission/resource-quota/quota-usage.ts'
 export { dynamicAdmission } from './admission/dynamic-admission.ts'
 export type { DynamicAdmission, DynamicAdmissionDeps } from './admission/dynamic-admission.ts'
 export { CustomResources } from './apiextensions/custom-resources.ts'

@@ -4,6 +4,7 @@ import { createNamespaceController } from './namespace/namespace-controller.ts'
 import { createNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
 import { createPodGcController } from './pod-gc/pod-gc-controller.ts'
 import { createReplicaSetController } from './replica-set/replica-set-controller.ts'
+import { createResourceQuotaController } from './resource-quota/resource-quota-controller.ts'
 import { createServiceAccountController } from './service-account/service-account-controller.ts'
 import type { Service } from '@gantry/runtime'
 import type { ControllerDeps } from './deps.ts'
@@ -18,5 +19,6 @@ export function createControllers(deps: ControllerDeps, options: { readonly ca?:
     ...createNodeLifecycleController(deps),
     ...createServiceAccountController(deps, options),
     ...createPodGcController(deps),
+    ...createResourceQuotaController(deps),
   ]
 }

@@ -12,7 +12,7 @@ export interface QuotaEvaluator {
   /** Whether it measures the resource that a quota names so. */
   readonly measures: (name: string) => boolean
   /** What an object uses; `now` decides about pods that should be gone. */
-  readonly usage: (object: unknown, now: Date) => Amounts
+  readonly usage: (object: unknown, now: Date) => ReadonlyAmounts
   readonly inScope: (requirement: ScopedResourceSelectorRequirement, object: unknown) => boolean
   /** What an object has to state because a quota measures it, such as `must specify cpu for: app`. */
   readonly unstated?: (measured: readonly string[], object: unknown) => string | undefined
@@ -150,14 +150,24 @@ function hasCrossNamespaceAffinity({ spec }: Pod): boolean {
 }
 
 /** Whether a pod still uses what it was given: it has not ended, and is not past the time at which it should have gone. */
-export function isCharged({ status, metadata }: Pod, now: Date): boolean {
+function isCharged({ status, metadata }: Pod, now: Date): boolean {
   if (status?.phase === 'Failed' || status?.phase === 'Succeeded') return false
   const { deletionTimestamp, deletionGracePeriodSeconds } = metadata
   if (deletionTimestamp === undefined || deletionTimestamp === null || deletionGracePeriodSeconds === undefined) return true
   return now.getTime() <= Date.parse(deletionTimestamp) + deletionGracePeriodSeconds * 1000
 }
 
-function podUsage(pod: Pod, now: Date): Amounts {
+/** Of pods that are not on their way out: for these, time changes nothing. */
+const knownUsage = new WeakMap<Pod, Amounts>()
+
+function podUsage(pod: Pod, now: Date): ReadonlyAmounts {
+  if (pod.metadata.deletionTimestamp !== undefined) return computePodUsage(pod, now)
+  let usage = knownUsage.get(pod)
+  if (usage === undefined) knownUsage.set(pod, (usage = computePodUsage(pod, now)))
+  return usage
+}
+
+function computePodUsage(pod: Pod, now: Date): Amounts {
   const usage: Amounts = new Map([['count/pods', one]])
   if (!isCharged(pod, now)) return usage
   const overhead = amountsOf(pod.spec.overhead)
