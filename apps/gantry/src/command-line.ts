@@ -5,6 +5,7 @@ import { accessCommands } from '@gantry/access/cli'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
 import { clusterCommands } from '@gantry/clusters/cli'
 import { systemClock } from '@gantry/runtime'
+import { storageCommands } from './commands/storage.ts'
 import { up, type UpContext } from './commands/up.ts'
 import { defaultDataDir, defaultListen, nodeKinds } from './config.ts'
 
@@ -16,7 +17,13 @@ export function gantryCommandLine(context: UpContext): CommandLine {
     program: 'gantry',
     summary: `Gantry ${context.version}: Kubernetes clusters, one console and one endpoint for all of them`,
     globalOptions: { data: { type: 'string', value: 'DIR', description: `Data folder (${defaultDataDir(context.env)})` } },
-    commands: [upCommand(context), ...clusterCommands({ clock: systemClock }), ...accessCommands({ clock: systemClock }), versionCommand(context)],
+    commands: [
+      upCommand(context),
+      ...clusterCommands({ clock: systemClock }),
+      ...accessCommands({ clock: systemClock }),
+      ...storageCommands(context),
+      versionCommand(context),
+    ],
   }
 }
 
@@ -27,6 +34,9 @@ function upCommand(context: UpContext): Command {
     options: {
       listen: { type: 'string', value: 'HOST:PORT', description: `Where to serve (${defaultListen})` },
       node: { type: 'string', value: 'KIND', description: `What pods run on: ${nodeKinds.join(', ')} (auto)` },
+      'backup-dir': { type: 'string', value: 'DIR', description: 'Where to make backups by itself (it makes none)' },
+      'backup-every': { type: 'string', value: 'HOURS', description: 'How often (24)' },
+      'backup-keep': { type: 'string', value: 'N', description: 'How many of them stay (7)' },
       'simulated-nodes': { type: 'string', value: 'N', description: 'Simulated nodes beside it (0)' },
     },
     examples: ['gantry up', 'gantry up --data /srv/gantry --listen 0.0.0.0:7443'],
@@ -37,6 +47,9 @@ function upCommand(context: UpContext): Command {
           listen: textOption(options, 'listen'),
           node: textOption(options, 'node'),
           simulatedNodes: textOption(options, 'simulated-nodes'),
+          backupDir: textOption(options, 'backup-dir'),
+          backupEvery: textOption(options, 'backup-every'),
+          backupKeep: textOption(options, 'backup-keep'),
         },
         context,
       )

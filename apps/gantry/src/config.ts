@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { UsageError } from '@gantry/cli-kit'
+import type { BackupSchedule } from './storage/backups.ts'
 
 /** What the local cluster runs its pods on. `auto`: real containers where the machine can, otherwise simulated ones. */
 export const nodeKinds = ['auto', 'containerd', 'simulated', 'none'] as const
@@ -14,6 +15,7 @@ export interface PlatformConfig {
   readonly node: NodeKind
   /** Simulated nodes beside the real one. */
   readonly simulatedNodes: number
+  readonly backups?: BackupSchedule | undefined
   /** Folder of a finished console build; without it the port serves the API alone. */
   readonly consoleDir: string | undefined
   readonly version: string
@@ -34,6 +36,9 @@ export interface UpOptions {
   readonly listen?: string | undefined
   readonly node?: string | undefined
   readonly simulatedNodes?: string | undefined
+  readonly backupDir?: string | undefined
+  readonly backupEvery?: string | undefined
+  readonly backupKeep?: string | undefined
 }
 
 /** The configuration a command line asks for. Throws UsageError that names the option and what it may be. */
@@ -46,6 +51,7 @@ export function parseUpOptions(
     ...parseListen(options.listen ?? defaultListen),
     node: parseNode(options.node ?? 'auto'),
     simulatedNodes: parseCount(options.simulatedNodes ?? '0'),
+    backups: parseBackups(options),
     consoleDir: about.consoleDir,
     version: about.version,
   }
@@ -71,4 +77,19 @@ function parseCount(text: string): number {
   const count = Number(text)
   if (!/^\d+$/.test(text) || count > maxSimulatedNodes) throw new UsageError(`--simulated-nodes "${text}" is no number from 0 to ${maxSimulatedNodes}`)
   return count
+}
+
+function parseBackups({ backupDir, backupEvery, backupKeep }: UpOptions): BackupSchedule | undefined {
+  if (backupDir === undefined) {
+    if (backupEvery !== undefined || backupKeep !== undefined) throw new UsageError('--backup-every and --backup-keep need --backup-dir DIR')
+    return undefined
+  }
+  const hours = wholeNumber('backup-every', backupEvery ?? '24', 24 * 20)
+  return { dir: resolve(backupDir), everyMs: hours * 3_600_000, keep: wholeNumber('backup-keep', backupKeep ?? '7', 1_000) }
+}
+
+function wholeNumber(option: string, text: string, max: number): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || value < 1 || value > max) throw new UsageError(`--${option} "${text}" is no number from 1 to ${max}`)
+  return value
 }

@@ -45,12 +45,15 @@ import { startLocalCluster } from '@gantry/kube-cluster'
 import { readWholeBody, Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
 import { openSqliteStore } from '@gantry/storage'
+import type { SqliteStore } from '@gantry/storage'
 import type { PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
 import type { DataDir } from './data-dir.ts'
 import { chooseNode } from './node-choice.ts'
 import { keepSigningKey } from './signing-key.ts'
 import { listenFailure } from './start-failure.ts'
+import { Backups } from './storage/backups.ts'
+import { storageRoutes } from './storage/storage-routes.ts'
 
 export interface PlatformPorts {
   readonly clock: Clock
@@ -142,13 +145,17 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       if (before === undefined || after === undefined) kubeconfig.changed()
     })
 
+    const backups = parts.use('backups', new Backups({ store, data, clock, log }))
+    if (config.backups !== undefined) backups.schedule(config.backups)
+
     // prettier-ignore
     const routes: readonly Route[] = [
-      ...healthRoutes([{ name: 'hub', check: (checkSignal) => answers(local.handle, checkSignal) }]),
+      ...healthRoutes([{ name: 'hub', check: (checkSignal) => answers(local.handle, checkSignal) }, { name: 'storage', check: () => isSound(store) }]),
       ...await consoleRoutes(config.consoleDir, localTarget),
       ...authRoutes({ identities, throttle: new LoginThrottle(clock), log }),
       ...platformRoutes({ identities, ids, version: config.version, server: () => server, ca: () => certificate.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
       ...clusterRoutes({ hub, clock, ids, log, openTransport, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret) }),
+      ...storageRoutes({ store, backups }),
       clusterRoute(members),
       ...hubRoutes(localTarget),
     ]
@@ -230,6 +237,12 @@ async function answers(handle: Handler, signal: AbortSignal): Promise<void> {
   const response = await handle({ method: 'GET', path: '/version', query: '', headers: {}, signal })
   await readWholeBody(response)
   if (response.status !== 200) throw new Error(`the hub answers /version with HTTP ${response.status}`)
+}
+
+/** A full disk does not count: reads go on, and writes do by themselves once there is space. */
+async function isSound(store: SqliteStore): Promise<void> {
+  const problem = (await store.status()).lastScrub?.problem
+  if (problem !== undefined) throw new Error(`the data file is damaged: ${problem}`)
 }
 
 const anyAddress = new Set(['0.0.0.0', '::', ''])

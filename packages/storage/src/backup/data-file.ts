@@ -84,12 +84,12 @@ export function verifyDataFile(file: string): DataFileSummary {
 
 /**
  * Copies a data file, of a stopped Gantry or a backup, into a new one whose revisions go on `revisionJump` higher: what clients saw after the backup was made
- * counts as expired instead of as the future. Throws when the source is not whole.
+ * counts as expired instead of as the future. `attachments` go into the new file, those of the source are returned. Throws when the source is not whole.
  */
 export function copyDataFile(
   source: string,
   target: string,
-  options: { readonly revisionJump: number },
+  options: { readonly revisionJump: number; readonly attachments?: readonly Attachment[] | undefined },
 ): DataFileSummary & { readonly attachments: readonly Attachment[] } {
   const opened = new SqliteFile({ file: source, mode: 'read' })
   try {
@@ -97,7 +97,7 @@ export function copyDataFile(
     try {
       for (const row of opened.rows()) builder.add(row)
       const attachments = opened.attachments()
-      if (options.revisionJump === 0) for (const attachment of attachments) builder.attach(attachment)
+      for (const attachment of options.attachments ?? []) builder.attach(attachment)
       return { ...builder.finish(opened.revision + options.revisionJump), attachments }
     } catch (error) {
       builder.abandon()

@@ -1,0 +1,71 @@
+import { createReadStream } from 'node:fs'
+import { StatusError } from '@gantry/apimachinery'
+import { jsonResponse, type Exchange, type Route } from '@gantry/gateway'
+import type { ByteSink, HttpResponse } from '@gantry/runtime'
+import type { SqliteStore, StoreStatus } from '@gantry/storage'
+import type { Backups, LastBackup } from './backups.ts'
+
+/** `GET /platform/v1/storage` */
+export interface StorageInfo extends StoreStatus {
+  readonly lastBackup: LastBackup | undefined
+}
+
+export interface StorageRoutesDeps {
+  readonly store: SqliteStore
+  readonly backups: Backups
+}
+
+/** The state of the data file, and a backup to take away. A backup holds every secret: it is for admins alone. */
+export function storageRoutes(deps: StorageRoutesDeps): readonly Route[] {
+  return [
+    { path: '/platform/v1/storage', audience: 'platform', serve: (exchange) => info(deps, exchange) },
+    { path: '/platform/v1/storage/backup', audience: 'platform', serve: (exchange) => backup(deps, exchange) },
+  ]
+}
+
+async function info({ store, backups }: StorageRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  onlyAdmin(exchange, 'GET')
+  const answer: StorageInfo = { ...(await store.status()), lastBackup: backups.last }
+  return jsonResponse(200, answer)
+}
+
+/** By POST: no page elsewhere can make a browser do it. The answer starts when the file is whole, and says its length. */
+async function backup({ backups }: StorageRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  onlyAdmin(exchange, 'POST')
+  const { signal } = exchange.request
+  const whole = Promise.withResolvers<{ readonly file: string; readonly bytes: number }>()
+  const sent = Promise.withResolvers<void>()
+  const release = (): void => sent.resolve()
+  const lending = backups.lend(async (file, { bytes }) => {
+    whole.resolve({ file, bytes })
+    signal.addEventListener('abort', release, { once: true })
+    await sent.promise
+    signal.removeEventListener('abort', release)
+  }, signal)
+  lending.catch(whole.reject)
+  const { file, bytes } = await whole.promise
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/vnd.sqlite3', 'content-length': String(bytes), 'cache-control': 'no-store' },
+    body: async (sink) => {
+      try {
+        await sendFile(file, sink)
+      } finally {
+        release()
+        await lending
+      }
+    },
+  }
+}
+
+async function sendFile(file: string, sink: ByteSink): Promise<void> {
+  for await (const chunk of createReadStream(file, { highWaterMark: 256 << 10 })) {
+    if (sink.signal.aborted) return
+    if (!sink.write(chunk as Buffer)) await sink.drained()
+  }
+}
+
+function onlyAdmin({ caller, request }: Exchange, method: 'GET' | 'POST'): void {
+  if (request.method !== method) throw new StatusError('MethodNotAllowed', `this takes a ${method}`)
+  if (caller.kind !== 'platform' || caller.role !== 'admin') throw new StatusError('Forbidden', 'only an admin sees the storage of the platform')
+}
