@@ -1,6 +1,5 @@
 import type { Conformance } from '../src/conformance.ts'
 import { access } from './access.ts'
-import { admission } from './admission.ts'
 import { apply } from './apply.ts'
 import { customResources } from './custom-resources.ts'
 import { discovery } from './discovery.ts'
@@ -11,9 +10,11 @@ import { protobuf } from './protobuf.ts'
 import { selectors } from './selectors.ts'
 import { subresources } from './subresources.ts'
 import { tables } from './tables.ts'
+import { versions } from './versions.ts'
 import { watches } from './watches.ts'
 import { webhooks } from './webhooks.ts'
 import { wire } from './wire.ts'
+import { workloadKinds } from './workload-kinds.ts'
 import { writes } from './writes.ts'
 
 /** Every area, in the order of the specification. */
@@ -29,9 +30,10 @@ export const bodies: readonly Conformance[] = [
   apply,
   subresources,
   tables,
+  versions,
+  workloadKinds,
   customResources,
   access,
   identity,
   webhooks,
-  admission,
 ]

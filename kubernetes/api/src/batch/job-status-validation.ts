@@ -24,6 +24,7 @@ export function validateJobStatus(job: Job, old: Job): FieldError[] {
     ...validateUncounted(status(job)),
     ...validateConditions(job, changed),
     ...validateIndexes(job, changed),
+    ...validatePodsAndSuccess(job, changed),
     ...validateTransition(job, old, changed),
   ]
 }
@@ -48,7 +49,7 @@ function ofConditions(detail: string): FieldError {
 
 function validateConditions(job: Job, changed: Changed): FieldError[] {
   const errors: FieldError[] = []
-  const { startTime, completionTime, active = 0, ready, terminating, uncountedTerminatedPods } = status(job)
+  const { startTime, completionTime, active = 0, uncountedTerminatedPods } = status(job)
   const [complete, failed, finished] = [changed(isComplete), changed(isFailed), changed(isFinished)]
   const [start, end] = [changed((one) => status(one).startTime), changed((one) => status(one).completionTime)]
   if ((complete || failed) && isComplete(job) && isFailed(job)) errors.push(ofConditions('cannot set Complete=True and Failed=true conditions'))
@@ -74,14 +75,6 @@ function validateConditions(job: Job, changed: Changed): FieldError[] {
     const shown = { Succeeded: uncountedTerminatedPods?.succeeded ?? null, Failed: uncountedTerminatedPods?.failed ?? null }
     errors.push(fieldInvalid('status.uncountedTerminatedPods', shown, 'must be empty for finished job'))
   }
-  if ((finished || changed((one) => status(one).terminating)) && (terminating ?? 0) > 0 && isFinished(job))
-    errors.push(fieldInvalid('status.terminating', terminating, 'terminating>0 is invalid for finished job'))
-  if ((changed((one) => status(one).ready) || changed((one) => status(one).active)) && ready !== undefined && ready > active)
-    errors.push(fieldInvalid('status.ready', ready, 'cannot set more ready pods than active'))
-  if (isSuccessCriteriaMet(job) && isFailed(job)) errors.push(ofConditions('cannot set SuccessCriteriaMet=True and Failed=true conditions'))
-  if (isSuccessCriteriaMet(job) && isFailureTarget(job)) errors.push(ofConditions('cannot set SuccessCriteriaMet=True and FailureTarget=true conditions'))
-  if (job.spec?.successPolicy !== undefined && !isSuccessCriteriaMet(job) && isComplete(job))
-    errors.push(ofConditions('cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True'))
   return errors
 }
 
@@ -107,6 +100,21 @@ function validateIndexes(job: Job, changed: Changed): FieldError[] {
     if (overlap !== undefined)
       errors.push(fieldInvalid('status.failedIndexes', failedIndexes, `failedIndexes and completedIndexes overlap at index: ${overlap}`))
   }
+  return errors
+}
+
+/** What is said after the indexes: the order of causes is upstream's. */
+function validatePodsAndSuccess(job: Job, changed: Changed): FieldError[] {
+  const errors: FieldError[] = []
+  const { active = 0, ready, terminating } = status(job)
+  if ((changed(isFinished) || changed((one) => status(one).terminating)) && (terminating ?? 0) > 0 && isFinished(job))
+    errors.push(fieldInvalid('status.terminating', terminating, 'terminating>0 is invalid for finished job'))
+  if ((changed((one) => status(one).ready) || changed((one) => status(one).active)) && ready !== undefined && ready > active)
+    errors.push(fieldInvalid('status.ready', ready, 'cannot set more ready pods than active'))
+  if (isSuccessCriteriaMet(job) && isFailed(job)) errors.push(ofConditions('cannot set SuccessCriteriaMet=True and Failed=true conditions'))
+  if (isSuccessCriteriaMet(job) && isFailureTarget(job)) errors.push(ofConditions('cannot set SuccessCriteriaMet=True and FailureTarget=true conditions'))
+  if (job.spec?.successPolicy !== undefined && !isSuccessCriteriaMet(job) && isComplete(job))
+    errors.push(ofConditions('cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True'))
   return errors
 }
 
