@@ -120,10 +120,10 @@ export const versions = conformance('versions', ({ api, claim }) => {
 
     assert.equal(first.code, 201, first.text)
     assert.deepEqual([conflict.code, conflict.json.message], [409, 'Apply failed with 1 conflict: conflict with "one": .spec.maxReplicas'])
-    assert.deepEqual(
-      shared.json.metadata.managedFields.map(({ manager, apiVersion }: Json) => `${manager} ${apiVersion}`),
-      ['one autoscaling/v1', 'two autoscaling/v2'],
-    )
+    assert.deepEqual(shared.json.metadata.managedFields.map(({ manager, apiVersion }: Json) => `${manager} ${apiVersion}`).toSorted(), [
+      'one autoscaling/v1',
+      'two autoscaling/v2',
+    ])
   })
 
   claim('refuses a body of another version (W12)', async (t) => {
