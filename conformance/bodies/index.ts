@@ -1,6 +1,8 @@
 import type { Conformance } from '../src/conformance.ts'
 import { access } from './access.ts'
+import { admission } from './admission.ts'
 import { apply } from './apply.ts'
+import { cel } from './cel.ts'
 import { customResources } from './custom-resources.ts'
 import { discovery } from './discovery.ts'
 import { identity } from './identity.ts'
@@ -33,7 +35,9 @@ export const bodies: readonly Conformance[] = [
   versions,
   workloadKinds,
   customResources,
+  cel,
   access,
   identity,
   webhooks,
+  admission,
 ]

@@ -77,3 +77,35 @@ export interface FoldExpr extends Node {
   readonly step: Expr
   readonly result: Expr
 }
+
+/** A tree's nodes, each before what is in it. */
+export function* nodes(expr: Expr): Generator<Expr> {
+  yield expr
+  switch (expr.kind) {
+    case 'select':
+      yield* nodes(expr.operand)
+      break
+    case 'call':
+      if (expr.target !== undefined) yield* nodes(expr.target)
+      for (const arg of expr.args) yield* nodes(arg)
+      break
+    case 'list':
+      for (const item of expr.items) yield* nodes(item)
+      break
+    case 'map':
+      for (const { key, value } of expr.entries) {
+        yield* nodes(key)
+        yield* nodes(value)
+      }
+      break
+    case 'struct':
+      for (const { value } of expr.fields) yield* nodes(value)
+      break
+    case 'fold':
+      for (const part of [expr.range, expr.initial, expr.condition, expr.step, expr.result]) yield* nodes(part)
+      break
+    case 'const':
+    case 'ident':
+      break
+  }
+}

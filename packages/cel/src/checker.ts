@@ -291,7 +291,7 @@ class Checker {
 
   #list(expr: ListExpr): Type {
     let type: Type | undefined
-    for (const [i, item] of expr.items.entries()) type = this.#join(item, type, this.#entry(item, expr.optional.has(i)))
+    for (const [i, item] of expr.items.entries()) type = this.#join(type, this.#entry(item, expr.optional.has(i)))
     return listType(type ?? this.#unifier.fresh())
   }
 
@@ -306,19 +306,19 @@ class Checker {
     return inner ?? type
   }
 
-  #join(expr: Expr, before: Type | undefined, type: Type): Type {
+  #join(before: Type | undefined, type: Type): Type {
     if (before === undefined) return type
     if (this.#unifier.isAssignable(before, type)) return mostGeneral(before, type)
-    this.#problem(expr.at, `expected type '${formatType(before)}' but found '${formatType(type)}'`)
-    return errorType
+    // Mixed literals are for `literalIssues` to refuse, which knows where they are allowed.
+    return dynType
   }
 
   #map(expr: MapExpr): Type {
     let key: Type | undefined
     let value: Type | undefined
     for (const entry of expr.entries) {
-      key = this.#join(entry.key, key, this.#check(entry.key))
-      value = this.#join(entry.value, value, this.#entry(entry.value, entry.optional))
+      key = this.#join(key, this.#check(entry.key))
+      value = this.#join(value, this.#entry(entry.value, entry.optional))
     }
     return mapType(key ?? this.#unifier.fresh(), value ?? this.#unifier.fresh())
   }

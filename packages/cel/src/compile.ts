@@ -1,18 +1,17 @@
+import { nodes } from './ast.ts'
 import { check, qualifiedName } from './checker.ts'
 import type { Checked, CheckEnvironment } from './checker.ts'
-import type { Expr } from './ast.ts'
 import { estimateCost } from './cost-estimate.ts'
 import type { CostRange } from './cost-estimate.ts'
 import { kubernetesLibrary } from './library/index.ts'
-import { compileRegex } from './library/regex-cache.ts'
+import { constantError, literalIssues } from './literals.ts'
 import { parse } from './parser.ts'
 import { BudgetExceeded } from './budget.ts'
 import { inputValue, plan } from './plan.ts'
 import { formatIssues } from './source.ts'
-import type { Issue } from './source.ts'
 import { dynType } from './types.ts'
 import type { ObjectType, Type } from './types.ts'
-import { CelError, parseDuration, parseTimestamp } from './values.ts'
+import { CelError } from './values.ts'
 import type { Value } from './values.ts'
 
 export interface CompileOptions {
@@ -20,6 +19,8 @@ export interface CompileOptions {
   readonly variables: Readonly<Record<string, Type>>
   /** Object types that the expression may make by name. */
   readonly structs?: readonly ObjectType[]
+  /** Adds `jsonpatch.escapeKey`, which only mutating admission policies have. */
+  readonly jsonPatch?: boolean
 }
 
 export interface EvaluateOptions {
@@ -43,7 +44,13 @@ export interface Program {
   evaluate(variables: Readonly<Record<string, unknown>>, options?: EvaluateOptions): Evaluation
 }
 
-export type Compiled = { readonly program: Program; readonly error?: undefined } | { readonly program?: undefined; readonly error: string }
+/**
+ * `stage` tells how upstream introduces the error: `compilation failed: ` for what is wrong with the text, `program instantiation failed: ` for a constant that no evaluation
+ * could get past.
+ */
+export type Compiled =
+  | { readonly program: Program; readonly error?: undefined; readonly stage?: undefined }
+  | { readonly program?: undefined; readonly error: string; readonly stage: 'compilation' | 'program instantiation' }
 
 /** Upstream's limit for the evaluation of one expression. */
 export const perCallLimit = 1_000_000
@@ -52,15 +59,17 @@ export const perCallLimit = 1_000_000
 export function compile(expression: string, options: CompileOptions): Compiled {
   const source = Array.from(expression)
   const parsed = parse(source)
-  if (parsed.expr === undefined) return { error: formatIssues(source, parsed.issues) }
+  if (parsed.expr === undefined) return { error: formatIssues(source, parsed.issues), stage: 'compilation' }
   const environment: CheckEnvironment = {
     variables: new Map(Object.entries(options.variables)),
-    library: kubernetesLibrary(),
+    library: kubernetesLibrary({ jsonPatch: options.jsonPatch === true }),
     structs: new Map((options.structs ?? []).map((struct) => [struct.name, struct])),
   }
   const checked = check(parsed.expr, environment)
-  const issues = checked.issues.length > 0 ? checked.issues : literalIssues(checked.expr)
-  if (issues.length > 0) return { error: formatIssues(source, issues) }
+  const issues = checked.issues.length > 0 ? checked.issues : literalIssues(checked)
+  if (issues.length > 0) return { error: formatIssues(source, issues), stage: 'compilation' }
+  const constant = constantError(checked)
+  if (constant !== undefined) return { error: constant, stage: 'program instantiation' }
   return { program: programOf(checked, environment) }
 }
 
@@ -90,37 +99,6 @@ function programOf(checked: Checked, environment: CheckEnvironment): Program {
   }
 }
 
-function* nodes(expr: Expr): Generator<Expr> {
-  yield expr
-  switch (expr.kind) {
-    case 'select':
-      yield* nodes(expr.operand)
-      break
-    case 'call':
-      if (expr.target !== undefined) yield* nodes(expr.target)
-      for (const arg of expr.args) yield* nodes(arg)
-      break
-    case 'list':
-      for (const item of expr.items) yield* nodes(item)
-      break
-    case 'map':
-      for (const { key, value } of expr.entries) {
-        yield* nodes(key)
-        yield* nodes(value)
-      }
-      break
-    case 'struct':
-      for (const { value } of expr.fields) yield* nodes(value)
-      break
-    case 'fold':
-      for (const part of [expr.range, expr.initial, expr.condition, expr.step, expr.result]) yield* nodes(part)
-      break
-    case 'const':
-    case 'ident':
-      break
-  }
-}
-
 function usedVariables(checked: Checked, environment: CheckEnvironment): ReadonlySet<string> {
   const used = new Set<string>()
   for (const node of nodes(checked.expr)) {
@@ -129,23 +107,4 @@ function usedVariables(checked: Checked, environment: CheckEnvironment): Readonl
     if (plain !== undefined && environment.variables.has(plain)) used.add(plain)
   }
   return used
-}
-
-const literalChecks: Readonly<Record<string, (text: string) => boolean>> = {
-  duration: (text) => parseDuration(text) !== undefined,
-  timestamp: (text) => parseTimestamp(text) !== undefined,
-  matches: (text) => typeof compileRegex(text) !== 'string',
-}
-
-/** Constants that no evaluation could use. */
-function literalIssues(expr: Expr): Issue[] {
-  const issues: Issue[] = []
-  for (const node of nodes(expr)) {
-    if (node.kind !== 'call') continue
-    const holds = literalChecks[node.name]
-    const argument = node.name === 'matches' ? node.args.at(-1) : node.args[0]
-    if (holds === undefined || argument?.kind !== 'const' || typeof argument.value !== 'string' || holds(argument.value)) continue
-    issues.push({ at: argument.at, message: `invalid ${node.name} argument` })
-  }
-  return issues
 }

@@ -172,7 +172,8 @@ class Estimator {
   #declaredSize(path: Path): CostRange | undefined {
     const [first, ...rest] = path
     if (first === undefined || isAccumulator(first)) return undefined
-    let type = this.#environment.variables.get(first)
+    // Upstream starts at the rule's own type whatever the variable is called.
+    let type = this.#environment.variables.get(first) ?? this.#environment.variables.get('self')
     for (const step of rest) {
       if (type === undefined) return undefined
       if (step === '@items' || step === '@values') type = type.kind === 'list' || type.kind === 'map' ? type.of : undefined

@@ -134,7 +134,7 @@ class Expander {
   /** `optMap` wraps what comes out, `optFlatMap` expects an optional. */
   optionalMap(target: Expr, args: readonly Expr[], wrap: boolean): Expr {
     const [variable, body] = args
-    const name = this.#simpleName(variable, 'a variable name')
+    const name = this.#simpleName(variable, `${this.#call.name}() variable name must be a simple identifier`)
     const inner = this.#bind(name, this.#method('value', target), body ?? target)
     const some = wrap ? this.#method('of', this.#ident('optional'), inner) : inner
     return this.#invoke('_?_:_', this.#method('hasValue', target), some, this.#method('none', this.#ident('optional')))
@@ -153,19 +153,17 @@ class Expander {
   }
 
   #loop(args: readonly Expr[], { variables }: Variables): Loop {
-    const variable = this.#simpleName(args[0], 'argument')
+    const isQuantifier = variables === 2 || /^(?:all|exists)/.test(this.#call.name)
+    const variable = this.#simpleName(args[0], isQuantifier ? 'argument must be a simple name' : 'argument is not an identifier')
     if (variables === 1) return { variable, second: undefined, rest: args.slice(1) }
-    const second = this.#simpleName(args[1], 'argument')
+    const second = this.#simpleName(args[1], 'argument must be a simple name')
     if (variable === second) this.#factory.problem(args[1]?.at ?? this.#call.at, `duplicate variable name: ${variable}`)
     return { variable, second, rest: args.slice(2) }
   }
 
-  #simpleName(expr: Expr | undefined, what: string): string {
+  #simpleName(expr: Expr | undefined, problem: string): string {
     if (expr?.kind === 'ident' && !expr.name.startsWith('.')) return expr.name
-    this.#factory.problem(
-      expr?.at ?? this.#call.at,
-      what === 'argument' ? 'argument must be a simple name' : `${this.#call.name}() variable name must be a simple identifier`,
-    )
+    this.#factory.problem(expr?.at ?? this.#call.at, problem)
     return unused
   }
 

@@ -70,7 +70,7 @@ class Parser implements NodeFactory {
       const expr = this.#expression()
       const token = this.#peek()
       if (token.kind !== 'end') {
-        this.#fail(token, `Syntax error: extraneous input '${token.text}' expecting <EOF>`)
+        this.#fail(token, `Syntax error: ${this.#tokens[this.#index + 1]?.kind === 'end' ? 'extraneous' : 'mismatched'} input '${token.text}' expecting <EOF>`)
       }
       return { expr: this.#issues.length === 0 ? expr : undefined, issues: this.#issues, macros: this.#macros }
     } catch (error) {
@@ -114,8 +114,17 @@ class Parser implements NodeFactory {
     const token = this.#accept(text)
     if (token !== undefined) return token
     const found = this.#peek()
-    const problem = found.kind === 'end' || text !== ')' ? `mismatched input '${found.text}' expecting '${text}'` : `missing '${text}' at '${found.text}'`
-    return this.#fail(found, `Syntax error: ${problem}`)
+    return this.#fail(found, `Syntax error: ${this.#misfit(text, found)}`)
+  }
+
+  /** Upstream's reader drops a token that is too many or adds one that is missing, where the rest fits then, and says so. */
+  #misfit(wanted: string, found: Token): string {
+    if (wanted === ']' || wanted === '}') return `mismatched input '${found.text}' expecting {'${wanted}', ','}`
+    if (wanted !== ')') return `mismatched input '${found.text}' expecting '${wanted}'`
+    const next = this.#tokens[this.#index + 1]
+    if (found.kind !== 'end' && next?.kind === 'symbol' && next.text === wanted) return `extraneous input '${found.text}' expecting '${wanted}'`
+    const follows = found.kind === 'end' || (found.kind === 'symbol' && !'([{!'.includes(found.text))
+    return follows ? `missing '${wanted}' at '${found.text}'` : `mismatched input '${found.text}' expecting '${wanted}'`
   }
 
   #deeper<T>(read: () => T): T {

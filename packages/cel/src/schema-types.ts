@@ -1,6 +1,6 @@
 import type { JsonSchema } from '@gantry/apimachinery'
 import { boolType, doubleType, escapeName, intType, listType, mapType } from './types.ts'
-import type { ObjectField, Type } from './types.ts'
+import type { ListIdentity, ObjectField, Type } from './types.ts'
 
 /** Upstream's limit for a request, which bounds every estimate. */
 export const maxRequestBytes = 3 * 1024 * 1024
@@ -10,10 +10,11 @@ const stringType = (maxElements: number, minSize = minStringSize): Type => ({ ki
 const typeFields: readonly string[] = ['apiVersion', 'kind']
 
 /**
- * The type of what a structural schema describes; undefined where rules cannot see it. `isResource`: apiVersion, kind and metadata.{name,generateName} are always
+ * The type of what a structural schema describes; undefined where rules cannot see it. `name`: the name of its type, those
+ * of its parts begin with it. `isResource`: apiVersion, kind and metadata.{name,generateName} are always
  * there. Upstream: k8s.io/apiserver pkg/cel/common/schemas.go.
  */
-export function typeOfSchema(schema: JsonSchema, isResource: boolean): Type | undefined {
+export function typeOfSchema(schema: JsonSchema, isResource: boolean, name = 'selfType'): Type | undefined {
   if (schema['x-kubernetes-int-or-string'] === true) {
     return { kind: 'dyn', maxElements: schema.maxLength === undefined ? maxRequestBytes - 2 : notNegative(schema.maxLength) * 4, minSize: 1 }
   }
@@ -22,15 +23,16 @@ export function typeOfSchema(schema: JsonSchema, isResource: boolean): Type | un
     case 'array': {
       const { items } = schema
       if (items === undefined || isArray(items)) return undefined
-      const of = typeOfSchema(items, items['x-kubernetes-embedded-resource'] === true)
+      const of = typeOfSchema(items, items['x-kubernetes-embedded-resource'] === true, `${name}.@idx`)
       if (of === undefined) return undefined
       return listType(of, {
         maxElements: schema.maxItems === undefined ? Math.floor((maxRequestBytes - 2) / (minSizeOf(of) + 1)) : notNegative(schema.maxItems),
         minSize: 2,
+        identity: identityOf(schema),
       })
     }
     case 'object':
-      return objectTypeOf(schema, isResource)
+      return objectTypeOf(schema, isResource, name)
     case 'string':
       return textType(schema)
     case 'boolean':
@@ -42,6 +44,12 @@ export function typeOfSchema(schema: JsonSchema, isResource: boolean): Type | un
     default:
       return undefined
   }
+}
+
+function identityOf(schema: JsonSchema): ListIdentity | undefined {
+  const type = schema['x-kubernetes-list-type']
+  if (type === 'set') return 'item'
+  return type === 'map' ? (schema['x-kubernetes-list-map-keys'] ?? []).map((key) => escapeName(key) ?? key) : undefined
 }
 
 function isArray(items: JsonSchema | readonly JsonSchema[]): items is readonly JsonSchema[] {
@@ -61,10 +69,10 @@ export function minSerializedSize(type: Type): number {
   return minSizeOf(type)
 }
 
-function objectTypeOf(schema: JsonSchema, isResource: boolean): Type | undefined {
+function objectTypeOf(schema: JsonSchema, isResource: boolean, name: string): Type | undefined {
   const { additionalProperties } = schema
   if (typeof additionalProperties === 'object') {
-    const of = typeOfSchema(additionalProperties, additionalProperties['x-kubernetes-embedded-resource'] === true)
+    const of = typeOfSchema(additionalProperties, additionalProperties['x-kubernetes-embedded-resource'] === true, `${name}.@elem`)
     if (of === undefined) return undefined
     const maxElements = schema.maxProperties === undefined ? Math.floor((maxRequestBytes - 2) / (minSizeOf(of) + 6)) : notNegative(schema.maxProperties)
     return mapType(stringType(Infinity), of, { maxElements, minSize: 2 })
@@ -72,14 +80,14 @@ function objectTypeOf(schema: JsonSchema, isResource: boolean): Type | undefined
   const required = new Set(schema.required)
   const fields = new Map<string, ObjectField>()
   let minSize = 2
-  for (const [name, property] of Object.entries(isResource ? withMeta(schema) : (schema.properties ?? {}))) {
-    const type = typeOfSchema(property, property['x-kubernetes-embedded-resource'] === true)
+  for (const [field, property] of Object.entries(isResource ? withMeta(schema) : (schema.properties ?? {}))) {
+    const type = typeOfSchema(property, property['x-kubernetes-embedded-resource'] === true, `${name}.${escapeName(field) ?? field}`)
     if (type === undefined) continue
-    const escaped = escapeName(name)
-    if (escaped !== undefined) fields.set(escaped, { type, json: name })
-    if (required.has(name) && property.default === undefined) minSize += name.length + minSizeOf(type) + 4
+    const escaped = escapeName(field)
+    if (escaped !== undefined) fields.set(escaped, { type, json: field })
+    if (required.has(field) && property.default === undefined) minSize += field.length + minSizeOf(type) + 4
   }
-  return { kind: 'object', name: 'object', fields, maxElements: 0, minSize }
+  return { kind: 'object', name, fields, maxElements: 0, minSize }
 }
 
 const text: JsonSchema = { type: 'string' }

@@ -16,7 +16,12 @@ export interface SimpleType extends Sized {
 export interface ListType extends Sized {
   readonly kind: 'list'
   readonly of: Type
+  /** Lists that a schema calls sets or maps are equal in any order, and joining them merges. */
+  readonly identity?: ListIdentity | undefined
 }
+
+/** What tells the items of a list apart: all of an item, or the fields of its key. */
+export type ListIdentity = 'item' | readonly string[]
 
 export interface MapType extends Sized {
   readonly kind: 'map'
@@ -65,8 +70,8 @@ export const durationType: Type = { kind: 'duration' }
 export const dynType: Type = { kind: 'dyn' }
 export const errorType: Type = { kind: 'error' }
 
-export function listType(of: Type, size: Sized = {}): Type {
-  return { kind: 'list', of, ...size }
+export function listType(of: Type, more: Sized & { readonly identity?: ListIdentity | undefined } = {}): Type {
+  return { kind: 'list', of, ...more }
 }
 
 export function mapType(key: Type, of: Type, size: Sized = {}): Type {

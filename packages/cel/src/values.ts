@@ -1,4 +1,4 @@
-import type { Type } from './types.ts'
+import type { ListIdentity, Type } from './types.ts'
 
 /**
  * A value at run time. int is a bigint, double a number, uint, bytes, times and everything else have classes of their own; a problem is a value too (`CelError`),
@@ -179,7 +179,7 @@ export class ObjectView {
 
   has(name: string): boolean {
     const field = this.type.fields.get(name)
-    return field !== undefined && Object.hasOwn(this.json, field.json) && this.json[field.json] !== undefined
+    return field !== undefined && Object.hasOwn(this.json, field.json) && this.json[field.json] !== undefined && this.json[field.json] !== null
   }
 
   get(name: string): Value {
@@ -217,7 +217,10 @@ export function fromJson(json: unknown, type: Type): Value {
       return new ObjectView(json, type)
     case 'list':
       if (!Array.isArray(json)) return new CelError('invalid data, expected an array for the provided schema with type=array')
-      return json.map((item: unknown) => fromJson(item, type.of))
+      return identified(
+        json.map((item: unknown) => fromJson(item, type.of)),
+        type.identity,
+      )
     case 'map':
       if (!isRecord(json)) return new CelError('invalid data, expected a map for the provided schema with type=object')
       return new CelMap(Object.entries(json).map(([key, value]): [Value, Value] => [key, fromJson(value, type.of)]))
@@ -377,6 +380,8 @@ export function equalValues(a: Value, b: Value): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false
+    const identity = identities.get(a) ?? identities.get(b)
+    if (identity !== undefined) return equalUnordered(a, b, identity)
     return a.every((item: Value, i) => equalValues(item, (b as readonly Value[])[i] ?? null))
   }
   if (a instanceof CelMap) return b instanceof CelMap && equalMaps(a, b)
@@ -391,6 +396,38 @@ export function equalValues(a: Value, b: Value): boolean {
   }
   if (isHost(a)) return isHost(b) && a.hostType === b.hostType && a.equals(b)
   return false
+}
+
+/** Lists whose schema says how items are told apart. */
+const identities = new WeakMap<object, ListIdentity>()
+
+function identified(list: Value[], identity: ListIdentity | undefined): Value[] {
+  if (identity !== undefined) identities.set(list, identity)
+  return list
+}
+
+/** Whether two items stand for the same member of a set or map. */
+function isSameMember(a: Value, b: Value, identity: ListIdentity): boolean {
+  if (identity === 'item' || !(a instanceof ObjectView)) return equalValues(a, b)
+  const other = b instanceof ObjectView || b instanceof CelMap ? b : undefined
+  return other !== undefined && identity.every((key) => equalValues(a.has(key) ? a.get(key) : null, other.has(key) ? (other.get(key) ?? null) : null))
+}
+
+function equalUnordered(a: readonly Value[], b: readonly Value[], identity: ListIdentity): boolean {
+  return a.every((item) => b.some((other) => isSameMember(item, other, identity) && equalValues(item, other)))
+}
+
+/** One list after another; what the first one's schema calls the same member is there once, as the second has it. */
+export function joinLists(a: readonly Value[], b: readonly Value[]): Value[] {
+  const identity = identities.get(a)
+  if (identity === undefined) return [...a, ...b]
+  const joined = [...a]
+  for (const item of b) {
+    const at = joined.findIndex((other) => isSameMember(other, item, identity))
+    if (at < 0) joined.push(item)
+    else joined[at] = item
+  }
+  return identified(joined, identity)
 }
 
 function equalMaps(a: CelMap, b: CelMap): boolean {

@@ -22,7 +22,7 @@ export function compileRule(rule: ValidationRule, schema: JsonSchema, self: Type
   const compiled = compile(rule.rule, { variables })
   const error =
     compiled.program === undefined
-      ? `compilation failed: ${compiled.error}`
+      ? `${compiled.stage} failed: ${compiled.error}`
       : compiled.program.result.kind === 'bool'
         ? undefined
         : 'cel expression must evaluate to a bool'
@@ -32,7 +32,7 @@ export function compileRule(rule: ValidationRule, schema: JsonSchema, self: Type
     message === undefined
       ? undefined
       : message.program === undefined
-        ? `messageExpression compilation failed: ${message.error}`
+        ? `messageExpression ${message.stage === 'compilation' ? 'compilation' : 'instantiation'} failed: ${message.error}`
         : message.program.result.kind === 'string'
           ? undefined
           : 'messageExpression must evaluate to a string'

@@ -9,6 +9,7 @@ import {
   equalValues,
   isNumber,
   isTimestampInRange,
+  joinLists,
   noSuchKey,
   Optional,
   parseDuration,
@@ -75,7 +76,7 @@ function addArithmetic(library: Library): void {
     .add('_+_', 'add_timestamp_duration', '(timestamp, duration) -> timestamp', (a: Timestamp, b: Duration) => timestamp(a.nanos + b.nanos))
     .add('_+_', 'add_int64', '(int, int) -> int', (a: bigint, b: bigint) => int(a + b))
     .add('_+_', 'add_list', '(list(A), list(A)) -> list(A)', (a: Value[], b: readonly Value[]) => {
-      if (!growing.has(a)) return [...a, ...b]
+      if (!growing.has(a)) return joinLists(a, b)
       for (const item of b) a.push(item)
       return a
     })
@@ -250,15 +251,18 @@ function parseDouble(text: string): Value {
   return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : conversionError(text, 'double')
 }
 
-/** Go's shortest form: exponents below -4 and from 21 on. */
+/** Go's %g in its shortest form: with an exponent below -4 and from 6 on. */
 export function formatDouble(value: number): string {
   if (Number.isNaN(value)) return 'NaN'
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf'
   if (Object.is(value, -0)) return '-0'
-  const exponent = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)))
-  if (exponent >= -4 && exponent < 21) return value.toString().includes('e') ? value.toFixed(-exponent + 15).replace(/0+$/, '') : value.toString()
-  return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2')
+  const [digits = '', exponent = '0'] = value.toExponential().split('e')
+  const power = Number(exponent)
+  if (power < -4 || power >= maxPlainExponent) return `${digits}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`
+  return power < 0 ? value.toFixed(Math.max(0, digits.replace(/[-.]/g, '').length - 1 - power)) : value.toString()
 }
+
+const maxPlainExponent = 6
 
 function addStrings(library: Library): void {
   const matches = (text: string, pattern: string): Value => {

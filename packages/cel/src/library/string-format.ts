@@ -1,4 +1,5 @@
-import { CelError, CelMap, compareText, Duration, ObjectView, Timestamp, toJson, typeNameOf, TypeValue, Uint } from '../values.ts'
+import { goQuote } from '@gantry/apimachinery'
+import { CelError, CelMap, compareText, Duration, Timestamp, typeNameOf, TypeValue, Uint } from '../values.ts'
 import type { Value } from '../values.ts'
 import { formatDouble } from './standard.ts'
 
@@ -34,12 +35,7 @@ export function formatText(text: string, args: readonly Value[]): Value {
 function formatOne(verb: string, precision: number | undefined, value: Value): string | CelError {
   switch (verb) {
     case 's':
-      return (
-        plainText(value) ??
-        new CelError(
-          `error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given ${typeNameOf(value)}`,
-        )
-      )
+      return plainText(value) ?? new CelError('no such overload')
     case 'd':
       if (typeof value === 'bigint') return value.toString()
       if (value instanceof Uint) return value.value.toString()
@@ -54,7 +50,7 @@ function formatOne(verb: string, precision: number | undefined, value: Value): s
       }
       if (!Number.isFinite(number)) return special(number)
       const digits = Math.min(precision ?? 6, 100)
-      return verb === 'f' ? number.toFixed(digits) : number.toExponential(digits).replace(/e([+-])(\d)$/, 'e$10$2')
+      return verb === 'f' ? fixed(number, digits) : scientific(number, digits)
     }
     case 'b':
       if (typeof value === 'boolean') return value ? '1' : '0'
@@ -89,26 +85,51 @@ function integerText(value: Value, base: number): string | undefined {
   return value instanceof Uint ? value.value.toString(base) : undefined
 }
 
+/** As English has it, in groups of thousands. */
+function fixed(value: number, digits: number): string {
+  const [whole = '', fraction] = value.toFixed(digits).split('.')
+  const grouped = whole.replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`
+}
+
+const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹'
+
+/** `1.5×10⁰⁴`, the way of Go's golang.org/x/text/message. */
+function scientific(value: number, digits: number): string {
+  const [mantissa = '', exponent = '0'] = value.toExponential(digits).split('e')
+  const power = Array.from(Math.abs(Number(exponent)).toString().padStart(2, '0'), (digit) => superscripts[Number(digit)] ?? '').join('')
+  return `${mantissa}×10${exponent.startsWith('-') ? '⁻' : ''}${power}`
+}
+
+/** A value on its own. Undefined: it has no text. */
 function plainText(value: Value): string | undefined {
   if (value === null) return 'null'
   if (typeof value === 'string') return value
   if (typeof value === 'boolean' || typeof value === 'bigint') return String(value)
-  if (typeof value === 'number') return Number.isFinite(value) ? formatDouble(value) : special(value)
+  if (typeof value === 'number') return formatDouble(value)
   if (value instanceof Uint) return value.value.toString()
   if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8')
   if (value instanceof Timestamp || value instanceof Duration) return value.toString()
   if (value instanceof TypeValue) return value.name
   if (Array.isArray(value)) {
-    const items = value.map((item: Value) => plainText(item))
+    const items = value.map((item: Value) => innerText(item))
     return items.includes(undefined) ? undefined : `[${items.join(', ')}]`
   }
-  if (value instanceof CelMap) {
-    const entries = [...value.entries()].map(([key, item]) => [plainText(key) ?? '', plainText(item)] as const)
-    if (entries.some(([, item]) => item === undefined)) return undefined
-    return `{${entries
-      .sort(([a], [b]) => compareText(a, b))
-      .map(([key, item]) => `${key}: ${item}`)
-      .join(', ')}}`
-  }
-  return value instanceof ObjectView ? JSON.stringify(toJson(value)) : undefined
+  if (!(value instanceof CelMap)) return undefined
+  const entries = [...value.entries()].map(([key, item]) => [innerText(key) ?? '', innerText(item)] as const)
+  if (entries.some(([, item]) => item === undefined)) return undefined
+  return `{${entries
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([key, item]) => `${key}:${item}`)
+    .join(', ')}}`
+}
+
+/** A value within a list or a map: text is quoted, doubles have six places. */
+function innerText(value: Value): string | undefined {
+  if (typeof value === 'string') return goQuote(value)
+  if (typeof value === 'number') return Number.isFinite(value) ? value.toFixed(6) : `"${special(value)}"`
+  if (value instanceof Uint8Array) return `b${goQuote(Buffer.from(value).toString('utf8'))}`
+  if (value instanceof Timestamp) return `timestamp("${value.toString()}")`
+  if (value instanceof Duration) return `duration("${value.toString()}")`
+  return plainText(value)
 }

@@ -89,7 +89,7 @@ const quoteEscapes: Readonly<Record<string, string>> = {
 
 const asciiOnly = (text: string, change: (part: string) => string): string => text.replaceAll(/[A-Za-z]+/g, change)
 
-/** Texts, regular expressions and what JSON patches need. */
+/** Texts and regular expressions. */
 export function addStringExtensions(library: Library): void {
   library
     .add('charAt', 'string_char_at_int', 'string.(int) -> string', charAt)
@@ -115,7 +115,6 @@ export function addStringExtensions(library: Library): void {
     )
     .add('join', 'list_join', 'list(string).() -> string', (list: readonly Value[]) => join(list))
     .add('join', 'list_join_string', 'list(string).(string) -> string', join)
-    .add('jsonpatch.escapeKey', 'string_jsonpatch_escapeKey_string', '(string) -> string', (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1'))
     .add('find', 'string_find_string', 'string.(string) -> string', (text: string, pattern: string) => {
       const regex = compileRegex(pattern)
       return typeof regex === 'string' ? new CelError(`Illegal regex: ${regex}`) : (regex.find(text) ?? '')
