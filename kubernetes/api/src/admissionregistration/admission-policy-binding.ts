@@ -5,13 +5,12 @@ import {
   fieldInvalid,
   fieldNotSupported,
   fieldRequired,
-  formatLabelSelectorObject,
   pathSegmentProblems,
   validateLabelSelector,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { ApiObject, WriteContext } from '@gantry/apiserver'
-import type { MutatingAdmissionPolicyBinding, ParamRef, ValidatingAdmissionPolicyBinding } from '../generated/types.ts'
+import type { LabelSelector, MutatingAdmissionPolicyBinding, ParamRef, ValidatingAdmissionPolicyBinding } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { defaultMatchResources, validateMatchResources, validateMutatingOperations, warnOfStaticName } from './rules.ts'
@@ -76,7 +75,18 @@ export const mutatingAdmissionPolicyBinding: BuiltinKind = {
 function formatParamRef(ref: ParamRef | undefined): string {
   if (ref === undefined) return '<unset>'
   if ((ref.name ?? '') !== '') return `${ref.namespace || '*'}/${ref.name}`
-  return ref.selector === undefined ? '<unset>' : formatLabelSelectorObject(ref.selector)
+  return ref.selector === undefined ? '<unset>' : goText(ref.selector)
+}
+
+/** Upstream shows the selector as Go prints it. */
+function goText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
+  const labels = Object.entries(matchLabels)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}: ${value},`)
+  const expressions = matchExpressions.map(
+    ({ key, operator, values = [] }) => `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(' ')}],},`,
+  )
+  return `&LabelSelector{MatchLabels:map[string]string{${labels.join('')}},MatchExpressions:[]LabelSelectorRequirement{${expressions.join('')}},}`
 }
 
 function validateCommon({ spec }: Binding): FieldError[] {

@@ -13,7 +13,7 @@ import {
   validateLabels,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { WriteContext } from '@gantry/apiserver'
+import type { ApiObject, WriteContext } from '@gantry/apiserver'
 import type { DiscoveryEndpointPort, Endpoint, EndpointHints, EndpointSlice } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -65,6 +65,7 @@ export const endpointSlice: BuiltinKind = {
     for (const endpoint of slice.endpoints ?? []) delete endpoint.deprecatedTopology
     if (slice.addressType === 'FQDN') context.warn('spec.addressType: FQDN endpoints are deprecated')
     warnOfAddresses(slice, context)
+    storeEmptyEndpoints(object)
   },
   // Labels count as content here: they say whose endpoints these are.
   prepareForUpdate(object, old, context) {
@@ -72,6 +73,7 @@ export const endpointSlice: BuiltinKind = {
     if (contentOf(next) !== contentOf(before)) object.metadata.generation = (old.metadata.generation ?? 0) + 1
     if (JSON.stringify(next.endpoints) !== JSON.stringify(before.endpoints)) for (const endpoint of next.endpoints ?? []) delete endpoint.deprecatedTopology
     warnOfAddresses(next, context)
+    storeEmptyEndpoints(object)
   },
   validate(object, old) {
     const slice = as<EndpointSlice>(object)
@@ -89,6 +91,11 @@ export const endpointSlice: BuiltinKind = {
     const { addressType } = as<EndpointSlice>(object)
     return addressType === as<EndpointSlice>(old).addressType ? [] : [fieldInvalid('addressType', addressType, fieldIsImmutable)]
   },
+}
+
+/** Upstream's storage does not tell an empty list from none. */
+function storeEmptyEndpoints(object: ApiObject): void {
+  if ((as<EndpointSlice>(object).endpoints ?? []).length === 0) object['endpoints'] = null
 }
 
 function contentOf({ metadata, addressType, endpoints, ports }: EndpointSlice): string {

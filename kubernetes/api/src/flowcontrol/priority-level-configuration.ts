@@ -17,7 +17,7 @@ const defaultQueuing = { handSize: 8, queues: 64, queueLengthLimit: 50 } as cons
 const maxQueues = 10_000_000
 /** Bits of a flow's hash that shuffle sharding may use up. */
 const maxHashBits = 60
-const forbiddenAnnotation = 'flowcontrol.k8s.io/preserve-zero-concurrency-shares'
+const forbiddenAnnotation = 'flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares'
 
 export const priorityLevelConfiguration: BuiltinKind = {
   group: 'flowcontrol.apiserver.k8s.io',

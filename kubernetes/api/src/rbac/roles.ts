@@ -1,4 +1,4 @@
-import type { TableColumn } from '@gantry/apiserver'
+import type { ApiObject, TableColumn } from '@gantry/apiserver'
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -28,6 +28,11 @@ const bindingColumns: readonly TableColumn[] = [
   column<RoleBinding>('ServiceAccounts', (object) => subjectsOf(object.subjects, 'ServiceAccount'), { wide: true }),
 ]
 
+/** Upstream's storage does not tell an empty list from none. */
+function storeEmptyRules(object: ApiObject): void {
+  if ((as<Role>(object).rules ?? []).length === 0) object['rules'] = null
+}
+
 export const role: BuiltinKind = {
   ...common,
   kind: 'Role',
@@ -35,6 +40,8 @@ export const role: BuiltinKind = {
   namespaced: true,
   type: 'io.k8s.api.rbac.v1.Role',
   columns: [nameCell, createdAt],
+  prepareForCreate: (object) => storeEmptyRules(object),
+  prepareForUpdate: (object) => storeEmptyRules(object),
   validate: (object) => validateRules(as<Role>(object).rules, true),
 }
 
@@ -45,6 +52,8 @@ export const clusterRole: BuiltinKind = {
   namespaced: false,
   type: 'io.k8s.api.rbac.v1.ClusterRole',
   columns: [nameCell, createdAt],
+  prepareForCreate: (object) => storeEmptyRules(object),
+  prepareForUpdate: (object) => storeEmptyRules(object),
   validate: (object) => [...validateRules(as<ClusterRole>(object).rules, false), ...validateAggregation(as<ClusterRole>(object).aggregationRule)],
 }
 

@@ -71,7 +71,9 @@ export function validateBinding(
 }
 
 export function validateRoleRefUpdate(next: RoleRef | undefined, old: RoleRef | undefined): FieldError[] {
-  return JSON.stringify(next) === JSON.stringify(old) ? [] : [fieldInvalid('roleRef', next, 'cannot change roleRef')]
+  if (JSON.stringify(next) === JSON.stringify(old)) return []
+  // Upstream shows its internal type.
+  return [fieldInvalid('roleRef', { APIGroup: next?.apiGroup ?? '', Kind: next?.kind ?? '', Name: next?.name ?? '' }, 'cannot change roleRef')]
 }
 
 export function subjectsOf(subjects: readonly Subject[] | undefined, kind: 'User' | 'Group' | 'ServiceAccount'): string {
