@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { silentLogger, systemClock } from '@gantry/runtime'
 import { openSqliteStore } from '../sqlite/sqlite-store.ts'
+import { StoreUnavailable } from '../store.ts'
 import { isRecordOf, randomFrom } from './kill-record.ts'
+import { lastCommit, torn } from './torn-wal.ts'
 
 const writer = join(import.meta.dirname, 'kill-writer.ts')
 // Two at a time: the machine that must hold this has two cores.
@@ -30,6 +33,11 @@ export interface KillTotals {
   readonly acknowledged: number
   /** Writes that were on the disk although their writer died before it could say so. */
   readonly unannounced: number
+  /** Copies whose last commit was torn, and that opened without it. */
+  readonly torn: number
+  /** Copies with a page overwritten at random: how many were refused, and how many did not need that page. */
+  readonly refused: number
+  readonly unharmed: number
 }
 
 /**
@@ -45,12 +53,7 @@ export async function runKills(options: { readonly runs: number; readonly seed: 
         return runLane(join(folder, `${lane}.db`), { runs, seed: options.seed + lane })
       }),
     )
-    return {
-      runs: sum(totals.map((total) => total.runs)),
-      attempted: sum(totals.map((total) => total.attempted)),
-      acknowledged: sum(totals.map((total) => total.acknowledged)),
-      unannounced: sum(totals.map((total) => total.unannounced)),
-    }
+    return totals.reduce(added)
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -63,15 +66,18 @@ async function runLane(file: string, options: { readonly runs: number; readonly 
   let attempted = 0
   let acknowledged = 0
   let unannounced = 0
+  const damage = { torn: 0, refused: 0, unharmed: 0 }
   for (let run = 0; run < options.runs; run++) {
     const story = await killOnce(file, random)
+    if (random() < 0.3) damage.torn += await tearCopy(file, random)
     const newRevision = await verify(file, { state, revision, story })
     attempted += story.attempts.length
     acknowledged += story.acknowledged.length
     unannounced += story.attempts.filter((attempt) => attempt.revision <= newRevision).length - story.acknowledged.length
     revision = newRevision
+    if (random() < 0.3) damage[await overwriteCopy(file, { state, random })]++
   }
-  return { runs: options.runs, attempted, acknowledged, unannounced }
+  return { runs: options.runs, attempted, acknowledged, unannounced, ...damage }
 }
 
 /** One life of the writer: most end after a random number of acknowledgements, some at a random time, which may be before the file is open. */
@@ -117,6 +123,56 @@ async function verify(file: string, expected: { readonly state: Map<string, numb
   return store.revision
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
+/** A power cut in the middle of the last commit: without it the file is what it was before, whole. Returns how many copies were torn. */
+async function tearCopy(file: string, random: () => number): Promise<number> {
+  if (!existsSync(`${file}-wal`)) return 0
+  const wal = await readFile(`${file}-wal`)
+  const commit = lastCommit(wal)
+  if (commit === undefined) return 0
+  const copy = `${file}.torn`
+  await copyFile(file, copy)
+  await writeFile(`${copy}-wal`, torn(wal, commit, random))
+  {
+    // The store compares every row and the digest of the commit before.
+    await using store = await openSqliteStore({ file: copy, clock: systemClock, log: silentLogger })
+    for (const entry of store.list({ prefix: '' }).entries) assert.ok(isRecordOf(entry.value, entry.key, entry.revision), `${entry.key} is torn`)
+  }
+  await rm(copy)
+  return 1
+}
+
+/** A disk that has lost a page: the copy is refused, or the page was not needed and everything is there. */
+async function overwriteCopy(
+  file: string,
+  { state, random }: { readonly state: ReadonlyMap<string, number>; readonly random: () => number },
+): Promise<'refused' | 'unharmed'> {
+  const copy = `${file}.overwritten`
+  const bytes = await readFile(file)
+  const at = Math.floor(random() * bytes.length)
+  for (let i = at; i < Math.min(bytes.length, at + 1 + Math.floor(random() * 8192)); i++) bytes[i] = Math.floor(random() * 256)
+  await writeFile(copy, bytes)
+  try {
+    await using store = await openSqliteStore({ file: copy, clock: systemClock, log: silentLogger })
+    const { entries } = store.list({ prefix: '' })
+    for (const entry of entries) assert.ok(isRecordOf(entry.value, entry.key, entry.revision), `the damaged ${entry.key} was served`)
+    assert.deepEqual(new Map(entries.map((entry) => [entry.key, entry.revision])), new Map([...state].sort(([a], [b]) => (a < b ? -1 : 1))))
+    return 'unharmed'
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return 'refused'
+    throw error
+  } finally {
+    for (const suffix of ['', '-wal', '-shm']) await rm(`${copy}${suffix}`, { force: true })
+  }
+}
+
+function added(a: KillTotals, b: KillTotals): KillTotals {
+  return {
+    runs: a.runs + b.runs,
+    attempted: a.attempted + b.attempted,
+    acknowledged: a.acknowledged + b.acknowledged,
+    unannounced: a.unannounced + b.unannounced,
+    torn: a.torn + b.torn,
+    refused: a.refused + b.refused,
+    unharmed: a.unharmed + b.unharmed,
+  }
 }

@@ -13,4 +13,5 @@ test('loses no acknowledged write in hundreds of kills', async (context) => {
 
   context.diagnostic(JSON.stringify(totals))
   assert.ok(totals.acknowledged > runs)
+  assert.ok(totals.torn > 0 && totals.refused > 0)
 })

@@ -299,8 +299,8 @@ export class SqliteFile {
       database.exec('PRAGMA locking_mode = EXCLUSIVE')
       // Objects are about 3 KB: 4 KB pages would hold one and waste a quarter, and 16 KB pages double what a small update writes.
       database.exec('PRAGMA page_size = 8192')
-      // Lets the file shrink step by step. Only a file without tables takes it.
-      database.exec('PRAGMA auto_vacuum = INCREMENTAL')
+      // Lets the file shrink step by step. Only a new file takes it; in others the wish alone is a write, and a full disk would keep them from being opened.
+      if (this.#number('PRAGMA page_count') === 0) database.exec('PRAGMA auto_vacuum = INCREMENTAL')
       database.exec(mode === 'build' ? 'PRAGMA journal_mode = OFF' : 'PRAGMA journal_mode = WAL')
       // The default of this mode differs between builds of SQLite; without FULL a power cut loses acknowledged writes.
       database.exec(mode === 'build' ? 'PRAGMA synchronous = OFF' : 'PRAGMA synchronous = FULL')
