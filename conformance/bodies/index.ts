@@ -14,6 +14,7 @@ import { subresources } from './subresources.ts'
 import { tables } from './tables.ts'
 import { versions } from './versions.ts'
 import { watches } from './watches.ts'
+import { policies } from './policies.ts'
 import { webhooks } from './webhooks.ts'
 import { wire } from './wire.ts'
 import { workloadKinds } from './workload-kinds.ts'
@@ -39,5 +40,6 @@ export const bodies: readonly Conformance[] = [
   access,
   identity,
   webhooks,
+  policies,
   admission,
 ]

@@ -513,6 +513,28 @@ export const webhooks = conformance('admission webhooks', ({ api, claim }) => {
     )
   })
 
+  claim('asks only where the conditions hold, and refuses where they cannot be told (M8)', async (t) => {
+    const namespace = await api.namespace(t)
+    const { path, asked } = hook()
+    const matchConditions = [
+      { name: 'not-me', expression: "!('skip' in object.data)" },
+      { name: 'by-admin', expression: "authorizer.group('').resource('secrets').check('delete').allowed() && request.operation == 'CREATE'" },
+    ]
+    await configure(t, 'validating', { namespace, webhooks: [{ clientConfig: at(path), rules: [everyOperation(['secrets'])], matchConditions }] })
+
+    const data = { a: '' }
+    await api.create(`${namespace}/secrets`, { metadata: { name: 'one' }, data })
+    await api.create(`${namespace}/secrets`, { metadata: { name: 'two' }, data: { skip: '' } })
+    const refused = await api.post(`${namespace}/secrets`, { metadata: { name: 'three' } })
+
+    assert.deepEqual(
+      asked.map(({ name }) => name),
+      ['one'],
+    )
+    assert.equal(refused.code, 403)
+    assert.equal(refused.json.message, `secrets "three" is forbidden: expression '!('skip' in object.data)' resulted in error: no such key: data`)
+  })
+
   claim('asks in the version that a webhook knows, unless it wants exactly what it named (M8)', async (t) => {
     const namespace = await api.namespace(t)
     const autoscalers = namespace.replace('/api/v1', '/apis/autoscaling/v1')

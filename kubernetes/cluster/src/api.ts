@@ -61,7 +61,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
   const definitions = types.definitions
   const access = createAccess({ ...deps, find: newest }, { ...options.access, issuer: options.issuer, definitions })
   const webhooks = createWebhookClient({ clock: deps.clock, resolve: serviceResolver((namespace, name) => newest(resources.services, namespace, name)) })
-  const dynamic = dynamicAdmission({ webhooks, find: newest })
+  const dynamic = dynamicAdmission({ webhooks, find: newest, list: (resource, namespace) => stored(store, resource, namespace), authorize: access.authorize })
   const admission = builtinAdmission({
     ids: deps.ids,
     authorize: access.authorize,

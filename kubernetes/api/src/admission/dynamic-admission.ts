@@ -1,7 +1,9 @@
-import type { AdmissionPlugin, ApiObject } from '@gantry/apiserver'
+import type { AdmissionPlugin, ApiObject, Authorizer, ResourceDefinition } from '@gantry/apiserver'
 import type { ResourceRef } from '@gantry/client'
 import { resources } from '../resources.ts'
 import type { WebhookClient } from '../webhook-client.ts'
+import { PolicyIndex } from './policies/policy-index.ts'
+import { validatingPolicies } from './policies/validating-policies.ts'
 import { mutatingWebhooks } from './webhooks/mutating-webhooks.ts'
 import { validatingWebhooks } from './webhooks/validating-webhooks.ts'
 import { WebhookIndex } from './webhooks/webhook-index.ts'
@@ -10,6 +12,8 @@ export interface DynamicAdmissionDeps {
   readonly webhooks: WebhookClient
   /** The newest state of an object. */
   readonly find: (resource: ResourceRef, namespace: string | undefined, name: string) => ApiObject | undefined
+  readonly list: (resource: ResourceRef, namespace: string | undefined) => Iterable<ApiObject>
+  readonly authorize: Authorizer
 }
 
 export interface DynamicAdmission {
@@ -22,12 +26,30 @@ export interface DynamicAdmission {
 export function dynamicAdmission(deps: DynamicAdmissionDeps): DynamicAdmission {
   const mutating = new WebhookIndex()
   const validating = new WebhookIndex()
-  const webhookDeps = { client: deps.webhooks, namespaceNamed: (name: string) => deps.find(resources.namespaces, undefined, name) }
+  const policies = new PolicyIndex()
+  const namespaceNamed = (name: string): ApiObject | undefined => deps.find(resources.namespaces, undefined, name)
+  const webhookDeps = { client: deps.webhooks, namespaceNamed, authorize: deps.authorize }
+  const params = {
+    get: (definition: ResourceDefinition, namespace: string | undefined, name: string) => deps.find(storedRef(definition), namespace, name),
+    list: (definition: ResourceDefinition, namespace: string | undefined) => deps.list(storedRef(definition), namespace),
+  }
   return {
-    plugins: [mutatingWebhooks(mutating, webhookDeps), validatingWebhooks(validating, webhookDeps)],
+    plugins: [
+      mutatingWebhooks(mutating, webhookDeps),
+      validatingPolicies(policies, { authorize: deps.authorize, namespaceNamed, params }),
+      validatingWebhooks(validating, webhookDeps),
+    ],
     indexes: [
       { resource: resources.mutatingWebhookConfigurations, index: mutating },
       { resource: resources.validatingWebhookConfigurations, index: validating },
+      { resource: resources.validatingAdmissionPolicies, index: policies.policies },
+      { resource: resources.validatingAdmissionPolicyBindings, index: policies.bindings },
     ],
   }
+}
+
+/** The address under which the objects of a definition are stored. */
+function storedRef(definition: ResourceDefinition): ResourceRef {
+  const { group, version, plural, kind, namespaced } = definition.storedAs?.definition ?? definition
+  return { group, version, resource: plural, kind, namespaced }
 }

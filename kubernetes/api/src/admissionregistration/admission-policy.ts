@@ -9,6 +9,7 @@ import {
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { ApiObject, WriteContext } from '@gantry/apiserver'
+import { policyExpressionProblems } from '../admission/policies/expression-problems.ts'
 import type { AuditAnnotation, MutatingAdmissionPolicy, Mutation, ParamKind, ValidatingAdmissionPolicy, Validation, Variable } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -79,7 +80,8 @@ export const validatingAdmissionPolicy: BuiltinKind = {
       return [...errors, fieldRequired('spec.validations', detail), fieldRequired('spec.auditAnnotations', detail)]
     }
     validations.forEach((validation, i) => errors.push(...validateValidation(validation, `spec.validations[${i}]`)))
-    return [...errors, ...validateAuditAnnotations(annotations, metadata.name ?? '')]
+    errors.push(...validateAuditAnnotations(annotations, metadata.name ?? ''))
+    return [...errors, ...policyExpressionProblems(spec, old === undefined ? undefined : as<ValidatingAdmissionPolicy>(old).spec)]
   },
   validateStatusUpdate(object) {
     const { status } = as<ValidatingAdmissionPolicy>(object)

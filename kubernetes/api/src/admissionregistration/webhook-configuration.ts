@@ -8,6 +8,7 @@ import {
   portNumberProblems,
   validateLabelSelector,
 } from '@gantry/apimachinery'
+import { conditionProblems } from '../admission/policies/expression-problems.ts'
 import type { FieldError } from '@gantry/apimachinery'
 import type { ApiObject, WriteContext } from '@gantry/apiserver'
 import type {
@@ -137,7 +138,10 @@ function validateWebhook(hook: Webhook, path: string, lax: { readonly sideEffect
   const again = hook.reinvocationPolicy
   if (again !== undefined && !reinvocationPolicies.includes(again)) errors.push(fieldNotSupported(`${path}.reinvocationPolicy`, again, reinvocationPolicies))
   errors.push(...validateClientConfig(hook.clientConfig, `${path}.clientConfig`))
-  if (!lax.conditions) errors.push(...validateMatchConditions(hook.matchConditions, `${path}.matchConditions`))
+  if (!lax.conditions) {
+    const conditions = `${path}.matchConditions`
+    errors.push(...validateMatchConditions(hook.matchConditions, conditions), ...conditionProblems(hook.matchConditions, conditions))
+  }
   return errors
 }
 

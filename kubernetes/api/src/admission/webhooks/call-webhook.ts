@@ -1,6 +1,10 @@
 import { goQuote, StatusError } from '@gantry/apimachinery'
-import type { AdmissionHost, AdmissionRequest, ApiObject } from '@gantry/apiserver'
+import { refusal } from '@gantry/apiserver'
+import type { AdmissionHost, AdmissionRequest, ApiObject, Authorizer } from '@gantry/apiserver'
 import type { WebhookClient } from '../../webhook-client.ts'
+import { AccessChecks } from '../policies/access-checks.ts'
+import { conditionsHold } from '../policies/match-conditions.ts'
+import { Activation, conditionsBudget } from '../policies/policy-expressions.ts'
 import { InvalidReview, readReview, refusalOf, reviewRequest, reviewVersionOf } from './admission-review.ts'
 import type { ReviewResponse } from './admission-review.ts'
 import { equivalentTargets, shownIn, targetOf } from './request-target.ts'
@@ -12,6 +16,7 @@ import type { Webhook } from './webhook-index.ts'
 export interface WebhookDeps {
   readonly client: WebhookClient
   readonly namespaceNamed: (name: string) => ApiObject | undefined
+  readonly authorize: Authorizer
 }
 
 const defaultTimeoutSeconds = 10
@@ -19,13 +24,16 @@ const defaultTimeoutSeconds = 10
 /** A webhook that could not be asked, or whose answer was none: its failure policy decides. */
 export class WebhookFailure extends Error {}
 
-/** In which version a webhook wants to be asked about this request; undefined: not at all. Upstream: webhook/generic/webhook.go ShouldCallHook. */
-export function matchWebhook(
+/**
+ * In which version a webhook wants to be asked about this request; undefined: not at all. Throws Forbidden when its conditions cannot be told and its policy is Fail. Upstream:
+ * webhook/generic/webhook.go ShouldCallHook.
+ */
+export async function matchWebhook(
   webhook: Webhook,
   request: AdmissionRequest,
   context: { readonly deps: WebhookDeps; readonly host: AdmissionHost },
-): RequestTarget | undefined {
-  const { selectors } = webhook
+): Promise<RequestTarget | undefined> {
+  const { spec, selectors } = webhook
   const target = firstMatch(webhook, request, context.host)
   if (target === undefined) return undefined
   const own = targetOf(request)
@@ -36,7 +44,13 @@ export function matchWebhook(
     return undefined
   }
   if (!namespaceSelected(selectors.namespace, request, context.deps.namespaceNamed)) return undefined
-  return target
+  if ((spec.matchConditions ?? []).length === 0) return target
+  const { object, oldObject, uid: _uid, ...rest } = reviewRequest(request, target, '')
+  const access = new AccessChecks(context.deps.authorize, request)
+  const values = { object, oldObject, request: rest, namespaceObject: null, ...access.variables() }
+  const outcome = await access.settle(() => conditionsHold(webhook.conditions(), new Activation(values, [], conditionsBudget), spec.failurePolicy))
+  if (outcome.error !== undefined) throw refusal(request, outcome.error)
+  return outcome.matches ? target : undefined
 }
 
 function firstMatch({ spec }: Webhook, request: AdmissionRequest, host: AdmissionHost): RequestTarget | undefined {

@@ -40,7 +40,7 @@ export function mutatingWebhooks(index: WebhookIndex, deps: WebhookDeps): Admiss
       const state = roundsOf(request)
       if (again && state.left !== JSON.stringify(request.object)) makeDue(state)
       for (const webhook of webhooks) {
-        const target = matchWebhook(webhook, request, { deps, host })
+        const target = await matchWebhook(webhook, request, { deps, host })
         if (target === undefined || (again && !state.due.has(webhook.id))) continue
         const changed = await invoke(webhook, request, { deps, host, target })
         if (changed) {

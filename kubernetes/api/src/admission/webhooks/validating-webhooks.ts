@@ -13,10 +13,11 @@ export function validatingWebhooks(index: WebhookIndex, deps: WebhookDeps): Admi
     async validate(request, host) {
       const { webhooks } = index
       if (webhooks.length === 0 || request.consequence === true || isExempt(request)) return
-      const matching = webhooks.flatMap((webhook) => {
-        const target = matchWebhook(webhook, request, { deps, host })
-        return target === undefined ? [] : [{ webhook, target }]
-      })
+      const matching: { readonly webhook: Webhook; readonly target: RequestTarget }[] = []
+      for (const webhook of webhooks) {
+        const target = await matchWebhook(webhook, request, { deps, host })
+        if (target !== undefined) matching.push({ webhook, target })
+      }
       const refusals = await Promise.all(matching.map(({ webhook, target }) => invoke(webhook, request, { deps, host, target })))
       const refusal = refusals.find((error) => error !== undefined)
       if (refusal !== undefined) throw refusal

@@ -1,5 +1,7 @@
 import type { ApiObject } from '@gantry/apiserver'
 import type { MutatingWebhook, ValidatingWebhook } from '../../generated/types.ts'
+import { compileConditions } from '../policies/match-conditions.ts'
+import type { CompiledExpression } from '../policies/policy-expressions.ts'
 import { compileSelectors } from './selectors.ts'
 import type { Selectors } from './selectors.ts'
 
@@ -10,6 +12,8 @@ export interface Webhook {
   readonly configuration: string
   readonly spec: MutatingWebhook & ValidatingWebhook
   readonly selectors: Selectors
+  /** Compiled when a request first comes to them. */
+  conditions(): readonly CompiledExpression[]
 }
 
 /** The webhooks of all configurations of one kind, in the order in which they are asked: by the configuration's name, then as listed. Followed from the store, so that a request costs no lookup. */
@@ -28,7 +32,14 @@ export class WebhookIndex {
     const webhooks = ((object['webhooks'] ?? []) as (MutatingWebhook & ValidatingWebhook)[]).map((spec): Webhook => {
       const time = times.get(spec.name) ?? 0
       times.set(spec.name, time + 1)
-      return { id: `${name}/${spec.name}/${time}`, configuration: name, spec, selectors: compileSelectors(spec) }
+      let made: readonly CompiledExpression[] | undefined
+      return {
+        id: `${name}/${spec.name}/${time}`,
+        configuration: name,
+        spec,
+        selectors: compileSelectors(spec),
+        conditions: () => (made ??= compileConditions(spec.matchConditions ?? [], { hasParams: false, hasAuthorizer: true })),
+      }
     })
     this.#byConfiguration.set(name, webhooks)
     this.#arrange()
