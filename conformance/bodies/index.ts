@@ -5,6 +5,7 @@ import { apply } from './apply.ts'
 import { cel } from './cel.ts'
 import { customResources } from './custom-resources.ts'
 import { discovery } from './discovery.ts'
+import { flowControl } from './flow-control.ts'
 import { identity } from './identity.ts'
 import { lists } from './lists.ts'
 import { patches } from './patches.ts'
@@ -42,4 +43,5 @@ export const bodies: readonly Conformance[] = [
   webhooks,
   policies,
   admission,
+  flowControl,
 ]

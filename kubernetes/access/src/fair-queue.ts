@@ -100,7 +100,8 @@ export class FairQueue {
   }
 
   #hasSeat(): boolean {
-    return this.#running < this.#options.seats || this.#borrow()
+    // A level without seats still serves one request at a time.
+    return this.#running < Math.max(1, this.#options.seats) || this.#borrow()
   }
 
   #leave(waiter: Waiter): void {
