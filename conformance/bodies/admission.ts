@@ -469,12 +469,45 @@ export const admission = conformance('admission', ({ api, claim }) => {
 
   claim('enforces a level as it stood in the version that the label names (M7)', async (t) => {
     const namespace = await secured(t, { enforce: 'restricted', 'enforce-version': 'v1.18' })
+    const annotated = pod(
+      { securityContext: { runAsNonRoot: true }, ...context({ allowPrivilegeEscalation: false }) },
+      { name: 'p', annotations: { 'seccomp.security.alpha.kubernetes.io/pod': 'unconfined' } },
+    )
     const sysctl = { securityContext: { runAsNonRoot: true, sysctls: [{ name: 'net.ipv4.tcp_rmem', value: '1' }] } }
 
+    assert.equal(
+      why(await dryRun(namespace, 'pods', annotated)),
+      'violates PodSecurity "restricted:v1.18": seccompProfile (forbidden annotation seccomp.security.alpha.kubernetes.io/pod="unconfined")',
+    )
     assert.equal(
       why(await dryRun(namespace, 'pods', pod({ ...sysctl, ...context({ capabilities: { add: ['NET_RAW'] } }) }))),
       'violates PodSecurity "restricted:v1.18": non-default capabilities (container "app" must not include "NET_RAW" in securityContext.capabilities.add), forbidden sysctls (net.ipv4.tcp_rmem), allowPrivilegeEscalation != false (container "app" must set securityContext.allowPrivilegeEscalation=false)',
     )
+  })
+
+  claim('takes an annotation for the AppArmor profile that it stands for (M7)', async (t) => {
+    const namespace = await secured(t, { enforce: 'baseline' })
+    const key = 'container.apparmor.security.beta.kubernetes.io/app'
+
+    assert.equal(
+      why(await dryRun(namespace, 'pods', pod({}, { name: 'p', annotations: { [key]: 'unconfined' } }))),
+      `violates PodSecurity "baseline:latest": forbidden AppArmor profiles (container "app" and annotation must not set AppArmor profile type to "Unconfined", "${key}="unconfined"")`,
+    )
+  })
+
+  claim('checks the containers that are added to a running pod (M7)', async (t) => {
+    const namespace = await secured(t, { enforce: 'baseline' })
+    await api.create(`${namespace}/pods`, pod())
+    const add = (securityContext: Json): Promise<Answer> =>
+      api.patch('strategic', `${namespace}/pods/p/ephemeralcontainers`, {
+        spec: { ephemeralContainers: [{ name: 'debug', image: 'registry.example.com/debug:1', securityContext }] },
+      })
+
+    assert.equal(
+      why(await add({ privileged: true })),
+      'violates PodSecurity "baseline:latest": privileged (container "debug" must not set securityContext.privileged=true)',
+    )
+    assert.equal((await add({})).code, 200)
   })
 
   claim('names a pod that it refuses as it was going to be named (M7)', async (t) => {
@@ -587,6 +620,24 @@ export const admission = conformance('admission', ({ api, claim }) => {
     )
     const missing = await dryRun(namespace, 'pods', pod({ priorityClassName: 'none' }, { generateName: 'web-' }))
     assert.equal(missing.json.message, 'pods "web-" is forbidden: no PriorityClass with name none was found')
+  })
+
+  claim('gives pods without a class the one default class, and takes no second one (M4)', async (t) => {
+    const namespace = await api.namespace(t)
+    const [name, other] = [uniqueName('class'), uniqueName('class')]
+    await api.createForTest(t, scheduling, { metadata: { name }, value: 5, globalDefault: true } as { metadata: { name: string } })
+
+    const { json } = await until(
+      () => dryRun(namespace, 'pods', pod()),
+      (answer) => answer.json.spec.priority === 5,
+    )
+    const second = await api.post(`${scheduling}?dryRun=All`, { metadata: { name: other }, value: 6, globalDefault: true })
+    const same = await api.patch('merge', `${scheduling}/${name}`, { description: 'for all' })
+    await api.delete(`${scheduling}/${name}`)
+
+    assert.deepEqual([json.spec.priorityClassName, json.spec.preemptionPolicy], [name, 'PreemptLowerPriority'])
+    assert.equal(why(second), `PriorityClass ${name} is already marked as default. Only one default can exist`)
+    assert.equal(same.code, 200, same.text)
   })
 
   // M3, M2.
@@ -843,6 +894,46 @@ export const admission = conformance('admission', ({ api, claim }) => {
     })
 
     assert.equal(why(answer), 'use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed')
+  })
+
+  claim('lets only those approve and sign certificates who may for their signer (M14)', async (t) => {
+    const [name, user] = [uniqueName('csr'), uniqueName('user')]
+    const rbac = '/apis/rbac.authorization.k8s.io/v1'
+    const group = 'certificates.k8s.io'
+    const grant = async (role: string, rule: Json): Promise<void> => {
+      await api.createForTest(t, `${rbac}/clusterroles`, { metadata: { name: role }, rules: [{ apiGroups: [group], ...rule }] } as {
+        metadata: { name: string }
+      })
+      await api.createForTest(t, `${rbac}/clusterrolebindings`, {
+        metadata: { name: role },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+        subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: user }],
+      } as { metadata: { name: string } })
+    }
+    await api.createForTest(t, csr, {
+      metadata: { name },
+      spec: { signerName: 'example.com/own', request: mastersRequest, usages: ['client auth'] },
+    } as { metadata: { name: string } })
+    await grant(uniqueName('role'), {
+      resources: ['certificatesigningrequests', 'certificatesigningrequests/approval', 'certificatesigningrequests/status'],
+      verbs: ['get', 'update', 'patch'],
+    })
+    const as = { headers: { 'impersonate-user': user } }
+    const condition = { type: 'Approved', status: 'True', reason: 'ByTest' }
+    const approve = (): Promise<Answer> => api.patch('merge', `${csr}/${name}/approval`, { status: { conditions: [condition] } }, as)
+    const fail = (...before: Json[]): Promise<Answer> =>
+      api.patch('merge', `${csr}/${name}/status`, { status: { conditions: [...before, { type: 'Failed', status: 'True', reason: 'ByTest' }] } }, as)
+    await until(
+      () => api.get(`${csr}/${name}`, as),
+      ({ code }) => code === 200,
+    )
+
+    assert.equal(why(await approve()), 'user not permitted to approve requests with signerName "example.com/own"')
+    assert.equal(why(await fail()), 'user not permitted to sign requests with signerName "example.com/own"')
+    await grant(uniqueName('role'), { resources: ['signers'], resourceNames: ['example.com/*'], verbs: ['approve'] })
+    const approved = await until(approve, ({ code }) => code === 200)
+    assert.equal(approved.json.status.conditions[0].type, 'Approved')
+    assert.equal(why(await fail(...approved.json.status.conditions)), 'user not permitted to sign requests with signerName "example.com/own"')
   })
 
   // M15.

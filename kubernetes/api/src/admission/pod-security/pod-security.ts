@@ -1,4 +1,5 @@
-import { invalidError } from '@gantry/apimachinery'
+import { formatFieldError, invalidError } from '@gantry/apimachinery'
+import type { FieldError } from '@gantry/apimachinery'
 import type { AdmissionPlugin, AdmissionRequest, ApiObject } from '@gantry/apiserver'
 import { qualified, refusal } from '@gantry/apiserver'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -16,6 +17,8 @@ export interface PodSecurityDeps {
 
 // Upstream: pod-security-admission admission/admission.go.
 const ignoredPodSubresources: ReadonlySet<string> = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status'])
+const prefix = 'pod-security.kubernetes.io/'
+const enforcedAnnotation = `${prefix}enforce-policy`
 const mostPodsChecked = 3000
 /** Pods that are checked before others get their turn. */
 const podsAtOnce = 50
@@ -38,32 +41,38 @@ const templates: Readonly<Record<string, (object: ApiObject) => Template>> = {
 export function podSecurity(deps: PodSecurityDeps): AdmissionPlugin {
   return {
     name: 'PodSecurity',
-    async validate(request) {
+    validate(request) {
       const { operation, object } = request
-      if (object === undefined || (operation !== 'CREATE' && operation !== 'UPDATE')) return
+      if (object === undefined || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined
       const resource = qualified(request.definition)
+      if (resource === 'namespaces') return validateNamespace(deps, request, object)
       if (resource === 'pods') validatePod(deps, request, object)
-      else if (resource === 'namespaces') await validateNamespace(deps, request, object)
       else if (request.subresource === '') {
         const template = templates[resource]?.(object)
         if (template?.spec !== undefined) warnOfTemplate(deps, request, template)
       }
+      return undefined
     },
   }
 }
 
-function policyFor(deps: PodSecurityDeps, namespace: string | undefined): Policy {
-  const labels = deps.namespaceOf(namespace ?? '')?.metadata.labels
-  return labels === undefined ? privilegedPolicy : policyOf(labels).policy
+function policyFor(deps: PodSecurityDeps, namespace: string | undefined): ReturnType<typeof policyOf> {
+  return policyOf(deps.namespaceOf(namespace ?? '')?.metadata.labels)
 }
 
 function validatePod(deps: PodSecurityDeps, request: AdmissionRequest, object: ApiObject): void {
   if (ignoredPodSubresources.has(request.subresource)) return
-  const policy = policyFor(deps, request.namespace)
-  if (policy.enforce.level === 'privileged' && policy.audit.level === 'privileged' && policy.warn.level === 'privileged') return
+  const { policy, errors } = policyFor(deps, request.namespace)
+  if (isFullyPrivileged(policy)) {
+    request.context.annotate?.(enforcedAnnotation, formatLevelVersion(privilegedPolicy.enforce))
+    return
+  }
   const { spec, metadata } = as<Pod>(object)
   if (request.oldObject !== undefined && !changesImages(spec, as<Pod>(request.oldObject).spec)) return
+  noteErrors(request, errors)
+  request.context.annotate?.(enforcedAnnotation, formatLevelVersion(policy.enforce))
   const violations = violationsOf(policy.enforce, spec, metadata)
+  auditAgainst(request, policy, { spec, metadata })
   if (violations.length > 0) {
     throw refusal(request, `violates PodSecurity ${JSON.stringify(formatLevelVersion(policy.enforce))}: ${formatDetails(violations)}`)
   }
@@ -71,15 +80,41 @@ function validatePod(deps: PodSecurityDeps, request: AdmissionRequest, object: A
 }
 
 function warnOfTemplate(deps: PodSecurityDeps, request: AdmissionRequest, template: PodTemplateSpec): void {
-  const policy = policyFor(deps, request.namespace)
-  if (policy.warn.level !== 'privileged') warn(request, policy, { spec: template.spec as PodSpec, metadata: template.metadata ?? {} })
+  const { policy, errors } = policyFor(deps, request.namespace)
+  if (policy.warn.level === 'privileged' && policy.audit.level === 'privileged') return
+  const pod = { spec: template.spec as PodSpec, metadata: template.metadata ?? {} }
+  noteErrors(request, errors)
+  auditAgainst(request, policy, pod)
+  warn(request, policy, pod)
 }
 
-function warn(request: AdmissionRequest, policy: Policy, pod: { readonly spec: PodSpec; readonly metadata: ObjectMeta }): void {
-  const violations = violationsOf(policy.warn, pod.spec, pod.metadata)
-  if (violations.length > 0) {
-    request.context.warn(`would violate PodSecurity ${JSON.stringify(formatLevelVersion(policy.warn))}: ${formatDetails(violations)}`)
-  }
+function isFullyPrivileged({ enforce, audit, warn: warned }: Policy): boolean {
+  return enforce.level === 'privileged' && audit.level === 'privileged' && warned.level === 'privileged'
+}
+
+function noteErrors({ context }: AdmissionRequest, errors: readonly FieldError[]): void {
+  if (errors.length > 0) context.annotate?.(`${prefix}error`, `Failed to parse policy: ${errors.map(formatFieldError).join(', ')}`)
+}
+
+interface CheckedPod {
+  readonly spec: PodSpec
+  readonly metadata: ObjectMeta
+}
+
+function wouldViolate(levelVersion: LevelVersion, { spec, metadata }: CheckedPod): string | undefined {
+  const violations = violationsOf(levelVersion, spec, metadata)
+  if (violations.length === 0) return undefined
+  return `would violate PodSecurity ${JSON.stringify(formatLevelVersion(levelVersion))}: ${formatDetails(violations)}`
+}
+
+function auditAgainst({ context }: AdmissionRequest, { audit }: Policy, pod: CheckedPod): void {
+  const text = context.annotate === undefined ? undefined : wouldViolate(audit, pod)
+  if (text !== undefined) context.annotate?.(`${prefix}audit-violations`, text)
+}
+
+function warn(request: AdmissionRequest, policy: Policy, pod: CheckedPod): void {
+  const text = wouldViolate(policy.warn, pod)
+  if (text !== undefined) request.context.warn(text)
 }
 
 /** Of what may change in a pod only images matter, and ephemeral containers that are new. */
