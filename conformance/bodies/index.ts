@@ -8,6 +8,7 @@ import { discovery } from './discovery.ts'
 import { flowControl } from './flow-control.ts'
 import { identity } from './identity.ts'
 import { lists } from './lists.ts'
+import { otherKinds } from './other-kinds.ts'
 import { patches } from './patches.ts'
 import { protobuf } from './protobuf.ts'
 import { selectors } from './selectors.ts'
@@ -36,6 +37,7 @@ export const bodies: readonly Conformance[] = [
   tables,
   versions,
   workloadKinds,
+  otherKinds,
   customResources,
   cel,
   access,

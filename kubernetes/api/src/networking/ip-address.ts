@@ -1,6 +1,6 @@
 import { dns1123SubdomainProblems, fieldInvalid, fieldIsImmutable, fieldRequired, pathSegmentProblems } from '@gantry/apimachinery'
 import type { IPAddress, IPAddressSpec, ParentReference } from '../generated/types.ts'
-import { ageCell, as, column, nameCell } from '../kind.ts'
+import { as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { validateAddress } from './addresses.ts'
 import { validateSegment } from './ingress.ts'
@@ -16,11 +16,8 @@ export const ipAddress: BuiltinKind = {
   groupPriority: 17200,
   allowUnconditionalUpdate: true,
   validateName: (name) => validateAddress('', name).map(({ detail }) => detail),
-  columns: [
-    nameCell,
-    column<IPAddress>('ParentRef', ({ spec }) => formatParent(parentOf(spec)), { description: 'The object that holds the address.' }),
-    ageCell,
-  ],
+  // No age: upstream has none here either.
+  columns: [nameCell, column<IPAddress>('ParentRef', ({ spec }) => formatParent(parentOf(spec)), { description: 'The object that holds the address.' })],
   validate(object) {
     const parent = parentOf(as<IPAddress>(object).spec)
     const path = 'spec.parentRef'

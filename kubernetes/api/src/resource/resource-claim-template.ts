@@ -3,6 +3,7 @@ import type { ResourceClaimTemplate } from '../generated/types.ts'
 import { ageCell, as, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { address } from './device-rules.ts'
+import { claimTemplateSpecShape, internalShape } from './internal-shape.ts'
 import { defaultClaimSpec, validateClaimSpec } from './resource-claim-rules.ts'
 
 export const resourceClaimTemplate: BuiltinKind = {
@@ -24,6 +25,7 @@ export const resourceClaimTemplate: BuiltinKind = {
     ]
   },
   validateUpdate(object, old) {
-    return JSON.stringify(object['spec']) === JSON.stringify(old['spec']) ? [] : [fieldInvalid('spec', object['spec'], fieldIsImmutable)]
+    if (JSON.stringify(object['spec']) === JSON.stringify(old['spec'])) return []
+    return [fieldInvalid('spec', internalShape(claimTemplateSpecShape, as<ResourceClaimTemplate>(object).spec), fieldIsImmutable)]
   },
 }

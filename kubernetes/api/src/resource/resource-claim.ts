@@ -24,6 +24,7 @@ import {
   validateSet,
   validateSlice,
 } from './device-rules.ts'
+import { allocationShape, claimSpecShape, internalShape } from './internal-shape.ts'
 import { defaultClaimSpec, requestNames, validateClaimSpec, validateReference } from './resource-claim-rules.ts'
 
 const maxConsumers = 256
@@ -61,7 +62,8 @@ export const resourceClaim: BuiltinKind = {
   },
   validate: (object, old) => (old === undefined ? validateClaimSpec(as<ResourceResourceClaim>(object).spec, 'spec') : []),
   validateUpdate(object, old) {
-    return JSON.stringify(object['spec']) === JSON.stringify(old['spec']) ? [] : [fieldInvalid('spec', object['spec'], fieldIsImmutable)]
+    if (JSON.stringify(object['spec']) === JSON.stringify(old['spec'])) return []
+    return [fieldInvalid('spec', internalShape(claimSpecShape, as<ResourceResourceClaim>(object).spec), fieldIsImmutable)]
   },
   validateStatusUpdate: (object, old) => validateStatus(as<ResourceResourceClaim>(object), as<ResourceResourceClaim>(old)),
 }
@@ -113,7 +115,7 @@ function validateStatus(claim: ResourceResourceClaim, old: ResourceResourceClaim
   if (status.allocation === undefined) return errors
   if (before.allocation === undefined) return [...errors, ...validateAllocation(status.allocation, requestNames(claim.spec.devices ?? {}))]
   if (JSON.stringify(status.allocation) !== JSON.stringify(before.allocation))
-    errors.push(fieldInvalid('status.allocation', status.allocation, fieldIsImmutable))
+    errors.push(fieldInvalid('status.allocation', internalShape(allocationShape, status.allocation), fieldIsImmutable))
   return errors
 }
 
