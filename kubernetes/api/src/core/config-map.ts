@@ -35,7 +35,7 @@ export const configMap: BuiltinKind = {
       for (const problem of dataKeyProblems(key)) errors.push(fieldInvalid(`binaryData[${key}]`, key, problem))
       size += Buffer.byteLength(value, 'base64')
     }
-    if (size > maxDataBytes) errors.push(fieldTooLong('', maxDataBytes))
+    if (size > maxDataBytes) errors.push(fieldTooLong('[]', maxDataBytes))
     return errors
   },
   validateUpdate(object, old) {

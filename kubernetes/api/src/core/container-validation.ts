@@ -404,7 +404,7 @@ function validateRestartPolicy({ restartPolicy, restartPolicyRules: rules = [] }
 export function validateResourceClaims(claims: NonNullable<PodSpec['resourceClaims']>, path: string, isMirror: boolean): FieldError[] {
   const names = new Set<string>()
   return claims.flatMap((claim, index) => {
-    if (isMirror) return [fieldForbidden('', 'static pods do not support resource claims')]
+    if (isMirror) return [fieldForbidden('[]', 'static pods do not support resource claims')]
     const at = `${path}[${index}]`
     const { name, resourceClaimName: own, resourceClaimTemplateName: template } = claim
     const errors: FieldError[] = []

@@ -3,7 +3,7 @@ import type { FieldError } from '@gantry/apimachinery'
 import type { LimitRange, LimitRangeItem } from '../generated/types.ts'
 import { as } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
-import { compareAmounts } from './quantities.ts'
+import { amountOf, compareAmounts } from './quantities.ts'
 import { roundAmounts } from './resource-defaults.ts'
 import { mayOvercommit, validateContainerResourceName, validateResourceName } from './resource-names.ts'
 
@@ -20,7 +20,10 @@ export const limitRange: BuiltinKind = {
   allowCreateOnUpdate: true,
 
   applyDefaults(object) {
-    for (const item of as<LimitRange>(object).spec?.limits ?? []) defaultItem(item)
+    const { spec } = as<LimitRange>(object)
+    for (const item of spec?.limits ?? []) defaultItem(item)
+    // Upstream's conversion makes nothing of an empty list.
+    if (spec?.limits?.length === 0) (spec as { limits: unknown }).limits = null
   },
   prepareForCreate(object) {
     // A limit range without a name gets its uid's.
@@ -84,11 +87,11 @@ function validateItem(item: LimitRangeItem, path: string): FieldError[] {
   for (const resource of names) {
     errors.push(
       ...validateOrder(resource, path, {
-        min: min[resource],
-        max: max[resource],
-        limit: defaults[resource],
-        request: requests[resource],
-        ratio: ratios[resource],
+        min: amountOf(min, resource),
+        max: amountOf(max, resource),
+        limit: amountOf(defaults, resource),
+        request: amountOf(requests, resource),
+        ratio: amountOf(ratios, resource),
       }),
     )
   }

@@ -1,4 +1,5 @@
-import { StatusError, dns1123LabelProblems } from '@gantry/apimachinery'
+import { StatusError, dns1123LabelProblems, fieldInvalid, invalidError, labelKeyProblems } from '@gantry/apimachinery'
+import type { FieldError } from '@gantry/apimachinery'
 import type { SubresourceCall } from '@gantry/apiserver'
 import { valueResponse } from '@gantry/apiserver'
 import type { Definitions } from '@gantry/apimachinery'
@@ -53,6 +54,20 @@ export function namespaceKind(types: Definitions, furnish: (namespace: string) =
     applyDefaults(object) {
       if ((object.metadata.name ?? '') !== '') object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name }
     },
+    validate: (object, old) =>
+      old === undefined ? (as<Namespace>(object).spec?.finalizers ?? []).flatMap((name) => validateFinalizer(name, 'spec.finalizers')) : [],
+    validateStatusUpdate(object) {
+      const phase = as<Namespace>(object).status?.phase ?? ''
+      const isTerminating = object.metadata.deletionTimestamp !== undefined
+      if (phase === (isTerminating ? 'Terminating' : 'Active')) return []
+      return [
+        fieldInvalid(
+          'status.Phase',
+          phase,
+          isTerminating ? "may only be 'Terminating' if `deletionTimestamp` is not empty" : "may only be 'Active' if `deletionTimestamp` is empty",
+        ),
+      ]
+    },
     afterCreate: (object) => furnish(object.metadata.name),
     isFinalized: (object) => (as<Namespace>(object).spec?.finalizers ?? []).length === 0,
     prepareForDelete(object) {
@@ -72,10 +87,21 @@ export function namespaceKind(types: Definitions, furnish: (namespace: string) =
 /** PUT …/finalize replaces spec.finalizers and nothing else; with none left a terminating namespace goes (S12). */
 async function finalize(call: SubresourceCall): Promise<HttpResponse> {
   const body = as<Namespace>(await call.body())
+  const errors = (body.spec?.finalizers ?? []).flatMap((name, index) => validateFinalizer(name, `spec.finalizers[${index}]`))
+  if (errors.length > 0) throw invalidError({ group: '', kind: 'Namespace' }, call.name, errors)
   const changed = await call.change((parent) => {
     const namespace = as<Namespace>(parent)
     const finalizers = body.spec?.finalizers ?? []
     namespace.spec = finalizers.length === 0 ? {} : { finalizers }
   })
   return valueResponse(200, changed, { media: 'json', pretty: false })
+}
+
+const standardFinalizers: readonly string[] = ['kubernetes', 'orphan', 'foregroundDeletion']
+
+function validateFinalizer(name: string, path: string): FieldError[] {
+  const errors = labelKeyProblems(name).map((problem) => fieldInvalid(path, name, problem))
+  if (!name.includes('/') && !standardFinalizers.includes(name))
+    errors.push(fieldInvalid(path, name, 'name is neither a standard finalizer name nor is it fully qualified'))
+  return errors
 }

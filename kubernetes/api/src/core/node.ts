@@ -1,7 +1,8 @@
-import { fieldForbidden } from '@gantry/apimachinery'
 import type { Node } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
+import { validateNode, validateNodeUpdate } from './node-validation.ts'
+import { roundAmounts } from './resource-defaults.ts'
 
 const roleLabelPrefix = 'node-role.kubernetes.io/'
 
@@ -29,32 +30,21 @@ export const node: BuiltinKind = {
     column<Node>('Kernel-Version', (object) => object.status?.nodeInfo?.kernelVersion || '<unknown>', { wide: true }),
     column<Node>('Container-Runtime', (object) => object.status?.nodeInfo?.containerRuntimeVersion || '<unknown>', { wide: true }),
   ],
-  // TaintNodesByCondition (M12): a node that has not reported yet takes no pods. The status given at creation is kept, as upstream keeps it.
-  prepareForCreate(object) {
-    const { spec = {} } = as<Node>(object)
-    const key = 'node.kubernetes.io/not-ready'
-    if (!(spec.taints ?? []).some((taint) => taint.key === key && taint.effect === 'NoSchedule')) {
-      object['spec'] = { ...spec, taints: [...(spec.taints ?? []), { key, effect: 'NoSchedule' }] }
-    }
-  },
+  // A node comes with what it knows of itself.
   keepsStatusOnCreate: true,
   applyDefaults(object) {
-    const { status } = as<Node>(object)
+    const { spec, status } = as<Node>(object)
+    roundAmounts(status?.capacity)
+    roundAmounts(status?.allocatable)
     if (status?.capacity !== undefined) status.allocatable ??= { ...status.capacity }
+    if (spec === undefined) return
+    // Two fields for the same: the first of the list and the single one.
+    if (spec.podCIDR !== undefined && spec.podCIDRs === undefined) spec.podCIDRs = [spec.podCIDR]
+    else if (spec.podCIDRs?.[0] !== undefined && spec.podCIDR === undefined) [spec.podCIDR] = spec.podCIDRs
   },
-  validateUpdate(object, old) {
-    const [next, before] = [as<Node>(object).spec ?? {}, as<Node>(old).spec ?? {}]
-    const changed = (before.podCIDR ?? '') !== '' && next.podCIDR !== before.podCIDR
-    const provider = (before.providerID ?? '') !== '' && next.providerID !== before.providerID
-    return changed || provider
-      ? [
-          fieldForbidden(
-            'spec',
-            'node updates may only change labels, taints, or capacity (or configSource, if the DynamicKubeletConfig feature gate is enabled)',
-          ),
-        ]
-      : []
-  },
+  validate: (object, old) => validateNode(as<Node>(object), old === undefined),
+  validateUpdate: (object, old) => validateNodeUpdate(as<Node>(object), as<Node>(old)),
+  validateStatusUpdate: (object, old) => [...validateNode(as<Node>(object), false), ...validateNodeUpdate(as<Node>(object), as<Node>(old))],
 }
 
 function statusOf({ spec, status }: Node): string {

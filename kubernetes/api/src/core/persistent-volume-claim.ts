@@ -115,6 +115,8 @@ function warningsOf({ metadata, spec }: PersistentVolumeClaim): string[] {
 /** Drops a source that was never understood, and keeps the two ways to name one the same. */
 function normalizeDataSources(spec: PersistentVolumeClaimSpec, old: PersistentVolumeClaimSpec | undefined): void {
   const { dataSource } = spec
+  // A source in another namespace needs CrossNamespaceVolumeDataSource, which is off by default.
+  if ((spec.dataSourceRef?.namespace ?? '') !== '' && (old?.dataSourceRef?.namespace ?? '') === '') delete spec.dataSourceRef
   const wasThere = old?.dataSource !== undefined || old?.dataSourceRef !== undefined
   if (!wasThere && spec.dataSourceRef === undefined && dataSource !== undefined) {
     const group = dataSource.apiGroup ?? ''
@@ -162,7 +164,7 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec, path: string,
   else if (compareToZero(storage) <= 0) errors.push(fieldInvalid(storagePath, storage, 'must be greater than zero'))
   if ((spec.storageClassName ?? '') !== '') errors.push(...validateClassName(spec.storageClassName ?? '', `${path}.storageClassName`))
   errors.push(...validateVolumeMode(spec.volumeMode, `${path}.volumeMode`))
-  const mayBeAnyGroup = old?.dataSource?.apiGroup !== undefined || old?.dataSourceRef?.apiGroup !== undefined
+  const mayBeAnyGroup = [old?.dataSource, old?.dataSourceRef].some((reference) => (reference?.apiGroup ?? '') !== '')
   if (spec.dataSource !== undefined) errors.push(...validateReference(spec.dataSource, `${path}.dataSource`, mayBeAnyGroup))
   if (spec.dataSourceRef !== undefined) {
     errors.push(...validateReference(spec.dataSourceRef, `${path}.dataSourceRef`, mayBeAnyGroup))
@@ -182,10 +184,12 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec, path: string,
 type Reference = Pick<TypedObjectReference, 'apiGroup' | 'kind' | 'name'>
 
 function isSameReference(a: Reference, b: Reference): boolean {
-  return a.apiGroup === b.apiGroup && a.kind === b.kind && a.name === b.name
+  return (a.apiGroup ?? '') === (b.apiGroup ?? '') && a.kind === b.kind && a.name === b.name
 }
 
-function validateReference({ name, kind, apiGroup = '' }: Reference, path: string, mayBeAnyGroup: boolean): FieldError[] {
+function validateReference({ name, kind, ...reference }: Reference, path: string, mayBeAnyGroup: boolean): FieldError[] {
+  // The field is written as null when it is absent.
+  const apiGroup = reference.apiGroup ?? ''
   const errors: FieldError[] = []
   if (name === '') errors.push(fieldRequired(`${path}.name`, ''))
   if (kind === '') errors.push(fieldRequired(`${path}.kind`, ''))

@@ -98,6 +98,6 @@ function compare(annotation: string | undefined, profile: Profile | undefined, p
       ? []
       : [fieldForbidden(`${path}.localhostProfile`, `${what} profile in annotation and field must match`)]
   }
-  const known = types[profile.type ?? '']
+  const known = Object.hasOwn(types, profile.type ?? '') ? types[profile.type ?? ''] : undefined
   return known === undefined || known.includes(annotation) ? [] : [differs]
 }

@@ -110,6 +110,8 @@ function defaultContainer(container: Container, spec: PodSpec): void {
 export function defaultOwnPodSpec(spec: PodSpec): void {
   spec.enableServiceLinks ??= true
   defaultPodSpec(spec)
+  // Negative once meant at once; pods that say so are given a second.
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0) spec.terminationGracePeriodSeconds = 1
   for (const { resources } of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
     if (resources?.limits === undefined) continue
     resources.requests ??= {}

@@ -23,7 +23,7 @@ import {
 import { validateAddress } from './ip-validation.ts'
 import { aggregateLimits, aggregateRequests } from './pod-resources.ts'
 import { validateVolumes } from './pod-volume-validation.ts'
-import { compareAmounts } from './quantities.ts'
+import { amountOf, compareAmounts } from './quantities.ts'
 import { isHugePages } from './resource-names.ts'
 import { validateRequirements } from './resource-requirements.ts'
 import { validateForOs, validateHostProcess, validatePodSecurityContext } from './security-context-validation.ts'
@@ -102,18 +102,18 @@ function validatePodResources(spec: PodSpec, path: string, claimNames: ReadonlyS
   const errors = resources.claims === undefined ? [] : [fieldForbidden(`${path}.claims`, 'claims may not be set for Resources at pod-level')]
   errors.push(...validateRequirements(resources, { path, claimNames, ofPod: true }))
   for (const [name, sum] of Object.entries(aggregateRequests(spec))) {
-    const request = resources.requests?.[name]
+    const request = amountOf(resources.requests, name)
     if (request !== undefined && compareAmounts(sum, request) > 0)
       errors.push(fieldInvalid(`${path}.requests[${name}]`, request, `must be greater than or equal to aggregate container requests of ${sum}`))
   }
   for (const [name, sum] of Object.entries(aggregateLimits(spec))) {
-    const limit = resources.limits?.[name]
+    const limit = amountOf(resources.limits, name)
     if (isHugePages(name) && limit !== undefined && compareAmounts(sum, limit) > 0)
       errors.push(fieldInvalid(`${path}.limits[${name}]`, limit, `must be greater than or equal to aggregate container limits of ${sum}`))
   }
   ;(spec.containers ?? []).forEach((container, index) => {
     for (const [name, own] of Object.entries(container.resources?.limits ?? {})) {
-      const limit = resources.limits?.[name]
+      const limit = amountOf(resources.limits, name)
       if (limit !== undefined && compareAmounts(own, limit) > 0)
         errors.push(fieldInvalid(`${path}.containers[${index}][${name}].limits`, own, `must be less than or equal to pod limits of ${limit}`))
     }

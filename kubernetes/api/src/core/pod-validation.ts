@@ -7,6 +7,7 @@ import { goFields } from './go-fields.ts'
 import { isDualStack, validateAddress } from './ip-validation.ts'
 import { appArmorOfContainer, mirrorAnnotation, validatePodAnnotations, validateProfileAnnotations } from './pod-annotations.ts'
 import { validatePodSpec } from './pod-spec-validation.ts'
+import { amountOf } from './quantities.ts'
 import { qosClassOf } from './qos-class.ts'
 
 // Rules of pods beyond their spec's, and what may change. Upstream: ValidatePodCreate, ValidatePodUpdate, ValidatePodStatusUpdate,
@@ -266,7 +267,7 @@ function validateIps(
 
 /** Ephemeral containers are only ever added. */
 export function validateEphemeralUpdate(next: Pod, old: Pod): FieldError[] {
-  if (old.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldForbidden('', 'static pods do not support ephemeral containers')]
+  if (old.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldForbidden('[]', 'static pods do not support ephemeral containers')]
   const now = new Map((next.spec.ephemeralContainers ?? []).map((container) => [container.name, container]))
   const path = 'spec.ephemeralContainers'
   return (old.spec.ephemeralContainers ?? []).flatMap((container) => {
@@ -282,8 +283,8 @@ const resizable = ['cpu', 'memory']
 
 /** The resize endpoint changes CPU and memory of containers, and nothing that these decide for the pod's whole life. */
 export function validatePodResize(next: Pod, old: Pod): FieldError[] {
-  if (old.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldForbidden('', 'static pods cannot be resized')]
-  if (old.spec.os?.name === 'windows') return [fieldForbidden('', 'windows pods cannot be resized')]
+  if (old.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldForbidden('[]', 'static pods cannot be resized')]
+  if (old.spec.os?.name === 'windows') return [fieldForbidden('[]', 'windows pods cannot be resized')]
   const errors: FieldError[] = []
   const qosClass = next.status?.qosClass ?? ''
   if ((old.status?.qosClass ?? qosClassOf(old)) !== qosClassOf(next))
@@ -340,7 +341,7 @@ function validateOrder(next: PodSpec, old: PodSpec, field: 'containers' | 'initC
 }
 
 function lost(next: Readonly<Record<string, string>> | undefined, old: Readonly<Record<string, string>> | undefined): boolean {
-  return Object.keys(old ?? {}).some((name) => next?.[name] === undefined)
+  return Object.keys(old ?? {}).some((name) => amountOf(next, name) === undefined)
 }
 
 function withoutAmounts(requirements: Requirements | undefined): unknown {

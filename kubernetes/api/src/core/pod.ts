@@ -83,7 +83,7 @@ function selectByOwnLabels(spec: PodSpec, labels: Readonly<Record<string, string
   const add = (selector: LabelSelector | undefined, keys: readonly string[] | undefined, operator: 'In' | 'NotIn'): void => {
     if (selector === undefined) return
     for (const key of keys ?? []) {
-      const value = labels[key]
+      const value = Object.hasOwn(labels, key) ? labels[key] : undefined
       if (value !== undefined) selector.matchExpressions = [...(selector.matchExpressions ?? []), { key, operator, values: [value] }]
     }
   }

@@ -12,3 +12,8 @@ export function compareAmounts(a: string, b: string): number {
 export function compareToZero(amount: string): number {
   return compareQuantities(parseQuantity(amount), zero)
 }
+
+/** The amount of a resource in a decoded map; names that every object inherits (`constructor`) are none. */
+export function amountOf(amounts: Readonly<Record<string, string>> | undefined, name: string): string | undefined {
+  return amounts !== undefined && Object.hasOwn(amounts, name) ? amounts[name] : undefined
+}

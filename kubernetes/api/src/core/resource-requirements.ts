@@ -1,7 +1,7 @@
 import { dns1123LabelProblems, fieldDuplicate, fieldForbidden, fieldInvalid, fieldNotFound, fieldRequired } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { ResourceRequirements } from '../generated/types.ts'
-import { compareAmounts } from './quantities.ts'
+import { amountOf, compareAmounts } from './quantities.ts'
 import {
   hugePagesProblem,
   isHugePages,
@@ -38,7 +38,7 @@ export function validateRequirements(requirements: ResourceRequirements | undefi
   }
   for (const [name, amount] of Object.entries(requests ?? {})) {
     validateAmount(name, amount, `${path}.requests[${name}]`)
-    const limit = limits?.[name]
+    const limit = amountOf(limits, name)
     if (limit !== undefined) {
       const order = compareAmounts(amount, limit)
       if (order !== 0 && !mayOvercommit(name)) errors.push(fieldInvalid(`${path}.requests`, amount, `must be equal to ${name} limit of ${limit}`))

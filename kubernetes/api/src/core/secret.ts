@@ -1,4 +1,4 @@
-import { fieldForbidden, fieldInvalid, fieldRequired, fieldTooLong } from '@gantry/apimachinery'
+import { fieldForbidden, fieldInvalid, fieldRequired, fieldTooLong, parseJson, StatusError } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { Secret } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
@@ -46,11 +46,14 @@ export const secret: BuiltinKind = {
       size += Buffer.byteLength(value, 'base64')
     }
     if (size > maxDataBytes) errors.push(fieldTooLong('data', maxDataBytes))
-    for (const key of requiredKeys.get(type) ?? []) if (data[key] === undefined) errors.push(fieldRequired(`data[${key}]`, ''))
-    for (const key of ['.dockercfg', '.dockerconfigjson']) {
-      // The value never goes into the message.
-      if (requiredKeys.get(type)?.includes(key) === true && data[key] !== undefined && !isJson(data[key]))
-        errors.push(fieldInvalid(`data[${key}]`, '<secret contents redacted>', 'must be valid JSON'))
+    for (const key of requiredKeys.get(type) ?? []) {
+      const value = data[key]
+      if (value === undefined || (value === '' && key === 'ssh-privatekey')) errors.push(fieldRequired(`data[${key}]`, ''))
+      else if (key.startsWith('.docker')) {
+        // The value never goes into the message.
+        const problem = configProblem(value)
+        if (problem !== undefined) errors.push(fieldInvalid(`data[${key}]`, '<secret contents redacted>', problem))
+      }
     }
     if (type === 'kubernetes.io/basic-auth' && data['username'] === undefined && data['password'] === undefined) {
       errors.push(fieldRequired('data[username]', ''), fieldRequired('data[password]', ''))
@@ -71,11 +74,16 @@ export const secret: BuiltinKind = {
   },
 }
 
-function isJson(base64: string): boolean {
+/** What keeps a text from being a JSON object, in the words of Go's parser; they quote a character at most. */
+function configProblem(base64: string): string | undefined {
+  let value: unknown
   try {
-    JSON.parse(Buffer.from(base64, 'base64').toString())
-    return true
-  } catch {
-    return false
+    ;({ value } = parseJson(Buffer.from(base64, 'base64')))
+  } catch (error) {
+    if (error instanceof StatusError) return error.message
+    throw error
   }
+  if (value === null || (typeof value === 'object' && !Array.isArray(value))) return undefined
+  const what = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
+  return `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`
 }

@@ -147,7 +147,7 @@ export class ServiceAllocation {
         const number = asked === 0 ? (shared ?? 0) : asked
         if (number === 0) port.nodePort = this.#takeAnyPort(context.undo)
         else {
-          if (!had.has(number) && !taken.has(number))
+          if (!had.has(number) && !(old === undefined ? byPort.get(port.port) === number : taken.has(number)))
             this.#takePort(number, context, (detail) => invalid(service, [fieldInvalid(`spec.ports[${index}].nodePort`, number, detail)]))
           port.nodePort = number
         }

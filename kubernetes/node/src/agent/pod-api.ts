@@ -8,6 +8,9 @@ import { identityOf } from '../pod/pod.ts'
 import type { Pod, PodIdentity, PodStatus } from '../pod/pod.ts'
 import type { TokenRequest } from '../volumes/volume-files.ts'
 
+/** As an item of a list in a strategic patch: the list is the whole one. */
+const replaceList = { $patch: 'replace' } as const
+
 /** What the agent reads and writes in the API on behalf of a pod. */
 export interface PodApi {
   source(namespace: string): ConfigSource
@@ -111,14 +114,23 @@ export function createPodApi(deps: { readonly client: KubeClient; readonly clock
     },
 
     async writeStatus({ namespace, name, uid }, status) {
-      const { conditions = [], ...rest } = status
+      const { conditions = [], podIPs, hostIPs, ...rest } = status
       // In a merge by type, what is left out stays: a reason that no longer holds has to be taken away.
       const merged = conditions.map((condition) => ({ reason: null, message: null, ...condition }))
       const order = conditions.map(({ type }) => ({ type }))
       // Strategic, so that a condition that somebody else has just written is not lost; the directive keeps upstream's order.
       const body = {
         metadata: { uid },
-        status: { message: null, reason: null, ...rest, conditions: merged, '$setElementOrder/conditions': order },
+        status: {
+          message: null,
+          reason: null,
+          ...rest,
+          // Addresses would be merged with those of a former sandbox.
+          ...(podIPs === undefined ? {} : { podIPs: [...podIPs, replaceList] }),
+          ...(hostIPs === undefined ? {} : { hostIPs: [...hostIPs, replaceList] }),
+          conditions: merged,
+          '$setElementOrder/conditions': order,
+        },
       }
       await client.patch(resources.pods, { namespace, name }, { type: 'strategic', body, subresource: 'status' })
     },
