@@ -21,11 +21,14 @@ const createdAt: TableColumn = {
 }
 const bindingColumns: readonly TableColumn[] = [
   nameCell,
-  column<RoleBinding>('Role', (object) => `${object.roleRef.kind}/${object.roleRef.name}`),
+  column<RoleBinding>('Role', (object) => `${object.roleRef.kind}/${object.roleRef.name}`, { description: 'The role that it gives.' }),
   ageCell,
-  column<RoleBinding>('Users', (object) => subjectsOf(object.subjects, 'User'), { wide: true }),
-  column<RoleBinding>('Groups', (object) => subjectsOf(object.subjects, 'Group'), { wide: true }),
-  column<RoleBinding>('ServiceAccounts', (object) => subjectsOf(object.subjects, 'ServiceAccount'), { wide: true }),
+  column<RoleBinding>('Users', (object) => subjectsOf(object.subjects, 'User'), { wide: true, description: 'Users that have the role.' }),
+  column<RoleBinding>('Groups', (object) => subjectsOf(object.subjects, 'Group'), { wide: true, description: 'Groups that have the role.' }),
+  column<RoleBinding>('ServiceAccounts', (object) => subjectsOf(object.subjects, 'ServiceAccount'), {
+    wide: true,
+    description: 'Service accounts that have the role.',
+  }),
 ]
 
 /** Upstream's storage does not tell an empty list from none. */
