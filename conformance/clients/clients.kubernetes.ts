@@ -129,12 +129,8 @@ describe('programs of the field see the same on Gantry as on Kubernetes', () => 
 
 /** `helm status` names its resources in the order of a Go map, and shows pods that controllers make in their own time. */
 function sections(status: string): string {
-  const [head = '', ...resources] = status.split('\n==> ')
-  return [
-    head,
-    ...resources
-      .filter((section) => !section.startsWith('v1/Pod(related)'))
-      .map((section) => section.trimEnd())
-      .toSorted(),
-  ].join('\n==> ')
+  const [listed = '', notes = ''] = status.split('\nTEST SUITE')
+  const [head = '', ...resources] = listed.split('\n==> ')
+  const shown = resources.filter((section) => !section.startsWith('v1/Pod(related)')).map((section) => section.trimEnd())
+  return [head, ...shown.toSorted(), notes].join('\n==> ')
 }

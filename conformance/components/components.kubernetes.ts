@@ -94,7 +94,9 @@ async function workThrough(cluster: Cluster, namespace: string): Promise<string>
   await see(
     'get deployments,statefulsets,daemonsets,replicationcontrollers -o custom-columns=KIND:.kind,NAME:.metadata.name,SPEC:.spec.replicas,READY:.status.readyReplicas,OBSERVED:.status.observedGeneration',
   )
-  await kubectl('wait --for=jsonpath={.status.used.pods}=15 resourcequota/all --timeout=30s')
+  await kubectl('wait --for=condition=Complete job/import --timeout=60s')
+  // Five of the deployment, three of the set, one on each of three nodes, two of the old kind; those of the job have ended.
+  await kubectl('wait --for=jsonpath={.status.used.pods}=13 resourcequota/all --timeout=30s')
   await see('get resourcequota all -o jsonpath={.status}')
   await see('get endpointslices,endpoints -o custom-columns=KIND:.kind,PORTS:.ports[*].name')
   await see('get poddisruptionbudget web -o jsonpath={.status.currentHealthy}/{.status.desiredHealthy}/{.status.expectedPods}')
@@ -106,6 +108,7 @@ async function workThrough(cluster: Cluster, namespace: string): Promise<string>
   await see('create job once --from=cronjob/nightly')
   await see('rollout undo deployment/web')
   await kubectl('rollout status deployment/web --timeout=60s')
+  await kubectl('wait --for=jsonpath={.metadata.annotations.deployment\\.kubernetes\\.io/revision}=3 deployment/web --timeout=30s')
   await see('get deployment web -o jsonpath={.metadata.annotations.deployment\\.kubernetes\\.io/revision}{.spec.template.spec.containers[0].image}')
   await see('delete replicationcontroller old --cascade=orphan')
   await see('get pods -l app=old -o custom-columns=OWNERS:.metadata.ownerReferences,PHASE:.status.phase')

@@ -185,7 +185,7 @@ func countUp(ctx context.Context, clients kubernetes.Interface, namespace string
 	maps := clients.CoreV1().ConfigMaps(namespace)
 	_, err := maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "counter"}, BinaryData: map[string][]byte{"count": {}}}, metav1.CreateOptions{})
 	check(err)
-	backoff := wait.Backoff{Steps: 1000, Duration: time.Millisecond, Factor: 1.1, Jitter: 0.5, Cap: 20 * time.Millisecond}
+	backoff := wait.Backoff{Steps: 1000, Duration: 5 * time.Millisecond, Factor: 1, Jitter: 1}
 	inParallel(100, func(int) {
 		check(retry.RetryOnConflict(backoff, func() error {
 			counter, err := maps.Get(ctx, "counter", metav1.GetOptions{})
