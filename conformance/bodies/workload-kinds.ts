@@ -714,4 +714,77 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
     ])
     assert.equal((await api.patch('merge', `${path}/r`, { revision: 2 })).json.revision, 2)
   })
+
+  const evict = (namespace: string, name: string, more: Json = {}): Promise<Answer> =>
+    api.post(`${namespace}/pods/${name}/eviction`, {
+      apiVersion: 'policy/v1',
+      kind: 'Eviction',
+      metadata: { name },
+      deleteOptions: { gracePeriodSeconds: 0 },
+      ...more,
+    })
+  const runPod = async (namespace: string, name: string): Promise<void> => {
+    await api.create(`${namespace}/pods`, { metadata: { name, labels: { app: 'web' } }, spec: { ...podSpec, nodeName: 'nowhere' } })
+    const running = await status(`${namespace}/pods/${name}`, { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] })
+    assert.equal(running.code, 200, running.text)
+  }
+  /** A budget whose status says what a controller would say. */
+  const budget = async (namespace: string, name: string, healthy: number): Promise<string> => {
+    const path = at(namespace, 'policy/v1/poddisruptionbudgets')
+    await api.create(path, { metadata: { name }, spec: { minAvailable: 1, selector } })
+    const counted = { observedGeneration: 1, disruptionsAllowed: healthy - 1, currentHealthy: healthy, desiredHealthy: 1, expectedPods: healthy }
+    assert.equal((await status(`${path}/${name}`, counted)).code, 200)
+    return `${path}/${name}`
+  }
+
+  claim('refuses an eviction that a disruption budget does not allow (S4)', async (t) => {
+    const namespace = await api.namespace(t)
+    await runPod(namespace, 'one')
+    await budget(namespace, 'b', 1)
+
+    const { code, json } = await evict(namespace, 'one')
+    const pod = await api.read(`${namespace}/pods/one`)
+
+    assert.equal(code, 429)
+    assert.deepEqual([json.reason, json.message], ['TooManyRequests', "Cannot evict pod as it would violate the pod's disruption budget."])
+    assert.deepEqual(json.details, { causes: [{ reason: 'DisruptionBudget', message: 'The disruption budget b needs 1 healthy pods and has 1 currently' }] })
+    assert.equal(pod.metadata.deletionTimestamp, undefined)
+  })
+
+  claim('charges an eviction to the budget, and refuses the next (S4)', async (t) => {
+    const namespace = await api.namespace(t)
+    await runPod(namespace, 'one')
+    await runPod(namespace, 'two')
+    const path = await budget(namespace, 'b', 2)
+
+    const tried = await evict(namespace, 'one', { deleteOptions: { dryRun: ['All'] } })
+    const first = await evict(namespace, 'one')
+    const charged = await api.read(path)
+    const second = await evict(namespace, 'two')
+
+    assert.deepEqual([tried.code, first.code, second.code], [201, 201, 429])
+    assert.deepEqual(first.json, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 })
+    assert.equal(charged.status.disruptionsAllowed, 0)
+    assert.deepEqual(
+      charged.status.conditions.map(({ type, status: is, reason }: Json) => [type, is, reason]),
+      [['DisruptionAllowed', 'False', 'InsufficientPods']],
+    )
+    assert.equal((await api.get(`${namespace}/pods/one`)).code, 404)
+  })
+
+  claim('takes one budget for a pod, and lets go what does not run (S4)', async (t) => {
+    const namespace = await api.namespace(t)
+    await runPod(namespace, 'one')
+    await budget(namespace, 'a', 1)
+    await budget(namespace, 'b', 1)
+
+    const both = await evict(namespace, 'one')
+    const other = await evict(namespace, 'one', { metadata: { name: 'other' } })
+    await status(`${namespace}/pods/one`, { phase: 'Succeeded' })
+    const finished = await evict(namespace, 'one')
+
+    assert.deepEqual([both.code, both.json.message], [500, 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.'])
+    assert.deepEqual([other.code, other.json.message], [400, 'name in URL does not match name in Eviction object'])
+    assert.equal(finished.code, 201, finished.text)
+  })
 })

@@ -14,6 +14,7 @@ export const resources = {
   services: ref('v1', 'services', 'Service'),
   deployments: ref('apps/v1', 'deployments', 'Deployment'),
   replicaSets: ref('apps/v1', 'replicasets', 'ReplicaSet'),
+  podDisruptionBudgets: ref('policy/v1', 'poddisruptionbudgets', 'PodDisruptionBudget'),
   leases: ref('coordination.k8s.io/v1', 'leases', 'Lease'),
   customResourceDefinitions: ref('apiextensions.k8s.io/v1', 'customresourcedefinitions', 'CustomResourceDefinition', { namespaced: false }),
   roles: ref('rbac.authorization.k8s.io/v1', 'roles', 'Role'),

@@ -14,7 +14,7 @@ import {
   serviceResolver,
   systemPriorityClasses,
 } from '@gantry/kube-api'
-import type { ComponentHealth, NodeBackend } from '@gantry/kube-api'
+import type { ComponentHealth, NodeBackend, PodDisruptionBudget } from '@gantry/kube-api'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import { createAccess, prefixOf } from './access.ts'
@@ -93,6 +93,10 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
         furnishNamespace,
         componentHealth: deps.componentHealth,
         existingServices: stored(store, resources.services),
+        disruptionBudgets: {
+          in: (namespace) => stored(store, resources.podDisruptionBudgets, namespace) as unknown as Generator<PodDisruptionBudget>,
+          updateStatus: (budget) => client.update(resources.podDisruptionBudgets, budget, { subresource: 'status', fieldManager: 'kube-apiserver' }),
+        },
         tokens: access.tokens,
         more: access.reviews,
       }),

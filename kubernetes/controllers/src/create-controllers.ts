@@ -1,4 +1,5 @@
 import { createDeploymentController } from './deployment/deployment-controller.ts'
+import { createDisruptionController } from './disruption/disruption-controller.ts'
 import { createGarbageCollector } from './garbage-collector/garbage-collector.ts'
 import { createNamespaceController } from './namespace/namespace-controller.ts'
 import { createNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
@@ -20,5 +21,6 @@ export function createControllers(deps: ControllerDeps, options: { readonly ca?:
     ...createServiceAccountController(deps, options),
     ...createPodGcController(deps),
     ...createResourceQuotaController(deps),
+    ...createDisruptionController(deps),
   ]
 }

@@ -2,6 +2,7 @@ import type { Definitions } from '@gantry/apimachinery'
 import type { ApiObject, Subresource } from '@gantry/apiserver'
 import type { BuiltinKind } from '../kind.ts'
 import type { NodeBackend } from '../node-backend.ts'
+import type { DisruptionBudgets } from '../policy/eviction.ts'
 import { binding } from './binding.ts'
 import { componentStatus } from './component-status.ts'
 import type { ComponentHealth } from './component-status.ts'
@@ -27,6 +28,8 @@ export interface CoreKindDeps {
   readonly serviceCidr: string
   readonly furnishNamespace: (namespace: string) => Promise<void>
   readonly existingServices: Iterable<ApiObject>
+  /** What evictions ask. */
+  readonly disruptionBudgets: DisruptionBudgets
   /** `serviceaccounts/token`. */
   readonly tokens: Subresource
   /** How the parts of the control plane are doing; answers at once. */
@@ -46,7 +49,7 @@ export function coreKinds(deps: CoreKindDeps): readonly BuiltinKind[] {
     node,
     persistentVolume,
     persistentVolumeClaim,
-    podKind(deps.types, deps.backendOf),
+    podKind(deps.types, deps.backendOf, deps.disruptionBudgets),
     podTemplate,
     replicationController,
     resourceQuota,

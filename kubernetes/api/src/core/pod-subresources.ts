@@ -6,13 +6,15 @@ import type { HttpResponse } from '@gantry/runtime'
 import type { Duplex } from 'node:stream'
 import type { Binding, Pod } from '../generated/types.ts'
 import { as } from '../kind.ts'
+import { evict } from '../policy/eviction.ts'
+import type { DisruptionBudgets } from '../policy/eviction.ts'
 import type { AttachOptions, ContainerTarget, LogOptions, NodeBackend, PodTarget } from '../node-backend.ts'
 
 // The streaming protocols are loaded by the first exec or port-forward: a start does not pay for them.
 
 type BackendOf = (nodeName: string) => NodeBackend | undefined
 
-export function podSubresources(types: Definitions, backendOf: BackendOf): Readonly<Record<string, Subresource>> {
+export function podSubresources(types: Definitions, backendOf: BackendOf, budgets: DisruptionBudgets): Readonly<Record<string, Subresource>> {
   const core = (kind: string): Subresource['kind'] => ({ group: '', version: 'v1', kind })
   const bindingSchema = types.get('io.k8s.api.core.v1.Binding')
   const evictionSchema = types.get('io.k8s.api.policy.v1.Eviction')
@@ -25,7 +27,7 @@ export function podSubresources(types: Definitions, backendOf: BackendOf): Reado
       upgrade: (call, socket, head) => attach(call, { backendOf, socket, head }),
     },
     binding: { kind: core('Binding'), verbs: ['create'], schema: bindingSchema, handle: bind },
-    eviction: { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'], schema: evictionSchema, handle: evict },
+    eviction: { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'], schema: evictionSchema, handle: (call) => evict(call, budgets) },
     exec: {
       kind: core('PodExecOptions'),
       verbs: ['create', 'get'],
@@ -83,36 +85,6 @@ function invalidBinding(name: string, field: string, reason: string, message: st
   return new StatusError('Invalid', `Binding ${JSON.stringify(name)} is invalid: ${field}: ${message}`, {
     details: { name, kind: 'Binding', causes: [{ reason, message, field }] },
   })
-}
-
-/** POST …/eviction: a deletion that leaves its reason on the pod (S4). Disruption budgets are a kind this server does not serve yet: none can stand in the way. */
-async function evict(call: SubresourceCall): Promise<HttpResponse> {
-  const eviction = as<{ deleteOptions?: { gracePeriodSeconds?: number; dryRun?: string[]; preconditions?: { uid?: string; resourceVersion?: string } } }>(
-    await call.body(),
-  )
-  const pod = as<Pod>(call.parent())
-  const uid = eviction.deleteOptions?.preconditions?.uid ?? pod.metadata.uid
-  if (!call.context.dryRun && (eviction.deleteOptions?.dryRun ?? []).length === 0) {
-    if (pod.metadata.deletionTimestamp === undefined && pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed') {
-      await call.change((parent) => {
-        const target = as<Pod>(parent)
-        const disrupted = {
-          type: 'DisruptionTarget',
-          status: 'True',
-          reason: 'EvictionByEvictionAPI',
-          message: 'Eviction API: evicting',
-          lastProbeTime: null,
-          lastTransitionTime: formatTime(call.context.now),
-        }
-        target.status = {
-          ...target.status,
-          conditions: [...(target.status?.conditions ?? []).filter((condition) => condition.type !== 'DisruptionTarget'), disrupted],
-        }
-      })
-    }
-    await call.remove({ gracePeriodSeconds: eviction.deleteOptions?.gracePeriodSeconds, ...(uid === undefined ? {} : { preconditions: { uid } }) })
-  }
-  return success()
 }
 
 function success(): HttpResponse {

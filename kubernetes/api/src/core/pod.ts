@@ -5,6 +5,7 @@ import type { LabelSelector, Pod, PodAffinityTerm, PodSpec } from '../generated/
 import { as } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import type { NodeBackend } from '../node-backend.ts'
+import type { DisruptionBudgets } from '../policy/eviction.ts'
 import { podColumns, podRowConditions } from './pod-columns.ts'
 import { defaultOwnPodSpec } from './pod-spec-defaults.ts'
 import { podSubresources } from './pod-subresources.ts'
@@ -12,7 +13,7 @@ import { keepUnsaidStatus, validatePod, validatePodStatusUpdate, validatePodUpda
 import { qosClassOf } from './qos-class.ts'
 
 /** `backendOf` finds the node agent that runs a pod; undefined when there is none. */
-export function podKind(types: Definitions, backendOf: (nodeName: string) => NodeBackend | undefined): BuiltinKind {
+export function podKind(types: Definitions, backendOf: (nodeName: string) => NodeBackend | undefined, budgets: DisruptionBudgets): BuiltinKind {
   return {
     group: '',
     version: 'v1',
@@ -29,7 +30,7 @@ export function podKind(types: Definitions, backendOf: (nodeName: string) => Nod
     returnsDeletedObject: true,
     columns: podColumns,
     rowConditions: (object) => podRowConditions(as<Pod>(object)),
-    subresources: podSubresources(types, backendOf),
+    subresources: podSubresources(types, backendOf, budgets),
     selectableFields: {
       'spec.nodeName': (object) => as<Pod>(object).spec.nodeName ?? '',
       'spec.restartPolicy': (object) => as<Pod>(object).spec.restartPolicy ?? '',

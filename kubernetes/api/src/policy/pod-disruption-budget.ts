@@ -5,6 +5,7 @@ import { validateAtMost100Percent, validateIntOrPercent } from '../apps/int-or-p
 import type { PodDisruptionBudget, PodDisruptionBudgetSpec } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
+import { validateConditions } from './condition-validation.ts'
 
 export const podDisruptionBudget: BuiltinKind = {
   group: 'policy',
@@ -31,8 +32,13 @@ export const podDisruptionBudget: BuiltinKind = {
     object['status'] = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }
   },
   validate: (object) => validateSpec(as<PodDisruptionBudget>(object).spec ?? {}),
-  validateStatusUpdate: (object) =>
-    validateNotNegative(as<PodDisruptionBudget>(object).status, ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'], 'status'),
+  validateStatusUpdate(object) {
+    const { status } = as<PodDisruptionBudget>(object)
+    return [
+      ...validateConditions(status?.conditions, 'status.conditions'),
+      ...validateNotNegative(status, ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'], 'status'),
+    ]
+  },
 }
 
 function validateSpec(spec: PodDisruptionBudgetSpec): FieldError[] {
