@@ -13,6 +13,11 @@ export interface OpenApiSchema {
 
 const refPrefix = '#/components/schemas/'
 
+/** Properties that are texts; one that is always there has a default. */
+function text(names: readonly string[], always: boolean): Record<string, OpenApiNode> {
+  return Object.fromEntries(names.map((name) => [name, always ? { type: 'string', default: '' } : { type: 'string' }]))
+}
+
 /** Definitions that are no structs of the type table. */
 export const plainDefinitions: Readonly<Record<string, OpenApiNode>> = {
   'io.k8s.apimachinery.pkg.apis.meta.v1.Time': { description: 'A time in RFC 3339, in whole seconds.', type: 'string', format: 'date-time' },
@@ -28,6 +33,18 @@ export const plainDefinitions: Readonly<Record<string, OpenApiNode>> = {
     description: 'An integer or a text.',
     format: 'int-or-string',
     oneOf: [{ type: 'integer' }, { type: 'string' }],
+  },
+  'io.k8s.apimachinery.pkg.version.Info': {
+    description: 'Which release the server is, and how it was built.',
+    type: 'object',
+    required: ['major', 'minor', 'gitVersion', 'gitCommit', 'gitTreeState', 'buildDate', 'goVersion', 'compiler', 'platform'],
+    properties: {
+      ...text(['buildDate', 'compiler'], true),
+      ...text(['emulationMajor', 'emulationMinor'], false),
+      ...text(['gitCommit', 'gitTreeState', 'gitVersion', 'goVersion', 'major'], true),
+      ...text(['minCompatibilityMajor', 'minCompatibilityMinor'], false),
+      ...text(['minor', 'platform'], true),
+    },
   },
   'io.k8s.apimachinery.pkg.runtime.RawExtension': { description: 'An object of any kind.', type: 'object' },
 }

@@ -191,6 +191,6 @@ describe('createOpenApiWriter', () => {
 
   it('offers only what a resource can do', () => {
     const small = documentOf('apps', { ...boxes, verbs: ['create'], subresources: [] })
-    assert.deepEqual(Object.keys(small.paths), ['/apis/apps/v1/namespaces/{namespace}/boxes'])
+    assert.deepEqual(Object.keys(small.paths), ['/apis/apps/v1/', '/apis/apps/v1/namespaces/{namespace}/boxes'])
   })
 })

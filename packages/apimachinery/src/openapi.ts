@@ -50,6 +50,19 @@ export interface OpenApiOptions {
   }[]
 }
 
+/** A path that leads to others or says something of the server: what `GET` answers there. */
+export interface OpenApiEntry {
+  /** With a slash at its end. */
+  readonly path: string
+  readonly tag: string
+  readonly operationId: string
+  readonly description: string
+  /** Name of the answer's type; absent: a text. */
+  readonly type?: string | undefined
+  /** Default: the media types of the API's own objects. */
+  readonly media?: readonly string[] | undefined
+}
+
 /** A path or a definition of an OpenAPI v2 document. */
 export interface SwaggerPart {
   readonly section: 'paths' | 'definitions'
@@ -65,6 +78,8 @@ export interface OpenApiWriter {
    * once and kept as text. Between two pieces, some of them empty, the caller may let others have their turn: a document costs tens of milliseconds.
    */
   document(groupVersion: { readonly group: string; readonly version: string }, resources: readonly OpenApiResource[]): Generator<string, void>
+  /** The OpenAPI v3 document of one path that stands by itself. */
+  entry(entry: OpenApiEntry): string
   /** What stands in the one OpenAPI v2 document of all resources: paths in their order, then definitions in theirs. `undefined` is a chance for others to have their turn. */
   swagger(resources: readonly OpenApiResource[]): Generator<SwaggerPart | undefined, void>
 }
@@ -122,6 +137,28 @@ class DocumentWriter implements OpenApiWriter {
       for (const [path, node] of this.#pathsOf(resource, needs)) paths.set(path, JSON.stringify(node))
       yield ''
     }
+    if (resources.some(({ custom }) => custom !== true)) {
+      const entry = resourcesEntry(groupVersion)
+      paths.set(entry.path, JSON.stringify(entryNode(entry, needs)))
+    }
+    yield* this.#pieces({ paths, needs, groupVersions: [groupVersion] })
+  }
+
+  entry(entry: OpenApiEntry): string {
+    const needs: Needs = { own: new Map(), names: new Set() }
+    const paths = new Map([[entry.path, JSON.stringify(entryNode(entry, needs))]])
+    return [...this.#pieces({ paths, needs, groupVersions: [] })].join('')
+  }
+
+  *#pieces({
+    paths,
+    needs,
+    groupVersions,
+  }: {
+    readonly paths: ReadonlyMap<string, string>
+    readonly needs: Needs
+    readonly groupVersions: readonly { readonly group: string; readonly version: string }[]
+  }): Generator<string, void> {
     const head = { openapi: '3.0.0', info: { title: 'Kubernetes', version: this.version } }
     yield `${JSON.stringify(head).slice(0, -1)},"paths":{`
     yield* separated(sortedByKey(paths).map(([path, text]) => `${JSON.stringify(path)}:${text}`))
@@ -131,7 +168,7 @@ class DocumentWriter implements OpenApiWriter {
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       if (schemas.has(name)) continue
       const written = this.#schemaText(name, needs.own.get(name)?.schema)
-      const kinds = this.#kindsOf(name, { needs, groupVersions: [groupVersion] })
+      const kinds = this.#kindsOf(name, { needs, groupVersions })
       const extension = kinds === undefined ? '' : `,"x-kubernetes-group-version-kind":${JSON.stringify(kinds)}`
       schemas.set(name, `${JSON.stringify(name)}:${written.text.slice(0, -1)}${extension}}`)
       open.push(...written.refs)
@@ -464,6 +501,37 @@ interface OperationFacts {
   readonly parameters?: readonly OpenApiNode[] | undefined
   readonly body?: OpenApiNode | undefined
   readonly responses: OpenApiNode
+}
+
+const ownMedia = ['application/json', 'application/vnd.kubernetes.protobuf', 'application/yaml']
+
+function resourcesEntry({ group, version }: { readonly group: string; readonly version: string }): OpenApiEntry {
+  const name = camelGroup(group)
+  return {
+    path: group === '' ? `/api/${version}/` : `/apis/${group}/${version}/`,
+    tag: `${name}_${version}`,
+    operationId: `get${capitalized(name)}${capitalized(version)}APIResources`,
+    description: 'get available resources',
+    type: `${meta}APIResourceList`,
+  }
+}
+
+/** `/apis/<group>/`. */
+export function groupEntry(group: string): OpenApiEntry {
+  const name = camelGroup(group)
+  return {
+    path: `/apis/${group}/`,
+    tag: name,
+    operationId: `get${capitalized(name)}APIGroup`,
+    description: 'get information of a group',
+    type: `${meta}APIGroup`,
+  }
+}
+
+function entryNode({ tag, operationId, description, type, media = ownMedia }: OpenApiEntry, needs: Needs): OpenApiNode {
+  if (type !== undefined) needs.names.add(type)
+  const content = type === undefined ? Object.fromEntries(media.map((one) => [one, { schema: { type: 'string' } }])) : contentOf(media, type)
+  return { get: { tags: [tag], description, operationId, responses: { '200': { description: statusTexts['200'], content }, ...unauthorized } } }
 }
 
 const statusTexts: Readonly<Record<string, string>> = { '200': 'OK', '201': 'Created', '202': 'Accepted' }

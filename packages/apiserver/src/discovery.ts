@@ -31,7 +31,8 @@ export function subresourcesOf(definition: ResourceDefinition): SubresourceDescr
   return found.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-interface GroupDescription {
+/** A served group. */
+export interface GroupDescription {
   readonly group: string
   readonly versions: readonly { readonly version: string; readonly definitions: readonly ResourceDefinition[] }[]
 }

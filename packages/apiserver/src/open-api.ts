@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   bearerToken,
   createOpenApiWriter,
+  groupEntry,
   swaggerDefinition,
   swaggerDefinitions,
   swaggerHead,
@@ -10,10 +11,11 @@ import {
   swaggerPaths,
   swaggerSecurity,
 } from '@gantry/apimachinery'
-import type { Definitions, OpenApiOptions, OpenApiResource, OpenApiWriter, SwaggerPart } from '@gantry/apimachinery'
+import type { Definitions, OpenApiEntry, OpenApiOptions, OpenApiResource, OpenApiWriter, SwaggerPart } from '@gantry/apimachinery'
 import type { Clock, HttpRequest, HttpResponse } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
 import { groupsOf, subresourcesOf, verbsOf } from './discovery.ts'
+import type { GroupDescription } from './discovery.ts'
 import { writesStatus } from './object-writer.ts'
 import type { Registry } from './registry.ts'
 import type { ResourceDefinition } from './resource.ts'
@@ -89,18 +91,25 @@ export class OpenApi {
 
   async #index(request: HttpRequest): Promise<HttpResponse> {
     const paths: Record<string, { readonly serverRelativeURL: string }> = {}
-    for (const { group, versions } of groupsOf(this.#registry)) {
-      for (const { version } of versions) {
-        const path = group === '' ? `api/${version}` : `apis/${group}/${version}`
-        const document = await this.#document(path)
-        if (document !== undefined) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${document.hash}` }
-      }
+    const groups = groupsOf(this.#registry)
+    const names = [
+      ...serverEntries.keys(),
+      ...groups.filter(isBuiltin).map(({ group }) => `apis/${group}`),
+      ...groups.flatMap(({ group, versions }) => versions.map(({ version }) => (group === '' ? `api/${version}` : `apis/${group}/${version}`))),
+    ]
+    for (const path of names.sort((a, b) => (a < b ? -1 : 1))) {
+      const document = await this.#document(path)
+      if (document !== undefined) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${document.hash}` }
     }
     const body = Buffer.from(JSON.stringify({ paths }))
     return conditional(request, { 'content-type': 'application/json', etag: `"${hashOf(body)}"`, vary: 'Accept', 'cache-control': 'no-cache, private' }, body)
   }
 
   async #document(path: string): Promise<Document | undefined> {
+    const entry = this.#entry(path)
+    if (entry !== undefined) {
+      return kept(this.#documents, { key: path, definitions: [] }, () => Promise.resolve(this.#finished(Buffer.from(this.#writer.entry(entry)))))
+    }
     const [root, ...rest] = path.split('/')
     const [group, version] = root === 'api' ? ['', rest[0]] : [rest[0], rest[1]]
     const definitions = groupsOf(this.#registry)
@@ -116,6 +125,14 @@ export class OpenApi {
       for await (const piece of inSlices(this.#clock, this.#writer.document({ group, version }, resources))) pieces.push(piece)
       return this.#finished(Buffer.from(pieces.join('')))
     })
+  }
+
+  /** What stands above groups and versions. */
+  #entry(path: string): OpenApiEntry | undefined {
+    const [root, group, ...more] = path.split('/')
+    if (root !== 'apis' || group === undefined || more.length > 0) return serverEntries.get(path)
+    const served = groupsOf(this.#registry).find((candidate) => candidate.group === group)
+    return served !== undefined && isBuiltin(served) ? groupEntry(group) : undefined
   }
 
   async #makeSwagger(definitions: readonly ResourceDefinition[], media: SwaggerMedia): Promise<Document> {
