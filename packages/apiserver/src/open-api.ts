@@ -188,6 +188,30 @@ export class OpenApi {
   }
 }
 
+const available = { description: 'get available API versions' } as const
+const metaTypes = 'io.k8s.apimachinery.pkg.apis.meta.v1.'
+
+const serverEntries: ReadonlyMap<string, OpenApiEntry> = new Map([
+  ['api', { ...available, path: '/api/', tag: 'core', operationId: 'getCoreAPIVersions', type: `${metaTypes}APIVersions` }],
+  ['apis', { ...available, path: '/apis/', tag: 'apis', operationId: 'getAPIVersions', type: `${metaTypes}APIGroupList` }],
+  [
+    'version',
+    {
+      path: '/version/',
+      tag: 'version',
+      operationId: 'getCodeVersion',
+      description: 'get the version information for this server',
+      type: 'io.k8s.apimachinery.pkg.version.Info',
+      media: ['application/json'],
+    },
+  ],
+])
+
+/** Groups of custom resources have documents for their versions only. */
+function isBuiltin({ group, versions }: GroupDescription): boolean {
+  return group !== '' && versions.some(({ definitions }) => definitions.some(({ custom }) => custom !== true))
+}
+
 /** The document under a key while it was made of these very definitions; otherwise a new one. Callers at the same time wait for the same one. */
 function kept<Key>(
   documents: Map<Key, Kept>,
