@@ -106,7 +106,9 @@ export function validateWorkloadUpdate(selector: Selector, old: Selector): Field
 
 /** Pods are called after their owner: a name that is no label makes odd host names. */
 export function warnOfName(object: ApiObject, context: WriteContext): void {
-  const problems = dns1123LabelProblems(object.metadata.name)
+  const { name } = object.metadata
+  // Without a name it is refused in a moment.
+  const problems = (name ?? '') === '' ? [] : dns1123LabelProblems(name)
   if (problems.length > 0)
     context.warn(
       `metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${problems.join(' ')}]`,
