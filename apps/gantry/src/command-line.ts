@@ -5,6 +5,7 @@ import { accessCommands } from '@gantry/access/cli'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
 import { clusterCommands } from '@gantry/clusters/cli'
 import { systemClock } from '@gantry/runtime'
+import { exportCommand } from './commands/export.ts'
 import { storageCommands } from './commands/storage.ts'
 import { up, type UpContext } from './commands/up.ts'
 import { defaultDataDir, defaultListen, nodeKinds } from './config.ts'
@@ -22,6 +23,7 @@ export function gantryCommandLine(context: UpContext): CommandLine {
       ...clusterCommands({ clock: systemClock }),
       ...accessCommands({ clock: systemClock }),
       ...storageCommands(context),
+      exportCommand(),
       versionCommand(context),
     ],
   }

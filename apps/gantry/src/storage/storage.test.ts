@@ -57,9 +57,14 @@ test('a backup of the running platform becomes another one: objects, users and k
   {
     await using platform = await start(first)
     await using connection = await hubOf(platform)
-    await connection.hub.create(configMaps, { metadata: { name: 'kept', namespace: 'default' }, data: { a: '1' } } as never)
+    await connection.hub.create(configMaps, {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'kept', namespace: 'default' },
+      data: { a: '1' },
+    } as never)
     const made = await gantry(first, 'backup', '--to', file)
-    await connection.hub.create(configMaps, { metadata: { name: 'later', namespace: 'default' } })
+    await connection.hub.create(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'later', namespace: 'default' } })
     certificate = await readFile(join(first, 'tls/ca.crt'), 'utf8')
 
     assert.deepEqual([made.code, made.err], [0, ''])
@@ -94,7 +99,12 @@ test('a backup of a stopped platform is made from its folder; a damaged one is s
   {
     await using platform = await start(dir)
     await using connection = await hubOf(platform)
-    await connection.hub.create(configMaps, { metadata: { name: 'broken', namespace: 'default' }, data: { text: 'recognizable '.repeat(50) } } as never)
+    await connection.hub.create(configMaps, {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'broken', namespace: 'default' },
+      data: { text: 'recognizable '.repeat(50) },
+    } as never)
   }
   const made = await gantry(dir, 'backup', '--to', file)
   assert.deepEqual([made.code, made.err], [0, ''])
