@@ -536,6 +536,14 @@ export const admission = conformance('admission', ({ api, claim }) => {
 
     assert.deepEqual([warned.code, warningsOf(warned)], [201, [text]])
     assert.deepEqual([template.code, warningsOf(template)], [201, [text]])
+    const failing = await dryRun(namespace, 'pods', pod({ hostPID: true, priorityClassName: 'none' }))
+    assert.deepEqual([failing.code, warningsOf(failing)], [403, []])
+    await limitRange(namespace, { type: 'Pod', max: { cpu: '1' } })
+    const limited = await until(() => dryRun(namespace, 'pods', pod({ hostPID: true })), refused)
+    assert.deepEqual(warningsOf(limited), [])
+    await quota(namespace, { hard: { 'count/deployments.apps': '0' } })
+    const counted = await until(() => dryRun(inApps(namespace), 'deployments', deployment), refused)
+    assert.deepEqual(warningsOf(counted), [text])
     assert.deepEqual([follows.code, warningsOf(follows)], [201, ['would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)']])
   })
 

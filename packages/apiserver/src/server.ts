@@ -146,8 +146,9 @@ class Server {
     const started = this.#deps.clock.monotonicMs()
     const exchange = newExchange(request)
     let response: HttpResponse
+    let admitted: Admitted | undefined
     try {
-      const admitted = await this.#admit(request, exchange, auditID)
+      admitted = await this.#admit(request, exchange, auditID)
       response = await this.#dispatch(admitted)
       response = {
         ...response,
@@ -155,7 +156,9 @@ class Server {
       }
     } catch (error) {
       const failure = this.#failure(error, request)
-      response = { ...failure, headers: { ...failure.headers, ...exchange.ticket?.headers, 'audit-id': auditID } }
+      // What there was to warn about is said of a request that fails too.
+      const warnings = admitted === undefined ? {} : warningHeaders(admitted.warnings)
+      response = { ...failure, headers: { ...failure.headers, ...warnings, ...exchange.ticket?.headers, 'audit-id': auditID } }
     }
     const { trail, ticket, trace, isLongRunning } = exchange
     if (trail !== undefined) response = auditedResponse(response, trail, { isLongRunning, decode: (bytes) => this.#decoded(bytes, exchange) })
