@@ -106,7 +106,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     },
   )
   const client = createClient({ handle: server.handle, user: { username: 'system:gantry', groups: ['system:masters', 'system:authenticated'] } })
-  const customResources = new CustomResources({ registry: server.registry, definitions, client, clock: deps.clock, log: deps.log })
+  const customResources = new CustomResources({ registry: server.registry, definitions, client, clock: deps.clock, log: deps.log, ids: deps.ids, webhooks })
   const running = access.start((resource, on) => follow(store, resource, on), client)
   const stops = [
     ...[...admission.indexes, ...dynamic.indexes].map(({ resource, index: objects }) =>

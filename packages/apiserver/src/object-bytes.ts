@@ -96,11 +96,16 @@ export function servedBytes(definition: ResourceDefinition, value: Buffer): Buff
     const object = definition.storedAs.fromStored(JSON.parse(value.toString()) as ApiObject)
     return Buffer.from(JSON.stringify(arrange(definition, object)))
   }
-  if (definition.storageVersion === undefined || definition.storageVersion === definition.version) return value
-  const stored = typePrefix(definition)
-  const served = typePrefix(definition, definition.version)
-  return Buffer.concat([Buffer.from(served), value.subarray(Buffer.byteLength(stored))])
+  if (definition.storageVersion === undefined) return value
+  // What was stored in an earlier storage version says so, until it is written again.
+  const served = Buffer.from(typePrefix(definition, definition.version))
+  if (value.subarray(0, served.length).equals(served)) return value
+  const kind = value.indexOf(kindMark)
+  const end = value.indexOf(',', kind + kindMark.length) + 1
+  return Buffer.concat([served, value.subarray(end)])
 }
+
+const kindMark = Buffer.from(',"kind":')
 
 const metaOrder = [
   'name',

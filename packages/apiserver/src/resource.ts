@@ -78,6 +78,8 @@ export interface ResourceDefinition {
   readonly hasStatus?: boolean
   /** Further endpoints that write the status and nothing else, beside `status` itself (`approval`). */
   readonly statusSubresources?: readonly string[]
+  /** Endpoints that show the whole object and write some other part of it than the status (`pods/resize`). */
+  readonly partSubresources?: Readonly<Record<string, PartSubresource>>
   readonly scale?: ScaleMapping
   readonly subresources?: Readonly<Record<string, Subresource>>
 
@@ -147,6 +149,11 @@ export interface StoredAs {
   readonly definition: ResourceDefinition
   fromStored(object: ApiObject): ApiObject
   toStored(object: ApiObject): ApiObject
+  /**
+   * Conversions that others make: has them at hand before the two above are asked, which otherwise throw a `ConversionPending`. Absent: they can always answer. Rejects with
+   * a StatusError.
+   */
+  readonly prepare?: (stored: readonly ApiObject[]) => Promise<void>
   /** This version's names of the stored definition's selectable fields: all that can be selected by here. */
   readonly fieldLabels?: Readonly<Record<string, string>>
   /** Validation of what is written through this view, in its stored shape; absent: the stored definition's. */
@@ -170,6 +177,14 @@ export interface ScaleMapping {
   readonly specReplicas: readonly string[]
   readonly statusReplicas: readonly string[]
   selector(object: ApiObject): string
+}
+
+/** GET, PUT and PATCH of the object, for one part of it. */
+export interface PartSubresource {
+  /** Brings back everything that this endpoint does not write; `object` has been decoded. */
+  keepOthers(object: ApiObject, old: ApiObject): void
+  /** In place of the definition's rules for updates. */
+  validateUpdate(object: ApiObject, old: ApiObject): FieldError[]
 }
 
 /** Objects that only exist while they are read; both answer at once. */

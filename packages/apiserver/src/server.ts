@@ -19,7 +19,7 @@ import { FlowRejected, isLongRunning, rejectionResponse } from './flow-control.t
 import type { FlowControl, FlowTicket } from './flow-control.ts'
 import { list, parseRevision, waitForRevision } from './list.ts'
 import { negotiate } from './negotiate.ts'
-import { decodeObject, objectKey, servedBytes } from './object-bytes.ts'
+import { decodeObject, listPrefix, objectKey, servedBytes } from './object-bytes.ts'
 import { checkNames, createObject, deleteObject, updateObject, writesStatus } from './object-writer.ts'
 import type { DeleteOptions, WriteCall, Written } from './object-writer.ts'
 import { OpenApi } from './open-api.ts'
@@ -32,7 +32,7 @@ import type { ApiObject, ResourceDefinition, Subresource, SubresourceCall, Write
 import { fromScale, toScale } from './scale.ts'
 import { namedType } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
-import { storageOf, toStored } from './view.ts'
+import { storageOf, toStored, untilConverted } from './view.ts'
 import { TableRows } from './table-rows.ts'
 import { watch } from './watch.ts'
 
@@ -306,6 +306,7 @@ class Server {
     }
     if (definition.deprecationWarning !== undefined) admitted.context.warn(definition.deprecationWarning)
     if (info.namespace !== undefined && !definition.namespaced && !(definition.plural === 'namespaces' && info.name === info.namespace)) return notServed()
+    if (definition.storedAs?.prepare !== undefined) return this.#converted(await this.#prepared(admitted, definition, definition.storedAs.prepare), definition)
     if (info.subresource !== '') return compressed(request, await this.#onSubresource(admitted, definition))
     if (definition.create !== undefined) return this.#review(admitted, definition)
     if (definition.createsThrough !== undefined) return this.#createThrough(admitted, definition, definition.createsThrough)
@@ -337,6 +338,53 @@ class Server {
         )
       default:
         throw methodNotAllowed()
+    }
+  }
+
+  /** Has the conversions of all objects that a request may show at hand, and its body for more than one reading. */
+  async #prepared(admitted: Admitted, definition: ResourceDefinition, prepare: (stored: readonly ApiObject[]) => Promise<void>): Promise<Admitted> {
+    const { info, request } = admitted
+    const { store } = this.#context
+    if (info.name === '') await prepare(store.list({ prefix: listPrefix(definition, info.namespace) }).entries.map((entry) => decodeObject(entry)))
+    else {
+      const entry = store.latest(objectKey(definition, info.namespace, info.name))
+      if (entry !== undefined) await prepare([decodeObject(entry)])
+    }
+    return { ...admitted, request: { ...request, body: bodyOf(await readBytes(request)) } }
+  }
+
+  /** What is served by conversions that others make: writes are tried until they have theirs, and so are the answers. */
+  async #converted(admitted: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
+    const { info, request } = admitted
+    if (info.subresource !== '') return compressed(request, await untilConverted(() => this.#onSubresource(admitted, definition)))
+    if (!verbsOf(definition).includes(info.verb)) throw methodNotAllowed()
+    const as = negotiate(request.headers, info.query, { protobuf: false, tables: true })
+    switch (info.verb) {
+      case 'list':
+        return compressed(request, await list(this.#context, definition, { info, as, signal: request.signal }))
+      case 'watch':
+        return watch(this.#context, definition, { info: singleWatch(info), as, signal: request.signal })
+      case 'create': {
+        const written = await untilConverted(() => this.#create(admitted, definition))
+        return untilConverted(() => this.#answer(definition, written, admitted))
+      }
+      case 'update': {
+        const written = await untilConverted(() => this.#update(admitted, definition))
+        return untilConverted(() => this.#answer(definition, written, admitted))
+      }
+      case 'patch': {
+        const written = await untilConverted(() => this.#patch(admitted, definition))
+        return untilConverted(() => this.#answer(definition, written, admitted))
+      }
+      case 'delete':
+        return this.#delete(admitted, definition)
+      case 'deletecollection':
+        return compressed(
+          request,
+          await deleteCollection(this.#context, this.#writeCall(admitted, definition), { info, as, options: await this.#deleteOptions(admitted) }),
+        )
+      default:
+        return compressed(request, await untilConverted(() => this.#get(admitted, definition)))
     }
   }
 
@@ -466,7 +514,7 @@ class Server {
 
   async #onSubresource(admitted: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
     const { info } = admitted
-    if (writesStatus(definition, info.subresource)) return this.#status(admitted, definition)
+    if (writesStatus(definition, info.subresource) || definition.partSubresources?.[info.subresource] !== undefined) return this.#status(admitted, definition)
     if (info.subresource === 'scale' && definition.scale !== undefined) return this.#scale(admitted, definition)
     const subresource = definition.subresources?.[info.subresource]
     if (subresource === undefined) throw unknownResource()

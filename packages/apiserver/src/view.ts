@@ -5,6 +5,31 @@ import type { ApiObject, ResourceDefinition } from './resource.ts'
 
 // One storage served in several groups and versions: writes run by the rules of the stored definition, and a view only shows and reads objects in its own shape.
 
+/** Thrown by a view whose conversion has to be waited for: `ready` has it made, and then the work can be done again. */
+export class ConversionPending extends Error {
+  readonly ready: () => Promise<void>
+
+  constructor(ready: () => Promise<void>) {
+    super('a conversion is not at hand')
+    this.ready = ready
+  }
+}
+
+/** An object needs one conversion for what it is stored as, one for each version that manages fields of it, and they may need others. */
+const maxConversions = 20
+
+/** Does work that writes nothing before its conversions are at hand, again and again until they are. */
+export async function untilConverted<T>(work: () => T | Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof ConversionPending) || attempt > maxConversions) throw error
+      await error.ready()
+    }
+  }
+}
+
 /** The definition whose objects are stored: itself, unless it is a view. */
 export function storageOf(definition: ResourceDefinition): ResourceDefinition {
   return definition.storedAs?.definition ?? definition

@@ -97,6 +97,9 @@ interface WatchPlan {
   readonly prefix: string
 }
 
+/** Events that wait for their conversions. */
+const maxUnconverted = 10_000
+
 /** One open watch. */
 class Watcher {
   readonly #server: ServerContext
@@ -142,6 +145,7 @@ class Watcher {
   async #replay(sink: ByteSink): Promise<number> {
     const { selection, prefix, request } = this.#plan
     const listing = this.#server.store.list({ prefix })
+    await this.#shape.storedAs?.prepare?.(listing.entries.map((entry) => decodeObject(entry)))
     let sinceYield = 0
     for (const entry of listing.entries) {
       if (!selection.matches(entry)) continue
@@ -160,7 +164,7 @@ class Watcher {
   #follow(sink: ByteSink, from: { readonly after: number; readonly end: () => void }): (() => void) | undefined {
     let isOver = false
     try {
-      return this.#server.store.watch({ prefix: this.#plan.prefix, after: from.after }, (events) => {
+      const deliver = (events: readonly StoreEvent[]): void => {
         if (isOver) return
         for (const event of events) {
           const line = this.#lineOf(event)
@@ -171,12 +175,40 @@ class Watcher {
           isOver = true
           from.end()
         }
-      })
+      }
+      const prepare = this.#shape.storedAs?.prepare
+      return this.#server.store.watch(
+        { prefix: this.#plan.prefix, after: from.after },
+        prepare === undefined ? deliver : this.#inTurn(prepare, { deliver, end: from.end }),
+      )
     } catch (error) {
       if (!(error instanceof Compacted)) throw error
       const status = new StatusError('Expired', `too old resource version: ${error.revision} (${error.compactedRevision})`).toStatus()
       sink.write(this.#frame('ERROR', Buffer.from(JSON.stringify(status)), { apiVersion: 'v1', kind: 'Status' }))
       return undefined
+    }
+  }
+
+  /** Delivers events when their conversions are at hand, in order. A watch whose conversions fail or fall behind ends: its client starts again. */
+  #inTurn(
+    prepare: (stored: readonly ApiObject[]) => Promise<void>,
+    { deliver, end }: { readonly deliver: (events: readonly StoreEvent[]) => void; readonly end: () => void },
+  ): (events: readonly StoreEvent[]) => void {
+    let waiting = 0
+    let tail = Promise.resolve()
+    return (events) => {
+      waiting += events.length
+      if (waiting > maxUnconverted) return end()
+      tail = tail.then(async () => {
+        try {
+          await prepare(events.flatMap((event) => [event.entry, ...(event.previous === undefined ? [] : [event.previous])]).map((entry) => decodeObject(entry)))
+          deliver(events)
+        } catch (error) {
+          this.#server.log.warn('a watch ended for want of conversions', { resource: this.#definition.plural, error })
+          end()
+        }
+        waiting -= events.length
+      })
     }
   }
 

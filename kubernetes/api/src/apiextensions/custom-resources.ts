@@ -1,13 +1,25 @@
-import { applySchemaDefaults, evaluateJsonPath, isReason, printerCell, structuralSchemaOf, validateCustomResource } from '@gantry/apimachinery'
+import {
+  applySchemaDefaults,
+  evaluateJsonPath,
+  goQuote,
+  isReason,
+  jsonEqual,
+  printerCell,
+  structuralSchemaOf,
+  validateCustomResource,
+} from '@gantry/apimachinery'
 import type { Definitions, FieldError, PrinterColumn } from '@gantry/apimachinery'
 import type { ApiObject, Registry, ResourceDefinition, TableColumn } from '@gantry/apiserver'
 import type { KubeClient, KubeObject } from '@gantry/client'
-import type { Clock, Logger } from '@gantry/runtime'
-import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/types.ts'
+import type { Clock, Ids, Logger } from '@gantry/runtime'
+import type { CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionVersion } from '../generated/types.ts'
 import { nameCell } from '../kind.ts'
 import { resources } from '../resources.ts'
 import { cleanupFinalizer, isEstablished, setCondition } from './crd.ts'
+import type { WebhookClient } from '../webhook-client.ts'
+import { approvalOf, isProtectedGroup } from './definition-validation.ts'
 import { ruleValidatorOf } from './rule-validator.ts'
+import { WebhookConverter } from './webhook-conversion.ts'
 
 export interface CustomResourcesDeps {
   readonly registry: Registry
@@ -15,6 +27,8 @@ export interface CustomResourcesDeps {
   readonly client: KubeClient
   readonly clock: Clock
   readonly log: Logger
+  readonly ids: Ids
+  readonly webhooks: WebhookClient
 }
 
 /**
@@ -37,8 +51,9 @@ export class CustomResources {
     const definition = object as unknown as CustomResourceDefinition
     const name = nameOf(definition)
     this.#known.set(name, definition)
-    const conflict = this.#conflictOf(definition)
-    if (conflict === undefined) this.#serve(definition)
+    const { names, conflict } = this.#namesOf(definition)
+    // What has been established stays, by the names that were accepted.
+    if (conflict === undefined || isEstablished(definition)) this.#serve({ ...definition, spec: { ...definition.spec, names } })
     this.#enqueue(name, () => this.#reconcile(name))
   }
 
@@ -61,7 +76,7 @@ export class CustomResources {
 
   #serve(definition: CustomResourceDefinition): void {
     const name = nameOf(definition)
-    const next = definition.spec.versions.filter((version) => version.served).map((version) => this.#resourceOf(definition, version))
+    const next = this.#resourcesOf(definition)
     for (const old of this.#served.get(name) ?? []) if (!next.some((resource) => resource.version === old.version)) this.#deps.registry.remove(old)
     for (const resource of next) this.#deps.registry.set(resource)
     this.#served.set(name, next)
@@ -70,6 +85,35 @@ export class CustomResources {
   #stopServing(name: string): void {
     for (const resource of this.#served.get(name) ?? []) this.#deps.registry.remove(resource)
     this.#served.delete(name)
+  }
+
+  /** The served versions. With a webhook for conversions all are views of the version that is stored; without, they differ in nothing but their name. */
+  #resourcesOf(definition: CustomResourceDefinition): readonly ResourceDefinition[] {
+    const { group, names, versions, conversion } = definition.spec
+    const served = versions.filter((version) => version.served)
+    const storage = versions.find((version) => version.storage)
+    if (conversion?.strategy !== 'Webhook' || conversion.webhook === undefined || storage === undefined) {
+      return served.map((version) => this.#resourceOf(definition, version))
+    }
+    const converter = new WebhookConverter(this.#deps, { group, kind: names.kind, webhook: conversion.webhook })
+    const { storageVersion: _, ...stored } = this.#resourceOf(definition, storage)
+    return served.map((version) => {
+      // Until everything has been rewritten, some of it is still stored in a version of before.
+      if (version === storage && (definition.status?.storedVersions ?? []).length < 2) return stored
+      const { storageVersion: _storage, ...own } = this.#resourceOf(definition, version)
+      const fromStored = (object: ApiObject): ApiObject => converter.convert(object, version.name)
+      return {
+        ...own,
+        storedAs: {
+          definition: stored,
+          fromStored,
+          toStored: (object) => converter.convert(object, storage.name),
+          prepare: (objects) => converter.prepare(objects, version.name),
+          // What is written is valid in the version that it is written in.
+          rules: { validate: (object, old) => own.validate?.(fromStored(object), old === undefined ? undefined : fromStored(old)) ?? [] },
+        },
+      }
+    })
   }
 
   #resourceOf(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion): ResourceDefinition {
@@ -130,20 +174,36 @@ export class CustomResources {
     }
   }
 
-  /** Why a definition's names cannot be accepted; undefined when they can. */
-  #conflictOf(definition: CustomResourceDefinition): { readonly reason: string; readonly message: string } | undefined {
-    const { spec } = definition
+  /** The names that a definition gets: those it asks for, but for what another one of its group has already, and the last of the reasons why. Upstream: naming_controller.go. */
+  #namesOf({ spec, status, metadata }: CustomResourceDefinition): AcceptedNames {
+    const taken = { resources: new Set<string>(), kinds: new Set<string>() }
     for (const other of this.#known.values()) {
-      if (nameOf(other) === nameOf(definition) || other.spec.group !== spec.group) continue
-      const taken = other.status?.acceptedNames
-      if (taken === undefined || !isEstablished(other)) continue
-      if (taken.kind === spec.names.kind) return { reason: 'KindConflict', message: `${JSON.stringify(spec.names.kind)} is already in use` }
-      if (taken.listKind === spec.names.listKind) return { reason: 'ListKindConflict', message: `${JSON.stringify(spec.names.listKind)} is already in use` }
-      if (taken.singular === spec.names.singular) return { reason: 'SingularConflict', message: `${JSON.stringify(spec.names.singular)} is already in use` }
-      const short = (spec.names.shortNames ?? []).find((name) => taken.shortNames?.includes(name))
-      if (short !== undefined) return { reason: 'ShortNamesConflict', message: `${JSON.stringify(short)} is already in use` }
+      const names = other.status?.acceptedNames
+      if (other.metadata.name === metadata.name || other.spec.group !== spec.group || names === undefined) continue
+      for (const name of [names.plural, names.singular ?? '', ...(names.shortNames ?? [])]) taken.resources.add(name)
+      for (const name of [names.kind, names.listKind ?? '']) taken.kinds.add(name)
     }
-    return undefined
+    const before = status?.acceptedNames ?? { plural: '', kind: '' }
+    const names: CustomResourceDefinitionNames = { ...spec.names }
+    let conflict: AcceptedNames['conflict']
+    const inUse = (name: string): string => `${goQuote(name)} is already in use`
+    const check = (field: 'plural' | 'singular' | 'kind' | 'listKind', all: ReadonlySet<string>): void => {
+      const wanted = spec.names[field] ?? ''
+      if (wanted === before[field] || !all.has(wanted)) return
+      names[field] = before[field] ?? ''
+      conflict = { reason: `${field.charAt(0).toUpperCase()}${field.slice(1)}Conflict`, message: inUse(wanted) }
+    }
+    check('plural', taken.resources)
+    check('singular', taken.resources)
+    const short = (spec.names.shortNames ?? []).filter((name) => before.shortNames?.includes(name) !== true && taken.resources.has(name))
+    if (short.length > 0) {
+      names.shortNames = before.shortNames
+      const messages = short.map(inUse)
+      conflict = { reason: 'ShortNamesConflict', message: messages.length === 1 ? (messages[0] ?? '') : `[${messages.join(', ')}]` }
+    }
+    check('kind', taken.kinds)
+    check('listKind', taken.kinds)
+    return { names, conflict }
   }
 
   #enqueue(name: string, work: () => Promise<void>): void {
@@ -174,25 +234,40 @@ export class CustomResources {
   /** Sets the conditions that the definition deserves; false when they stand already. */
   #judge(definition: CustomResourceDefinition): boolean {
     const now = this.#deps.clock.now()
-    const conflict = this.#conflictOf(definition)
+    const { names, conflict } = this.#namesOf(definition)
     let changed = setCondition(
       definition,
       conflict === undefined
         ? { type: 'NamesAccepted', status: 'True', reason: 'NoConflicts', message: 'no conflicts found', now }
         : { type: 'NamesAccepted', status: 'False', ...conflict, now },
     )
-    if (conflict !== undefined) {
-      return setCondition(definition, { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted', now }) || changed
+    if (!isEstablished(definition)) {
+      const established =
+        conflict === undefined
+          ? ({ status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' } as const)
+          : ({ status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' } as const)
+      changed = setCondition(definition, { type: 'Established', ...established, now }) || changed
     }
-    changed =
-      setCondition(definition, { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted', now }) ||
-      changed
-    const { status, spec } = definition
-    if (status !== undefined && JSON.stringify(status.acceptedNames) !== JSON.stringify(spec.names)) {
-      status.acceptedNames = { ...spec.names }
+    changed = this.#judgeApproval(definition) || changed
+    const { status } = definition
+    if (status !== undefined && !jsonEqual(status.acceptedNames ?? null, names)) {
+      status.acceptedNames = names
       changed = true
     }
     return changed
+  }
+
+  /** Groups of the community say whether somebody has approved of their definitions. */
+  #judgeApproval(definition: CustomResourceDefinition): boolean {
+    if (!isProtectedGroup(definition.spec.group)) return false
+    const { state, reason: message } = approvalOf(definition)
+    return setCondition(definition, {
+      type: 'KubernetesAPIApprovalPolicyConformant',
+      status: state === 'approved' ? 'True' : 'False',
+      reason: approvalReasons[state],
+      message,
+      now: this.#deps.clock.now(),
+    })
   }
 
   /** Deletes what is left of a definition's objects, then lets the definition go (X12). */
@@ -229,7 +304,18 @@ export class CustomResources {
   }
 }
 
+interface AcceptedNames {
+  readonly names: CustomResourceDefinitionNames
+  readonly conflict: { readonly reason: string; readonly message: string } | undefined
+}
+
 const cleanupRetryMs = 1000
+const approvalReasons = {
+  approved: 'ApprovedAnnotation',
+  bypassed: 'UnapprovedAnnotation',
+  invalid: 'InvalidAnnotation',
+  missing: 'MissingAnnotation',
+} as const
 const blocksRules: ReadonlySet<string> = new Set(['NotSupported', 'Required', 'TooLong', 'TooMany', 'TypeInvalid'])
 
 function nameOf(definition: CustomResourceDefinition): string {
