@@ -133,6 +133,7 @@ async function live(api: Api, t: TestContext, recorded: Recorded): Promise<void>
     if (step.list !== undefined) {
       const { code, json } = await api.get(`${collection}?fieldSelector=${step.list}`)
       assert.equal(code, step.code)
+      if (step.errors !== undefined) assert.deepEqual([json.message], step.errors)
       if (step.count !== undefined) assert.equal(json.items.filter((item: Json) => item.metadata.name === name).length, step.count)
       continue
     }

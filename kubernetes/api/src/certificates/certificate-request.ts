@@ -33,13 +33,13 @@ export function certificateRequestProblem(pem: string): string | undefined {
     const digest = digestOf.get(oid.content.toString('hex'))
     if (digest === undefined) return 'x509: cannot verify signature: algorithm unimplemented'
     return isSigned(key, { digest, signed: info.whole, signature: signature.content.subarray(1) }) ? undefined : signatureProblem(key)
-  } catch {
-    // Whatever the parser of DER or of keys says: it is no certificate request.
-    return malformed
+  } catch (error) {
+    // Whatever the parsers of DER and of keys say: it is no certificate request.
+    return error instanceof RangeError ? 'asn1: syntax error: data truncated' : malformed
   }
 }
 
-const malformed = 'asn1: structure error: tags do not match or the data is truncated'
+const malformed = 'asn1: structure error: tags do not match'
 
 function isSigned(key: KeyObject, proof: { readonly digest: string | null; readonly signed: Buffer; readonly signature: Buffer }): boolean {
   return verify(proof.digest, proof.signed, key, proof.signature)

@@ -52,6 +52,7 @@ export const resourceSlice: BuiltinKind = {
     'spec.nodeName': (object) => as<ResourceSlice>(object).spec.nodeName ?? '',
     'spec.driver': (object) => as<ResourceSlice>(object).spec.driver,
   },
+  unselectableField: (field) => `field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: ${field}`,
   columns: [
     nameCell,
     column<ResourceSlice>('Node', ({ spec }) => spec.nodeName ?? '', { description: 'The node that has the devices.' }),
