@@ -703,6 +703,16 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
     assert.deepEqual([generation(created), generation(kept.json), generation(changed.json)], ['1', '1', '2'])
   })
 
+  claim('warns of a name that makes odd host names, and of a refused workload too (W16, 16)', async (t) => {
+    const path = at(await api.namespace(t), 'apps/v1/deployments')
+
+    const refused = await api.post(`${path}?dryRun=All`, { metadata: { name: 'a' }, spec: { ...workload, replicas: -1, other: 1 } })
+    const named = await api.post(`${path}?dryRun=All`, { metadata: { name: 'a.b' }, spec: workload })
+
+    assert.deepEqual([refused.code, String(refused.headers['warning'])], [422, '299 - "unknown field \\"spec.other\\""'])
+    assert.match(String(named.headers['warning']), /metadata\.name: this is used in Pod names and hostnames/)
+  })
+
   claim('takes the data of a revision once (16)', async (t) => {
     const path = at(await api.namespace(t), 'apps/v1/controllerrevisions')
     await api.create(path, { metadata: { name: 'r' }, revision: 1, data: { a: 1 } })

@@ -170,7 +170,12 @@ function withLowerCaseNames(value: unknown): Record<string, unknown> {
 /** The objects of an annotation's list; one that does not parse says nothing, as upstream. */
 function parsedList<T>(text: string | undefined): T[] {
   const value = parsed(text)
-  return Array.isArray(value) ? (value.filter(isRecord) as T[]) : []
+  return Array.isArray(value) && value.every(isPlausible) ? (value as T[]) : []
+}
+
+/** Metrics and conditions are objects of texts and objects: with anything else Go parses none of the list. */
+function isPlausible(item: unknown): boolean {
+  return isRecord(item) && Object.values(item).every((value) => typeof value === 'string' || value === null || isRecord(value))
 }
 
 function parsed(text: string | undefined): unknown {
