@@ -24,7 +24,11 @@ interface SubresourceDescription {
 export function subresourcesOf(definition: ResourceDefinition): SubresourceDescription[] {
   const found: SubresourceDescription[] = Object.entries(definition.subresources ?? {}).map(([name, { kind, verbs }]) => ({ name, kind, verbs }))
   const self = { group: definition.group, version: definition.version, kind: definition.kind }
-  const ofStatus = [...(definition.hasStatus === true ? ['status'] : []), ...(definition.statusSubresources ?? [])]
+  const ofStatus = [
+    ...(definition.hasStatus === true ? ['status'] : []),
+    ...(definition.statusSubresources ?? []),
+    ...Object.keys(definition.partSubresources ?? {}),
+  ]
   for (const name of ofStatus) found.push({ name, kind: self, verbs: ['get', 'patch', 'update'] })
   if (definition.scale !== undefined)
     found.push({ name: 'scale', kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] })

@@ -192,7 +192,9 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     checkMutated(call, changed)
     changed = nextState(call, changed, old)
   }
+  const part = definition.partSubresources?.[call.subresource]
   if (call.subresource === '') definition.prepareForUpdate?.(changed, old, context)
+  else if (part !== undefined) part.keepOthers(changed, old)
   else if (writesStatus(definition, call.subresource)) definition.prepareForStatusUpdate?.(changed, old, { ...context, subresource: call.subresource })
   if (changed.metadata.managedFields?.length === 0) delete changed.metadata.managedFields
   let next = normalize(server, definition, changed)
@@ -208,6 +210,7 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
         ? (definition.validateStatusUpdate?.(next, old, call.subresource) ?? [])
         : [
             ...(rulesOf(call).validate?.(next, old) ?? []),
+            ...(part?.validateUpdate(next, old) ?? []),
             ...(call.subresource === '' || call.subresource === 'scale' ? (rulesOf(call).validateUpdate?.(next, old) ?? []) : []),
           ]),
     ])
@@ -404,7 +407,7 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
 function nextState({ definition, subresource }: UpdateCall, produced: ApiObject, old: ApiObject): ApiObject {
   if (writesStatus(definition, subresource)) return withStatusOf(old, produced)
   keepServerMeta(produced.metadata, old.metadata)
-  if (definition.hasStatus === true && (subresource === '' || subresource === 'scale')) {
+  if (definition.hasStatus === true && (subresource === '' || subresource === 'scale' || definition.partSubresources?.[subresource] !== undefined)) {
     if (old['status'] === undefined) delete produced['status']
     else produced['status'] = old['status']
   }

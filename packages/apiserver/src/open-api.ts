@@ -181,7 +181,12 @@ export class OpenApi {
       returnsDeletedObject: definition.returnsDeletedObject === true,
       verbs: verbsOf(definition),
       subresources: subresourcesOf(definition).map(({ name, kind, verbs }) => {
-        const schema = writesStatus(definition, name) ? definition.schema : name === 'scale' ? scale : definition.subresources?.[name]?.schema
+        const schema =
+          writesStatus(definition, name) || definition.partSubresources?.[name] !== undefined
+            ? definition.schema
+            : name === 'scale'
+              ? scale
+              : definition.subresources?.[name]?.schema
         return { name, kind, verbs: definition.subresources?.[name]?.upgrade === undefined ? verbs : ['connect'], ...(schema === undefined ? {} : { schema }) }
       }),
     }

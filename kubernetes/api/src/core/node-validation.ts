@@ -84,8 +84,10 @@ function validateFeatures(features: readonly string[]): FieldError[] {
 }
 
 /** What a node cannot change about itself. */
-export function validateNodeUpdate({ spec: next = {}, status }: Node, { spec: old = {} }: Node): FieldError[] {
-  const errors: FieldError[] = []
+export function validateNodeUpdate(node: Node, { spec: old = {} }: Node): FieldError[] {
+  const { spec: next = {}, status } = node
+  // Upstream applies the rules of new nodes once more, and says everything twice.
+  const errors: FieldError[] = validateNode(node, false)
   const seen = new Set<string>()
   ;(status?.addresses ?? []).forEach((address, index) => {
     const key = `${address.type}/${address.address}`

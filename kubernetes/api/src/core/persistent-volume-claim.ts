@@ -34,8 +34,6 @@ export const persistentVolumeClaim: BuiltinKind = {
   hasStatus: true,
   allowUnconditionalUpdate: true,
   returnsDeletedObject: true,
-  // Upstream offers `name` too, by mistake and for good.
-  selectableFields: { name: (object) => object.metadata.name },
   columns: [
     nameCell,
     column<PersistentVolumeClaim>('Status', (object) => (object.metadata.deletionTimestamp === undefined ? (object.status?.phase ?? '') : 'Terminating'), {

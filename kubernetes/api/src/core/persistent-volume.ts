@@ -64,8 +64,6 @@ export const persistentVolume: BuiltinKind = {
   hasStatus: true,
   allowUnconditionalUpdate: true,
   returnsDeletedObject: true,
-  // Upstream offers `name` too, by mistake and for good.
-  selectableFields: { name: (object) => object.metadata.name },
   columns: [
     nameCell,
     column<PersistentVolume>('Capacity', ({ spec }) => spec?.capacity?.['storage'] ?? '0', { description: 'Its size.' }),

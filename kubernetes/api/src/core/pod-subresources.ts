@@ -1,5 +1,5 @@
-import { StatusError } from '@gantry/apimachinery'
-import type { Definitions } from '@gantry/apimachinery'
+import { fieldNotSupported, fieldRequired, formatFieldError, StatusError } from '@gantry/apimachinery'
+import type { Definitions, FieldError } from '@gantry/apimachinery'
 import type { Subresource, SubresourceCall } from '@gantry/apiserver'
 import { formatTime, valueResponse } from '@gantry/apiserver'
 import type { HttpResponse } from '@gantry/runtime'
@@ -53,14 +53,13 @@ async function upgradeRequired(call: SubresourceCall): Promise<HttpResponse> {
 async function bind(call: SubresourceCall): Promise<HttpResponse> {
   const binding = as<Binding>(await call.body())
   const target = binding.target
-  if ((target?.name ?? '') === '') throw invalidBinding(call.name, 'target.name', 'FieldValueRequired', 'Required value')
-  if ((target.kind ?? '') !== '' && target.kind !== 'Node')
-    throw invalidBinding(
-      call.name,
-      'target.kind',
-      'FieldValueNotSupported',
-      `Unsupported value: ${JSON.stringify(target.kind)}: supported values: "Node", "<empty>"`,
-    )
+  if ((binding.metadata?.name ?? '') !== call.name) throw new StatusError('BadRequest', 'name in URL does not match name in Binding object')
+  const errors: FieldError[] = []
+  if ((target.kind ?? '') !== '' && target.kind !== 'Node') errors.push(fieldNotSupported('target.kind', target.kind, ['Node', '<empty>']))
+  if ((target.name ?? '') === '') errors.push(fieldRequired('target.name', ''))
+  // Upstream does not make an Invalid of these.
+  const texts = errors.map(formatFieldError).join(', ')
+  if (errors.length > 0) throw new StatusError('', errors.length === 1 ? texts : `[${texts}]`, { code: 500 })
   await call.change((parent) => {
     const pod = as<Pod>(parent)
     const conflict = (text: string): StatusError =>
@@ -79,12 +78,6 @@ async function bind(call: SubresourceCall): Promise<HttpResponse> {
     if (binding.metadata?.annotations !== undefined) pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations }
   })
   return success()
-}
-
-function invalidBinding(name: string, field: string, reason: string, message: string): StatusError {
-  return new StatusError('Invalid', `Binding ${JSON.stringify(name)} is invalid: ${field}: ${message}`, {
-    details: { name, kind: 'Binding', causes: [{ reason, message, field }] },
-  })
 }
 
 function success(): HttpResponse {

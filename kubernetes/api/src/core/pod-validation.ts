@@ -1,6 +1,7 @@
 import { dns1123SubdomainProblems, fieldForbidden, fieldInvalid, fieldIsImmutable, fieldRequired, labelKeyProblems } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { Container, ContainerStatus, NodeAffinity, NodeSelectorTerm, Pod, PodSpec } from '../generated/types.ts'
+import { validateTolerations } from './affinity-validation.ts'
 import { describeChange } from './changed-fields.ts'
 import { validateImageText } from './container-validation.ts'
 import { goFields } from './go-fields.ts'
@@ -73,7 +74,7 @@ export function validatePodUpdate(next: Pod, old: Pod): FieldError[] {
   return [...errors, ...validateFixedFields(next.spec, old.spec)]
 }
 
-function validateAnnotationUpdate({ metadata: { annotations: next = {} } }: Pod, { metadata: { annotations: old = {} } }: Pod): FieldError[] {
+function validateAnnotationUpdate({ metadata: { annotations: next = {} }, spec }: Pod, { metadata: { annotations: old = {} } }: Pod): FieldError[] {
   const errors: FieldError[] = []
   const isFixed = (key: string): boolean => key === mirrorAnnotation || key.startsWith(appArmorOfContainer)
   const what = (key: string): string => (key === mirrorAnnotation ? 'mirror pod annotation' : 'AppArmor annotations')
@@ -81,14 +82,15 @@ function validateAnnotationUpdate({ metadata: { annotations: next = {} } }: Pod,
     if (isFixed(key) && next[key] !== value) errors.push(fieldForbidden(`metadata.annotations[${key}]`, `may not remove or update ${what(key)}`))
   for (const key of Object.keys(next))
     if (isFixed(key) && old[key] === undefined) errors.push(fieldForbidden(`metadata.annotations[${key}]`, `may not add ${what(key)}`))
-  return errors
+  // Upstream looks at them once more here, and says everything twice.
+  return [...errors, ...validatePodAnnotations(next, spec, 'metadata.annotations')]
 }
 
 function validateTolerationUpdate({ tolerations: next = [] }: PodSpec, { tolerations: old = [] }: PodSpec): FieldError[] {
   const text = (toleration: NonNullable<PodSpec['tolerations']>[number]): string => JSON.stringify({ ...toleration, tolerationSeconds: undefined })
   const kept = new Set(next.map(text))
   return old.every((toleration) => kept.has(text(toleration)))
-    ? []
+    ? validateTolerations(next, 'spec.tolerations')
     : [fieldForbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds')]
 }
 

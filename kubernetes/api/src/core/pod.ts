@@ -1,7 +1,7 @@
 import type { Definitions } from '@gantry/apimachinery'
 import type { ApiObject, WriteContext } from '@gantry/apiserver'
 import { formatTime } from '@gantry/apiserver'
-import type { LabelSelector, Pod, PodAffinityTerm, PodSpec } from '../generated/types.ts'
+import type { Container, LabelSelector, Pod, PodAffinityTerm, PodSpec } from '../generated/types.ts'
 import { as } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import type { NodeBackend } from '../node-backend.ts'
@@ -9,7 +9,7 @@ import type { DisruptionBudgets } from '../policy/eviction.ts'
 import { podColumns, podRowConditions } from './pod-columns.ts'
 import { defaultOwnPodSpec } from './pod-spec-defaults.ts'
 import { podSubresources } from './pod-subresources.ts'
-import { keepUnsaidStatus, validatePod, validatePodStatusUpdate, validatePodUpdate } from './pod-validation.ts'
+import { keepUnsaidStatus, validateEphemeralUpdate, validatePod, validatePodResize, validatePodStatusUpdate, validatePodUpdate } from './pod-validation.ts'
 import { qosClassOf } from './qos-class.ts'
 
 /** `backendOf` finds the node agent that runs a pod; undefined when there is none. */
@@ -31,6 +31,22 @@ export function podKind(types: Definitions, backendOf: (nodeName: string) => Nod
     columns: podColumns,
     rowConditions: (object) => podRowConditions(as<Pod>(object)),
     subresources: podSubresources(types, backendOf, budgets),
+    partSubresources: {
+      ephemeralcontainers: {
+        keepOthers(object, old) {
+          const containers = as<Pod>(object).spec.ephemeralContainers
+          keepSpec(object, old)
+          const { spec } = as<Pod>(object)
+          if (containers === undefined) delete spec.ephemeralContainers
+          else spec.ephemeralContainers = containers
+        },
+        validateUpdate: (object, old) => validateEphemeralUpdate(as<Pod>(object), as<Pod>(old)),
+      },
+      resize: {
+        keepOthers: (object, old) => keepAllButResources(object, old),
+        validateUpdate: (object, old) => validatePodResize(as<Pod>(object), as<Pod>(old)),
+      },
+    },
     selectableFields: {
       'spec.nodeName': (object) => as<Pod>(object).spec.nodeName ?? '',
       'spec.restartPolicy': (object) => as<Pod>(object).spec.restartPolicy ?? '',
@@ -43,8 +59,9 @@ export function podKind(types: Definitions, backendOf: (nodeName: string) => Nod
       'status.nominatedNodeName': (object) => as<Pod>(object).status?.nominatedNodeName ?? '',
     },
     applyDefaults(object) {
-      const pod = as<Pod>(object)
-      if (pod.spec !== undefined) defaultOwnPodSpec(pod.spec)
+      const { spec, status } = as<Pod>(object)
+      if (spec !== undefined) defaultOwnPodSpec(spec)
+      if (status !== undefined) alignAddresses(status)
     },
     prepareForCreate,
     prepareForStatusUpdate: (object, old) => keepUnsaidStatus(as<Pod>(object), as<Pod>(old)),
@@ -60,6 +77,44 @@ export function podKind(types: Definitions, backendOf: (nodeName: string) => Nod
       return seconds < 0 ? 1 : seconds
     },
   }
+}
+
+/** The pod as it was, its metadata too, but for who manages its fields. */
+function keepSpec(object: ApiObject, old: ApiObject): void {
+  const { managedFields } = object.metadata
+  object.metadata = structuredClone(old.metadata)
+  if (managedFields !== undefined) object.metadata.managedFields = managedFields
+  object['spec'] = structuredClone(old['spec'])
+}
+
+/** Resources and resize policies are taken, container by container; where those do not match, validation says so. */
+function keepAllButResources(object: ApiObject, old: ApiObject): void {
+  const given = as<Pod>(object).spec
+  const before = as<Pod>(old).spec
+  const taken = (now: readonly Container[] = [], kept: readonly Container[] = []): Container[] | undefined => {
+    if (now.length === 0) return undefined
+    if (now.some(({ name }, index) => kept[index]?.name !== name)) return [...now]
+    return now.map(({ resources, resizePolicy }, index) => {
+      const { resources: _resources, resizePolicy: _resizePolicy, ...rest } = kept[index] as Container
+      return { ...rest, ...(resources === undefined ? {} : { resources }), ...(resizePolicy === undefined ? {} : { resizePolicy }) }
+    })
+  }
+  if ((given.containers ?? []).length !== (before.containers ?? []).length || (given.initContainers ?? []).length !== (before.initContainers ?? []).length)
+    return
+  const [containers, initContainers] = [taken(given.containers, before.containers), taken(given.initContainers, before.initContainers)]
+  keepSpec(object, old)
+  const { spec } = as<Pod>(object)
+  if (containers !== undefined) spec.containers = containers
+  if (initContainers !== undefined) spec.initContainers = initContainers
+  if (given.resources === undefined) delete spec.resources
+  else spec.resources = given.resources
+}
+
+/** `podIP` is the first of `podIPs`; where they differ, whoever wrote it knew only the single one. */
+function alignAddresses(status: NonNullable<Pod['status']>): void {
+  const [first] = status.podIPs ?? []
+  if ((status.podIP ?? '') !== '' && status.podIP !== first?.ip) status.podIPs = [{ ip: status.podIP ?? '' }]
+  else if (first !== undefined) status.podIP = first.ip
 }
 
 const gated = {

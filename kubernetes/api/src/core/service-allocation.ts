@@ -159,11 +159,10 @@ export class ServiceAllocation {
     const asked = spec.healthCheckNodePort ?? 0
     if (asked === 0) spec.healthCheckNodePort = this.#takeAnyPort(context.undo)
     else {
-      this.#takePort(
-        asked,
-        context,
-        (detail) => new StatusError('InternalError', `Internal error occurred: failed to allocate requested HealthCheck NodePort ${asked}: ${detail}`),
-      )
+      this.#takePort(asked, context, (detail) => {
+        const message = `failed to allocate requested HealthCheck NodePort ${asked}: ${detail}`
+        return new StatusError('InternalError', `Internal error occurred: ${message}`, { details: { causes: [{ message }] } })
+      })
     }
   }
 

@@ -115,6 +115,7 @@ function hasNodePorts({ type }: ServiceSpec): boolean {
 
 /** What the former type needed and the new one does not have goes, unless it was changed too (upstream: dropTypeDependentFields). */
 function dropForType(spec: ServiceSpec, before: ServiceSpec): void {
+  if (spec.type === 'ExternalName') delete spec.internalTrafficPolicy
   if (before.type !== 'ExternalName' && spec.type === 'ExternalName') {
     if (spec.clusterIP === before.clusterIP && sameList(spec.clusterIPs, before.clusterIPs)) {
       delete spec.clusterIP
