@@ -1,6 +1,7 @@
 import type { Conformance } from '../src/conformance.ts'
 import { access } from './access.ts'
 import { admission } from './admission.ts'
+import { aggregation } from './aggregation.ts'
 import { apply } from './apply.ts'
 import { cel } from './cel.ts'
 import { customResources } from './custom-resources.ts'
@@ -44,6 +45,7 @@ export const bodies: readonly Conformance[] = [
   identity,
   webhooks,
   policies,
+  aggregation,
   admission,
   flowControl,
 ]

@@ -3,6 +3,8 @@ export type { BuiltinAdmission, BuiltinAdmissionDeps } from './admission/builtin
 export { isSameAmounts, measuredResources, QuotaUsage, usesAnother } from './admission/resource-quota/quota-usage.ts'
 export { dynamicAdmission } from './admission/dynamic-admission.ts'
 export type { DynamicAdmission, DynamicAdmissionDeps } from './admission/dynamic-admission.ts'
+export { Aggregator } from './aggregation/aggregator.ts'
+export type { AggregatorDeps, AggregatorOptions } from './aggregation/aggregator.ts'
 export { CustomResources } from './apiextensions/custom-resources.ts'
 export { LocalApiServices } from './apiregistration/local-api-services.ts'
 export type { LocalApiServicesDeps } from './apiregistration/local-api-services.ts'

@@ -280,10 +280,12 @@ function explain(error: unknown, { shown, target }: { readonly shown: string; re
       ? error
       : new StatusError('ServiceUnavailable', `Post ${goQuote(shown)}: ${error.message}`, { cause: error })
   }
-  return new StatusError('ServiceUnavailable', `Post ${goQuote(shown)}: ${networkText(error, failure, target)}`, { cause: error })
+  return new StatusError('ServiceUnavailable', `Post ${goQuote(shown)}: ${networkText(error, target)}`, { cause: error })
 }
 
-function networkText(error: unknown, failure: ReturnType<typeof transportFailureOf>, target: URL): string {
+/** A failed call in the words of Go's HTTP client, without method and address. */
+export function networkText(error: unknown, target: URL): string {
+  const failure = transportFailureOf(error)
   const cause: unknown = error instanceof StatusError ? error.cause : undefined
   const address = dialed(cause) ?? `${target.hostname}:${target.port === '' ? '443' : target.port}`
   const texts: Partial<Record<NonNullable<typeof failure>, string>> = {

@@ -5,6 +5,7 @@ import type { ApiObject, ApiServer, AuditEvent } from '@gantry/apiserver'
 import { createClient } from '@gantry/client'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import {
+  Aggregator,
   builtinAdmission,
   builtinResources,
   createWebhookClient,
@@ -42,6 +43,8 @@ export interface LocalApiOptions {
   readonly serviceCidr: string
   /** The `iss` of service account tokens: the address at which the API is reached. */
   readonly issuer: string
+  /** PEM. What extension servers know this API by when it passes requests on to them; absent: it shows no certificate. */
+  readonly aggregatorCertificate?: { readonly cert: string; readonly key: string } | undefined
   readonly access?: AccessOptions | undefined
 }
 
@@ -60,8 +63,23 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
   }
   const definitions = types.definitions
   const access = createAccess({ ...deps, find: newest }, { ...options.access, issuer: options.issuer, definitions })
-  const webhooks = createWebhookClient({ clock: deps.clock, resolve: serviceResolver((namespace, name) => newest(resources.services, namespace, name)) })
+  const resolve = serviceResolver((namespace, name) => newest(resources.services, namespace, name))
+  const webhooks = createWebhookClient({ clock: deps.clock, resolve })
   const dynamic = dynamicAdmission({ webhooks, find: newest, list: (resource, namespace) => stored(store, resource, namespace), authorize: access.authorize })
+  const aggregator = new Aggregator(
+    {
+      clock: deps.clock,
+      log: deps.log,
+      client: () => client,
+      serviceNamed: (namespace, name) => newest(resources.services, namespace, name),
+      *endpointSlicesOf(namespace, service) {
+        for (const slice of stored(store, resources.endpointSlices, namespace))
+          if (slice.metadata.labels?.['kubernetes.io/service-name'] === service) yield slice
+      },
+      resolve,
+    },
+    { clientCertificate: options.aggregatorCertificate },
+  )
   const admission = builtinAdmission({
     ids: deps.ids,
     authorize: access.authorize,
@@ -83,6 +101,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       impersonation: access.impersonation,
       flowControl: access.flowControl,
       auditor: access.auditor,
+      delegate: aggregator,
       admission: [access.escalation, ...admission.plugins],
     },
     {
@@ -112,6 +131,11 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     ...[...admission.indexes, ...dynamic.indexes].map(({ resource, index: objects }) =>
       follow(store, resource, { changed: (object) => objects.set(object), removed: (object) => objects.remove(object) }),
     ),
+    follow(store, resources.apiServices, { changed: (object) => aggregator.set(object), removed: (object) => aggregator.remove(object) }),
+    follow(store, resources.services, {
+      changed: ({ metadata }) => aggregator.serviceChanged(metadata.namespace ?? '', metadata.name),
+      removed: ({ metadata }) => aggregator.serviceChanged(metadata.namespace ?? '', metadata.name),
+    }),
     follow(store, resources.customResourceDefinitions, {
       changed: (object) => customResources.changed(object),
       removed: (object) => customResources.removed(object),
@@ -146,6 +170,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       for (const stop of stops) stop()
       running.stop()
       await webhooks[Symbol.asyncDispose]()
+      await aggregator[Symbol.asyncDispose]()
       await server[Symbol.asyncDispose]()
     },
   }

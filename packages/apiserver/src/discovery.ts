@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { StatusError } from '@gantry/apimachinery'
 import type { HttpRequest, HttpResponse } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
+import type { Delegate, ForeignGroupVersion } from './delegate.ts'
 import type { Registry } from './registry.ts'
 import type { ResourceDefinition } from './resource.ts'
 import { jsonHeaders } from './respond.ts'
@@ -38,6 +39,8 @@ export function subresourcesOf(definition: ResourceDefinition): SubresourceDescr
 /** A served group. */
 export interface GroupDescription {
   readonly group: string
+  /** The highest of its kinds. */
+  readonly priority: number
   readonly versions: readonly { readonly version: string; readonly definitions: readonly ResourceDefinition[] }[]
 }
 
@@ -85,10 +88,12 @@ interface Made {
 /** Answers `/api`, `/apis` and what is below them up to the resource lists; documents are made anew when the registry has changed. */
 export class Discovery {
   readonly #registry: Registry
+  readonly #delegate: Delegate | undefined
   readonly #made = new Map<string, Made>()
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, delegate?: Delegate) {
     this.#registry = registry
+    this.#delegate = delegate
   }
 
   /** undefined: the path is none of discovery's. */
@@ -102,10 +107,12 @@ export class Discovery {
     }
     if (root !== 'apis') return undefined
     if (first === undefined) return this.#root(request, 'apis')
-    const group = groupsOf(this.#registry).find((candidate) => candidate.group === first && candidate.group !== '')
-    if (group === undefined || parts.length > 3) return undefined
-    if (second === undefined) return json({ kind: 'APIGroup', apiVersion: 'v1', ...groupValue(group) })
-    if (!group.versions.some(({ version }) => version === second)) return undefined
+    if (parts.length > 3) return undefined
+    if (second === undefined) {
+      const group = this.#groups().find((candidate) => candidate.group === first)
+      return group === undefined ? undefined : json({ kind: 'APIGroup', apiVersion: 'v1', ...groupValue(group) })
+    }
+    if (first === '' || !this.#registry.hasGroupVersion(first, second)) return undefined
     return json(this.#resourceList(first, second))
   }
 
@@ -124,7 +131,7 @@ export class Discovery {
   }
 
   #cached(key: string, make: () => unknown): Made {
-    const { generation } = this.#registry
+    const generation = this.#registry.generation + (this.#delegate?.generation ?? 0)
     const kept = this.#made.get(key)
     if (kept?.generation === generation) return kept
     const body = Buffer.from(`${JSON.stringify(make())}\n`)
@@ -134,14 +141,14 @@ export class Discovery {
   }
 
   #aggregated(root: 'api' | 'apis', version: string): unknown {
-    const groups = groupsOf(this.#registry).filter(({ group }) => (root === 'api') === (group === ''))
+    const groups = root === 'api' ? groupsOf(this.#registry).filter(({ group }) => group === '') : this.#groups()
     return {
       kind: 'APIGroupDiscoveryList',
       apiVersion: `apidiscovery.k8s.io/${version}`,
       metadata: {},
       items: groups.map(({ group, versions }) => ({
         metadata: group === '' ? {} : { name: group },
-        versions: versions.map((served) => ({ version: served.version, resources: served.definitions.map(aggregatedResource), freshness: 'Current' })),
+        versions: versions.map((served) => aggregatedVersionValue(served)),
       })),
     }
   }
@@ -150,10 +157,15 @@ export class Discovery {
     return {
       kind: 'APIGroupList',
       apiVersion: 'v1',
-      groups: groupsOf(this.#registry)
-        .filter(({ group }) => group !== '')
-        .map(groupValue),
+      groups: this.#groups().map(groupValue),
     }
+  }
+
+  /** Our groups and those of others, in discovery's order. */
+  #groups(): readonly ServedGroup[] {
+    const own: readonly ServedGroup[] = groupsOf(this.#registry).filter(({ group }) => group !== '')
+    const foreign = this.#delegate?.groupVersions() ?? []
+    return foreign.length === 0 ? own : withForeign(own, foreign)
   }
 
   #resourceList(group: string, version: string): unknown {
@@ -171,7 +183,33 @@ export class Discovery {
 
 const legacyVersions = { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: '' }] }
 
-function groupValue({ group, versions }: GroupDescription): { name: string; versions: unknown[]; preferredVersion: unknown } {
+interface ServedGroup {
+  readonly group: string
+  readonly priority: number
+  readonly versions: readonly ServedVersion[]
+}
+
+type ServedVersion = GroupDescription['versions'][number] | (ForeignGroupVersion & { readonly definitions?: undefined })
+
+function withForeign(own: readonly ServedGroup[], foreign: readonly ForeignGroupVersion[]): ServedGroup[] {
+  const groups = new Map(own.map((group) => [group.group, group]))
+  const sorted = foreign.toSorted((a, b) => b.versionPriority - a.versionPriority || compareVersions(b.version, a.version))
+  for (const served of sorted) {
+    const known = groups.get(served.group) ?? { group: served.group, priority: 0, versions: [] }
+    const others = known.versions.filter(({ version }) => version !== served.version)
+    groups.set(served.group, { group: served.group, priority: Math.max(known.priority, served.groupPriority), versions: [...others, served] })
+  }
+  return [...groups.values()].sort((a, b) => b.priority - a.priority || (a.group < b.group ? -1 : 1))
+}
+
+/** What another server cannot say just now is marked as out of date (D6). */
+function aggregatedVersionValue(served: ServedVersion): unknown {
+  if (served.definitions !== undefined) return { version: served.version, resources: served.definitions.map(aggregatedResource), freshness: 'Current' }
+  if (served.resources === undefined) return { version: served.version, freshness: 'Stale' }
+  return { version: served.version, resources: served.resources, freshness: 'Current' }
+}
+
+function groupValue({ group, versions }: ServedGroup): { name: string; versions: unknown[]; preferredVersion: unknown } {
   const described = versions.map(({ version }) => ({ groupVersion: `${group}/${version}`, version }))
   return { name: group, versions: described, preferredVersion: described[0] }
 }

@@ -17,6 +17,7 @@ import { header } from '@gantry/runtime'
 import { groupsOf, subresourcesOf, verbsOf } from './discovery.ts'
 import type { GroupDescription } from './discovery.ts'
 import { writesStatus } from './object-writer.ts'
+import type { Delegate } from './delegate.ts'
 import type { Registry } from './registry.ts'
 import type { ResourceDefinition } from './resource.ts'
 
@@ -50,8 +51,10 @@ export class OpenApi {
   readonly #documents = new Map<string, Kept>()
   readonly #swagger = new Map<SwaggerMedia, Kept>()
   readonly #clock: Clock
+  readonly #delegate: Delegate | undefined
 
-  constructor(registry: Registry, definitions: Definitions, options: OpenApiOptions & { readonly clock: Clock }) {
+  constructor(registry: Registry, definitions: Definitions, options: OpenApiOptions & { readonly clock: Clock; readonly delegate?: Delegate | undefined }) {
+    this.#delegate = options.delegate
     this.#clock = options.clock
     this.#registry = registry
     this.#definitions = definitions
@@ -100,6 +103,9 @@ export class OpenApi {
     for (const path of names.sort((a, b) => (a < b ? -1 : 1))) {
       const document = await this.#document(path)
       if (document !== undefined) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${document.hash}` }
+    }
+    for (const { group, version, openApiHash } of this.#delegate?.groupVersions() ?? []) {
+      if (openApiHash !== undefined) paths[`apis/${group}/${version}`] = { serverRelativeURL: `/openapi/v3/apis/${group}/${version}?hash=${openApiHash}` }
     }
     const body = Buffer.from(JSON.stringify({ paths }))
     return conditional(request, { 'content-type': 'application/json', etag: `"${hashOf(body)}"`, vary: 'Accept', 'cache-control': 'no-cache, private' }, body)

@@ -11,6 +11,8 @@ import { mutate, validate } from './admission.ts'
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
 import { auditedRequest, auditedResponse } from './audit.ts'
 import type { Auditor, AuditTrail } from './audit.ts'
+import { foreignServerOf } from './delegate.ts'
+import type { Delegate } from './delegate.ts'
 import { deleteCollection } from './delete-collection.ts'
 import { Discovery, verbsOf } from './discovery.ts'
 import { compressed, errorResponse, objectResponse, valueResponse } from './respond.ts'
@@ -46,6 +48,8 @@ export interface ApiServerDeps {
   readonly authenticators: readonly Authenticator[]
   readonly authorizer: Authorizer
   readonly admission: readonly AdmissionPlugin[]
+  /** Others that serve groups of their own behind this server. */
+  readonly delegate?: Delegate | undefined
   readonly audit: (event: AuditEvent) => void
   /** Events by an audit policy, beside the line of `audit`. */
   readonly auditor?: Auditor | undefined
@@ -136,8 +140,8 @@ class Server {
     this.#deps = deps
     this.#options = options
     this.#context = context
-    this.#discovery = new Discovery(context.registry)
-    this.#openApi = new OpenApi(context.registry, deps.definitions, { ...options.openApi, clock: deps.clock })
+    this.#discovery = new Discovery(context.registry, deps.delegate)
+    this.#openApi = new OpenApi(context.registry, deps.definitions, { ...options.openApi, clock: deps.clock, delegate: deps.delegate })
   }
 
   /** authenticate -> authorize -> dispatch, with the audit line written whatever happened. */
@@ -176,11 +180,17 @@ class Server {
     try {
       const admitted = await this.#admit(request, exchange, auditID)
       exchange.ticket?.release()
-      const { definition, subresource } = this.#subresource(admitted.info)
-      if (subresource?.upgrade === undefined) throw methodNotAllowed()
-      await this.#admitBody(admitted, definition, subresource)
-      exchange.trail?.started(code)
-      await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
+      const foreign = foreignServerOf(this.#deps.delegate, admitted.info)
+      if (foreign === undefined) {
+        const { definition, subresource } = this.#subresource(admitted.info)
+        if (subresource?.upgrade === undefined) throw methodNotAllowed()
+        await this.#admitBody(admitted, definition, subresource)
+        exchange.trail?.started(code)
+        await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
+      } else {
+        exchange.trail?.started(code)
+        await foreign.upgrade(admitted.request, admitted.user, { socket, head })
+      }
     } catch (error) {
       const failure = this.#failure(error, request)
       code = failure.status
@@ -297,6 +307,8 @@ class Server {
 
   async #dispatch(admitted: Admitted): Promise<HttpResponse> {
     const { info, request } = admitted
+    const foreign = foreignServerOf(this.#deps.delegate, info)
+    if (foreign !== undefined) return foreign.handle(request, admitted.user)
     if (!info.isResource) return this.#other(admitted)
     const definition = this.#context.registry.find(info.group, info.version, info.resource)
     if (definition === undefined) {
