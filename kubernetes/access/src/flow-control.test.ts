@@ -92,7 +92,7 @@ describe('priority and fairness', () => {
     await new Promise(setImmediate)
     assert.equal(order.length, 1)
     held[1]?.release()
-    for (const wait of waits) (await wait).release()
+    await Promise.all(waits.map(async (wait) => (await wait).release()))
 
     assert.ok(order.indexOf('quiet') < 2, `quiet waited behind all of busy: ${order.join()}`)
     assert.deepEqual(flows.levels(), [{ name: 'l', seats: 2, running: 0, waiting: 0 }])
