@@ -686,6 +686,32 @@ export const customResources = conformance('custom resources', ({ api, claim }) 
     ])
   })
 
+  claim('fills in and prunes what is read by the schema of now (X4, X5)', async (t) => {
+    const { group, path } = await served(t)
+    await api.create(path, widget(group, { size: 1, replicas: 3 }))
+    const next = structuredClone(schema) as Json
+    delete next.properties.spec.properties.replicas
+    next.properties.spec.properties.mode = { type: 'string', default: 'fast' }
+    await api.patch('merge', `${definitions}/widgets.${group}`, {
+      spec: { versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: next } }] },
+    })
+
+    const read = await api.eventually(`${path}/a`, ({ json }) => json?.spec?.mode !== undefined)
+    const list = await api.read(path)
+
+    assert.deepEqual(read.json.spec, { color: 'red', mode: 'fast', size: 1 })
+    assert.deepEqual(list.items[0].spec, { color: 'red', mode: 'fast', size: 1 })
+  })
+
+  claim('validates what is written to the status too (X6, X9)', async (t) => {
+    const { group, path } = await served(t, { subresources: { status: {} } })
+    await api.create(path, widget(group, { size: 1 }))
+
+    const wrong = await api.patch('merge', `${path}/a/status`, { status: { replicas: 'many' } })
+
+    assert.deepEqual([wrong.code, wrong.json.details?.causes?.map(({ field }: Json) => field)], [422, ['status.replicas']])
+  })
+
   claim('needs a resourceVersion for an update and knows no strategic merge (X14)', async (t) => {
     const { group, path } = await served(t)
     await api.create(path, widget(group, { size: 1 }))

@@ -1,6 +1,6 @@
 import { isReason } from '@gantry/apimachinery'
 import type { BuiltinTypes } from '@gantry/apimachinery'
-import { createApiServer, decodeObject, objectKey } from '@gantry/apiserver'
+import { collectionPrefix, createApiServer, decodeObject, objectKey } from '@gantry/apiserver'
 import type { ApiObject, ApiServer, AuditEvent } from '@gantry/apiserver'
 import { createClient } from '@gantry/client'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
@@ -125,7 +125,16 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     },
   )
   const client = createClient({ handle: server.handle, user: { username: 'system:gantry', groups: ['system:masters', 'system:authenticated'] } })
-  const customResources = new CustomResources({ registry: server.registry, definitions, client, clock: deps.clock, log: deps.log, ids: deps.ids, webhooks })
+  const customResources = new CustomResources({
+    registry: server.registry,
+    definitions,
+    client,
+    clock: deps.clock,
+    log: deps.log,
+    ids: deps.ids,
+    webhooks,
+    anyStoredBefore: (resource, revision) => store.list({ prefix: collectionPrefix(resource) }).entries.some((entry) => entry.revision < revision),
+  })
   const running = access.start((resource, on) => follow(store, resource, on), client)
   const stops = [
     ...[...admission.indexes, ...dynamic.indexes].map(({ resource, index: objects }) =>

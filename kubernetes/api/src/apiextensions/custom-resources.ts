@@ -1,5 +1,6 @@
 import {
   applySchemaDefaults,
+  createDecoder,
   evaluateJsonPath,
   goQuote,
   isReason,
@@ -8,7 +9,7 @@ import {
   structuralSchemaOf,
   validateCustomResource,
 } from '@gantry/apimachinery'
-import type { Definitions, FieldError, PrinterColumn } from '@gantry/apimachinery'
+import type { Decoder, Definitions, FieldError, PrinterColumn } from '@gantry/apimachinery'
 import type { ApiObject, Registry, ResourceDefinition, TableColumn } from '@gantry/apiserver'
 import type { KubeClient, KubeObject } from '@gantry/client'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
@@ -29,6 +30,8 @@ export interface CustomResourcesDeps {
   readonly log: Logger
   readonly ids: Ids
   readonly webhooks: WebhookClient
+  /** Whether an object of a resource was last written before a revision. */
+  readonly anyStoredBefore: (resource: { readonly group: string; readonly plural: string }, revision: number) => boolean
 }
 
 /**
@@ -41,10 +44,13 @@ export class CustomResources {
   readonly #queues = new Map<string, Promise<void>>()
   /** All definitions as stored, to see names that two of them want. */
   readonly #known = new Map<string, CustomResourceDefinition>()
+  readonly #schemas = new Map<string, { readonly versions: unknown; readonly revision: number }>()
+  readonly #decoder: Decoder
   #stopped = false
 
   constructor(deps: CustomResourcesDeps) {
     this.#deps = deps
+    this.#decoder = createDecoder(deps.definitions)
   }
 
   changed(object: ApiObject): void {
@@ -60,6 +66,7 @@ export class CustomResources {
   removed(object: ApiObject): void {
     const name = object.metadata.name
     this.#known.delete(name)
+    this.#schemas.delete(name)
     this.#stopServing(name)
     // A name that was in the way may be free now.
     for (const other of this.#known.values()) if (!isEstablished(other)) this.changed(other as unknown as ApiObject)
@@ -87,13 +94,22 @@ export class CustomResources {
     this.#served.delete(name)
   }
 
-  /** The served versions. With a webhook for conversions all are views of the version that is stored; without, they differ in nothing but their name. */
+  /**
+   * The served versions. With a webhook for conversions all are views of the version that is stored. Without, they differ in nothing but their name where their schemas are
+   * alike and everything stored was written by them; else what is read is brought into shape by the schema of now.
+   */
   #resourcesOf(definition: CustomResourceDefinition): readonly ResourceDefinition[] {
     const { group, names, versions, conversion } = definition.spec
     const served = versions.filter((version) => version.served)
     const storage = versions.find((version) => version.storage)
-    if (conversion?.strategy !== 'Webhook' || conversion.webhook === undefined || storage === undefined) {
-      return served.map((version) => this.#resourceOf(definition, version))
+    if (storage === undefined) return []
+    if (conversion?.strategy !== 'Webhook' || conversion.webhook === undefined) {
+      const isOutdated = this.#deps.anyStoredBefore({ group, plural: names.plural }, this.#schemasSince(definition))
+      return served.map((version) =>
+        !isOutdated && jsonEqual(version.schema ?? null, storage.schema ?? null)
+          ? this.#resourceOf(definition, version)
+          : this.#shaped(definition, { version, storage }),
+      )
     }
     const converter = new WebhookConverter(this.#deps, { group, kind: names.kind, webhook: conversion.webhook })
     const { storageVersion: _, ...stored } = this.#resourceOf(definition, storage)
@@ -114,6 +130,38 @@ export class CustomResources {
         },
       }
     })
+  }
+
+  /** The revision since which the versions are what they are, as far as it is known. */
+  #schemasSince(definition: CustomResourceDefinition): number {
+    const name = nameOf(definition)
+    const before = this.#schemas.get(name)
+    if (before !== undefined && jsonEqual(before.versions, definition.spec.versions)) return before.revision
+    const revision = Number(definition.metadata.resourceVersion ?? 0)
+    this.#schemas.set(name, { versions: definition.spec.versions, revision })
+    return revision
+  }
+
+  /** A version whose objects are pruned and filled in whenever they are read. */
+  #shaped(
+    definition: CustomResourceDefinition,
+    { version, storage }: { readonly version: CustomResourceDefinitionVersion; readonly storage: CustomResourceDefinitionVersion },
+  ): ResourceDefinition {
+    const { storageVersion: _, ...stored } = this.#resourceOf(definition, storage)
+    const { storageVersion: _storage, ...own } = this.#resourceOf(definition, version)
+    return {
+      ...own,
+      storedAs: {
+        definition: stored,
+        fromStored: (object) => {
+          const shaped = this.#decoder.decode(own.schema, { ...object, apiVersion: `${own.group}/${own.version}` }).object as ApiObject
+          own.applyDefaults?.(shaped)
+          return shaped
+        },
+        toStored: (object) => object,
+        rules: { validate: (object, old) => own.validate?.(object, old) ?? [] },
+      },
+    }
   }
 
   #resourceOf(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion): ResourceDefinition {
