@@ -111,12 +111,13 @@ export class FlowControlObjects {
       reason: exists ? 'Found' : 'NotFound',
       message: `This FlowSchema references the PriorityLevelConfiguration object named ${JSON.stringify(level)} ${exists ? 'and it exists' : 'but there is no such object'}`,
     }
-    const known = (schema.status?.conditions ?? []).find(({ type }) => type === 'Dangling')
+    const conditions = schema.status?.conditions ?? []
+    const known = conditions.find(({ type }) => type === 'Dangling')
     if (known?.status === wanted.status && known.reason === wanted.reason && known.message === wanted.message) return
     const lastTransitionTime = known?.status === wanted.status ? known.lastTransitionTime : formatTime(this.#deps.clock.now())
-    const body = { apiVersion: `${group}/v1`, kind: 'FlowSchema', metadata: { name }, status: { conditions: [{ ...wanted, lastTransitionTime }] } }
+    const body = { status: { conditions: [...conditions.filter((condition) => condition !== known), { ...wanted, lastTransitionTime }] } }
     try {
-      await this.#deps.client.patch(schemas, { name }, { type: 'apply', body, subresource: 'status', fieldManager: consumer, force: true })
+      await this.#deps.client.patch(schemas, { name }, { type: 'merge', body, subresource: 'status', fieldManager: consumer })
     } catch (error) {
       // Gone meanwhile: there is nothing left to mark.
       if (!isReason(error, 'NotFound')) this.#deps.log.warn('the status of a flow schema is not what it should be', { flowSchema: name, error })
