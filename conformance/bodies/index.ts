@@ -4,6 +4,7 @@ import { admission } from './admission.ts'
 import { aggregation } from './aggregation.ts'
 import { apply } from './apply.ts'
 import { cel } from './cel.ts'
+import { coreKinds } from './core-kinds.ts'
 import { customResources } from './custom-resources.ts'
 import { discovery } from './discovery.ts'
 import { flowControl } from './flow-control.ts'
@@ -13,6 +14,7 @@ import { otherKinds } from './other-kinds.ts'
 import { patches } from './patches.ts'
 import { protobuf } from './protobuf.ts'
 import { selectors } from './selectors.ts'
+import { statusWrites } from './status-writes.ts'
 import { subresources } from './subresources.ts'
 import { tables } from './tables.ts'
 import { versions } from './versions.ts'
@@ -31,12 +33,14 @@ export const bodies: readonly Conformance[] = [
   lists,
   watches,
   writes,
+  statusWrites,
   selectors,
   patches,
   apply,
   subresources,
   tables,
   versions,
+  coreKinds,
   workloadKinds,
   otherKinds,
   customResources,

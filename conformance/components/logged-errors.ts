@@ -1,8 +1,12 @@
 /** `E1121 12:03:04.567890   12345 file.go:123] "what" err="why"`: the form of klog. */
 const errorLine = /^[EF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ (\S+?):\d+\] (.*)$/
 
-/** Optimistic concurrency at work: whether two writers meet is chance, on every server. */
-const chance = /the object has been modified|Precondition failed|already exists|context canceled/
+/**
+ * Whether two writers meet, whether an event comes before the one that it caused has been seen, and whether somebody still writes while a namespace ends, is chance: on every server
+ * these are tried again.
+ */
+const chance =
+  /the object has been modified|Precondition failed|already exists|context canceled|is not as new as written version|because it is being terminated/
 
 /** What varies between two runs. The order matters. */
 const varying: readonly (readonly [RegExp, string])[] = [

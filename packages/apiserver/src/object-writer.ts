@@ -405,7 +405,7 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
 
 /** The server's own metadata stays; the main endpoint leaves the status alone where that has an endpoint of its own. */
 function nextState({ definition, subresource }: UpdateCall, produced: ApiObject, old: ApiObject): ApiObject {
-  if (writesStatus(definition, subresource)) return withStatusOf(old, produced)
+  if (writesStatus(definition, subresource)) return withStatusOf(definition, old, produced)
   keepServerMeta(produced.metadata, old.metadata)
   if (definition.hasStatus === true && (subresource === '' || subresource === 'scale' || definition.partSubresources?.[subresource] !== undefined)) {
     if (old['status'] === undefined) delete produced['status']
@@ -426,13 +426,27 @@ function keepServerMeta(meta: ServerMeta, old: ServerMeta): void {
   delete meta['selfLink']
 }
 
-/** The status endpoint: everything but the status (and who manages it) stays. */
-function withStatusOf(old: ApiObject, produced: ApiObject): ApiObject {
-  const next: ApiObject = { ...old, metadata: { ...old.metadata } }
+/**
+ * The status endpoint writes the status. Of the metadata most kinds let it change whatever an ordinary write may (controllers keep annotations that way), newer ones and custom
+ * resources nothing but who manages what.
+ */
+function withStatusOf(definition: ResourceDefinition, old: ApiObject, produced: ApiObject): ApiObject {
+  const { statusKeeps } = definition
+  const keepsAll = statusKeeps === 'metadata' || definition.custom === true
+  const metadata: ServerMeta = keepsAll ? { ...old.metadata } : { ...produced.metadata }
+  const next: ApiObject = { ...old, metadata }
+  if (keepsAll) {
+    if (produced.metadata.managedFields === undefined) delete metadata.managedFields
+    else metadata.managedFields = produced.metadata.managedFields
+  } else {
+    keepServerMeta(metadata, old.metadata)
+    for (const field of statusKeeps ?? []) {
+      delete metadata[field]
+      if (old.metadata[field] !== undefined) Object.assign(metadata, { [field]: old.metadata[field] })
+    }
+  }
   if (produced['status'] === undefined) delete next['status']
   else next['status'] = produced['status']
-  if (produced.metadata.managedFields === undefined) delete next.metadata.managedFields
-  else next.metadata.managedFields = produced.metadata.managedFields
   return next
 }
 

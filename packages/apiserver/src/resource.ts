@@ -76,6 +76,8 @@ export interface ResourceDefinition {
   readonly verbs?: readonly string[]
 
   readonly hasStatus?: boolean
+  /** What of the metadata a write of the status leaves as it is. Absent: nothing; custom resources: everything. */
+  readonly statusKeeps?: 'metadata' | readonly ('labels' | 'ownerReferences')[]
   /** Further endpoints that write the status and nothing else, beside `status` itself (`approval`). */
   readonly statusSubresources?: readonly string[]
   /** Endpoints that show the whole object and write some other part of it than the status (`pods/resize`). */

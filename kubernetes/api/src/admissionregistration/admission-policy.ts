@@ -62,6 +62,7 @@ export const validatingAdmissionPolicy: BuiltinKind = {
   plural: 'validatingadmissionpolicies',
   type: 'io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy',
   hasStatus: true,
+  statusKeeps: 'metadata',
   columns: [
     nameCell,
     column<ValidatingAdmissionPolicy>('Validations', ({ spec }) => (spec?.validations ?? []).length, {

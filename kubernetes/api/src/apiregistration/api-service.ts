@@ -28,6 +28,7 @@ export const apiService: BuiltinKind = {
   type: 'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService',
   groupPriority: 20_000,
   hasStatus: true,
+  statusKeeps: 'metadata',
   validateName: pathSegmentProblems,
   columns: [
     nameCell,

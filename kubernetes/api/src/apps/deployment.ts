@@ -18,6 +18,7 @@ export const deployment: BuiltinKind = {
   type: 'io.k8s.api.apps.v1.Deployment',
   groupPriority: 17800,
   hasStatus: true,
+  statusKeeps: ['labels'],
   tracksGeneration: true,
   allowUnconditionalUpdate: true,
   scale: {

@@ -25,6 +25,7 @@ export function podKind(types: Definitions, backendOf: (nodeName: string) => Nod
     type: 'io.k8s.api.core.v1.Pod',
     groupPriority: 18000,
     hasStatus: true,
+    statusKeeps: ['ownerReferences'],
     tracksGeneration: true,
     allowUnconditionalUpdate: true,
     returnsDeletedObject: true,

@@ -28,6 +28,7 @@ export const flowSchema: BuiltinKind = {
   groupPriority: 16100,
   versionPriority: 21,
   hasStatus: true,
+  statusKeeps: 'metadata',
   tracksGeneration: true,
   allowUnconditionalUpdate: true,
   columns: [

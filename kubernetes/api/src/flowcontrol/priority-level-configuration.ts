@@ -29,6 +29,7 @@ export const priorityLevelConfiguration: BuiltinKind = {
   groupPriority: 16100,
   versionPriority: 21,
   hasStatus: true,
+  statusKeeps: 'metadata',
   tracksGeneration: true,
   allowUnconditionalUpdate: true,
   columns: [

@@ -16,6 +16,7 @@ export const serviceCidr: BuiltinKind = {
   type: 'io.k8s.api.networking.v1.ServiceCIDR',
   groupPriority: 17200,
   hasStatus: true,
+  statusKeeps: 'metadata',
   allowUnconditionalUpdate: true,
   columns: [
     nameCell,

@@ -42,6 +42,7 @@ export const resourceClaim: BuiltinKind = {
   namespaced: true,
   type: 'io.k8s.api.resource.v1.ResourceClaim',
   hasStatus: true,
+  statusKeeps: 'metadata',
   allowUnconditionalUpdate: true,
   returnsDeletedObject: true,
   columns: [nameCell, column<ResourceResourceClaim>('State', formatState, { description: 'Whether devices are allocated and in use.' }), ageCell],

@@ -18,6 +18,7 @@ export const volumeAttachment: BuiltinKind = {
   type: 'io.k8s.api.storage.v1.VolumeAttachment',
   groupPriority: 16800,
   hasStatus: true,
+  statusKeeps: 'metadata',
   returnsDeletedObject: true,
   columns: [
     nameCell,
