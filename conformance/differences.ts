@@ -16,7 +16,6 @@ export const differences: readonly Difference[] = [
   local('describes every column of every kind (9)', 'columns carry no descriptions'),
   local('keeps a kubelet to its own node (M14)', 'no Node authorizer yet: a kubelet is refused before admission sees its request'),
   local('takes an annotation for the AppArmor profile that it stands for (M7)', 'annotations of AppArmor profiles are not taken over into the fields'),
-  local('checks the containers that are added to a running pod (M7)', 'pods/ephemeralcontainers is not served yet'),
 ]
 
 /** Commands of `kubectl/commands.ts` after which a person sees something else on Gantry, with the reason. */

@@ -258,6 +258,37 @@ export const admission = conformance('admission', ({ api, claim }) => {
     )
   })
 
+  claim('limits and charges what a pod grows to (M5, M6)', async (t) => {
+    const namespace = await api.namespace(t)
+    await quota(namespace, { hard: { 'requests.cpu': '400m' } })
+    await limitRange(namespace, { type: 'Container', max: { cpu: '300m' } })
+    await until(() => dryRun(namespace, 'pods', pod({ containers: [withResources({ cpu: '1' }, { cpu: '1' })] })), refused)
+    await until(
+      () =>
+        dryRun(
+          namespace,
+          'pods',
+          pod({ containers: Array.from({ length: 2 }, (_, index) => ({ ...withResources({ cpu: '250m' }, { cpu: '300m' }), name: `c-${index}` })) }),
+        ),
+      refused,
+    )
+    await api.create(`${namespace}/pods`, pod({ containers: [withResources({ cpu: '200m' }, { cpu: '300m' })] }))
+    await api.create(`${namespace}/pods`, pod({ containers: [withResources({ cpu: '50m' }, { cpu: '300m' })] }, { name: 'other' }))
+    const resize = (requests: Json, limits: Json): Promise<Answer> =>
+      api.patch('strategic', `${namespace}/pods/p/resize`, { spec: { containers: [{ name: 'app', resources: { requests, limits } }] } })
+
+    const tooMuch = await resize({ cpu: '400m' }, { cpu: '500m' })
+    const overQuota = await api.patch('strategic', `${namespace}/pods/other/resize`, {
+      spec: { containers: [{ name: 'app', resources: { requests: { cpu: '260m' } } }] },
+    })
+    const grown = await resize({ cpu: '300m' }, { cpu: '300m' })
+
+    assert.equal(why(tooMuch), 'maximum cpu usage per Container is 300m, but limit is 500m')
+    assert.equal(why(overQuota), 'exceeded quota: q, requested: requests.cpu=210m, used: requests.cpu=250m, limited: requests.cpu=400m')
+    assert.equal(grown.code, 200, grown.text)
+    assert.deepEqual(await usedOf(namespace), { 'requests.cpu': '350m' })
+  })
+
   claim('counts ports and load balancers of services, and their changes of type (M6)', async (t) => {
     const namespace = await api.namespace(t)
     await quota(namespace, { hard: { services: '5', 'services.nodeports': '2', 'services.loadbalancers': '0' } })
@@ -805,6 +836,26 @@ export const admission = conformance('admission', ({ api, claim }) => {
     assert.equal(why(refusedGrowth), 'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize')
     await api.delete(`${path}/data`)
     await api.patch('merge', `${path}/data`, { metadata: { finalizers: null } })
+  })
+
+  claim('labels a pod with the zone and the region of its node when it is bound (S3)', async (t) => {
+    const namespace = await api.namespace(t)
+    const name = uniqueName('node')
+    const labels = { 'topology.kubernetes.io/zone': 'z-1', 'topology.kubernetes.io/region': 'r-1', other: 'x' }
+    await api.createForTest(t, '/api/v1/nodes', { metadata: { name, labels } } as { metadata: { name: string } })
+    const placed = await until(
+      () => dryRun(namespace, 'pods', pod({ nodeName: name }, { name: 'placed', labels: { app: 'a' } })),
+      ({ json }) => json.metadata.labels['topology.kubernetes.io/zone'] !== undefined,
+    )
+    await api.create(`${namespace}/pods`, pod())
+    const bound = await api.post(`${namespace}/pods/p/binding`, { metadata: { name: 'p' }, target: { kind: 'Node', name } })
+    const { metadata } = await api.read(`${namespace}/pods/p`)
+    await api.delete(`${namespace}/pods/p?gracePeriodSeconds=0`)
+
+    const topology = { 'topology.kubernetes.io/zone': 'z-1', 'topology.kubernetes.io/region': 'r-1' }
+    assert.equal(bound.code, 201, bound.text)
+    assert.deepEqual(placed.json.metadata.labels, { app: 'a', ...topology })
+    assert.deepEqual(metadata.labels, topology)
   })
 
   claim('taints a new node until somebody has seen it ready (M12)', async () => {
