@@ -12,7 +12,8 @@ const deployment: Json = {
 export const subresources = conformance('subresources', ({ api, claim }) => {
   claim('reads and writes the status, and returns the whole object (S1)', async (t) => {
     const namespace = await api.namespace(t)
-    const created = await api.create(`${namespace}/pods`, { metadata: { name: 'p' }, spec: podSpec })
+    // Nobody schedules it, so that nobody else writes it meanwhile.
+    const created = await api.create(`${namespace}/pods`, { metadata: { name: 'p' }, spec: { ...podSpec, schedulerName: 'nobody' } })
 
     const read = await api.read(`${namespace}/pods/p/status`)
     const put = await api.put(`${namespace}/pods/p/status`, { ...created, metadata: { ...created.metadata, labels: { a: 'b' } }, status: { phase: 'Running' } })

@@ -44,7 +44,7 @@ export const node: BuiltinKind = {
   },
   validate: (object, old) => validateNode(as<Node>(object), old === undefined),
   validateUpdate: (object, old) => validateNodeUpdate(as<Node>(object), as<Node>(old)),
-  validateStatusUpdate: (object, old) => [...validateNode(as<Node>(object), false), ...validateNodeUpdate(as<Node>(object), as<Node>(old))],
+  validateStatusUpdate: (object, old) => validateNodeUpdate(as<Node>(object), as<Node>(old)),
 }
 
 function statusOf({ spec, status }: Node): string {
