@@ -4,6 +4,8 @@ export { isSameAmounts, measuredResources, QuotaUsage, usesAnother } from './adm
 export { dynamicAdmission } from './admission/dynamic-admission.ts'
 export type { DynamicAdmission, DynamicAdmissionDeps } from './admission/dynamic-admission.ts'
 export { Aggregator } from './aggregation/aggregator.ts'
+export { publishExtensionTrust } from './aggregation/authentication-config.ts'
+export type { ExtensionTrust } from './aggregation/authentication-config.ts'
 export type { AggregatorDeps, AggregatorOptions } from './aggregation/aggregator.ts'
 export { CustomResources } from './apiextensions/custom-resources.ts'
 export { LocalApiServices } from './apiregistration/local-api-services.ts'

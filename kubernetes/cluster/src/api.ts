@@ -11,11 +11,12 @@ import {
   createWebhookClient,
   CustomResources,
   dynamicAdmission,
+  publishExtensionTrust,
   resources,
   serviceResolver,
   systemPriorityClasses,
 } from '@gantry/kube-api'
-import type { ComponentHealth, NodeBackend, PodDisruptionBudget } from '@gantry/kube-api'
+import type { ComponentHealth, ExtensionTrust, NodeBackend, PodDisruptionBudget } from '@gantry/kube-api'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import { createAccess, prefixOf } from './access.ts'
@@ -43,9 +44,15 @@ export interface LocalApiOptions {
   readonly serviceCidr: string
   /** The `iss` of service account tokens: the address at which the API is reached. */
   readonly issuer: string
-  /** PEM. What extension servers know this API by when it passes requests on to them; absent: it shows no certificate. */
-  readonly aggregatorCertificate?: { readonly cert: string; readonly key: string } | undefined
+  readonly extensionServers?: ExtensionServerOptions | undefined
   readonly access?: AccessOptions | undefined
+}
+
+/** How extension servers know this API when it passes requests on to them (G1). Absent: it shows no certificate, and nothing is published. */
+export interface ExtensionServerOptions {
+  /** PEM. */
+  readonly certificate: { readonly cert: string; readonly key: string }
+  readonly trust: ExtensionTrust
 }
 
 export interface LocalApi extends AsyncDisposable {
@@ -78,7 +85,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       },
       resolve,
     },
-    { clientCertificate: options.aggregatorCertificate },
+    { clientCertificate: options.extensionServers?.certificate },
   )
   const admission = builtinAdmission({
     ids: deps.ids,
@@ -164,6 +171,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
   await ensureNamespaces(client, (name) => newest(resources.namespaces, undefined, name) !== undefined)
   await ensureBootstrapPolicy(client, newest)
   await ensurePriorityClasses(client, (name) => newest(resources.priorityClasses, undefined, name) !== undefined)
+  if (options.extensionServers !== undefined) await publishExtensionTrust(client, options.extensionServers.trust)
   await running.settled()
   await customResources.settled()
   const builtinObjects = await keepBuiltinObjects(

@@ -13,6 +13,7 @@ import { Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, Service, UpgradeHandler } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import { openLocalApi } from './api.ts'
+import type { ExtensionServerOptions } from './api.ts'
 import { versionInfo } from './version.ts'
 
 export interface LocalClusterDeps {
@@ -33,6 +34,8 @@ export interface LocalClusterOptions {
   readonly controllers?: boolean | undefined
   /** PEM of the CA behind the address at which pods reach the API: each namespace gets it as `kube-root-ca.crt`. */
   readonly ca?: string | undefined
+  /** How extension servers (APIService) know this API when it passes requests on to them. */
+  readonly extensionServers?: ExtensionServerOptions | undefined
   /** Names of simulated nodes. */
   readonly simulatedNodes?: readonly string[] | undefined
   /** Real nodes: made from the client of this cluster once its API serves. */
@@ -83,6 +86,7 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
       kubernetesVersion: version,
       serviceCidr: options.serviceCidr ?? '10.43.0.0/16',
       issuer: options.issuer ?? 'https://kubernetes.default.svc.cluster.local',
+      extensionServers: options.extensionServers,
     },
   )
   const supervisor = new Supervisor(deps, { stopWithinMs })

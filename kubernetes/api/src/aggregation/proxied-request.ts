@@ -1,3 +1,4 @@
+import { endToEndHeaders } from '@gantry/client'
 import type { HttpHeaders, HttpRequest, UserInfo } from '@gantry/runtime'
 
 // What says who the caller is stays here: the other server believes only what this one tells it. Cookies belong to this address.
@@ -21,7 +22,9 @@ export function identityHeaders(user: UserInfo): Record<string, string | string[
 
 function passedOn(headers: HttpHeaders): Record<string, string | readonly string[]> {
   const passed: Record<string, string | readonly string[]> = {}
-  for (const [name, value] of Object.entries(headers)) {
+  // Here already: what the caller's Connection names would otherwise be taken away later, the identity among it.
+  const own = { ...endToEndHeaders(headers), upgrade: headers['upgrade'] }
+  for (const [name, value] of Object.entries(own)) {
     // Some servers take an underscore for a dash.
     const plain = name.toLowerCase().replaceAll('_', '-')
     if (value === undefined || withheld.has(plain) || plain.startsWith('x-remote-') || plain.startsWith('impersonate-')) continue
