@@ -12,6 +12,7 @@ import type { ComponentHealth, NodeBackend } from '@gantry/kube-api'
 import { Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, Service, UpgradeHandler } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
+import type { AccessOptions } from './access.ts'
 import { openLocalApi } from './api.ts'
 import type { ExtensionServerOptions } from './api.ts'
 import { versionInfo } from './version.ts'
@@ -36,6 +37,8 @@ export interface LocalClusterOptions {
   readonly ca?: string | undefined
   /** How extension servers (APIService) know this API when it passes requests on to them. */
   readonly extensionServers?: ExtensionServerOptions | undefined
+  /** Who may come in beyond service accounts and client certificates, who else decides, and what is recorded. */
+  readonly access?: AccessOptions | undefined
   /** Names of simulated nodes. */
   readonly simulatedNodes?: readonly string[] | undefined
   /** Real nodes: made from the client of this cluster once its API serves. */
@@ -86,6 +89,7 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
       kubernetesVersion: version,
       serviceCidr: options.serviceCidr ?? '10.43.0.0/16',
       issuer: options.issuer ?? 'https://kubernetes.default.svc.cluster.local',
+      access: options.access,
       extensionServers: options.extensionServers,
     },
   )
