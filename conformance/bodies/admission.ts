@@ -832,6 +832,23 @@ export const admission = conformance('admission', ({ api, claim }) => {
 
     const refusedGrowth = await grow('data')
 
+    const name = uniqueName('class')
+    await api.createForTest(t, '/apis/storage.k8s.io/v1/storageclasses', {
+      metadata: { name },
+      provisioner: 'example.com/none',
+      allowVolumeExpansion: true,
+    } as { metadata: { name: string } })
+    await api.create(path, {
+      metadata: { name: 'wide' },
+      spec: { storageClassName: name, volumeName: 'w', accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    })
+    await api.patch('merge', `${path}/wide/status`, { status: { phase: 'Bound' } })
+    await until(
+      () => grow('wide'),
+      ({ code }) => code === 200,
+    )
+    await api.delete(`${path}/wide`)
+    await api.patch('merge', `${path}/wide`, { metadata: { finalizers: null } })
     assert.equal(bound.code, 200, bound.text)
     assert.equal(why(refusedGrowth), 'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize')
     await api.delete(`${path}/data`)
