@@ -20,10 +20,7 @@ export const differences: readonly Difference[] = [
 
 /** Commands of `kubectl/commands.ts` after which a person sees something else on Gantry, with the reason. */
 export const kubectlDifferences: Readonly<Record<string, string>> = {
-  'api-resources --no-headers=false': 'neither the collection of bindings nor events.k8s.io is served yet',
   'describe service applied -n NAMESPACE': 'no EndpointSlices yet',
-  'create -f - -n NAMESPACE (2)': 'the errors of a Deployment come in another order',
-  'create -f - -n NAMESPACE (3)': 'no OpenAPI v2, which kubectl asks about groups that v3 does not know',
   'get deployment web -o jsonpath={.status} -n NAMESPACE': 'no terminatingReplicas in the status of a Deployment',
   'get deployment web -o yaml -n NAMESPACE': 'no terminatingReplicas in the status of a Deployment',
   'get pod one -o yaml -n NAMESPACE': 'no observedGeneration in the PodScheduled condition',
