@@ -432,6 +432,7 @@ export const customResources = conformance('custom resources', ({ api, claim }) 
     const same = await api.patch('merge', `${path}/a`, { spec: { size: 6 } })
 
     assert.equal(other.code, 200, other.text)
+    assert.equal(String(other.headers.warning), '299 - "spec.size: Invalid value: 5: small only"')
     assert.equal(same.code, 422)
     assert.deepEqual(
       same.json.details.causes.map(({ field, message }: Json) => `${field}: ${message}`),

@@ -109,7 +109,7 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
   const reservation = definition.reserve?.(next, undefined, context)
   try {
     if (reservation !== undefined) next = normalize(server, definition, next)
-    throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(rulesOf(call).validate?.(next) ?? [])])
+    throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(rulesOf(call).validate?.(next, undefined, context) ?? [])])
     await validate(server, { ...admission, name: next.metadata.name, object: next })
 
     const key = objectKey(definition, call.namespace, next.metadata.name)
@@ -207,9 +207,9 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
       ...validateMeta(definition, next),
       ...validateObjectMetaUpdate(next.metadata, old.metadata),
       ...(writesStatus(definition, call.subresource)
-        ? (definition.validateStatusUpdate?.(next, old, call.subresource) ?? [])
+        ? (definition.validateStatusUpdate?.(next, old, call.subresource, context) ?? [])
         : [
-            ...(rulesOf(call).validate?.(next, old) ?? []),
+            ...(rulesOf(call).validate?.(next, old, context) ?? []),
             ...(part?.validateUpdate(next, old) ?? []),
             ...(call.subresource === '' || call.subresource === 'scale' ? (rulesOf(call).validateUpdate?.(next, old) ?? []) : []),
           ]),

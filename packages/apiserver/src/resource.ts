@@ -117,9 +117,9 @@ export interface ResourceDefinition {
   /** Called for what writes the status: `subresource` is `status` or one of `statusSubresources`. */
   prepareForStatusUpdate?(object: ApiObject, old: ApiObject, context: WriteContext & { readonly subresource: string }): void
   /** `old` is there on updates: what was wrong before and has not changed may stay (ratcheting). */
-  validate?(object: ApiObject, old?: ApiObject): FieldError[]
+  validate?(object: ApiObject, old?: ApiObject, context?: WriteContext): FieldError[]
   validateUpdate?(object: ApiObject, old: ApiObject): FieldError[]
-  validateStatusUpdate?(object: ApiObject, old: ApiObject, subresource: string): FieldError[]
+  validateStatusUpdate?(object: ApiObject, old: ApiObject, subresource: string, context?: WriteContext): FieldError[]
   readonly validateName?: (name: string, isPrefix?: boolean) => string[]
   /**
    * Assigns and reserves what must be unique in the cluster (addresses, ports), before the object is validated; may throw a StatusError. `release` gives it back when

@@ -10,7 +10,7 @@ import {
   validateCustomResource,
 } from '@gantry/apimachinery'
 import type { Decoder, Definitions, FieldError, PrinterColumn } from '@gantry/apimachinery'
-import type { ApiObject, Registry, ResourceDefinition, TableColumn } from '@gantry/apiserver'
+import type { ApiObject, Registry, ResourceDefinition, TableColumn, WriteContext } from '@gantry/apiserver'
 import type { KubeClient, KubeObject } from '@gantry/client'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionVersion } from '../generated/types.ts'
@@ -126,7 +126,9 @@ export class CustomResources {
           toStored: (object) => converter.convert(object, storage.name),
           prepare: (objects) => converter.prepare(objects, version.name),
           // What is written is valid in the version that it is written in.
-          rules: { validate: (object, old) => own.validate?.(fromStored(object), old === undefined ? undefined : fromStored(old)) ?? [] },
+          rules: {
+            validate: (object, old, context) => own.validate?.(fromStored(object), old === undefined ? undefined : fromStored(old), context) ?? [],
+          },
         },
       }
     })
@@ -159,7 +161,7 @@ export class CustomResources {
           return shaped
         },
         toStored: (object) => object,
-        rules: { validate: (object, old) => own.validate?.(object, old) ?? [] },
+        rules: { validate: (object, old, context) => own.validate?.(object, old, context) ?? [] },
       },
     }
   }
@@ -176,11 +178,13 @@ export class CustomResources {
     const storage = spec.versions.find((candidate) => candidate.storage)?.name ?? version.name
     const { scale } = version.subresources ?? {}
     const rules = ruleValidatorOf(version.schema?.openAPIV3Schema ?? {})
-    const validate = (object: ApiObject, old?: ApiObject): FieldError[] => {
+    const validate = (object: ApiObject, old?: ApiObject, context?: WriteContext): FieldError[] => {
       const errors = validateCustomResource(schema, object, old)
       // Rules are not evaluated over what has not the shape that they rely on.
       if (rules === undefined || errors.some((error) => blocksRules.has(error.type))) return errors
-      return [...errors, ...rules.validate(object, old).errors]
+      const found = rules.validate(object, old)
+      for (const warning of found.warnings) context?.warn(warning)
+      return [...errors, ...found.errors]
     }
     const selectable = version.selectableFields ?? []
     return {
@@ -218,7 +222,7 @@ export class CustomResources {
       ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? `${spec.group}/${version.name} ${names.kind} is deprecated` } : {}),
       applyDefaults: (object) => applySchemaDefaults(schema, this.#deps.definitions, object),
       validate,
-      validateStatusUpdate: validate,
+      validateStatusUpdate: (object, old, _subresource, context) => validate(object, old, context),
     }
   }
 
@@ -271,7 +275,12 @@ export class CustomResources {
     const definition = this.#known.get(name)
     if (definition === undefined) return
     if (definition.metadata.deletionTimestamp !== undefined) {
-      await this.#cleanUp(definition)
+      try {
+        await this.#cleanUp(definition)
+      } catch (error) {
+        this.#retryLater(name)
+        throw error
+      }
       return
     }
     const copy = structuredClone(definition)
@@ -322,7 +331,8 @@ export class CustomResources {
   async #cleanUp(definition: CustomResourceDefinition): Promise<void> {
     if (!(definition.metadata.finalizers ?? []).includes(cleanupFinalizer)) return
     const { spec } = definition
-    const served = spec.versions.find((version) => version.served)
+    // In the version that is stored nothing has to be converted.
+    const served = spec.versions.find((version) => version.served && version.storage) ?? spec.versions.find((version) => version.served)
     if (served !== undefined) {
       const ref = { group: spec.group, version: served.name, resource: spec.names.plural, kind: spec.names.kind, namespaced: spec.scope === 'Namespaced' }
       const left = await this.#deps.client.list(ref)
@@ -331,7 +341,7 @@ export class CustomResources {
       // Objects with finalizers of their own are still there: their going brings the definition back here.
       const remaining = await this.#deps.client.list(ref)
       if (remaining.items.length > 0) {
-        this.#deps.clock.schedule(() => this.#enqueue(nameOf(definition), () => this.#reconcile(nameOf(definition))), cleanupRetryMs)
+        this.#retryLater(nameOf(definition))
         return
       }
     }
@@ -340,6 +350,10 @@ export class CustomResources {
       { op: 'replace', path: '/metadata/finalizers', value: (definition.metadata.finalizers ?? []).filter((finalizer) => finalizer !== cleanupFinalizer) },
     ]
     await this.#tolerate(() => this.#deps.client.patch(resources.customResourceDefinitions, { name: nameOf(definition) }, { type: 'json', body }))
+  }
+
+  #retryLater(name: string): void {
+    this.#deps.clock.schedule(() => this.#enqueue(name, () => this.#reconcile(name)), cleanupRetryMs)
   }
 
   /** A newer state brings a call of its own. */
