@@ -23,6 +23,7 @@ import { createAccess, prefixOf } from './access.ts'
 import type { AccessOptions } from './access.ts'
 import { ensureBootstrapPolicy } from './bootstrap-policy.ts'
 import { keepBuiltinObjects } from './builtin-objects.ts'
+import { ensureKubernetesService } from './kubernetes-service.ts'
 
 export interface LocalApiDeps {
   readonly store: Store
@@ -44,6 +45,8 @@ export interface LocalApiOptions {
   readonly serviceCidr: string
   /** The `iss` of service account tokens: the address at which the API is reached. */
   readonly issuer: string
+  /** Where others reach the API, for the endpoint of `default/kubernetes`; no loopback address. */
+  readonly apiEndpoint: { readonly address: string; readonly port: number } | undefined
   readonly extensionServers?: ExtensionServerOptions | undefined
   readonly access?: AccessOptions | undefined
 }
@@ -178,6 +181,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     { server, client, clock: deps.clock, log: deps.log, find: newest, follow: (resource, on) => follow(store, resource, on) },
     { serviceCidr: options.serviceCidr },
   )
+  await ensureKubernetesService({ client, find: newest }, options)
   return {
     server,
     client,

@@ -31,6 +31,8 @@ export interface LocalClusterOptions {
   readonly serviceCidr?: string | undefined
   /** The address at which the API is reached, for the issuer of service account tokens. */
   readonly issuer?: string | undefined
+  /** Where others reach the API, for the endpoint of `default/kubernetes`; no loopback address. Absent: the service has no endpoint. */
+  readonly apiEndpoint?: { readonly address: string; readonly port: number } | undefined
   /** Default true: the controllers and the scheduler. Without them objects stay as they are written. */
   readonly controllers?: boolean | undefined
   /** PEM of the CA behind the address at which pods reach the API: each namespace gets it as `kube-root-ca.crt`. */
@@ -89,6 +91,7 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
       kubernetesVersion: version,
       serviceCidr: options.serviceCidr ?? '10.43.0.0/16',
       issuer: options.issuer ?? 'https://kubernetes.default.svc.cluster.local',
+      apiEndpoint: options.apiEndpoint,
       access: options.access,
       extensionServers: options.extensionServers,
     },

@@ -51,6 +51,11 @@ export function serviceRange(cidr: string): { readonly first: number; readonly s
   return { first: (base >>> 0) + 2, size: 2 ** (32 - bits) - 3 }
 }
 
+/** The address of the API itself in the range of services. */
+export function firstServiceAddress(cidr: string): string {
+  return numberToAddress(serviceRange(cidr).first - 1)
+}
+
 export function addressToNumber(address: string): number | undefined {
   const parts = address.split('.').map(Number)
   if (parts.length !== 4 || parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)) return undefined

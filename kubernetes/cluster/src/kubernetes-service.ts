@@ -1,0 +1,56 @@
+import type { ApiObject } from '@gantry/apiserver'
+import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { firstServiceAddress, resources } from '@gantry/kube-api'
+
+const endpoints: ResourceRef = { group: '', version: 'v1', resource: 'endpoints', kind: 'Endpoints', namespaced: true }
+const endpointSlices: ResourceRef = { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices', kind: 'EndpointSlice', namespaced: true }
+
+const namespace = 'default'
+const name = 'kubernetes'
+const servicePort = 443
+
+export interface KubernetesServiceDeps {
+  readonly client: KubeClient
+  /** The stored object as it is now. */
+  readonly find: (resource: ResourceRef, namespace: string | undefined, name: string) => ApiObject | undefined
+}
+
+export interface KubernetesServiceOptions {
+  readonly serviceCidr: string
+  /** Where others reach the API; no loopback address. Absent: nowhere, and the service has no endpoint. */
+  readonly apiEndpoint: { readonly address: string; readonly port: number } | undefined
+}
+
+/** `default/kubernetes`: the API as a service of its own cluster, at the first address of the range (K2). Upstream: pkg/controlplane/controller/kubernetesservice. */
+export async function ensureKubernetesService(deps: KubernetesServiceDeps, { serviceCidr, apiEndpoint }: KubernetesServiceOptions): Promise<void> {
+  const port = apiEndpoint?.port ?? servicePort
+  const ports = [{ name: 'https', port, protocol: 'TCP' }]
+  const service = {
+    metadata: { name, namespace, labels: { component: 'apiserver', provider: name } },
+    spec: {
+      clusterIP: firstServiceAddress(serviceCidr),
+      ipFamilyPolicy: 'SingleStack',
+      ports: [{ name: 'https', port: servicePort, protocol: 'TCP', targetPort: port }],
+      sessionAffinity: 'None',
+      type: 'ClusterIP',
+    },
+  }
+  if (deps.find(resources.services, namespace, name) === undefined) await deps.client.create<KubeObject>(resources.services, service)
+  if (apiEndpoint === undefined) return
+  const { address } = apiEndpoint
+  await replace(deps, endpoints, {
+    metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    subsets: [{ addresses: [{ ip: address }], ports }],
+  })
+  await replace(deps, endpointSlices, {
+    metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } },
+    addressType: address.includes(':') ? 'IPv6' : 'IPv4',
+    endpoints: [{ addresses: [address], conditions: { ready: true } }],
+    ports,
+  })
+}
+
+async function replace({ client, find }: KubernetesServiceDeps, resource: ResourceRef, object: KubeObject & Readonly<Record<string, unknown>>): Promise<void> {
+  if (find(resource, namespace, name) === undefined) await client.create<KubeObject>(resource, object)
+  else await client.update<KubeObject>(resource, object)
+}
