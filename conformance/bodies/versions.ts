@@ -6,6 +6,9 @@ const scaleTargetRef = { kind: 'Deployment', name: 'web', apiVersion: 'apps/v1' 
 const cpu = (averageUtilization: number): Json => ({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization } } })
 const memory = { type: 'Resource', resource: { name: 'memory', target: { type: 'AverageValue', averageValue: '1Gi' } } }
 const carried = 'autoscaling.alpha.kubernetes.io'
+/** An autoscaler `a` of at most 5 replicas that aims at 60 percent of CPU, as protobuf of autoscaling/v1. */
+const autoscalerBytes =
+  '6b3873000a290a0e6175746f7363616c696e672f76311217486f72697a6f6e74616c506f644175746f7363616c6572123b0a110a016112001a0022002a0032003800420012200a1a0a0a4465706c6f796d656e7412037765621a07617070732f76311805203c1a04180020001a002200'
 const asTable = { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } }
 
 export const versions = conformance('versions', ({ api, claim }) => {
@@ -124,6 +127,22 @@ export const versions = conformance('versions', ({ api, claim }) => {
       'one autoscaling/v1',
       'two autoscaling/v2',
     ])
+  })
+
+  claim('speaks protobuf in each version (W8)', async (t) => {
+    const { v1, v2 } = autoscalers(await api.namespace(t))
+    const contentType = 'application/vnd.kubernetes.protobuf'
+
+    const created = await api.post(v1, Buffer.from(autoscalerBytes, 'hex'), { contentType })
+    const stored = await api.read(`${v2}/a`)
+    const answers = await Promise.all([`${v1}/a`, v1].map((path) => api.get(path, { headers: { accept: contentType } })))
+
+    assert.equal(created.code, 201, created.text)
+    assert.deepEqual(stored.spec.metrics, [cpu(60)])
+    for (const { code, text, headers } of answers) {
+      assert.deepEqual([code, headers['content-type'], text.slice(0, 3)], [200, contentType, 'k8s'])
+      assert.ok(text.includes('autoscaling/v1') && text.includes('Deployment'))
+    }
   })
 
   claim('refuses a body of another version (W12)', async (t) => {

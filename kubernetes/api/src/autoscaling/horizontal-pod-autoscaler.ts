@@ -22,11 +22,15 @@ export const horizontalPodAutoscaler: BuiltinKind = {
   allowUnconditionalUpdate: true,
   columns: [
     nameCell,
-    column<HorizontalPodAutoscaler>('Reference', ({ spec }) => `${spec.scaleTargetRef.kind}/${spec.scaleTargetRef.name}`),
-    column<HorizontalPodAutoscaler>('Targets', ({ spec, status }) => formatMetrics(spec.metrics ?? [], status?.currentMetrics ?? [])),
-    column<HorizontalPodAutoscaler>('MinPods', ({ spec }) => (spec.minReplicas === undefined ? '<unset>' : String(spec.minReplicas))),
-    column<HorizontalPodAutoscaler>('MaxPods', ({ spec }) => spec.maxReplicas),
-    column<HorizontalPodAutoscaler>('Replicas', ({ status }) => status?.currentReplicas ?? 0),
+    column<HorizontalPodAutoscaler>('Reference', ({ spec }) => `${spec.scaleTargetRef.kind}/${spec.scaleTargetRef.name}`, { description: 'What it scales.' }),
+    column<HorizontalPodAutoscaler>('Targets', ({ spec, status }) => formatMetrics(spec.metrics ?? [], status?.currentMetrics ?? []), {
+      description: 'What it aims at, behind what there is.',
+    }),
+    column<HorizontalPodAutoscaler>('MinPods', ({ spec }) => (spec.minReplicas === undefined ? '<unset>' : String(spec.minReplicas)), {
+      description: 'Fewest pods.',
+    }),
+    column<HorizontalPodAutoscaler>('MaxPods', ({ spec }) => spec.maxReplicas, { description: 'Most pods.' }),
+    column<HorizontalPodAutoscaler>('Replicas', ({ status }) => status?.currentReplicas ?? 0, { description: 'Pods there are.' }),
     ageCell,
   ],
   applyDefaults(object) {
