@@ -100,6 +100,36 @@ describe('callers of the local cluster', () => {
     assert.equal(await cluster.whoami(bearer('abcdef.0123456789abcdef')), 401)
   })
 
+  test('come in with the token of a Secret as long as the Secret holds it and the account is there', async () => {
+    await using cluster = await startTestCluster(() => ({ ca: 'the CA' }))
+    const collection = '/api/v1/namespaces/default/secrets'
+    await cluster.asAdmin('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'old' } })
+    const settled = async (name: string, isDone: (answer: Answer) => boolean): Promise<Answer> => {
+      for (let turns = 0; ; turns++) {
+        const answer = await cluster.asAdmin('GET', `${collection}/${name}`)
+        if (isDone(answer)) return answer
+        assert.ok(turns < 1_000, `${name} is not done: ${JSON.stringify(answer)}`)
+        await cluster.clock.advance(0)
+      }
+    }
+    const make = async (name: string): Promise<string> => {
+      const annotations = { 'kubernetes.io/service-account.name': 'old' }
+      await cluster.asAdmin('POST', collection, { metadata: { name, annotations }, type: 'kubernetes.io/service-account-token' })
+      const { metadata, data } = (await settled(name, ({ body }) => body['data'] !== undefined)).body
+      assert.deepEqual([atob(data['namespace']), atob(data['ca.crt'])], ['default', 'the CA'])
+      assert.ok(metadata.annotations['kubernetes.io/service-account.uid'] !== undefined)
+      return atob(data.token)
+    }
+    const [one, two] = [await make('one'), await make('two')]
+
+    assert.equal((await cluster.whoami(bearer(one))).username, 'system:serviceaccount:default:old')
+    await cluster.asAdmin('DELETE', `${collection}/one`)
+    assert.deepEqual([await cluster.whoami(bearer(one)), (await cluster.whoami(bearer(two))).username], [401, 'system:serviceaccount:default:old'])
+    await cluster.asAdmin('DELETE', '/api/v1/namespaces/default/serviceaccounts/old')
+    assert.equal(await cluster.whoami(bearer(two)), 401)
+    await settled('two', ({ code }) => code === 404)
+  })
+
   test('keep the tokens that the former key signed', async () => {
     const [former, current] = [createSigningKey(), createSigningKey()]
     await using before = await startTestCluster(undefined, former)

@@ -2,6 +2,7 @@ import { collectionPrefix } from '@gantry/apiserver'
 import type { AdmissionPlugin, ApiObject, Attributes, Auditor, Authenticator, Authorizer, Decision, FlowControl, Subresource } from '@gantry/apiserver'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import {
+  AccountSecrets,
   bootstrapTokens,
   clientCertificate,
   createImpersonation,
@@ -43,6 +44,8 @@ export interface AccessOptions {
   readonly authorizers?: readonly Authorizer[] | undefined
   readonly auditor?: Auditor | undefined
   readonly flowControl?: FlowControlOptions | undefined
+  /** PEM of the CA behind which pods reach the API: goes into Secrets that hold a service account's token. */
+  readonly ca?: string | undefined
 }
 
 /** What the API server and its resources need of access control. */
@@ -107,15 +110,29 @@ export function createAccess(deps: AccessDeps, options: AccessOptions & { readon
     paths: accounts.paths(),
     start(follow, client) {
       const aggregation = new RoleAggregation({ log: deps.log, update: (role) => client.update(resources.clusterRoles, role as KubeObject) })
+      const secrets = new AccountSecrets({
+        log: deps.log,
+        account: (namespace, name) => deps.find(resources.serviceAccounts, namespace, name),
+        secret: (namespace, name) => deps.find(resources.secrets, namespace, name),
+        tokenFor: (account, secretName) => accounts.legacyToken(account, secretName),
+        update: (secret) => client.update(resources.secrets, secret as unknown as KubeObject),
+        remove: ({ metadata: { name, namespace, uid } }) => client.delete(resources.secrets, { name, namespace }, { preconditions: { uid } }),
+        ca: options.ca,
+      })
       const rbac = { changed: (object: ApiObject) => index.set(object), removed: (object: ApiObject) => index.remove(object) }
       const flows = { changed: (object: ApiObject) => flowControl.set(object), removed: (object: ApiObject) => flowControl.remove(object) }
       const stops = [
         ...[resources.roles, resources.clusterRoles, resources.roleBindings, resources.clusterRoleBindings].map((resource) => follow(resource, rbac)),
         follow(resources.clusterRoles, { changed: (object) => aggregation.changed(object), removed: (object) => aggregation.removed(object) }),
+        follow(resources.secrets, { changed: (object) => secrets.secretChanged(object), removed: (object) => secrets.secretRemoved(object) }),
+        follow(resources.serviceAccounts, { changed: (object) => secrets.accountChanged(object), removed: (object) => secrets.accountChanged(object) }),
         ...['prioritylevelconfigurations', 'flowschemas'].map((resource) => follow({ group: flowControlGroup, resource }, flows)),
       ]
       return {
-        settled: () => aggregation.settled(),
+        async settled() {
+          await aggregation.settled()
+          await secrets.settled()
+        },
         stop() {
           for (const stop of stops) stop()
         },

@@ -92,7 +92,7 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
       serviceCidr: options.serviceCidr ?? '10.43.0.0/16',
       issuer: options.issuer ?? 'https://kubernetes.default.svc.cluster.local',
       apiEndpoint: options.apiEndpoint,
-      access: options.access,
+      access: { ca: options.ca, ...options.access },
       extensionServers: options.extensionServers,
     },
   )
