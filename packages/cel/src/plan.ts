@@ -312,7 +312,7 @@ function selectField(target: Value, field: string): Value {
   if (target instanceof ObjectView) return target.get(field)
   if (target instanceof CelMap) return target.get(field) ?? noSuchKey(field)
   if (target instanceof Optional) return target.value === undefined ? target : selectOptional(target.value, field)
-  return target === null ? noSuchKey(field) : noSuchOverload
+  return noSuchKey(field)
 }
 
 function selectOptional(target: Value, field: string): Value {

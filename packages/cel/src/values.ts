@@ -44,16 +44,22 @@ const nanosPerSecond = 1_000_000_000n
 /** A point in time, in nanoseconds since 1970. */
 export class Timestamp {
   readonly nanos: bigint
+  /** The zone that it was written in: only its text shows it. */
+  readonly offsetMinutes: number
 
-  constructor(nanos: bigint) {
+  constructor(nanos: bigint, offsetMinutes = 0) {
     this.nanos = nanos
+    this.offsetMinutes = offsetMinutes
   }
 
   toString(): string {
     const seconds = floorDiv(this.nanos, nanosPerSecond)
     const rest = this.nanos - seconds * nanosPerSecond
-    const text = new globalThis.Date(Number(seconds) * 1000).toISOString().slice(0, 19)
-    return `${text}${fractionOf(rest)}Z`
+    const text = new globalThis.Date(Number(seconds) * 1000 + this.offsetMinutes * 60_000).toISOString().slice(0, 19)
+    const minutes = Math.abs(this.offsetMinutes)
+    const two = (part: number): string => String(part).padStart(2, '0')
+    const zone = minutes === 0 ? 'Z' : `${this.offsetMinutes < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`
+    return `${text}${fractionOf(rest)}${zone}`
   }
 }
 
@@ -483,7 +489,7 @@ export function parseTimestamp(text: string): Timestamp | undefined {
   if (Number.isNaN(millis) || new globalThis.Date(millis).getUTCDate() !== Number(day)) return undefined
   const offset = (Number(offsetHour) * 3600 + Number(offsetMinute) * 60) * (sign === '-' ? -1 : 1)
   const nanos = (BigInt(millis / 1000) - BigInt(offset)) * nanosPerSecond + BigInt(fraction.padEnd(9, '0').slice(0, 9))
-  return isTimestampInRange(nanos) ? new Timestamp(nanos) : undefined
+  return isTimestampInRange(nanos) ? new Timestamp(nanos, offset / 60) : undefined
 }
 
 const unitNanos: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 6e10, h: 3.6e12 }

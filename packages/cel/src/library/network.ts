@@ -122,9 +122,10 @@ function ipv4Problem(text: string, quoted: string): string {
 }
 
 function ipv6Problem(text: string): string {
+  if (text.includes(':::')) return `each colon-separated field must have at least one digit (at ${goQuote(text.slice(text.indexOf(':::') + 2))})`
   const words = text.split(':')
   for (const word of words) {
-    if (word.length > 4 && !word.includes('.')) return `IPv6 field has value >=2^16 (at ${goQuote(text.slice(text.indexOf(word)))})`
+    if (word.length > 4 && !word.includes('.')) return `each group must have 4 or less digits (at ${goQuote(text.slice(text.indexOf(word)))})`
     if (/[^0-9a-fA-F.]/.test(word)) return `unexpected character, want colon (at ${goQuote(text.slice(text.search(/[^0-9a-fA-F.:]/)))})`
   }
   return words.length > 8 ? 'trailing garbage after address' : 'address string too short'

@@ -33,7 +33,13 @@ function compile(pattern: string): Regex | string {
       findAll: (text, limit) => {
         const matcher = regex.matcher(text)
         const found: string[] = []
-        while ((limit < 0 || found.length < limit) && matcher.find()) found.push(matcher.group() ?? '')
+        let end = -1
+        while ((limit < 0 || found.length < limit) && matcher.find()) {
+          const match = matcher.group() ?? ''
+          // Go leaves out an empty match right behind another.
+          if (match !== '' || matcher.start() !== end) found.push(match)
+          end = matcher.end()
+        }
         return found
       },
     }

@@ -50,7 +50,7 @@ function formatOne(verb: string, precision: number | undefined, value: Value): s
       }
       if (!Number.isFinite(number)) return special(number)
       const digits = Math.min(precision ?? 6, 100)
-      return verb === 'f' ? fixed(number, digits) : scientific(number, digits)
+      return verb === 'f' ? fixed(number, digits) : scientific(number)
     }
     case 'b':
       if (typeof value === 'boolean') return value ? '1' : '0'
@@ -85,18 +85,31 @@ function integerText(value: Value, base: number): string | undefined {
   return value instanceof Uint ? value.value.toString(base) : undefined
 }
 
+/** Go rounds what is exactly in the middle to the even digit, JavaScript up. */
+function roundHalfEven(value: number, digits: number): string {
+  const rounded = value.toFixed(digits)
+  if (Math.abs(value) >= 1e15) return rounded
+  const [, fraction = ''] = value.toFixed(Math.min(100, digits + 60)).split('.')
+  const tail = fraction.slice(digits)
+  const last = Number(rounded.at(-1))
+  if (!/^50*$/.test(tail) || last % 2 === 0) return rounded
+  return `${rounded.slice(0, -1)}${last - 1}`
+}
+
 /** As English has it, in groups of thousands. */
 function fixed(value: number, digits: number): string {
-  const [whole = '', fraction] = value.toFixed(digits).split('.')
+  const [whole = '', fraction] = roundHalfEven(value, digits).split('.')
   const grouped = whole.replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
   return fraction === undefined ? grouped : `${grouped}.${fraction}`
 }
 
+/** Upstream takes the precision for a width here. */
+const scientificDigits = 6
 const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹'
 
 /** `1.5×10⁰⁴`, the way of Go's golang.org/x/text/message. */
-function scientific(value: number, digits: number): string {
-  const [mantissa = '', exponent = '0'] = value.toExponential(digits).split('e')
+function scientific(value: number): string {
+  const [mantissa = '', exponent = '0'] = value.toExponential(scientificDigits).split('e')
   const power = Array.from(Math.abs(Number(exponent)).toString().padStart(2, '0'), (digit) => superscripts[Number(digit)] ?? '').join('')
   return `${mantissa}×10${exponent.startsWith('-') ? '⁻' : ''}${power}`
 }
