@@ -1,7 +1,6 @@
 import type { Definitions } from '@gantry/apimachinery'
 import type { ApiObject, Subresource } from '@gantry/apiserver'
 import type { BuiltinKind } from '../kind.ts'
-import type { NodeBackend } from '../node-backend.ts'
 import type { DisruptionBudgets } from '../policy/eviction.ts'
 import { binding } from './binding.ts'
 import { componentStatus } from './component-status.ts'
@@ -14,6 +13,8 @@ import { namespaceKind } from './namespace.ts'
 import { node } from './node.ts'
 import { persistentVolumeClaim } from './persistent-volume-claim.ts'
 import { persistentVolume } from './persistent-volume.ts'
+import { nodeProxy } from './proxy.ts'
+import type { ProxyDeps } from './proxy.ts'
 import { podTemplate } from './pod-template.ts'
 import { podKind } from './pod.ts'
 import { replicationController } from './replication-controller.ts'
@@ -22,9 +23,8 @@ import { secret } from './secret.ts'
 import { serviceAccount } from './service-account.ts'
 import { serviceKind } from './service.ts'
 
-export interface CoreKindDeps {
+export interface CoreKindDeps extends ProxyDeps {
   readonly types: Definitions
-  readonly backendOf: (nodeName: string) => NodeBackend | undefined
   readonly serviceCidr: string
   readonly furnishNamespace: (namespace: string) => Promise<void>
   readonly existingServices: Iterable<ApiObject>
@@ -46,15 +46,15 @@ export function coreKinds(deps: CoreKindDeps): readonly BuiltinKind[] {
     event,
     limitRange,
     namespaceKind(deps.types, deps.furnishNamespace),
-    node,
+    { ...node, subresources: { proxy: nodeProxy(deps) } },
     persistentVolume,
     persistentVolumeClaim,
-    podKind(deps.types, deps.backendOf, deps.disruptionBudgets),
+    podKind(deps.types, deps.disruptionBudgets, deps),
     podTemplate,
     replicationController,
     resourceQuota,
     secret,
     { ...serviceAccount, subresources: { token: deps.tokens } },
-    serviceKind({ serviceCidr: deps.serviceCidr, existing: deps.existingServices }),
+    serviceKind({ serviceCidr: deps.serviceCidr, existing: deps.existingServices, proxy: deps }),
   ]
 }

@@ -4,16 +4,16 @@ import { formatTime } from '@gantry/apiserver'
 import type { Container, LabelSelector, Pod, PodAffinityTerm, PodSpec } from '../generated/types.ts'
 import { as } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
-import type { NodeBackend } from '../node-backend.ts'
 import type { DisruptionBudgets } from '../policy/eviction.ts'
 import { podColumns, podRowConditions } from './pod-columns.ts'
 import { defaultOwnPodSpec } from './pod-spec-defaults.ts'
+import { podProxy } from './proxy.ts'
+import type { ProxyDeps } from './proxy.ts'
 import { podSubresources } from './pod-subresources.ts'
 import { keepUnsaidStatus, validateEphemeralUpdate, validatePod, validatePodResize, validatePodStatusUpdate, validatePodUpdate } from './pod-validation.ts'
 import { qosClassOf } from './qos-class.ts'
 
-/** `backendOf` finds the node agent that runs a pod; undefined when there is none. */
-export function podKind(types: Definitions, backendOf: (nodeName: string) => NodeBackend | undefined, budgets: DisruptionBudgets): BuiltinKind {
+export function podKind(types: Definitions, budgets: DisruptionBudgets, proxy: ProxyDeps): BuiltinKind {
   return {
     group: '',
     version: 'v1',
@@ -31,7 +31,7 @@ export function podKind(types: Definitions, backendOf: (nodeName: string) => Nod
     returnsDeletedObject: true,
     columns: podColumns,
     rowConditions: (object) => podRowConditions(as<Pod>(object)),
-    subresources: podSubresources(types, backendOf, budgets),
+    subresources: { ...podSubresources(types, proxy.backendOf, budgets), proxy: podProxy(proxy) },
     partSubresources: {
       ephemeralcontainers: {
         keepOthers(object, old) {

@@ -3,11 +3,13 @@ import type { ApiObject } from '@gantry/apiserver'
 import type { Service, ServicePort, ServiceSpec } from '../generated/types.ts'
 import { ageCell, as, column, formatLabels, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
+import { serviceProxy } from './proxy.ts'
+import type { ProxyDeps } from './proxy.ts'
 import { ServiceAllocation } from './service-allocation.ts'
 import type { ServiceAllocationOptions } from './service-allocation.ts'
 import { isExternallyAccessible, needsHealthCheck, validateService, validateServiceStatus, validateServiceUpdate } from './service-validation.ts'
 
-export function serviceKind(options: ServiceAllocationOptions): BuiltinKind {
+export function serviceKind(options: ServiceAllocationOptions & { readonly proxy: ProxyDeps }): BuiltinKind {
   const allocation = new ServiceAllocation(options)
   return {
     group: '',
@@ -25,6 +27,7 @@ export function serviceKind(options: ServiceAllocationOptions): BuiltinKind {
     returnsDeletedObject: true,
     // A label that starts with a digit is a name too (RelaxedServiceNameValidation).
     validateName: dns1123LabelProblems,
+    subresources: { proxy: serviceProxy(options.proxy) },
     selectableFields: {
       'spec.clusterIP': (object) => as<Service>(object).spec?.clusterIP ?? '',
       'spec.type': (object) => as<Service>(object).spec?.type ?? '',
