@@ -284,6 +284,52 @@ export const access = conformance('access control', ({ api, claim }) => {
     assert.deepEqual(broken.json.status, { allowed: false, evaluationError: `${at} ignored due to parse error` })
   })
 
+  claim('lets nodes have what is theirs and what their pods refer to (Z8)', async (t) => {
+    const namespace = await api.namespace(t)
+    const node = uniqueName('node')
+    await api.create(`${namespace}/pods`, {
+      metadata: { name: 'p' },
+      spec: {
+        nodeName: node,
+        automountServiceAccountToken: false,
+        containers: [{ name: 'c', image: 'i', envFrom: [{ configMapRef: { name: 'own' } }] }],
+        volumes: [{ name: 'v', secret: { secretName: 'own' } }],
+      },
+    })
+    const ask = async (attributes: Json): Promise<Json> => {
+      const spec = { user: `system:node:${node}`, groups: ['system:nodes'], resourceAttributes: attributes }
+      return (await api.post(`${authorization}/subjectaccessreviews`, { spec })).json.status
+    }
+    const here = { namespace: nameOf(namespace) }
+    const allowed = { allowed: true }
+    const not = (reason: string): Json => ({ allowed: false, reason })
+    const unrelated = not(`no relationship found between node '${node}' and this object`)
+    for (let tries = 0; tries < 200 && !(await ask({ ...here, verb: 'get', resource: 'secrets', name: 'own' })).allowed; tries++) await api.pass(20)
+    const lease = { namespace: 'kube-node-lease', verb: 'get', group: 'coordination.k8s.io', resource: 'leases' }
+
+    assert.deepEqual(await ask({ ...here, verb: 'get', resource: 'secrets', name: 'own' }), allowed)
+    assert.deepEqual(await ask({ ...here, verb: 'get', resource: 'configmaps', name: 'own' }), allowed)
+    assert.deepEqual(await ask({ ...here, verb: 'create', resource: 'serviceaccounts', subresource: 'token', name: 'default' }), allowed)
+    assert.deepEqual(await ask({ ...here, verb: 'get', resource: 'secrets', name: 'other' }), unrelated)
+    assert.deepEqual(await ask({ ...here, verb: 'list', resource: 'secrets' }), not('No Object name found'))
+    assert.deepEqual(await ask({ ...here, verb: 'create', resource: 'serviceaccounts', subresource: 'token', name: 'other' }), unrelated)
+    assert.deepEqual(await ask({ verb: 'get', resource: 'persistentvolumes', name: 'other' }), unrelated)
+    assert.deepEqual(await ask({ verb: 'get', resource: 'nodes', name: node }), allowed)
+    assert.deepEqual(await ask({ verb: 'get', resource: 'nodes', name: 'other' }), not(`node '${node}' cannot read 'other', only its own Node object`))
+    assert.deepEqual(await ask({ ...lease, name: node }), allowed)
+    assert.deepEqual(await ask({ ...lease, name: 'other' }), not('can only access node lease with the same name as the requesting node'))
+    assert.deepEqual(
+      await ask({ verb: 'get', group: 'storage.k8s.io', resource: 'csinodes', name: 'other' }),
+      not('can only access CSINode with the same name as the requesting node'),
+    )
+    assert.deepEqual(await ask({ verb: 'list', resource: 'pods' }), not('can only list/watch pods with spec.nodeName field selector'))
+    assert.deepEqual(
+      await ask({ verb: 'list', resource: 'pods', fieldSelector: { requirements: [{ key: 'spec.nodeName', operator: 'In', values: [node] }] } }),
+      allowed,
+    )
+    assert.deepEqual(await ask({ ...here, verb: 'create', resource: 'events' }), allowed)
+  })
+
   claim('names the roles of bindings that do not exist (Z7)', async (t) => {
     const namespace = await api.namespace(t)
     const user = uniqueName('user')

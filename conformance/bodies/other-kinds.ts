@@ -71,13 +71,17 @@ function objectOf(recorded: Recorded, name: string): Json {
   return { apiVersion: `${group}/${version}`, kind: recorded.kind, metadata: { ...recorded.metadata, name }, ...recorded.given }
 }
 
+/** Whether others write its status in their own time: flow control where the priority level is missing, a controller what it finds in the expressions of a policy. */
+function hasForeignStatus(kind: string): boolean {
+  return kind === 'FlowSchema' || kind === 'ValidatingAdmissionPolicy'
+}
+
 /** What a server adds by itself, at its own time or of its own caller, is left out. */
 function contentOf({ kind, apiVersion: _version, metadata, ...rest }: Json): Json {
   const { generation, finalizers } = metadata
   const unstable = new Set(['extra', 'lastTransitionTime', 'lastUpdateTime', 'timeAdded'])
   const content = JSON.parse(JSON.stringify(rest, (key, value: unknown) => (unstable.has(key) ? undefined : value))) as Json
-  // Flow control says in its own time whether the priority level is there.
-  if (kind === 'FlowSchema') delete content.status
+  if (hasForeignStatus(kind)) delete content.status
   return { ...(generation === undefined ? {} : { generation }), ...(finalizers === undefined ? {} : { finalizers }), ...content }
 }
 
@@ -107,7 +111,7 @@ function expected({ code, object, cells, errors, warnings }: Outcome, kind: stri
   const { status: _, ...withoutStatus } = (object ?? {}) as Json
   return {
     code,
-    ...(object === undefined ? {} : { object: kind === 'FlowSchema' ? withoutStatus : object }),
+    ...(object === undefined ? {} : { object: hasForeignStatus(kind) ? withoutStatus : object }),
     ...(cells === undefined ? {} : { cells }),
     ...(errors === undefined ? {} : { errors: [...errors].sort() }),
     ...(warnings === undefined ? {} : { warnings }),

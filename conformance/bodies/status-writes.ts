@@ -44,9 +44,8 @@ export const statusWrites = conformance('writes of the status', ({ api, claim })
 
   claim('leave the metadata of newer kinds alone (C5)', async (t) => {
     const collection = '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas'
-    const { name } = (
-      await api.createForTest(t, collection, { metadata: { name: uniqueName('status') }, ...{ spec: { priorityLevelConfiguration: { name: 'exempt' } } } })
-    ).metadata
+    const schema = { metadata: { name: uniqueName('status') }, spec: { priorityLevelConfiguration: { name: 'exempt' } } }
+    const { name } = (await api.createForTest(t, collection, schema)).metadata
 
     const { code, json } = await api.patch('merge', `${collection}/${name}/status`, change)
 

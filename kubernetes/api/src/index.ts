@@ -3,6 +3,7 @@ export type { BuiltinAdmission, BuiltinAdmissionDeps } from './admission/builtin
 export { isSameAmounts, measuredResources, QuotaUsage, usesAnother } from './admission/resource-quota/quota-usage.ts'
 export { dynamicAdmission } from './admission/dynamic-admission.ts'
 export type { DynamicAdmission, DynamicAdmissionDeps } from './admission/dynamic-admission.ts'
+export { PolicyStatus } from './admission/policies/type-checking.ts'
 export { Aggregator } from './aggregation/aggregator.ts'
 export { publishExtensionTrust } from './aggregation/authentication-config.ts'
 export type { ExtensionTrust } from './aggregation/authentication-config.ts'

@@ -7,6 +7,7 @@ import {
   clientCertificate,
   createImpersonation,
   escalationCheck,
+  NodeAuthorizer,
   PriorityAndFairness,
   RbacIndex,
   requestHeader,
@@ -74,12 +75,21 @@ export type Follow = (
   on: { changed(object: ApiObject): void; removed(object: ApiObject): void },
 ) => () => void
 
+const volumeAttachments: ResourceRef = { group: 'storage.k8s.io', version: 'v1', resource: 'volumeattachments', kind: 'VolumeAttachment', namespaced: false }
 const flowControlGroup = 'flowcontrol.apiserver.k8s.io'
 
 /** Access control of the local cluster: identities, RBAC, flow control and what watches over them. Inert until it is started. */
 export function createAccess(deps: AccessDeps, options: AccessOptions & { readonly issuer: string; readonly definitions: Definitions }): LocalAccess {
   const index = new RbacIndex()
-  const authorize = unionOf([(attributes) => index.authorize(attributes), ...(options.authorizers ?? [])])
+  let followPods = (): void => {}
+  const nodes = new NodeAuthorizer({
+    followPods: () => followPods(),
+    claim: (namespace, name) => deps.find(resources.persistentVolumeClaims, namespace, name),
+    attachment: (name) => deps.find(volumeAttachments, undefined, name),
+  })
+  const authorizeOwn: Authorizer = (attributes) =>
+    isNode(attributes) ? firstOf([nodes.authorize(attributes), index.authorize(attributes)]) : index.authorize(attributes)
+  const authorize = unionOf([authorizeOwn, ...(options.authorizers ?? [])])
   const audiences = [options.issuer]
   const accounts = new ServiceAccountTokens(
     {
@@ -128,6 +138,9 @@ export function createAccess(deps: AccessDeps, options: AccessOptions & { readon
         follow(resources.serviceAccounts, { changed: (object) => secrets.accountChanged(object), removed: (object) => secrets.accountChanged(object) }),
         ...['prioritylevelconfigurations', 'flowschemas'].map((resource) => follow({ group: flowControlGroup, resource }, flows)),
       ]
+      followPods = () => {
+        stops.push(follow(resources.pods, { changed: (object) => nodes.podChanged(object), removed: (object) => nodes.podRemoved(object) }))
+      }
       return {
         async settled() {
           await aggregation.settled()
@@ -145,6 +158,16 @@ const everythingAllowed: Decision = { allowed: true, reason: '' }
 
 function isMaster({ user }: Attributes): boolean {
   return user.groups.includes('system:masters')
+}
+
+function isNode({ user }: Attributes): boolean {
+  return user.groups.includes('system:nodes')
+}
+
+/** The decision that allows, or all reasons together. */
+function firstOf(decisions: readonly Decision[]): Decision {
+  const reason = decisions.map((decision) => decision.reason).filter((text) => text !== '')
+  return decisions.find(({ allowed }) => allowed) ?? { allowed: false, reason: reason.join('\n') }
 }
 
 /** The first that allows or denies decides; the reasons of those without an opinion are told together. */

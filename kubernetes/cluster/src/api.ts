@@ -11,6 +11,7 @@ import {
   createWebhookClient,
   CustomResources,
   dynamicAdmission,
+  PolicyStatus,
   publishExtensionTrust,
   resources,
   serviceResolver,
@@ -48,6 +49,8 @@ export interface LocalApiOptions {
   /** Where others reach the API, for the endpoint of `default/kubernetes`; no loopback address. */
   readonly apiEndpoint: { readonly address: string; readonly port: number } | undefined
   readonly extensionServers?: ExtensionServerOptions | undefined
+  /** Whether the status of admission policies is kept here: a task of the controllers. */
+  readonly checksPolicies: boolean
   readonly access?: AccessOptions | undefined
 }
 
@@ -121,6 +124,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
         serviceCidr: options.serviceCidr,
         furnishNamespace,
         componentHealth: deps.componentHealth,
+        find: (plural, namespace, name) => newest({ group: '', version: 'v1', resource: plural, kind: '', namespaced: plural !== 'nodes' }, namespace, name),
         existingServices: stored(store, resources.services),
         disruptionBudgets: {
           in: (namespace) => stored(store, resources.podDisruptionBudgets, namespace) as unknown as Generator<PodDisruptionBudget>,
@@ -161,6 +165,9 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     }),
   ]
 
+  const policyStatus = new PolicyStatus({ registry: server.registry, definitions, client, log: deps.log })
+  if (options.checksPolicies) stops.push(follow(store, resources.validatingAdmissionPolicies, { changed: (object) => policyStatus.set(object), removed() {} }))
+
   async function furnishNamespace(namespace: string): Promise<void> {
     try {
       await client.create(resources.serviceAccounts, { metadata: { name: 'default', namespace } })
@@ -190,6 +197,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       customResources.stop()
       for (const stop of stops) stop()
       running.stop()
+      await policyStatus.settled()
       await webhooks[Symbol.asyncDispose]()
       await aggregator[Symbol.asyncDispose]()
       await server[Symbol.asyncDispose]()

@@ -94,6 +94,7 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
       apiEndpoint: options.apiEndpoint,
       access: { ca: options.ca, ...options.access },
       extensionServers: options.extensionServers,
+      checksPolicies: options.controllers !== false,
     },
   )
   const supervisor = new Supervisor(deps, { stopWithinMs })

@@ -49,13 +49,13 @@ function limitedKind({ operation, definition, subresource, oldObject }: Admissio
 function fillResources({ spec }: LimitRange, pod: Pod): void {
   const requests: Record<string, string> = {}
   const limits: Record<string, string> = {}
-  for (const item of spec.limits) {
+  for (const item of spec.limits ?? []) {
     if (item.type !== 'Container') continue
     Object.assign(requests, item.defaultRequest)
     Object.assign(limits, item.default)
   }
   const notes = [
-    ...pod.spec.containers.flatMap((container) => fillContainer(container, 'container', { requests, limits })),
+    ...(pod.spec.containers ?? []).flatMap((container) => fillContainer(container, 'container', { requests, limits })),
     ...(pod.spec.initContainers ?? []).flatMap((container) => fillContainer(container, 'init container', { requests, limits })),
   ]
   if (notes.length > 0) pod.metadata.annotations = { ...pod.metadata.annotations, [annotation]: `LimitRanger plugin set: ${notes.join('; ')}` }
@@ -83,7 +83,7 @@ function fillContainer(
 
 function podProblems({ spec }: LimitRange, pod: Pod): string[] {
   const problems: string[] = []
-  for (const item of spec.limits) {
+  for (const item of spec.limits ?? []) {
     if (item.type === 'Container') {
       for (const { resources } of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
         problems.push(...itemProblems(item, amountsOf(resources?.requests), amountsOf(resources?.limits)))
@@ -99,7 +99,7 @@ function podProblems({ spec }: LimitRange, pod: Pod): string[] {
 function claimProblems({ spec }: LimitRange, claim: PersistentVolumeClaim): string[] {
   const problems: string[] = []
   const requests = amountsOf(claim.spec?.resources?.requests)
-  for (const item of spec.limits) {
+  for (const item of spec.limits ?? []) {
     if (item.type !== 'PersistentVolumeClaim') continue
     for (const [name, text] of sortedEntries(item.min)) problems.push(...minimumProblem(limitOf(item, name, text), requests, noAmounts))
     for (const [name, text] of sortedEntries(item.max)) {

@@ -44,7 +44,7 @@ export function podTotal({ spec }: Pod, which: 'requests' | 'limits', { isPodLev
     const stated = amountsOf(container.resources?.[which])
     return effective === undefined ? stated : effective(container.name, stated)
   }
-  for (const container of spec.containers) addAmounts(total, amountsFor(container))
+  for (const container of spec.containers ?? []) addAmounts(total, amountsFor(container))
   const restartable: Amounts = new Map()
   const peak: Amounts = new Map()
   for (const container of spec.initContainers ?? []) {

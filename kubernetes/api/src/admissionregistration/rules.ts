@@ -21,9 +21,9 @@ const scopes = ['*', 'Cluster', 'Namespaced']
 const maxMatchConditions = 64
 const staticSuffix = '.static.k8s.io'
 
-/** Names that are kept for configurations which come from files. */
-export function warnOfStaticName(name: string, context: WriteContext): void {
-  if (name.endsWith(staticSuffix)) {
+/** Names that are kept for configurations which come from files. A body without a name gets this far. */
+export function warnOfStaticName(name: string | undefined, context: WriteContext): void {
+  if (name?.endsWith(staticSuffix) === true) {
     context.warn(
       `metadata.name: names ending with ${JSON.stringify(staticSuffix)} are reserved for static manifest-based configurations and cannot be managed via the API`,
     )
