@@ -5,14 +5,11 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { runCommandLine } from '@gantry/cli-kit'
 import { loadKubeconfig } from '@gantry/client'
-import { silentLogger, systemClock, systemIds } from '@gantry/runtime'
-import { commandContext, gantryCommandLine } from './command-line.ts'
-import type { PlatformConfig } from './config.ts'
 import { openDataDir } from './data-dir.ts'
-import { startPlatform, type Platform } from './platform.ts'
+import type { Platform } from './platform.ts'
 import { StartFailure } from './start-failure.ts'
+import { gantry, startTestPlatform } from './testing/test-platform.ts'
 
 async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'gantry-app-'))
@@ -21,15 +18,6 @@ async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
-}
-
-function config(dataDir: string, more: Partial<PlatformConfig> = {}): PlatformConfig {
-  return { dataDir, host: '127.0.0.1', port: 0, node: 'none', simulatedNodes: 0, consoleDir: undefined, version: '0.0.0', ...more }
-}
-
-async function start(dataDir: string, more: Partial<PlatformConfig> = {}): Promise<Platform> {
-  const ports = { clock: systemClock, ids: systemIds, log: silentLogger, data: await openDataDir(dataDir), progress: () => {} }
-  return startPlatform(config(dataDir, more), ports, { signal: new AbortController().signal })
 }
 
 async function get(platform: Platform, dir: string, path: string, token?: string): Promise<{ status: number; body: string }> {
@@ -49,30 +37,10 @@ async function get(platform: Platform, dir: string, path: string, token?: string
   return promise
 }
 
-/** One command line against a data folder, as a user runs it. */
-async function gantry(dir: string, ...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const context = {
-    env: {},
-    version: '0.0.0',
-    consoleDir: undefined,
-    signal: new AbortController().signal,
-    startedMs: 0,
-    out: (text: string) => void (out += text),
-    err: (text: string) => void (err += text),
-  }
-  const code = await runCommandLine(gantryCommandLine(context), [...argv, '--data', dir], {
-    context: (options) => commandContext(options, context),
-    out: context.out,
-    err: context.err,
-  })
-  return { code, out, err }
-}
-
 describe('the platform', () => {
   test('starts on an empty folder with an admin, a kubeconfig and a certificate of its own, all private', async () => {
     await withDir(async (dir) => {
-      await using platform = await start(dir)
+      await using platform = await startTestPlatform(dir)
       const password = (await readFile(join(dir, 'initial-password'), 'utf8')).trim()
       const { transport } = loadKubeconfig(await readFile(join(dir, 'admin.kubeconfig'), 'utf8'))
 
@@ -90,13 +58,13 @@ describe('the platform', () => {
 
   test('starts again with the same identity: key, CA and admin stay', async () => {
     await withDir(async (dir) => {
-      const first = await start(dir)
+      const first = await startTestPlatform(dir)
       const port = Number(new URL(first.server).port)
       const before = await Promise.all(
         ['admin.kubeconfig', 'tls/ca.crt', 'tls/server.crt', 'service-account.key'].map((file) => readFile(join(dir, file), 'utf8')),
       )
       await first[Symbol.asyncDispose]()
-      await using second = await start(dir, { port })
+      await using second = await startTestPlatform(dir, { port })
       const after = await Promise.all(
         ['admin.kubeconfig', 'tls/ca.crt', 'tls/server.crt', 'service-account.key'].map((file) => readFile(join(dir, file), 'utf8')),
       )
@@ -108,11 +76,11 @@ describe('the platform', () => {
 
   test('revokes the lost key when admin.kubeconfig is gone, and makes another', async () => {
     await withDir(async (dir) => {
-      const first = await start(dir)
+      const first = await startTestPlatform(dir)
       const lost = loadKubeconfig(await readFile(join(dir, 'admin.kubeconfig'), 'utf8')).transport.token?.()
       await first[Symbol.asyncDispose]()
       await rm(join(dir, 'admin.kubeconfig'))
-      await using second = await start(dir)
+      await using second = await startTestPlatform(dir)
       const fresh = loadKubeconfig(await readFile(join(dir, 'admin.kubeconfig'), 'utf8')).transport.token?.()
 
       assert.equal((await get(second, dir, '/api/v1/namespaces', lost)).status, 401)
@@ -126,13 +94,13 @@ describe('the platform', () => {
       await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
       const { port } = taken.address() as { port: number }
       await assert.rejects(
-        start(dir, { port }),
+        startTestPlatform(dir, { port }),
         (error: Error) => error instanceof StartFailure && /the port 127\.0\.0\.1:\d+ is taken by another program/.test(error.message),
       )
       await new Promise((resolve) => taken.close(resolve))
 
-      await using platform = await start(dir, { port })
-      await assert.rejects(start(dir), /gantry\.db is in use by another process/)
+      await using platform = await startTestPlatform(dir, { port })
+      await assert.rejects(startTestPlatform(dir), /gantry\.db is in use by another process/)
       assert.equal((await get(platform, dir, '/livez')).status, 200)
     })
   })
@@ -148,7 +116,7 @@ describe('the platform', () => {
         await assert.rejects(openDataDir(join(dir, 'x')), /it may not be written by this user/)
       }
       await writeFile(join(dir, 'gantry.db'), 'this is no database, whatever its name says')
-      await assert.rejects(start(dir), /gantry\.db is damaged or is no database/)
+      await assert.rejects(startTestPlatform(dir), /gantry\.db is damaged or is no database/)
     })
   })
 })
@@ -156,7 +124,7 @@ describe('the platform', () => {
 describe('the command line', () => {
   test('drives the platform: users, keys, clusters', async () => {
     await withDir(async (dir) => {
-      await using platform = await start(dir)
+      await using platform = await startTestPlatform(dir)
 
       const created = await gantry(dir, 'user', 'create', 'vic', '--role', 'viewer')
       const password = /^password: (\S+)$/m.exec(created.out)?.[1]
@@ -185,7 +153,7 @@ describe('the command line', () => {
   test('answers failures in one line and with its exit code', async () => {
     await withDir(async (dir) => {
       const off = await gantry(dir, 'cluster', 'list')
-      await using _platform = await start(dir)
+      await using _platform = await startTestPlatform(dir)
       const outcomes = {
         refused: await gantry(dir, 'cluster', 'import', 'x', '--server', 'https://127.0.0.1:1', '--token', 'x'),
         missing: await gantry(dir, 'cluster', 'get', 'nosuch'),

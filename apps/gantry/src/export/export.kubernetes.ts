@@ -3,14 +3,12 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { connectPlatform, runCommandLine } from '@gantry/cli-kit'
+import { connectPlatform } from '@gantry/cli-kit'
 import { createClient, loadKubeconfig, openHttpTransport } from '@gantry/client'
 import type { HttpTransport, KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { startKubernetes } from '@gantry/conformance/kubernetes'
-import { silentLogger, systemClock, systemIds } from '@gantry/runtime'
-import { commandContext, gantryCommandLine } from '../command-line.ts'
-import { openDataDir } from '../data-dir.ts'
-import { startPlatform } from '../platform.ts'
+import { systemClock, systemIds } from '@gantry/runtime'
+import { gantry, startTestPlatform } from '../testing/test-platform.ts'
 
 // `CONFORMANCE_CONTROL_PLANE=DIR` takes a control plane that runs already.
 let root = ''
@@ -120,33 +118,9 @@ async function removeAll(target: KubeClient): Promise<void> {
   await target.update(refs.namespaces, { ...ending, apiVersion: 'v1', kind: 'Namespace', spec: {} } as KubeObject, { subresource: 'finalize' })
 }
 
-async function gantry(dir: string, ...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const context = {
-    env: {},
-    version: '0.0.0',
-    consoleDir: undefined,
-    signal: new AbortController().signal,
-    startedMs: 0,
-    out: (text: string) => void (out += text),
-    err: (text: string) => void (err += text),
-  }
-  const code = await runCommandLine(gantryCommandLine(context), [...argv, '--data', dir], {
-    context: (options) => commandContext(options, context),
-    out: context.out,
-    err: context.err,
-  })
-  return { code, out, err }
-}
-
 test('the local cluster is exported to files and into a real cluster, where everything is as it was written', async (t) => {
   const dir = join(root, 'data')
-  const ports = { clock: systemClock, ids: systemIds, log: silentLogger, data: await openDataDir(dir), progress: () => {} }
-  await using platform = await startPlatform(
-    { dataDir: dir, host: '127.0.0.1', port: 0, node: 'none', simulatedNodes: 0, consoleDir: undefined, version: '0.0.0' },
-    ports,
-    { signal: new AbortController().signal },
-  )
+  await using platform = await startTestPlatform(dir)
   await using connection = connectPlatform(await readFile(platform.kubeconfig, 'utf8'), { clock: systemClock })
   await fill(connection.hub)
   const target = createClient({ handle: transport!.handle })

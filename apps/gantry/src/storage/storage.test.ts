@@ -3,14 +3,14 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { connectPlatform, runCommandLine } from '@gantry/cli-kit'
-import { silentLogger, systemClock, systemIds } from '@gantry/runtime'
+import { connectPlatform } from '@gantry/cli-kit'
+import { silentLogger, systemClock } from '@gantry/runtime'
 import { FakeClock, settle } from '@gantry/runtime/testing'
 import { createMemoryStore, verifyDataFile } from '@gantry/storage'
-import { commandContext, gantryCommandLine } from '../command-line.ts'
 import { openDataDir } from '../data-dir.ts'
-import { startPlatform, type Platform } from '../platform.ts'
+import type { Platform } from '../platform.ts'
 import { Backups } from './backups.ts'
+import { gantry, startTestPlatform } from '../testing/test-platform.ts'
 
 let root = ''
 before(async () => {
@@ -20,33 +20,6 @@ after(() => rm(root, { recursive: true }))
 
 const configMaps = { group: '', version: 'v1', resource: 'configmaps', kind: 'ConfigMap', namespaced: true }
 
-async function start(dataDir: string): Promise<Platform> {
-  const ports = { clock: systemClock, ids: systemIds, log: silentLogger, data: await openDataDir(dataDir), progress: () => {} }
-  return startPlatform({ dataDir, host: '127.0.0.1', port: 0, node: 'none', simulatedNodes: 0, consoleDir: undefined, version: '0.0.0' }, ports, {
-    signal: new AbortController().signal,
-  })
-}
-
-/** One command line, as a user runs it. */
-async function gantry(dir: string, ...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const context = {
-    env: {},
-    version: '0.0.0',
-    consoleDir: undefined,
-    signal: new AbortController().signal,
-    startedMs: 0,
-    out: (text: string) => void (out += text),
-    err: (text: string) => void (err += text),
-  }
-  const code = await runCommandLine(gantryCommandLine(context), [...argv, '--data', dir], {
-    context: (options) => commandContext(options, context),
-    out: context.out,
-    err: context.err,
-  })
-  return { code, out, err }
-}
-
 async function hubOf(platform: Platform) {
   return connectPlatform(await readFile(platform.kubeconfig, 'utf8'), { clock: systemClock })
 }
@@ -55,7 +28,7 @@ test('a backup of the running platform becomes another one: objects, users and k
   const [first, second, file] = [join(root, 'first'), join(root, 'second'), join(root, 'backup.db')]
   let certificate = ''
   {
-    await using platform = await start(first)
+    await using platform = await startTestPlatform(first)
     await using connection = await hubOf(platform)
     await connection.hub.create(configMaps, {
       apiVersion: 'v1',
@@ -85,7 +58,7 @@ test('a backup of the running platform becomes another one: objects, users and k
   const restored = await gantry(second, 'restore', '--from', file)
 
   assert.deepEqual([restored.code, restored.err], [0, ''])
-  await using platform = await start(second)
+  await using platform = await startTestPlatform(second)
   await using connection = await hubOf(platform)
   assert.equal(await readFile(join(second, 'tls/ca.crt'), 'utf8'), certificate)
   assert.equal((await connection.hub.get(configMaps, { namespace: 'default', name: 'kept' })).metadata.name, 'kept')
@@ -97,7 +70,7 @@ test('a backup of the running platform becomes another one: objects, users and k
 test('a backup of a stopped platform is made from its folder; a damaged one is salvaged, by name', async () => {
   const [dir, rescued, file] = [join(root, 'stopped'), join(root, 'rescued'), join(root, 'stopped.db')]
   {
-    await using platform = await start(dir)
+    await using platform = await startTestPlatform(dir)
     await using connection = await hubOf(platform)
     await connection.hub.create(configMaps, {
       apiVersion: 'v1',
@@ -119,7 +92,7 @@ test('a backup of a stopped platform is made from its folder; a damaged one is s
   assert.equal(refused.code, 1)
   assert.match(refused.err, /1 object cannot be read as written: core\/configmaps\/default\/broken/)
   assert.deepEqual([salvaged.code, salvaged.err], [0, '1 objects are lost, among them /registry/core/configmaps/default/broken\n'])
-  await using platform = await start(rescued)
+  await using platform = await startTestPlatform(rescued)
   await using connection = await hubOf(platform)
   await assert.rejects(connection.hub.get(configMaps, { namespace: 'default', name: 'broken' }), /not found/)
 })

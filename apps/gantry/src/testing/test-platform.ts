@@ -1,0 +1,34 @@
+import { runCommandLine } from '@gantry/cli-kit'
+import { silentLogger, systemClock, systemIds } from '@gantry/runtime'
+import { commandContext, gantryCommandLine } from '../command-line.ts'
+import type { PlatformConfig } from '../config.ts'
+import { openDataDir } from '../data-dir.ts'
+import { startPlatform } from '../platform.ts'
+import type { Platform } from '../platform.ts'
+
+/** The platform in this process, on a free port of the loopback, without a node. */
+export async function startTestPlatform(dataDir: string, more: Partial<PlatformConfig> = {}): Promise<Platform> {
+  const ports = { clock: systemClock, ids: systemIds, log: silentLogger, data: await openDataDir(dataDir), progress: () => {} }
+  const config = { dataDir, host: '127.0.0.1', port: 0, node: 'none', simulatedNodes: 0, consoleDir: undefined, version: '0.0.0', ...more } as const
+  return startPlatform(config, ports, { signal: new AbortController().signal })
+}
+
+/** One command line against a data folder, as a user runs it. */
+export async function gantry(dir: string, ...argv: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  let [out, err] = ['', '']
+  const context = {
+    env: {},
+    version: '0.0.0',
+    consoleDir: undefined,
+    signal: new AbortController().signal,
+    startedMs: 0,
+    out: (text: string) => void (out += text),
+    err: (text: string) => void (err += text),
+  }
+  const code = await runCommandLine(gantryCommandLine(context), [...argv, '--data', dir], {
+    context: (options) => commandContext(options, context),
+    out: context.out,
+    err: context.err,
+  })
+  return { code, out, err }
+}
