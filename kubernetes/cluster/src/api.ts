@@ -25,6 +25,7 @@ import type { AccessOptions } from './access.ts'
 import { ensureBootstrapPolicy } from './bootstrap-policy.ts'
 import { keepBuiltinObjects } from './builtin-objects.ts'
 import { ensureKubernetesService } from './kubernetes-service.ts'
+import { ensureLegacyTokenTracking } from './legacy-token-tracking.ts'
 
 export interface LocalApiDeps {
   readonly store: Store
@@ -182,6 +183,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
   await ensureBootstrapPolicy(client, newest)
   await ensurePriorityClasses(client, (name) => newest(resources.priorityClasses, undefined, name) !== undefined)
   if (options.extensionServers !== undefined) await publishExtensionTrust(client, options.extensionServers.trust)
+  await ensureLegacyTokenTracking({ client, clock: deps.clock, find: newest })
   await running.settled()
   await customResources.settled()
   const builtinObjects = await keepBuiltinObjects(
