@@ -4,8 +4,10 @@ import { test } from 'node:test'
 import { runKills } from './kill-runs.ts'
 
 // RUNS and SEED change how often and what. SIGKILL spares what the kernel holds: that SQLite waits for the disk is a matter of `synchronous = FULL`.
-test('loses no acknowledged write in hundreds of kills', async (context) => {
-  const runs = Number(process.env['RUNS'] ?? 300)
+const runs = Number(process.env['RUNS'] ?? 300)
+const runWithinMs = 2_000
+
+test('loses no acknowledged write in hundreds of kills', { timeout: runs * runWithinMs }, async (context) => {
   const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
   context.diagnostic(`seed ${seed}, ${runs} runs`)
 
