@@ -7,6 +7,8 @@ import { createPodGcController } from './pod-gc/pod-gc-controller.ts'
 import { createReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { createResourceQuotaController } from './resource-quota/resource-quota-controller.ts'
 import { createServiceAccountController } from './service-account/service-account-controller.ts'
+import { createPvProtectionController } from './volume-protection/pv-protection-controller.ts'
+import { createPvcProtectionController } from './volume-protection/pvc-protection-controller.ts'
 import type { Service } from '@gantry/runtime'
 import type { ControllerDeps } from './deps.ts'
 
@@ -22,5 +24,7 @@ export function createControllers(deps: ControllerDeps, options: { readonly ca?:
     ...createPodGcController(deps),
     ...createResourceQuotaController(deps),
     ...createDisruptionController(deps),
+    ...createPvcProtectionController(deps),
+    ...createPvProtectionController(deps),
   ]
 }

@@ -4,7 +4,7 @@ import { isReason } from '@gantry/apimachinery'
 import { findCondition } from '@gantry/controller'
 import { resources } from '@gantry/kube-api'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
-import type { Deployment, Namespace, Pod, ReplicaSet } from '@gantry/kube-api'
+import type { Deployment, Namespace, OwnerReference, PersistentVolume, PersistentVolumeClaim, Pod, ReplicaSet, Volume } from '@gantry/kube-api'
 
 /** A cluster with our controllers, our scheduler and simulated nodes: whose API server it is, the bodies do not know. */
 export interface Target extends AsyncDisposable {
@@ -182,5 +182,89 @@ export function describeControllers(start: () => Promise<Target>): void {
     await client.delete(resources.configMaps, { namespace, name: 'owner' })
 
     await cluster.until('the secret is collected', async () => (await names(client, resources.secrets, namespace)).length === 0)
+  })
+
+  test('a claim stays while a pod on a node names it, finished or not, and goes with the last of them', async () => {
+    await using cluster = await start()
+    const { client } = cluster
+    const namespace = await newNamespace(cluster, 'claims')
+    const claim = (name: string, ownerReferences: OwnerReference[] = []): PersistentVolumeClaim => ({
+      metadata: { name, namespace, ownerReferences },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    })
+    const pod = (name: string, volume: Volume, nodeName?: string): Pod => ({
+      metadata: { name, namespace },
+      spec: { containers: [{ name: 'c', image: 'web:1' }], volumes: [volume], terminationGracePeriodSeconds: 0, ...(nodeName !== undefined && { nodeName }) },
+    })
+    const remove = (name: string): Promise<unknown> => client.delete(resources.persistentVolumeClaims, { namespace, name })
+    const isLeft = async (name: string): Promise<boolean> => !(await isGone(client, resources.persistentVolumeClaims, { namespace, name }))
+    const goes = (name: string): Promise<void> => cluster.until(`the claim ${name} goes`, async () => !(await isLeft(name)))
+    for (const name of ['finished', 'unused', 'waiting', 'last']) await client.create(resources.persistentVolumeClaims, claim(name))
+    await client.create(resources.pods, pod('done', { name: 'data', persistentVolumeClaim: { claimName: 'finished' } }, 'sim-1'))
+    const gated = pod('waits', { name: 'data', persistentVolumeClaim: { claimName: 'waiting' } })
+    await client.create(resources.pods, { ...gated, spec: { ...gated.spec, schedulingGates: [{ name: 'example.dev/later' }] } })
+    // A pod that carries the claim of another pod's making: the claim is not in use by it.
+    await client.create(resources.pods, pod('stranger', { name: 'last', ephemeral: { volumeClaimTemplate: { spec: claim('').spec ?? {} } } }, 'sim-1'))
+    await client.create(resources.persistentVolumeClaims, claim('stranger-last'))
+    await client.patch(resources.pods, { namespace, name: 'done' }, { type: 'merge', subresource: 'status', body: { status: { phase: 'Succeeded' } } })
+
+    await remove('finished')
+    for (const name of ['unused', 'waiting', 'stranger-last', 'last']) {
+      await remove(name)
+      await goes(name)
+    }
+    assert.ok(await isLeft('finished'))
+
+    await client.delete(resources.pods, { namespace, name: 'done' }, { gracePeriodSeconds: 0 })
+    await goes('finished')
+  })
+
+  test("a pod's own claim stays until its node is done with the pod", async () => {
+    await using cluster = await start()
+    const { client } = cluster
+    const namespace = await newNamespace(cluster, 'owned-claims')
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
+    const owner = await client.create<Pod>(resources.pods, {
+      metadata: { name: 'app', namespace, finalizers: ['example.dev/keep'] },
+      spec: { nodeName: 'sim-1', containers: [{ name: 'c', image: 'web:1' }], volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate: { spec } } }] },
+    })
+    const controller = { apiVersion: 'v1', kind: 'Pod', name: 'app', uid: owner.metadata.uid ?? '', controller: true }
+    const key = { namespace, name: 'app-scratch' }
+    await client.create<PersistentVolumeClaim>(resources.persistentVolumeClaims, { metadata: { ...key, ownerReferences: [controller] }, spec })
+    await client.create<PersistentVolumeClaim>(resources.persistentVolumeClaims, { metadata: { name: 'other', namespace }, spec })
+
+    for (const name of ['app-scratch', 'other']) await client.delete(resources.persistentVolumeClaims, { namespace, name })
+    await cluster.until('the unused claim goes', () => isGone(client, resources.persistentVolumeClaims, { namespace, name: 'other' }))
+    assert.ok(!(await isGone(client, resources.persistentVolumeClaims, key)))
+
+    await client.delete(resources.pods, { namespace, name: 'app' }, { gracePeriodSeconds: 0 })
+    await cluster.until('the claim goes before the pod', () => isGone(client, resources.persistentVolumeClaims, key))
+    assert.ok(!(await isGone(client, resources.pods, { namespace, name: 'app' })))
+    await client.patch(resources.pods, { namespace, name: 'app' }, { type: 'merge', body: { metadata: { finalizers: null } } })
+  })
+
+  test('a volume stays while it is bound, and is protected where it was not', async () => {
+    await using cluster = await start()
+    const { client } = cluster
+    const volume = (name: string): PersistentVolume => ({
+      metadata: { name },
+      spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], persistentVolumeReclaimPolicy: 'Retain', hostPath: { path: '/data' } },
+    })
+    const setPhase = (name: string, phase: string): Promise<unknown> =>
+      client.patch(resources.persistentVolumes, { name }, { type: 'merge', subresource: 'status', body: { status: { phase } } })
+    for (const name of ['bound', 'free']) await client.create(resources.persistentVolumes, volume(name))
+    await client.patch(resources.persistentVolumes, { name: 'free' }, { type: 'merge', body: { metadata: { finalizers: null } } })
+    await cluster.until('the volume is protected', async () => {
+      const { metadata } = await client.get(resources.persistentVolumes, { name: 'free' })
+      return metadata.finalizers?.includes('kubernetes.io/pv-protection') === true
+    })
+    await setPhase('bound', 'Bound')
+
+    for (const name of ['bound', 'free']) await client.delete(resources.persistentVolumes, { name })
+    await cluster.until('the free volume goes', () => isGone(client, resources.persistentVolumes, { name: 'free' }))
+    assert.ok(!(await isGone(client, resources.persistentVolumes, { name: 'bound' })))
+
+    await setPhase('bound', 'Released')
+    await cluster.until('the released volume goes', () => isGone(client, resources.persistentVolumes, { name: 'bound' }))
   })
 }
