@@ -9,6 +9,7 @@ import { customResources } from './custom-resources.ts'
 import { discovery } from './discovery.ts'
 import { flowControl } from './flow-control.ts'
 import { identity } from './identity.ts'
+import { mutatingPolicies } from './mutating-policies.ts'
 import { lists } from './lists.ts'
 import { otherKinds } from './other-kinds.ts'
 import { patches } from './patches.ts'
@@ -49,6 +50,7 @@ export const bodies: readonly Conformance[] = [
   identity,
   webhooks,
   policies,
+  mutatingPolicies,
   aggregation,
   admission,
   flowControl,

@@ -1,4 +1,5 @@
 import { jsonKindOf } from './go-format.ts'
+import { goQuote } from './go-quote.ts'
 import { isJsonObject, jsonEqual, ownValue, setOwn } from './json-value.ts'
 import type { JsonObject } from './json-value.ts'
 import { StatusError } from './status.ts'
@@ -58,7 +59,7 @@ function text(operation: JsonObject, field: 'op' | 'path' | 'from'): string {
   )
 }
 
-/** A pointer that resolves nowhere: it does not start with a slash. */
+/** No pointer at all: it does not start with a slash. */
 const absent = 'absent'
 
 class Patcher {
@@ -71,28 +72,64 @@ class Patcher {
     this.document = document
   }
 
-  apply(operation: Operation): void {
-    const { op, path, from, value } = operation
+  apply({ op, path, from, value }: Operation): void {
     switch (op) {
       case 'add':
-        return this.#add(path, value ?? null)
+        requirePointer(path, 'add operation failed to decode path')
+        return this.#add(path, value ?? null, {
+          unreached: `add operation does not apply: doc is missing path: "${path}": missing value`,
+          failed: `error in add for path: '${path}'`,
+        })
       case 'remove':
-        return this.#remove(path)
+        requirePointer(path, 'remove operation failed to decode path')
+        return this.#remove(path, {
+          unreached: `remove operation does not apply: doc is missing path: "${path}": missing value`,
+          failed: `error in remove for path: '${path}'`,
+        })
       case 'replace':
+        requirePointer(path, 'replace operation failed to decode path: operation missing path field')
         return this.#replace(path, value ?? null)
       case 'move': {
-        const moved = this.#get(from)
-        this.#remove(from)
-        return this.#add(path, moved ?? null)
+        requirePointer(from, 'move operation failed to decode from: operation, missing from field')
+        const failed = `error in move for path: '${keyOf(from)}'`
+        const unreached = `move operation does not apply: doc is missing from path: ${from}: missing value`
+        const moved = this.#get(from, { unreached, failed })
+        this.#remove(from, { unreached, failed })
+        requirePointer(path, 'move operation failed to decode path: operation missing path field')
+        return this.#add(path, moved ?? null, {
+          unreached: `move operation does not apply: doc is missing destination path: ${path}: missing value`,
+          failed: `error in move for path: '${path}'`,
+        })
       }
-      case 'copy':
-        return this.#add(path, this.#copyOf(this.#get(from) ?? null))
+      case 'copy': {
+        requirePointer(from, 'copy operation failed to decode from: operation, missing from field')
+        const copied = this.#get(from, {
+          unreached: `copy operation does not apply: doc is missing from path: ${from}: missing value`,
+          failed: `error in copy for from: '${from}'`,
+        })
+        requirePointer(path, 'copy operation failed to decode path')
+        return this.#add(path, this.#copyOf(copied ?? null), {
+          unreached: `copy operation does not apply: doc is missing destination path: ${path}: missing value`,
+          failed: 'error while adding value during copy',
+        })
+      }
       case 'test':
-        if (!jsonEqual((path === '' ? this.document : this.#get(path)) ?? null, value ?? null)) throw refused(`testing value ${path} failed: test failed`)
-        return
+        requirePointer(path, 'test operation failed to decode path: operation missing path field')
+        return this.#test(path, value ?? null)
       default:
         throw refused(`Unexpected kind: ${op}`)
     }
+  }
+
+  #test(path: string, value: unknown): void {
+    const found =
+      path === ''
+        ? this.document
+        : this.#get(path, {
+            unreached: `test operation does not apply: is missing path: ${path}: missing value`,
+            failed: `error in test for path: '${path}'`,
+          })
+    if (!jsonEqual(found ?? null, value)) throw refused(`testing value ${path} failed: test failed`, true)
   }
 
   #copyOf(value: unknown): unknown {
@@ -104,85 +141,119 @@ class Patcher {
     return JSON.parse(copied)
   }
 
-  #add(path: string, value: unknown): void {
-    const { container, key } = this.#locate(path, 'change')
+  #add(path: string, value: unknown, texts: FailureTexts): void {
+    const { container, key } = this.#locate(path, 'change', texts)
     if (!Array.isArray(container)) return setOwn(container, key, value)
     if (key === '-') container.push(value)
-    else container.splice(indexIn(key, container.length + 1, path), 0, value)
+    else container.splice(indexIn(key, container.length + 1, { ...texts, malformed: `value was not a proper array index: '${key}': ` }), 0, value)
   }
 
-  #remove(path: string): void {
-    const { container, key } = this.#locate(path, 'change')
+  #remove(path: string, texts: FailureTexts): void {
+    const { container, key } = this.#locate(path, 'change', texts)
     if (Array.isArray(container)) {
-      container.splice(indexIn(key, container.length, path), 1)
+      container.splice(indexIn(key, container.length, texts), 1)
       return
     }
-    if (!Object.hasOwn(container, key)) throw refused(`error in remove for path: '${path}': Unable to remove nonexistent key: ${key}: missing value`)
+    if (!Object.hasOwn(container, key)) throw refused(`${texts.failed}: Unable to remove nonexistent key: ${key}: missing value`)
     delete container[key]
   }
 
   #replace(path: string, value: unknown): void {
     if (path === '') {
-      if (typeof value !== 'object' || value === null) throw refused('replace operation value must be object or array')
+      if (typeof value !== 'object' || value === null) throw refused('replace operation value must be object or array: %!w(<nil>)')
       this.document = value
       return
     }
-    const { container, key } = this.#locate(path, 'change')
-    if (Array.isArray(container)) container[indexIn(key, container.length, path)] = value
-    else setOwn(container, key, value)
+    const texts = { unreached: `replace operation does not apply: doc is missing path: ${path}: missing value`, failed: '' }
+    const { container, key } = this.#locate(path, 'change', texts)
+    if (!Array.isArray(container)) return setOwn(container, key, value)
+    const index = indexOf(key, container.length)
+    if (typeof index === 'string') throw refused(`replace operation does not apply: doc is missing key: ${path}: missing value`)
+    container[index] = value
   }
 
-  #get(path: string): unknown {
-    const { container, key } = this.#locate(path, 'read')
-    return child(container, key, path)
+  #get(path: string, texts: FailureTexts): unknown {
+    const { container, key } = this.#locate(path, 'read', texts)
+    return Array.isArray(container) ? container[indexIn(key, container.length, texts)] : ownValue(container, key)
   }
 
   /** The container that the last step of a pointer stands in; for a change, every container on the way becomes the patch's own. */
-  #locate(path: string, purpose: 'read' | 'change'): { readonly container: Container; readonly key: string } {
+  #locate(path: string, purpose: 'read' | 'change', { unreached }: FailureTexts): { readonly container: Container; readonly key: string } {
     const steps = path.split('/').map(decodeStep)
     const key = steps.length < 2 ? undefined : steps.pop()
-    if (key === undefined) throw refused(`operation does not apply: doc is missing path: ${path}: missing value`)
-    let current: unknown = this.document
-    if (purpose === 'change') current = this.document = this.#own(current, path)
+    if (key === undefined || !isContainer(this.document)) throw refused(unreached)
+    let current: Container = this.document
+    if (purpose === 'change') current = this.document = this.#own(current)
     for (const step of steps.slice(1)) {
-      if (typeof current !== 'object' || current === null) break
-      const container = current as Container
-      let next = child(container, step, path)
-      if (purpose === 'change' && typeof next === 'object' && next !== null) {
-        next = this.#own(next, path)
-        if (Array.isArray(container)) container[indexIn(step, container.length, path)] = next
-        else setOwn(container, step, next)
+      const index = Array.isArray(current) ? indexOf(step, current.length) : step
+      const next = Array.isArray(current) ? (typeof index === 'number' ? current[index] : undefined) : ownValue(current, step)
+      if (!isContainer(next)) throw refused(unreached)
+      const owned = purpose === 'change' ? this.#own(next) : next
+      if (owned !== next) {
+        if (Array.isArray(current)) current[Number(index)] = owned
+        else setOwn(current, step, owned)
       }
-      current = next
+      current = owned
     }
-    if (typeof current !== 'object' || current === null) throw refused(`operation does not apply: doc is missing path: ${path}: missing value`)
-    return { container: current as Container, key }
+    return { container: current, key }
   }
 
-  #own(value: unknown, path: string): Container {
-    if (typeof value !== 'object' || value === null) throw refused(`operation does not apply: doc is missing path: ${path}: missing value`)
-    if (this.#owned.has(value as Container)) return value as Container
+  #own(value: Container): Container {
+    if (this.#owned.has(value)) return value
     const copy: Container = Array.isArray(value) ? [...(value as unknown[])] : { ...value }
     this.#owned.add(copy)
     return copy
   }
 }
 
-function child(container: Container, key: string, path: string): unknown {
-  return Array.isArray(container) ? container[indexIn(key, container.length, path)] : ownValue(container, key)
+/** What upstream says where a pointer leads nowhere, and how it introduces what else is wrong there. */
+interface FailureTexts {
+  readonly unreached: string
+  readonly failed: string
 }
 
-function indexIn(key: string, length: number, path: string): number {
+function requirePointer(pointer: string, problem: string): void {
+  if (pointer === absent) throw refused(`${problem}: missing value`)
+}
+
+function keyOf(pointer: string): string {
+  return decodeStep(pointer.slice(pointer.lastIndexOf('/') + 1))
+}
+
+function isContainer(value: unknown): value is Container {
+  return typeof value === 'object' && value !== null
+}
+
+/** An index into a list, from its end where it is negative; otherwise what is wrong with it. */
+function indexOf(key: string, length: number): number | string {
   const index = /^[+-]?\d{1,15}$/.test(key) ? Number(key) : Number.NaN
-  if (Number.isNaN(index)) throw refused(`error for path: '${path}': value was not a proper array index: '${key}'`)
-  if (index >= length || index < -length) throw refused(`error for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`)
+  if (Number.isNaN(index)) return `strconv.Atoi: parsing ${goQuote(key)}: invalid syntax`
+  if (index >= length || index < -length) return `Unable to access invalid index: ${index}: invalid index referenced`
   return index < 0 ? index + length : index
+}
+
+function indexIn(key: string, length: number, { failed, malformed = '' }: FailureTexts & { readonly malformed?: string }): number {
+  const index = indexOf(key, length)
+  if (typeof index === 'number') return index
+  throw refused(`${failed}: ${index.startsWith('strconv') ? malformed : ''}${index}`)
 }
 
 function decodeStep(step: string): string {
   return step.includes('~') ? step.replace(/~[01]/g, (escape) => (escape === '~1' ? '/' : '~')) : step
 }
 
-function refused(detail: string): StatusError {
-  return new StatusError('Invalid', 'the server rejected our request due to an error in our request', { details: {}, cause: new Error(detail) })
+/** Why a patch does not apply, as the cause of what its sender is told. */
+export class JsonPatchProblem extends Error {
+  /** A `test` operation has found something else: the patch is not meant for this document. */
+  readonly isFailedTest: boolean
+
+  constructor(message: string, isFailedTest: boolean) {
+    super(message)
+    this.isFailedTest = isFailedTest
+  }
+}
+
+function refused(detail: string, isFailedTest = false): StatusError {
+  const cause = new JsonPatchProblem(detail, isFailedTest)
+  return new StatusError('Invalid', 'the server rejected our request due to an error in our request', { details: {}, cause })
 }

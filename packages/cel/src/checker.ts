@@ -37,7 +37,7 @@ export interface CheckEnvironment {
   readonly variables: ReadonlyMap<string, Type>
   readonly library: Library
   /** Object types that an expression can make by name: `Object.spec{…}`. */
-  readonly structs: ReadonlyMap<string, Type & { readonly kind: 'object' }>
+  readonly structNamed: (name: string) => (Type & { readonly kind: 'object' }) | undefined
 }
 
 /** Types that an expression can name as values. */
@@ -140,7 +140,7 @@ class Checker {
     }
     const declared = this.#environment.variables.get(plain)
     if (declared !== undefined) return declared
-    const named = typeIdentifiers.get(plain) ?? this.#environment.structs.get(plain)
+    const named = typeIdentifiers.get(plain) ?? this.#environment.structNamed(plain)
     return named === undefined ? undefined : { kind: 'type', of: named }
   }
 
@@ -326,7 +326,7 @@ class Checker {
   #struct(expr: StructExpr): Type {
     const name = expr.name.replace(/^\./, '')
     const named = this.#lookup(expr.name)
-    const struct = this.#environment.structs.get(name)
+    const struct = this.#environment.structNamed(name)
     if (named === undefined) this.#problem(expr.at, `undeclared reference to '${name}' (in container '')`)
     else if (named.kind !== 'type') this.#problem(expr.at, `'${formatType(named)}' is not a type`)
     else if (struct === undefined) this.#problem(expr.at, `'${formatType(named.of ?? named)}' is not a message type`)

@@ -7,20 +7,19 @@ import { kubernetesLibrary } from './library/index.ts'
 import { constantError, literalIssues } from './literals.ts'
 import { parse } from './parser.ts'
 import { BudgetExceeded } from './budget.ts'
+import { patchStructNamed } from './patch-structs.ts'
 import { inputValue, plan } from './plan.ts'
 import { formatIssues } from './source.ts'
 import { dynType } from './types.ts'
-import type { ObjectType, Type } from './types.ts'
+import type { Type } from './types.ts'
 import { CelError } from './values.ts'
 import type { Value } from './values.ts'
 
 export interface CompileOptions {
   /** The variables that the expression may use, and their types. */
   readonly variables: Readonly<Record<string, Type>>
-  /** Object types that the expression may make by name. */
-  readonly structs?: readonly ObjectType[]
-  /** Adds `jsonpatch.escapeKey`, which only mutating admission policies have. */
-  readonly jsonPatch?: boolean
+  /** Adds what expressions that change objects have beyond others: `Object{…}`, `JSONPatch{…}` and `jsonpatch.escapeKey`. */
+  readonly patches?: boolean
 }
 
 export interface EvaluateOptions {
@@ -62,8 +61,8 @@ export function compile(expression: string, options: CompileOptions): Compiled {
   if (parsed.expr === undefined) return { error: formatIssues(source, parsed.issues), stage: 'compilation' }
   const environment: CheckEnvironment = {
     variables: new Map(Object.entries(options.variables)),
-    library: kubernetesLibrary({ jsonPatch: options.jsonPatch === true }),
-    structs: new Map((options.structs ?? []).map((struct) => [struct.name, struct])),
+    library: kubernetesLibrary({ jsonPatch: options.patches === true }),
+    structNamed: options.patches === true ? patchStructNamed : noStructs,
   }
   const checked = check(parsed.expr, environment)
   const issues = checked.issues.length > 0 ? checked.issues : literalIssues(checked)
@@ -71,6 +70,10 @@ export function compile(expression: string, options: CompileOptions): Compiled {
   const constant = constantError(checked)
   if (constant !== undefined) return { error: constant, stage: 'program instantiation' }
   return { program: programOf(checked, environment) }
+}
+
+function noStructs(): undefined {
+  return undefined
 }
 
 function programOf(checked: Checked, environment: CheckEnvironment): Program {

@@ -26,5 +26,19 @@ export {
   unescapeName,
 } from './types.ts'
 export type { ObjectType, Type } from './types.ts'
-export { CelError, CelMap, fromJson, fromUntyped, ObjectView, Optional, toJson } from './values.ts'
+export {
+  CelError,
+  CelMap,
+  Duration,
+  fromJson,
+  fromUntyped,
+  MadeObject,
+  ObjectView,
+  Optional,
+  Timestamp,
+  toJson,
+  typeNameOf,
+  TypeValue,
+  Uint,
+} from './values.ts'
 export type { HostValue, Value } from './values.ts'

@@ -11,6 +11,7 @@ import {
   fromJson,
   isHost,
   isMapKey,
+  makeObject,
   noSuchKey,
   ObjectView,
   Optional,
@@ -99,7 +100,7 @@ class Planner {
         return frame.slots[slot] ?? null
       }
     }
-    const type = typeIdentifiers.get(plain) ?? this.#environment.structs.get(plain)
+    const type = typeIdentifiers.get(plain) ?? this.#environment.structNamed(plain)
     const value = type === undefined ? new CelError(`undeclared reference to '${plain}'`) : new TypeValue(typeName(plain, type))
     return () => value
   }
@@ -224,19 +225,19 @@ class Planner {
   }
 
   #struct(expr: StructExpr): Step {
-    const type = this.#environment.structs.get(expr.name.replace(/^\./, ''))
+    const type = this.#environment.structNamed(expr.name.replace(/^\./, ''))
     const fields = expr.fields.map((field) => ({ ...field, step: this.plan(field.value) }))
     return (frame) => {
       if (type === undefined) return new CelError(`unknown type ${expr.name}`)
-      const json: Record<string, unknown> = {}
+      const values = new Map<string, Value>()
       for (const field of fields) {
         const value = field.step(frame)
         if (value instanceof CelError) return value
         const given = field.optional && value instanceof Optional ? value.value : value
-        if (given !== undefined) json[type.fields.get(field.name)?.json ?? field.name] = toJson(given)
+        if (given !== undefined) values.set(field.name, given)
       }
       charge(frame, structCost)
-      return new ObjectView(json, type)
+      return makeObject(type, values)
     }
   }
 

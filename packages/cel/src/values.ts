@@ -1,4 +1,4 @@
-import type { ListIdentity, Type } from './types.ts'
+import type { ListIdentity, ObjectType, Type } from './types.ts'
 
 /**
  * A value at run time. int is a bigint, double a number, uint, bytes, times and everything else have classes of their own; a problem is a value too (`CelError`),
@@ -202,6 +202,48 @@ export class ObjectView {
   *names(): Generator<string> {
     for (const name of this.type.fields.keys()) if (this.has(name)) yield name
   }
+}
+
+/** An object that an expression has made. What it was made of stays as it is: who takes it may want to know the types of its parts. */
+export class MadeObject extends ObjectView {
+  readonly values: ReadonlyMap<string, Value>
+
+  constructor(type: ObjectType, values: ReadonlyMap<string, Value>) {
+    super(Object.fromEntries([...values].map(([name, value]) => [type.fields.get(name)?.json ?? name, toJson(value)])), type)
+    this.values = values
+  }
+
+  override has(name: string): boolean {
+    return this.values.has(name)
+  }
+
+  override get(name: string): Value {
+    return this.values.get(name) ?? null
+  }
+
+  override *names(): Generator<string> {
+    yield* this.values.keys()
+  }
+}
+
+/** What a type says of its fields counts for values too whose types nobody knew before. */
+export function makeObject(type: ObjectType, values: ReadonlyMap<string, Value>): Value {
+  for (const [name, value] of values) {
+    const wanted = type.fields.get(name)?.type.kind
+    if (wanted === 'string' && typeof value !== 'string') return new CelError(`unexpected type ${goTypeOf(value)} for ${type.name}Type '${name}' field`)
+  }
+  return new MadeObject(type, values)
+}
+
+function goTypeOf(value: Value): string {
+  if (typeof value === 'bigint') return 'int64'
+  if (typeof value === 'number') return 'float64'
+  if (typeof value === 'boolean') return 'bool'
+  if (value instanceof Uint) return 'uint64'
+  if (value instanceof Uint8Array) return '[]uint8'
+  if (value instanceof Timestamp) return 'time.Time'
+  if (value instanceof Duration) return 'time.Duration'
+  return value === null ? 'structpb.NullValue' : typeNameOf(value)
 }
 
 export function noSuchKey(key: Value | string): CelError {
@@ -446,6 +488,7 @@ function equalMaps(a: CelMap, b: CelMap): boolean {
 }
 
 function equalObjects(a: ObjectView, b: ObjectView): boolean {
+  if (a instanceof MadeObject !== b instanceof MadeObject || (a instanceof MadeObject && a.type.name !== b.type.name)) return false
   const names = [...a.names()]
   if (names.length !== [...b.names()].length) return false
   return names.every((name) => b.has(name) && equalValues(a.get(name), b.get(name)))

@@ -1,7 +1,16 @@
 import type { AdmissionPlugin, ApiObject, Authorizer, ResourceDefinition } from '@gantry/apiserver'
 import type { ResourceRef } from '@gantry/client'
 import { resources } from '../resources.ts'
+import type {
+  MutatingAdmissionPolicyBindingSpec,
+  MutatingAdmissionPolicySpec,
+  ValidatingAdmissionPolicyBindingSpec,
+  ValidatingAdmissionPolicySpec,
+} from '../generated/types.ts'
 import type { WebhookClient } from '../webhook-client.ts'
+import { compileMutatingPolicy, compileValidatingPolicy } from './policies/compile-policy.ts'
+import type { CompiledMutatingPolicy, CompiledValidatingPolicy } from './policies/compile-policy.ts'
+import { mutatingPolicies } from './policies/mutating-policies.ts'
 import { PolicyIndex } from './policies/policy-index.ts'
 import { validatingPolicies } from './policies/validating-policies.ts'
 import { mutatingWebhooks } from './webhooks/mutating-webhooks.ts'
@@ -26,24 +35,33 @@ export interface DynamicAdmission {
 export function dynamicAdmission(deps: DynamicAdmissionDeps): DynamicAdmission {
   const mutating = new WebhookIndex()
   const validating = new WebhookIndex()
-  const policies = new PolicyIndex()
+  const policies = {
+    validating: new PolicyIndex<ValidatingAdmissionPolicySpec, ValidatingAdmissionPolicyBindingSpec, CompiledValidatingPolicy>((spec) =>
+      compileValidatingPolicy(spec),
+    ),
+    mutating: new PolicyIndex<MutatingAdmissionPolicySpec, MutatingAdmissionPolicyBindingSpec, CompiledMutatingPolicy>(compileMutatingPolicy),
+  }
   const namespaceNamed = (name: string): ApiObject | undefined => deps.find(resources.namespaces, undefined, name)
   const webhookDeps = { client: deps.webhooks, namespaceNamed, authorize: deps.authorize }
   const params = {
     get: (definition: ResourceDefinition, namespace: string | undefined, name: string) => deps.find(storedRef(definition), namespace, name),
     list: (definition: ResourceDefinition, namespace: string | undefined) => deps.list(storedRef(definition), namespace),
   }
+  const policyDeps = { authorize: deps.authorize, namespaceNamed, params }
   return {
     plugins: [
+      mutatingPolicies(policies.mutating, policyDeps),
       mutatingWebhooks(mutating, webhookDeps),
-      validatingPolicies(policies, { authorize: deps.authorize, namespaceNamed, params }),
+      validatingPolicies(policies.validating, policyDeps),
       validatingWebhooks(validating, webhookDeps),
     ],
     indexes: [
       { resource: resources.mutatingWebhookConfigurations, index: mutating },
       { resource: resources.validatingWebhookConfigurations, index: validating },
-      { resource: resources.validatingAdmissionPolicies, index: policies.policies },
-      { resource: resources.validatingAdmissionPolicyBindings, index: policies.bindings },
+      { resource: resources.validatingAdmissionPolicies, index: policies.validating.policies },
+      { resource: resources.validatingAdmissionPolicyBindings, index: policies.validating.bindings },
+      { resource: resources.mutatingAdmissionPolicies, index: policies.mutating.policies },
+      { resource: resources.mutatingAdmissionPolicyBindings, index: policies.mutating.bindings },
     ],
   }
 }

@@ -9,7 +9,7 @@ import {
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { ApiObject, WriteContext } from '@gantry/apiserver'
-import { policyExpressionProblems } from '../admission/policies/expression-problems.ts'
+import { mutatingExpressionProblems, validatingExpressionProblems } from '../admission/policies/expression-problems.ts'
 import type { AuditAnnotation, MutatingAdmissionPolicy, Mutation, ParamKind, ValidatingAdmissionPolicy, Validation, Variable } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -82,7 +82,7 @@ export const validatingAdmissionPolicy: BuiltinKind = {
     }
     validations.forEach((validation, i) => errors.push(...validateValidation(validation, `spec.validations[${i}]`)))
     errors.push(...validateAuditAnnotations(annotations, metadata.name ?? ''))
-    return [...errors, ...policyExpressionProblems(spec, old === undefined ? undefined : as<ValidatingAdmissionPolicy>(old).spec)]
+    return [...errors, ...validatingExpressionProblems(spec, old === undefined ? undefined : as<ValidatingAdmissionPolicy>(old).spec)]
   },
   validateStatusUpdate(object) {
     const { status } = as<ValidatingAdmissionPolicy>(object)
@@ -117,7 +117,7 @@ export const mutatingAdmissionPolicy: BuiltinKind = {
     const again = spec.reinvocationPolicy ?? ''
     if (again === '') errors.push(fieldRequired('spec.reinvocationPolicy'))
     else if (!reinvocationPolicies.includes(again)) errors.push(fieldNotSupported('spec.reinvocationPolicy', again, reinvocationPolicies))
-    return errors
+    return [...errors, ...mutatingExpressionProblems(spec, old === undefined ? undefined : as<MutatingAdmissionPolicy>(old).spec)]
   },
 }
 

@@ -24,6 +24,8 @@ export interface CompiledExpression {
   readonly program?: Program | undefined
   /** In upstream's words, such as `compilation failed: ERROR: <input>:1:1: …`. */
   readonly error?: string | undefined
+  /** The text is right and cannot be made into a program. */
+  readonly isInternal?: boolean | undefined
 }
 
 export interface Scope {
@@ -32,19 +34,24 @@ export interface Scope {
   /** Types of `variables.<name>`: those of the variables that come before. */
   readonly variables?: Readonly<Record<string, Type>> | undefined
   /** Types of `object`, `oldObject` and `params` where they are known: for checking types; evaluation takes anything. */
+  /** Whether it changes objects: it can make them, and patches. */
+  readonly patches?: boolean | undefined
   readonly types?: Readonly<Partial<Record<'object' | 'oldObject' | 'params', Type>>> | undefined
 }
+
+/** What expressions that change objects give. */
+export const patchTypes = { object: struct('Object', {}), jsonPatch: struct('JSONPatch', {}) }
 
 /** Cost that all expressions of one policy may have for one request, and those of its conditions. */
 export const policyBudget = 10_000_000
 export const conditionsBudget = 2_500_000
 
-let common: Readonly<Record<string, Type>> | undefined
-
 /** A type whose fields have the names of JSON: upstream spells `request.namespace` without escaping it. */
 function struct(name: string, fields: Readonly<Record<string, Type>>): ObjectType {
   return { kind: 'object', name, fields: new Map(Object.entries(fields).map(([field, type]) => [field, { type, json: field }])) }
 }
+
+let common: Readonly<Record<string, Type>> | undefined
 
 /** Made when the first expression is compiled: a cluster without policies does not pay for it. */
 function commonVariables(): Readonly<Record<string, Type>> {
@@ -100,7 +107,7 @@ function commonVariables(): Readonly<Record<string, Type>> {
 
 /** Compiles an expression that has to give one of these types. */
 export function compileExpression(expression: string, scope: Scope, returns: readonly Type[]): CompiledExpression {
-  const { program, error } = compile(expression, {
+  const { program, error, stage } = compile(expression, {
     variables: {
       ...commonVariables(),
       ...scope.types,
@@ -108,10 +115,16 @@ export function compileExpression(expression: string, scope: Scope, returns: rea
       ...(scope.hasAuthorizer ? { authorizer: authorizerType, 'authorizer.requestResource': resourceCheckType } : {}),
       ...(scope.variables === undefined ? {} : { variables: variablesType(scope.variables) }),
     },
+    patches: scope.patches === true,
   })
-  if (program === undefined) return { expression, error: `compilation failed: ${error}` }
+  if (program === undefined)
+    return {
+      expression,
+      error: stage === 'compilation' ? `compilation failed: ${error}` : `program instantiation failed: ${error}`,
+      isInternal: stage !== 'compilation',
+    }
   const { result } = program
-  if (returns.length > 0 && !returns.some((type) => type.kind === result.kind)) {
+  if (returns.length > 0 && !returns.some((type) => formatType(type) === formatType(result))) {
     const [only] = returns
     const wanted =
       returns.length === 1 && only !== undefined

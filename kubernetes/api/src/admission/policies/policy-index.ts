@@ -1,58 +1,60 @@
-import { boolType, nullType, stringType } from '@gantry/cel'
 import type { ApiObject } from '@gantry/apiserver'
-import type {
-  ValidatingAdmissionPolicy,
-  ValidatingAdmissionPolicyBinding,
-  ValidatingAdmissionPolicyBindingSpec,
-  ValidatingAdmissionPolicySpec,
-  Validation,
-} from '../../generated/types.ts'
+import type { MatchResources, ParamKind, ParamRef } from '../../generated/types.ts'
 import { as } from '../../kind.ts'
-import { compileConditions } from './match-conditions.ts'
-import { compileExpression, compileVariables } from './policy-expressions.ts'
-import type { CompiledExpression, CompiledVariable, Scope } from './policy-expressions.ts'
 import { compileMatch } from './policy-match.ts'
 import type { Match } from './policy-match.ts'
 
-export interface Binding {
-  readonly name: string
-  readonly spec: ValidatingAdmissionPolicyBindingSpec
-  readonly match: Match | undefined
+/** What the specs of all kinds of policies have in common. */
+export interface PolicySpec {
+  readonly failurePolicy?: string | undefined
+  readonly paramKind?: ParamKind | undefined
+  readonly matchConstraints?: MatchResources | undefined
 }
 
-export interface CompiledPolicy {
-  readonly variables: readonly CompiledVariable[]
-  readonly conditions: readonly CompiledExpression[]
-  readonly validations: readonly { readonly spec: Validation; readonly check: CompiledExpression; readonly message: CompiledExpression | undefined }[]
-  readonly auditAnnotations: readonly { readonly key: string; readonly value: CompiledExpression }[]
+/** What the specs of all kinds of bindings have in common. */
+export interface BindingSpec {
+  readonly policyName?: string | undefined
+  readonly paramRef?: ParamRef | undefined
+  readonly matchResources?: MatchResources | undefined
+}
+
+export interface Binding<B extends BindingSpec> {
+  readonly name: string
+  readonly spec: B
+  readonly match: Match | undefined
 }
 
 /** A policy with its bindings; its expressions are compiled when a request first matches. */
-export interface Policy {
+export interface Policy<S extends PolicySpec, B extends BindingSpec, C> {
   readonly name: string
-  readonly spec: ValidatingAdmissionPolicySpec
+  readonly spec: S
   readonly match: Match | undefined
-  readonly bindings: readonly Binding[]
-  compiled(): CompiledPolicy
+  readonly bindings: readonly Binding<B>[]
+  compiled(): C
 }
 
-/** ValidatingAdmissionPolicies and what binds them, followed from the store. */
-export class PolicyIndex {
-  readonly #policies = new Map<string, Omit<Policy, 'bindings'>>()
-  readonly #bindings = new Map<string, Binding>()
-  #active: readonly Policy[] = []
+/** The policies of one kind and what binds them, followed from the store. */
+export class PolicyIndex<S extends PolicySpec, B extends BindingSpec, C> {
+  readonly #compile: (spec: S) => C
+  readonly #policies = new Map<string, Omit<Policy<S, B, C>, 'bindings'>>()
+  readonly #bindings = new Map<string, Binding<B>>()
+  #active: readonly Policy<S, B, C>[] = []
+
+  constructor(compile: (spec: S) => C) {
+    this.#compile = compile
+  }
 
   /** Those with a binding, by name; empty where nothing is configured. */
-  get active(): readonly Policy[] {
+  get active(): readonly Policy<S, B, C>[] {
     return this.#active
   }
 
   readonly policies = {
     set: (object: ApiObject): void => {
-      const { metadata, spec = {} } = as<ValidatingAdmissionPolicy>(object)
-      const name = metadata.name ?? ''
-      let made: CompiledPolicy | undefined
-      this.#policies.set(name, { name, spec, match: compileMatch(spec.matchConstraints), compiled: () => (made ??= compilePolicy(spec)) })
+      const { name } = object.metadata
+      const { spec } = as<{ readonly spec: S }>(object)
+      let made: C | undefined
+      this.#policies.set(name, { name, spec, match: compileMatch(spec.matchConstraints), compiled: () => (made ??= this.#compile(spec)) })
       this.#arrange()
     },
     remove: (object: ApiObject): void => {
@@ -63,8 +65,8 @@ export class PolicyIndex {
 
   readonly bindings = {
     set: (object: ApiObject): void => {
-      const { metadata, spec } = as<ValidatingAdmissionPolicyBinding>(object)
-      const name = metadata.name ?? ''
+      const { name } = object.metadata
+      const { spec } = as<{ readonly spec: B }>(object)
       this.#bindings.set(name, { name, spec, match: compileMatch(spec.matchResources) })
       this.#arrange()
     },
@@ -81,27 +83,5 @@ export class PolicyIndex {
       .map((policy) => ({ ...policy, bindings: bindings.filter(({ spec }) => spec.policyName === policy.name) }))
       .filter((policy) => policy.bindings.length > 0)
       .sort(byName)
-  }
-}
-
-export function compilePolicy(spec: ValidatingAdmissionPolicySpec, types?: Scope['types']): CompiledPolicy {
-  const scope = { hasParams: spec.paramKind !== undefined, hasAuthorizer: true, types }
-  const { compiled, types: variables } = compileVariables(spec.variables ?? [], scope)
-  const full = { ...scope, variables }
-  return {
-    variables: compiled,
-    conditions: compileConditions(spec.matchConditions ?? [], full),
-    validations: (spec.validations ?? []).map((validation) => ({
-      spec: validation,
-      check: compileExpression(validation.expression, full, [boolType]),
-      message:
-        (validation.messageExpression ?? '') === ''
-          ? undefined
-          : compileExpression(validation.messageExpression ?? '', { ...full, hasAuthorizer: false }, [stringType]),
-    })),
-    auditAnnotations: (spec.auditAnnotations ?? []).map(({ key, valueExpression }) => ({
-      key,
-      value: compileExpression(valueExpression, full, [stringType, nullType]),
-    })),
   }
 }

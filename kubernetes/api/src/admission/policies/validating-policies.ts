@@ -1,33 +1,23 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { StatusError } from '@gantry/apimachinery'
 import { refusal } from '@gantry/apiserver'
-import type { AdmissionHost, AdmissionPlugin, AdmissionRequest, ApiObject, Authorizer } from '@gantry/apiserver'
-import { reviewRequest } from '../webhooks/admission-review.ts'
-import { isNamespace, namespaceOf } from '../webhooks/request-target.ts'
-import type { RequestTarget } from '../webhooks/request-target.ts'
+import type { AdmissionPlugin, AdmissionRequest } from '@gantry/apiserver'
+import type { ValidatingAdmissionPolicyBindingSpec, ValidatingAdmissionPolicySpec } from '../../generated/types.ts'
 import { AccessChecks } from './access-checks.ts'
+import type { CompiledValidatingPolicy } from './compile-policy.ts'
 import { conditionsHold } from './match-conditions.ts'
 import { Activation, conditionsBudget, OutOfBudget, policyBudget } from './policy-expressions.ts'
-import type { Binding, CompiledPolicy, Policy, PolicyIndex } from './policy-index.ts'
-import { isOutOfReach, matchRequest } from './policy-match.ts'
-import { collectParams, ConfigurationError, paramDefinition } from './policy-params.ts'
-import type { ParamSource } from './policy-params.ts'
+import type { Binding, Policy, PolicyIndex } from './policy-index.ts'
+import { isOutOfReach } from './policy-match.ts'
+import { usesOf, valuesFor } from './policy-uses.ts'
+import type { PolicyContext, PolicyDeps } from './policy-uses.ts'
 
-export interface PolicyDeps {
-  readonly authorize: Authorizer
-  readonly namespaceNamed: (name: string) => ApiObject | undefined
-  readonly params: ParamSource
-}
+type ValidatingPolicy = Policy<ValidatingAdmissionPolicySpec, ValidatingAdmissionPolicyBindingSpec, CompiledValidatingPolicy>
+type ValidatingBinding = Binding<ValidatingAdmissionPolicyBindingSpec>
 
 interface Denial {
   readonly message: string
   readonly reason: string
-}
-
-interface Context {
-  readonly deps: PolicyDeps
-  readonly host: AdmissionHost
-  readonly access: AccessChecks
 }
 
 /** What one evaluation of a policy says. */
@@ -42,14 +32,17 @@ const maxAnnotationLength = 10 * 1024
 const maxMessageBytes = 5 * 1024
 
 /** Evaluates ValidatingAdmissionPolicies against what is going to be stored (M9). Upstream: apiserver pkg/admission/plugin/policy/validating. */
-export function validatingPolicies(index: PolicyIndex, deps: PolicyDeps): AdmissionPlugin {
+export function validatingPolicies(
+  index: PolicyIndex<ValidatingAdmissionPolicySpec, ValidatingAdmissionPolicyBindingSpec, CompiledValidatingPolicy>,
+  deps: PolicyDeps,
+): AdmissionPlugin {
   return {
     name: 'ValidatingAdmissionPolicy',
     bodies: true,
     async validate(request, host) {
       const { active } = index
       if (active.length === 0 || request.consequence === true || isOutOfReach(request)) return
-      const context: Context = { deps, host, access: new AccessChecks(deps.authorize, request) }
+      const context: PolicyContext = { deps, host, access: new AccessChecks(deps.authorize, request) }
       const denials: Denial[] = []
       for (const policy of active) denials.push(...(await applyPolicy(policy, request, context)))
       const [first] = denials
@@ -58,80 +51,30 @@ export function validatingPolicies(index: PolicyIndex, deps: PolicyDeps): Admiss
   }
 }
 
-async function applyPolicy(policy: Policy, request: AdmissionRequest, context: Context): Promise<Denial[]> {
+async function applyPolicy(policy: ValidatingPolicy, request: AdmissionRequest, context: PolicyContext): Promise<Denial[]> {
   const denials: Denial[] = []
-  const fail = (error: unknown, binding?: Binding): void => {
-    if (!(error instanceof ConfigurationError) && !(error instanceof StatusError)) throw error
-    if (policy.spec.failurePolicy === 'Ignore') return
-    denials.push({ message: told(policy, binding, `failed to configure ${binding === undefined ? 'policy' : 'binding'}: ${error.message}`), reason: 'Invalid' })
-  }
-  let target: RequestTarget | undefined
-  let definition: ReturnType<typeof paramDefinition> | undefined
-  try {
-    if (policy.match === undefined) throw new ConfigurationError('policy contained no match constraints, a required field')
-    target = matchRequest(policy.match, request, { host: context.host, namespaceNamed: context.deps.namespaceNamed })
-    if (target === undefined) return denials
-    if (policy.spec.paramKind !== undefined) definition = paramDefinition(policy.spec.paramKind, context.host)
-  } catch (error) {
-    fail(error)
-    return denials
-  }
   const annotations = new Map<string, Set<string>>()
-  for (const binding of policy.bindings) {
-    let params: readonly (ApiObject | undefined)[]
-    try {
-      const matches =
-        binding.match === undefined || matchRequest(binding.match, request, { host: context.host, namespaceNamed: context.deps.namespaceNamed }) !== undefined
-      if (!matches) continue
-      params = collectParams(binding.spec.paramRef, definition, { namespace: namespaceOf(request), source: context.deps.params })
-    } catch (error) {
-      fail(error, binding)
+  for (const use of usesOf(policy, request, context)) {
+    if ('message' in use) {
+      denials.push({ message: told(policy, use.binding, use.message), reason: 'Invalid' })
       continue
     }
-    for (const param of params) {
-      const values = valuesFor(request, target, { param, context })
-      const verdict = await context.access.settle(() => evaluate(policy, values))
-      // Each evaluation is bounded; a policy with many parameters is not to hold everything else up.
-      await nextTurn()
-      denials.push(...act(policy, binding, { verdict, request }))
-      for (const { key, value } of verdict.annotations) {
-        const told = annotations.get(key)
-        if (told === undefined) annotations.set(key, new Set([value]))
-        else told.add(value)
-      }
+    const values = valuesFor(request, use, context)
+    const verdict = await context.access.settle(() => evaluate(policy, values))
+    // Each evaluation is bounded; a policy with many parameters is not to hold everything else up.
+    await nextTurn()
+    denials.push(...act(policy, use.binding, { verdict, request }))
+    for (const { key, value } of verdict.annotations) {
+      const known = annotations.get(key)
+      if (known === undefined) annotations.set(key, new Set([value]))
+      else known.add(value)
     }
   }
-  for (const [key, told] of annotations) request.context.annotate?.(`${policy.name}/${key}`, [...told].join(', '))
+  for (const [key, said] of annotations) request.context.annotate?.(`${policy.name}/${key}`, [...said].join(', '))
   return denials
 }
 
-function valuesFor(
-  request: AdmissionRequest,
-  target: RequestTarget,
-  { param, context }: { readonly param: ApiObject | undefined; readonly context: Context },
-): Record<string, unknown> {
-  const { object, oldObject, uid: _uid, ...rest } = reviewRequest(request, target, '')
-  return {
-    object,
-    oldObject,
-    request: rest,
-    params: param ?? null,
-    namespaceObject: namespaceValue(request, context),
-    ...context.access.variables(),
-  }
-}
-
-/** The object's namespace with what expressions may know of it; null for what is in none, and for namespaces themselves. */
-function namespaceValue(request: AdmissionRequest, { deps }: Context): unknown {
-  const name = namespaceOf(request)
-  if (name === '' || isNamespace(request)) return null
-  const namespace = deps.namespaceNamed(name)
-  if (namespace === undefined) throw new StatusError('NotFound', `namespaces ${JSON.stringify(name)} not found`, { details: { name, kind: 'namespaces' } })
-  const { uid, managedFields: _managedFields, ownerReferences: _owners, ...metadata } = namespace.metadata
-  return { ...namespace, metadata: { ...metadata, UID: uid } }
-}
-
-function evaluate(policy: Policy, values: Readonly<Record<string, unknown>>): Verdict {
+function evaluate(policy: ValidatingPolicy, values: Readonly<Record<string, unknown>>): Verdict {
   const compiled = policy.compiled()
   const { failurePolicy } = policy.spec
   const ignore = failurePolicy === 'Ignore'
@@ -157,7 +100,7 @@ function evaluate(policy: Policy, values: Readonly<Record<string, unknown>>): Ve
 
 const nothing: Verdict = { denials: [], annotations: [], failed: [] }
 
-function annotationsOf(compiled: CompiledPolicy, activation: Activation, ignore: boolean): Pick<Verdict, 'annotations' | 'failed'> {
+function annotationsOf(compiled: CompiledValidatingPolicy, activation: Activation, ignore: boolean): Pick<Verdict, 'annotations' | 'failed'> {
   const annotations: { key: string; value: string }[] = []
   const failed: string[] = []
   for (const { key, value } of compiled.auditAnnotations) {
@@ -171,7 +114,7 @@ function annotationsOf(compiled: CompiledPolicy, activation: Activation, ignore:
 }
 
 /** What the expression makes, where that is one line of bearable length, or the fixed message, or the expression itself. */
-function messageOf({ spec, message }: CompiledPolicy['validations'][number], activation: Activation): string {
+function messageOf({ spec, message }: CompiledValidatingPolicy['validations'][number], activation: Activation): string {
   const result = message === undefined ? undefined : activation.evaluate(message)
   if (typeof result?.value === 'string') {
     const text = result.value.trim()
@@ -182,7 +125,11 @@ function messageOf({ spec, message }: CompiledPolicy['validations'][number], act
 }
 
 /** Takes the binding's actions for what failed; what remains is denied. */
-function act(policy: Policy, binding: Binding, { verdict, request }: { readonly verdict: Verdict; readonly request: AdmissionRequest }): Denial[] {
+function act(
+  policy: ValidatingPolicy,
+  binding: ValidatingBinding,
+  { verdict, request }: { readonly verdict: Verdict; readonly request: AdmissionRequest },
+): Denial[] {
   const actions = binding.spec.validationActions ?? []
   const denials: Denial[] = []
   for (const { message, reason, index } of verdict.denials) {
@@ -199,7 +146,7 @@ function act(policy: Policy, binding: Binding, { verdict, request }: { readonly 
   return [...denials, ...verdict.failed.map((message) => ({ message: told(policy, binding, message), reason: 'Invalid' }))]
 }
 
-function told(policy: Policy, binding: Binding | undefined, message: string): string {
+function told(policy: ValidatingPolicy, binding: ValidatingBinding | undefined, message: string): string {
   const by = binding === undefined ? '' : ` with binding '${binding.name}'`
   return `ValidatingAdmissionPolicy '${policy.name}'${by} denied request: ${message}`
 }
