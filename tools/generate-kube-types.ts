@@ -93,13 +93,20 @@ function generate(table: TypeTable): string {
     return field.name === 'spec' && field.pointer !== true && fields.some((inner) => inner.required === true)
   }
 
+  /** What Go writes as null where nothing was given: pointers, lists, maps and bytes without omitempty, and times, whose omitempty means nothing. */
+  function isNullable(field: FieldFacts): boolean {
+    if (field.omitZero === true) return false
+    if (field.type.k === 'Time') return field.pointer !== true || field.omitEmpty !== true
+    return field.omitEmpty !== true && (field.pointer === true || ['list', 'map', 'bytes'].includes(field.type.k))
+  }
+
   function propertyOf(field: FieldFacts, isKind: boolean): string {
     const name = /^[\w$]+$/.test(field.name) ? field.name : `'${field.name}'`
     if (isKind && (field.name === 'kind' || field.name === 'apiVersion')) return `  ${name}?: string`
     if (isKind && field.name === 'metadata') return `  ${name}: ObjectMeta`
     const type = typeOf(field.enum === undefined ? field.type : { ...field.type, enum: field.enum })
-    const isNullable = field.type.k === 'Time' && field.pointer !== true && field.omitZero !== true
-    return field.required === true || isWholeSpec(field) ? `  ${name}: ${type}` : `  ${name}?: ${type}${isNullable ? ' | null' : ''} | undefined`
+    const nullable = isNullable(field) ? `${type} | null` : type
+    return field.required === true || isWholeSpec(field) ? `  ${name}: ${nullable}` : `  ${name}?: ${nullable} | undefined`
   }
 
   function interfaceOf(definition: string, facts: TypeFacts): string {

@@ -11,6 +11,7 @@ import { flowControl } from './flow-control.ts'
 import { identity } from './identity.ts'
 import { mutatingPolicies } from './mutating-policies.ts'
 import { lists } from './lists.ts'
+import { nulls } from './nulls.ts'
 import { otherKinds } from './other-kinds.ts'
 import { patches } from './patches.ts'
 import { protobuf } from './protobuf.ts'
@@ -36,6 +37,7 @@ export const bodies: readonly Conformance[] = [
   writes,
   statusWrites,
   selectors,
+  nulls,
   patches,
   apply,
   subresources,

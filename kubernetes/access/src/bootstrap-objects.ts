@@ -44,7 +44,7 @@ interface Aggregated {
   readonly kind?: string | undefined
   readonly metadata: { readonly name?: string | undefined; readonly labels?: Readonly<Record<string, string>> | undefined }
   readonly aggregationRule?: ClusterRole['aggregationRule'] | undefined
-  readonly rules?: readonly PolicyRule[] | undefined
+  readonly rules?: readonly PolicyRule[] | null | undefined
 }
 
 /** What an aggregated role has to hold: the rules of the selected roles by name, each once (Z5). */

@@ -179,18 +179,18 @@ function sharesOf(spec: PriorityLevelConfiguration['spec']): number {
 }
 
 function matches(rule: PolicyRulesWithSubjects, attributes: Attributes): boolean {
-  if (!rule.subjects.some((subject) => isSubject(subject, attributes.user))) return false
+  if (!(rule.subjects ?? []).some((subject) => isSubject(subject, attributes.user))) return false
   if (!attributes.isResource) {
     return (rule.nonResourceRules ?? []).some(
-      ({ verbs, nonResourceURLs }) => has(verbs, attributes.verb) && nonResourceURLs.some((pattern) => coversPath(pattern, attributes.path)),
+      ({ verbs, nonResourceURLs }) => has(verbs ?? [], attributes.verb) && (nonResourceURLs ?? []).some((pattern) => coversPath(pattern, attributes.path)),
     )
   }
   const { verb, group, resource, subresource, namespace } = attributes
   return (rule.resourceRules ?? []).some(
     (wanted) =>
-      has(wanted.verbs, verb) &&
-      has(wanted.apiGroups, group) &&
-      has(wanted.resources, subresource === '' ? resource : `${resource}/${subresource}`) &&
+      has(wanted.verbs ?? [], verb) &&
+      has(wanted.apiGroups ?? [], group) &&
+      has(wanted.resources ?? [], subresource === '' ? resource : `${resource}/${subresource}`) &&
       (namespace === undefined ? wanted.clusterScope === true : has(wanted.namespaces ?? [], namespace)),
   )
 }

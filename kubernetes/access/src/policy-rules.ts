@@ -45,8 +45,8 @@ function covers(held: PolicyRule, atom: Atom): boolean {
   return names.length === 0 || (name !== undefined && names.includes(name))
 }
 
-function includes(values: readonly string[] | undefined, value: string | undefined): boolean {
-  return values !== undefined && value !== undefined && (values.includes('*') || values.includes(value))
+function includes(values: readonly string[] | null | undefined, value: string | undefined): boolean {
+  return values !== undefined && values !== null && value !== undefined && (values.includes('*') || values.includes(value))
 }
 
 /** Permissions as a person reads them: the verbs of one resource together, one line for each, in order. */
@@ -62,8 +62,8 @@ export function describeAtoms(atoms: readonly Atom[]): string[] {
 
 function describeRule(rule: PolicyRule): string {
   const parts: string[] = []
-  const add = (name: string, values: readonly string[] | undefined): void => {
-    if (values !== undefined && values.length > 0) parts.push(`${name}:${quoted(values)}`)
+  const add = (name: string, values: readonly string[] | null | undefined): void => {
+    if (values !== undefined && values !== null && values.length > 0) parts.push(`${name}:${quoted(values)}`)
   }
   add('APIGroups', rule.apiGroups)
   add('Resources', rule.resources)

@@ -162,6 +162,6 @@ function coversName(names: readonly string[], name: string): boolean {
   return names.length === 0 || names.includes(name)
 }
 
-function has(values: readonly string[] | undefined, value: string): boolean {
-  return values !== undefined && (values.includes('*') || values.includes(value))
+function has(values: readonly string[] | null | undefined, value: string): boolean {
+  return values !== undefined && values !== null && (values.includes('*') || values.includes(value))
 }

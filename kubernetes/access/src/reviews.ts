@@ -101,7 +101,7 @@ function tokenReview(deps: ReviewDeps): VirtualCreate {
 function selfReview(deps: ReviewDeps): VirtualCreate {
   return async (object, { user }) => {
     const spec = specOf<AccessSpec>(object)
-    throwIfInvalid(attributeProblems(spec))
+    throwIfInvalid([...attributeProblems(spec), ...metadataProblems(object)])
     return { ...object, status: await statusOf(deps, user, spec) }
   }
 }
@@ -109,7 +109,7 @@ function selfReview(deps: ReviewDeps): VirtualCreate {
 function subjectReview(deps: ReviewDeps): VirtualCreate {
   return async (object) => {
     const spec = specOf<AccessSpec>(object)
-    throwIfInvalid([...attributeProblems(spec), ...subjectProblems(spec)])
+    throwIfInvalid([...attributeProblems(spec), ...subjectProblems(spec), ...metadataProblems(object)])
     return { ...object, status: await statusOf(deps, subjectOf(spec), spec) }
   }
 }
@@ -117,7 +117,7 @@ function subjectReview(deps: ReviewDeps): VirtualCreate {
 function localReview(deps: ReviewDeps): VirtualCreate {
   return async (object, { namespace }) => {
     const spec = specOf<AccessSpec>(object)
-    const problems = [...attributeProblems(spec), ...subjectProblems(spec)]
+    const problems = [...attributeProblems(spec), ...subjectProblems(spec), ...metadataProblems(object, { mayHaveNamespace: true })]
     if (spec.nonResourceAttributes !== undefined)
       problems.push(fieldInvalid('spec.nonResourceAttributes', goNames(spec.nonResourceAttributes), 'disallowed on this kind of request'))
     if (spec.resourceAttributes !== undefined && spec.resourceAttributes.namespace !== namespace)
@@ -169,6 +169,14 @@ function attributeProblems(spec: AccessSpec): FieldError[] {
     return [fieldInvalid('spec.resourceAttributes', null, 'exactly one of nonResourceAttributes or resourceAttributes must be specified')]
   }
   return selectorProblems(spec.resourceAttributes ?? {}, 'spec.resourceAttributes')
+}
+
+/** A review is no object that is kept: it takes no name, no labels, nothing. */
+function metadataProblems({ metadata }: ApiObject, { mayHaveNamespace = false } = {}): FieldError[] {
+  const { managedFields: _managedFields, creationTimestamp: _creationTimestamp, namespace, ...given } = metadata
+  const said = mayHaveNamespace || namespace === undefined ? given : { ...given, namespace }
+  if (Object.keys(said).length === 0) return []
+  return [fieldInvalid('metadata', metadata, mayHaveNamespace ? 'must be empty except for namespace' : 'must be empty')]
 }
 
 /** Upstream prints these attributes under the names of the Go struct. */

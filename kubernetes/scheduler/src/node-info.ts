@@ -67,7 +67,7 @@ export interface HostPort {
 const anyAddress = '0.0.0.0'
 
 export function hostPortsOf({ spec }: Pod): HostPort[] {
-  return spec.containers.flatMap((container) =>
+  return (spec.containers ?? []).flatMap((container) =>
     (container.ports ?? []).flatMap(({ hostPort = 0, hostIP, protocol = 'TCP' }) => {
       if (hostPort === 0) return []
       const ip = hostIP === undefined || hostIP === '' ? anyAddress : hostIP

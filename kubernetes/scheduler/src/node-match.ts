@@ -9,7 +9,7 @@ export function matchesNode(spec: PodSpec, node: Node): boolean {
 }
 
 function matchesSelector(selector: NodeSelector, node: Node): boolean {
-  return selector.nodeSelectorTerms.some((term) => matchesTerm(term, node))
+  return (selector.nodeSelectorTerms ?? []).some((term) => matchesTerm(term, node))
 }
 
 /** An empty term matches nothing. */

@@ -38,7 +38,7 @@ function amountOf(name: string, text: string): number {
 function compute({ spec }: Pod): PodRequest {
   const total = new Map<string, number>()
   const scored = { cpu: 0, memory: 0 }
-  for (const container of spec.containers) {
+  for (const container of spec.containers ?? []) {
     const amounts = requestsOf(container)
     add(total, amounts)
     scored.cpu += amounts.get('cpu') ?? assumedCpuMilli

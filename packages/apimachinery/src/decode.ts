@@ -301,6 +301,7 @@ class StructDecoder implements Decoder {
 
   #compileMap(schema: MapSchema): Plan {
     const isStringMap = schema.of.kind === 'scalar' && schema.of.scalar === 'string'
+    const isBytesMap = schema.of.kind === 'scalar' && schema.of.scalar === 'bytes'
     const goType = goTypeOf(schema)
     let plan: Plan | undefined
     const decode: DecodeValue = (value, context) => {
@@ -316,6 +317,9 @@ class StructDecoder implements Decoder {
         if (item === undefined) continue
         if (isStringMap && typeof item === 'string') {
           setOwn(out, key, item)
+        } else if (isBytesMap && item === null) {
+          // Protobuf, in which upstream stores, knows no other nothing in a map than no bytes.
+          setOwn(out, key, '')
         } else {
           path[depth] = key
           setOwn(out, key, of.decode(item, context))

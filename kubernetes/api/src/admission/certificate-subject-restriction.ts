@@ -17,7 +17,7 @@ export const certificateSubjectRestriction: AdmissionPlugin = {
     if (spec.signerName !== signer) return
     let organizations: readonly string[]
     try {
-      ;({ organizations } = certificateRequestSubject(spec.request))
+      ;({ organizations } = certificateRequestSubject(spec.request ?? ''))
     } catch (error) {
       throw refusal(request, `failed to parse CSR: ${error instanceof Error ? error.message : String(error)}`)
     }

@@ -85,7 +85,7 @@ function podProblems({ spec }: LimitRange, pod: Pod): string[] {
   const problems: string[] = []
   for (const item of spec.limits ?? []) {
     if (item.type === 'Container') {
-      for (const { resources } of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
+      for (const { resources } of [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])]) {
         problems.push(...itemProblems(item, amountsOf(resources?.requests), amountsOf(resources?.limits)))
       }
     } else if (item.type === 'Pod') {

@@ -290,7 +290,7 @@ function checkCertificate(request: AdmissionRequest, nodeName: string): void {
   if (!nodeSigners.has(spec.signerName)) return
   let commonName: string
   try {
-    ;({ commonName } = certificateRequestSubject(spec.request))
+    ;({ commonName } = certificateRequestSubject(spec.request ?? ''))
   } catch (error) {
     throw refusal(request, `unable to parse csr: ${error instanceof Error ? error.message : String(error)}`)
   }

@@ -2,7 +2,7 @@ import type { PodSpec } from '../generated/types.ts'
 
 /** Whether a pod is given the content of any Secret. Upstream: pkg/api/pod VisitPodSecretNames. */
 export function referencesSecrets(spec: PodSpec): boolean {
-  const containers = [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])]
+  const containers = [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])]
   return (
     (spec.imagePullSecrets ?? []).length > 0 ||
     containers.some(
@@ -24,7 +24,7 @@ export function referencesSecrets(spec: PodSpec): boolean {
 
 /** Whether a pod is given the content of any ConfigMap. */
 export function referencesConfigMaps(spec: PodSpec): boolean {
-  const containers = [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])]
+  const containers = [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])]
   return (
     containers.some(
       ({ env = [], envFrom = [] }) =>

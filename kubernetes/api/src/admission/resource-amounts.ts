@@ -1,6 +1,6 @@
 import { addQuantities, compareQuantities, parseQuantity } from '@gantry/apimachinery'
 import type { Quantity } from '@gantry/apimachinery'
-import type { Pod } from '../generated/types.ts'
+import type { Container, Pod } from '../generated/types.ts'
 
 /** Amounts by the name of their resource. */
 export type Amounts = Map<string, Quantity>
@@ -40,7 +40,7 @@ export interface TotalOptions {
  */
 export function podTotal({ spec }: Pod, which: 'requests' | 'limits', { isPodLevel, effective }: TotalOptions): Amounts {
   const total: Amounts = new Map()
-  const amountsFor = (container: { readonly name: string; readonly resources?: Pod['spec']['containers'][number]['resources'] }): ReadonlyAmounts => {
+  const amountsFor = (container: { readonly name: string; readonly resources?: Container['resources'] }): ReadonlyAmounts => {
     const stated = amountsOf(container.resources?.[which])
     return effective === undefined ? stated : effective(container.name, stated)
   }

@@ -121,7 +121,7 @@ function limitSecrets(request: AdmissionRequest, spec: PodSpec, account: Service
     )
   }
   limitContainers(request, { containers: spec.initContainers ?? [], what: 'init container' }, account)
-  limitContainers(request, { containers: spec.containers, what: 'container' }, account)
+  limitContainers(request, { containers: spec.containers ?? [], what: 'container' }, account)
   const pullSecrets = new Set((account.imagePullSecrets ?? []).map(({ name = '' }) => name))
   for (const [index, { name = '' }] of (spec.imagePullSecrets ?? []).entries()) {
     if (pullSecrets.has(name)) continue

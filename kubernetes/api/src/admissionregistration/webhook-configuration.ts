@@ -93,8 +93,8 @@ function defaultWebhook(hook: Omit<Webhook, 'reinvocationPolicy'>): void {
 function validateWebhooks(hooks: readonly Webhook[], before: readonly Webhook[] | undefined): FieldError[] {
   const names = (before ?? []).map(({ name }) => name)
   const lax = {
-    sideEffects: (before ?? []).some((hook) => !noSideEffects.includes(hook.sideEffects)),
-    versions: (before ?? []).some(({ admissionReviewVersions: versions }) => (versions ?? []).length > 0 && !versions.some(isReviewVersion)),
+    sideEffects: (before ?? []).some((hook) => !noSideEffects.includes(hook.sideEffects ?? '')),
+    versions: (before ?? []).some(({ admissionReviewVersions }) => lacksReviewVersion(admissionReviewVersions ?? [])),
     names: new Set(names).size < names.length,
     conditions:
       before?.length === hooks.length && hooks.every((hook, i) => JSON.stringify(hook.matchConditions) === JSON.stringify(before[i]?.matchConditions)),
@@ -109,6 +109,10 @@ function validateWebhooks(hooks: readonly Webhook[], before: readonly Webhook[] 
     seen.add(hook.name)
   })
   return errors
+}
+
+function lacksReviewVersion(versions: readonly string[]): boolean {
+  return versions.length > 0 && !versions.some(isReviewVersion)
 }
 
 function isReviewVersion(version: string): boolean {

@@ -44,13 +44,13 @@ export const customResourceDefinition: BuiltinKind = {
   prepareForCreate(object) {
     const definition = as<CustomResourceDefinition>(object)
     const stored = (definition.spec.versions ?? []).filter((version) => version.storage).map((version) => version.name)
-    object['status'] = { conditions: [], acceptedNames: { plural: '', kind: '' }, storedVersions: stored }
+    object['status'] = { conditions: [], acceptedNames: { plural: '', kind: '' }, storedVersions: stored.length === 0 ? null : stored }
   },
   prepareForUpdate(object, old) {
     // A version that objects have been stored in stays on the record until somebody says they have been rewritten.
     const next = as<CustomResourceDefinition>(object)
     const status = as<CustomResourceDefinition>(old).status
-    const stored = next.spec.versions.find((version) => version.storage)?.name
+    const stored = next.spec.versions?.find((version) => version.storage)?.name
     if (status !== undefined && stored !== undefined && !(status.storedVersions ?? []).includes(stored)) {
       object['status'] = { ...status, storedVersions: [...(status.storedVersions ?? []), stored] }
     }

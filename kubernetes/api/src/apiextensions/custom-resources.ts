@@ -100,8 +100,8 @@ export class CustomResources {
    */
   #resourcesOf(definition: CustomResourceDefinition): readonly ResourceDefinition[] {
     const { group, names, versions, conversion } = definition.spec
-    const served = versions.filter((version) => version.served)
-    const storage = versions.find((version) => version.storage)
+    const served = (versions ?? []).filter((version) => version.served)
+    const storage = versions?.find((version) => version.storage)
     if (storage === undefined) return []
     if (conversion?.strategy !== 'Webhook' || conversion.webhook === undefined) {
       const isOutdated = this.#deps.anyStoredBefore({ group, plural: names.plural }, this.#schemasSince(definition))
@@ -175,7 +175,7 @@ export class CustomResources {
       version: version.name,
       kind: names.kind,
     })
-    const storage = spec.versions.find((candidate) => candidate.storage)?.name ?? version.name
+    const storage = spec.versions?.find((candidate) => candidate.storage)?.name ?? version.name
     const { scale } = version.subresources ?? {}
     const rules = ruleValidatorOf(version.schema?.openAPIV3Schema ?? {})
     const validate = (object: ApiObject, old?: ApiObject, context?: WriteContext): FieldError[] => {
@@ -332,7 +332,7 @@ export class CustomResources {
     if (!(definition.metadata.finalizers ?? []).includes(cleanupFinalizer)) return
     const { spec } = definition
     // In the version that is stored nothing has to be converted.
-    const served = spec.versions.find((version) => version.served && version.storage) ?? spec.versions.find((version) => version.served)
+    const served = spec.versions?.find((version) => version.served && version.storage) ?? spec.versions?.find((version) => version.served)
     if (served !== undefined) {
       const ref = { group: spec.group, version: served.name, resource: spec.names.plural, kind: spec.names.kind, namespaced: spec.scope === 'Namespaced' }
       const left = await this.#deps.client.list(ref)

@@ -39,7 +39,7 @@ export function validateDefinition(definition: CustomResourceDefinition, old?: C
   }
   errors.push(...validateSpec(spec, old?.spec))
   errors.push(...validateNames(status?.acceptedNames ?? { plural: '', kind: '' }, 'status.acceptedNames'))
-  errors.push(...validateStoredVersions(status?.storedVersions ?? [], spec.versions))
+  errors.push(...validateStoredVersions(status?.storedVersions, spec.versions ?? []))
   errors.push(...validateApproval(definition, old))
   if (spec.preserveUnknownFields === true && old?.spec.preserveUnknownFields !== true) {
     const detail = 'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead'
@@ -77,7 +77,7 @@ function validateSpec(spec: CustomResourceDefinitionSpec, old: CustomResourceDef
   else if (spec.scope !== 'Cluster' && spec.scope !== 'Namespaced') errors.push(fieldNotSupported('spec.scope', spec.scope, ['Cluster', 'Namespaced']))
   const versions = spec.versions ?? []
   for (const [i, version] of versions.entries()) {
-    if (version.schema?.openAPIV3Schema === undefined) errors.push(fieldRequired(`spec.versions[${i}].schema.openAPIV3Schema`, 'schemas are required'))
+    if (version.schema?.openAPIV3Schema === undefined) errors.push(fieldRequired(`spec.versions[${i}].schema.openAPIV3Schema`))
   }
   const common = commonOf(versions)
   const [first] = versions
@@ -90,7 +90,9 @@ function validateSpec(spec: CustomResourceDefinitionSpec, old: CustomResourceDef
   const names = versions.map(({ name }) => name)
   if (new Set(names).size < names.length) errors.push(fieldInvalid('spec.versions', shownVersions(versions, common), 'must contain unique version names'))
   if (versions.filter(({ storage }) => storage).length !== 1) {
-    errors.push(fieldInvalid('spec.versions', shownVersions(versions, common), 'must have exactly one version marked as storage version'))
+    errors.push(
+      fieldInvalid('spec.versions', spec.versions === null ? null : shownVersions(versions, common), 'must have exactly one version marked as storage version'),
+    )
   }
   for (const name of ['plural', 'singular', 'kind', 'listKind'] as const) if ((spec.names[name] ?? '') === '') errors.push(fieldRequired(`spec.names.${name}`))
   errors.push(...validateNames(spec.names, 'spec.names'))
@@ -189,7 +191,7 @@ function validateSchema(version: CustomResourceDefinitionVersion, path: string, 
     }
   }
   if (schema.nullable === true) errors.push(fieldForbidden(`${at}.nullable`, 'nullable cannot be true at the root'))
-  const before = context.old?.versions.find(({ name }) => name === version.name)?.schema?.openAPIV3Schema
+  const before = context.old?.versions?.find(({ name }) => name === version.name)?.schema?.openAPIV3Schema
   // Compiling rules takes time, and this schema has been accepted.
   if (errors.length === 0 && before !== undefined && jsonEqual(before, schema)) return errors
   const problems = [...structuralSchemaProblems(schema, at), ...ruleFieldPathProblems(schema, at)]
@@ -259,7 +261,7 @@ function validateSelectableFields(version: CustomResourceDefinitionVersion, path
     if (seen.has(found.text)) errors.push(fieldDuplicate(at, jsonPath))
     seen.add(found.text)
   }
-  const before = old?.versions.find(({ name }) => name === version.name)?.selectableFields
+  const before = old?.versions?.find(({ name }) => name === version.name)?.selectableFields
   if (seen.size > maxSelectableFields && !jsonEqual(before ?? null, selectableFields)) errors.push(fieldTooMany(path, seen.size, maxSelectableFields))
   return errors
 }
@@ -318,9 +320,9 @@ function validateConversion(conversion: CustomResourceConversion | undefined): F
   return errors
 }
 
-function validateStoredVersions(stored: readonly string[], versions: readonly CustomResourceDefinitionVersion[]): FieldError[] {
+function validateStoredVersions(stored: readonly string[] | null | undefined, versions: readonly CustomResourceDefinitionVersion[]): FieldError[] {
   const at = 'status.storedVersions'
-  if (stored.length === 0) return [fieldInvalid(at, [], 'must have at least one stored version')]
+  if (stored === null || stored === undefined || stored.length === 0) return [fieldInvalid(at, stored ?? null, 'must have at least one stored version')]
   const errors: FieldError[] = []
   for (const { name, storage } of versions) {
     if (storage && !stored.includes(name)) errors.push(fieldInvalid(at, stored, `must have the storage version ${name}`))

@@ -87,7 +87,7 @@ export class WebhookConverter {
     const [first] = objects
     const fail = (what: string): StatusError =>
       new StatusError('', `conversion webhook for ${first?.apiVersion ?? ''}, Kind=${this.#kind} ${what}`, { code: 500 })
-    const reviewVersion = this.#webhook.conversionReviewVersions.find((version) => version === 'v1' || version === 'v1beta1') ?? 'v1'
+    const reviewVersion = this.#webhook.conversionReviewVersions?.find((version) => version === 'v1' || version === 'v1beta1') ?? 'v1'
     const uid = this.#deps.ids.uid()
     const body = {
       kind: 'ConversionReview',

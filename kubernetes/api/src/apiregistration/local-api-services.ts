@@ -58,7 +58,7 @@ export class LocalApiServices {
   /** A definition of custom resources as it is stored. */
   changed(object: ApiObject): void {
     const { spec } = as<CustomResourceDefinition>(object)
-    const names = spec.versions.filter(({ served }) => served).map(({ name }) => `${name}.${spec.group}`)
+    const names = (spec.versions ?? []).filter(({ served }) => served).map(({ name }) => `${name}.${spec.group}`)
     this.#replace(object.metadata.name, names)
   }
 

@@ -112,10 +112,11 @@ function setTemplateGeneration({ metadata }: ApiObject, generation: number): voi
 function validateSpec(spec: DaemonSetSpec | undefined): FieldError[] {
   if (spec === undefined) return []
   const { selector, template } = spec
-  const errors: FieldError[] = (selector ?? null) === null ? [] : validateLabelSelector(selector, 'spec.selector')
+  const errors: FieldError[] = selector === null || selector === undefined ? [] : validateLabelSelector(selector, 'spec.selector')
   const compiled = compiledSelector(selector)
   if (compiled !== undefined) errors.push(...validateSelected(compiled, template))
-  if ((selector ?? null) !== null && isEmptySelector(selector)) errors.push(fieldInvalid('spec.selector', selector, 'empty selector is invalid for daemonset'))
+  if (selector !== null && selector !== undefined && isEmptySelector(selector))
+    errors.push(fieldInvalid('spec.selector', selector, 'empty selector is invalid for daemonset'))
   return [
     ...errors,
     ...validatePodTemplateSpec(template, 'spec.template'),

@@ -38,13 +38,16 @@ export function templateColumns<T>(templateOf: (object: T) => PodTemplateSpec | 
   ]
 }
 
-export function selectorColumn<T>(selectorOf: (object: T) => LabelSelector | undefined): TableColumn {
-  return column<T>('Selector', (object) => formatLabelSelectorObject(selectorOf(object)), { wide: true, description: 'Labels of the pods it counts.' })
+export function selectorColumn<T>(selectorOf: (object: T) => LabelSelector | null | undefined): TableColumn {
+  return column<T>('Selector', (object) => formatLabelSelectorObject(selectorOf(object) ?? undefined), {
+    wide: true,
+    description: 'Labels of the pods it counts.',
+  })
 }
 
 /** A selector as Scale and kubectl print it; empty when there is none. */
-export function selectorText(selector: LabelSelector | undefined): string {
-  const text = formatLabelSelectorObject(selector)
+export function selectorText(selector: LabelSelector | null | undefined): string {
+  const text = formatLabelSelectorObject(selector ?? undefined)
   return text === '<none>' ? '' : text
 }
 

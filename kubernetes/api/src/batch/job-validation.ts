@@ -18,6 +18,7 @@ import { compiledSelector, validateSelected } from '../apps/pod-template.ts'
 import { goFields } from '../core/go-fields.ts'
 import { validatePodTemplateSpec } from '../core/pod-template-validation.ts'
 import type {
+  Container,
   Job,
   JobSpec,
   PodFailurePolicyOnExitCodesRequirement,
@@ -296,8 +297,7 @@ function templateText({ metadata, spec }: PodTemplateSpec): object {
 }
 
 function withoutMutableParts({ spec }: PodTemplateSpec): PodSpec {
-  const sized = (containers: PodSpec['containers'] | undefined): PodSpec['containers'] =>
-    (containers ?? []).map((container) => ({ ...container, resources: undefined }))
+  const sized = (containers: PodSpec['containers'] | undefined): Container[] => (containers ?? []).map((container) => ({ ...container, resources: undefined }))
   const { podAffinity, podAntiAffinity } = spec.affinity ?? {}
   return {
     ...spec,

@@ -50,7 +50,8 @@ function validateWeight(weight: number | undefined, path: string): FieldError[] 
 
 export function validateNodeSelector({ nodeSelectorTerms }: NodeSelector, path: string): FieldError[] {
   // A required list that is absent is null.
-  if ((nodeSelectorTerms ?? []).length === 0) return [fieldRequired(`${path}.nodeSelectorTerms`, 'must have at least one node selector term')]
+  if (nodeSelectorTerms === null || nodeSelectorTerms === undefined || nodeSelectorTerms.length === 0)
+    return [fieldRequired(`${path}.nodeSelectorTerms`, 'must have at least one node selector term')]
   return nodeSelectorTerms.flatMap((term, index) => validateTerm(term, `${path}.nodeSelectorTerms[${index}]`, true))
 }
 

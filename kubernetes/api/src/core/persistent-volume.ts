@@ -291,7 +291,7 @@ function isSameAffinity(next: PersistentVolumeSpec['nodeAffinity'], old: Persist
         ...term,
         matchExpressions: term.matchExpressions?.map((requirement, r) => {
           const renamed = renamedLabels[requirement.key]
-          const there = other?.required?.nodeSelectorTerms[t]?.matchExpressions?.[r]?.key
+          const there = other?.required?.nodeSelectorTerms?.[t]?.matchExpressions?.[r]?.key
           return renamed !== undefined && renamed === there ? { ...requirement, key: renamed } : requirement
         }),
       })),

@@ -104,7 +104,7 @@ function validateGateUpdate({ schedulingGates: next = [] }: PodSpec, { schedulin
 function validateFixedFields(next: PodSpec, old: PodSpec): FieldError[] {
   if (JSON.stringify(next) === JSON.stringify(old)) return []
   const errors: FieldError[] = []
-  const images = (containers: readonly Container[] | undefined, before: readonly Container[] | undefined): Container[] | undefined =>
+  const images = (containers: readonly Container[] | null | undefined, before: readonly Container[] | null | undefined): Container[] | undefined =>
     containers?.map((container, index) => withField(container, 'image', before?.[index]?.image))
   let allowed: PodSpec = { ...next, containers: images(next.containers, old.containers) ?? [] }
   allowed = withField(allowed, 'initContainers', images(next.initContainers, old.initContainers))
@@ -152,7 +152,7 @@ function validateNodeAffinityUpdate(next: NodeAffinity | undefined, old: NodeAff
   const required = 'requiredDuringSchedulingIgnoredDuringExecution'
   if (old?.[required] === undefined) return []
   const path = `spec.affinity.nodeAffinity.${required}.nodeSelectorTerms`
-  const [terms, before] = [next?.[required]?.nodeSelectorTerms ?? [], old[required].nodeSelectorTerms]
+  const [terms, before] = [next?.[required]?.nodeSelectorTerms ?? [], old[required].nodeSelectorTerms ?? []]
   const shown = (term: NodeSelectorTerm): unknown => goFields('NodeSelectorTerm', term)
   if (before.length > 0 && before.length !== terms.length) {
     const list = next?.[required] === undefined ? null : terms.map(shown)

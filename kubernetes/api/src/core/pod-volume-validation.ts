@@ -256,7 +256,7 @@ function validateProjected({ sources: projections = [], defaultMode }: Projected
     if (paths.has(target)) errors.push(fieldInvalid(path, shown, 'conflicting duplicate paths'))
     paths.add(target)
   }
-  projections.forEach((projection, index) => {
+  projections?.forEach((projection, index) => {
     const at = `${path}.sources[${index}]`
     for (const field of ['secret', 'configMap'] as const) {
       const source = projection[field]

@@ -92,7 +92,7 @@ function keepSpec(object: ApiObject, old: ApiObject): void {
 function keepAllButResources(object: ApiObject, old: ApiObject): void {
   const given = as<Pod>(object).spec
   const before = as<Pod>(old).spec
-  const taken = (now: readonly Container[] = [], kept: readonly Container[] = []): Container[] | undefined => {
+  const taken = (now: readonly Container[], kept: readonly Container[]): Container[] | undefined => {
     if (now.length === 0) return undefined
     if (now.some(({ name }, index) => kept[index]?.name !== name)) return [...now]
     return now.map(({ resources, resizePolicy }, index) => {
@@ -102,7 +102,7 @@ function keepAllButResources(object: ApiObject, old: ApiObject): void {
   }
   if ((given.containers ?? []).length !== (before.containers ?? []).length || (given.initContainers ?? []).length !== (before.initContainers ?? []).length)
     return
-  const [containers, initContainers] = [taken(given.containers, before.containers), taken(given.initContainers, before.initContainers)]
+  const [containers, initContainers] = [taken(given.containers ?? [], before.containers ?? []), taken(given.initContainers ?? [], before.initContainers ?? [])]
   keepSpec(object, old)
   const { spec } = as<Pod>(object)
   if (containers !== undefined) spec.containers = containers

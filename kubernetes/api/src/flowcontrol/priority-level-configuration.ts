@@ -89,12 +89,12 @@ function validateShares(given: ExemptPriorityLevelConfiguration | undefined, pat
   return [...validateNominal(given, path), ...validateLendable(given, path)]
 }
 
-function validateNominal(given: ExemptPriorityLevelConfiguration | undefined, path: string): FieldError[] {
+function validateNominal(given: ExemptPriorityLevelConfiguration | LimitedPriorityLevelConfiguration | undefined, path: string): FieldError[] {
   const shares = given?.nominalConcurrencyShares ?? 0
   return shares < 0 ? [fieldInvalid(`${path}.nominalConcurrencyShares`, shares, 'must be a non-negative integer')] : []
 }
 
-function validateLendable(given: ExemptPriorityLevelConfiguration | undefined, path: string): FieldError[] {
+function validateLendable(given: ExemptPriorityLevelConfiguration | LimitedPriorityLevelConfiguration | undefined, path: string): FieldError[] {
   const percent = given?.lendablePercent ?? 0
   return percent < 0 || percent > 100 ? [fieldInvalid(`${path}.lendablePercent`, percent, 'must be between 0 and 100, inclusive')] : []
 }

@@ -69,7 +69,7 @@ export interface MutatingAdmissionPolicyBindingList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: MutatingAdmissionPolicyBinding[]
+  items: MutatingAdmissionPolicyBinding[] | null
 }
 
 /** io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBindingSpec */
@@ -84,7 +84,7 @@ export interface MutatingAdmissionPolicyList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: MutatingAdmissionPolicy[]
+  items: MutatingAdmissionPolicy[] | null
 }
 
 /** io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicySpec */
@@ -107,9 +107,9 @@ export interface MutatingWebhook {
   matchPolicy?: 'Equivalent' | 'Exact' | (string & {}) | undefined
   namespaceSelector?: LabelSelector | undefined
   objectSelector?: LabelSelector | undefined
-  sideEffects: 'None' | 'NoneOnDryRun' | 'Some' | 'Unknown' | (string & {})
+  sideEffects: 'None' | 'NoneOnDryRun' | 'Some' | 'Unknown' | (string & {}) | null
   timeoutSeconds?: number | undefined
-  admissionReviewVersions: string[]
+  admissionReviewVersions: string[] | null
   reinvocationPolicy?: 'IfNeeded' | 'Never' | (string & {}) | undefined
   matchConditions?: MatchCondition[] | undefined
 }
@@ -127,7 +127,7 @@ export interface MutatingWebhookConfigurationList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: MutatingWebhookConfiguration[]
+  items: MutatingWebhookConfiguration[] | null
 }
 
 /** io.k8s.api.admissionregistration.v1.Mutation */
@@ -205,7 +205,7 @@ export interface ValidatingAdmissionPolicyBindingList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ValidatingAdmissionPolicyBinding[]
+  items: ValidatingAdmissionPolicyBinding[] | null
 }
 
 /** io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec */
@@ -221,7 +221,7 @@ export interface ValidatingAdmissionPolicyList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ValidatingAdmissionPolicy[]
+  items: ValidatingAdmissionPolicy[] | null
 }
 
 /** io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicySpec */
@@ -251,9 +251,9 @@ export interface ValidatingWebhook {
   matchPolicy?: 'Equivalent' | 'Exact' | (string & {}) | undefined
   namespaceSelector?: LabelSelector | undefined
   objectSelector?: LabelSelector | undefined
-  sideEffects: 'None' | 'NoneOnDryRun' | 'Some' | 'Unknown' | (string & {})
+  sideEffects: 'None' | 'NoneOnDryRun' | 'Some' | 'Unknown' | (string & {}) | null
   timeoutSeconds?: number | undefined
-  admissionReviewVersions: string[]
+  admissionReviewVersions: string[] | null
   matchConditions?: MatchCondition[] | undefined
 }
 
@@ -270,7 +270,7 @@ export interface ValidatingWebhookConfigurationList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ValidatingWebhookConfiguration[]
+  items: ValidatingWebhookConfiguration[] | null
 }
 
 /** io.k8s.api.admissionregistration.v1.Validation */
@@ -308,7 +308,7 @@ export interface ControllerRevisionList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ControllerRevision[]
+  items: ControllerRevision[] | null
 }
 
 /** io.k8s.api.apps.v1.DaemonSet */
@@ -334,12 +334,12 @@ export interface DaemonSetList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: DaemonSet[]
+  items: DaemonSet[] | null
 }
 
 /** io.k8s.api.apps.v1.DaemonSetSpec */
 export interface DaemonSetSpec {
-  selector: LabelSelector
+  selector: LabelSelector | null
   template: PodTemplateSpec
   updateStrategy?: DaemonSetUpdateStrategy | undefined
   minReadySeconds?: number | undefined
@@ -390,13 +390,13 @@ export interface DeploymentList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Deployment[]
+  items: Deployment[] | null
 }
 
 /** io.k8s.api.apps.v1.DeploymentSpec */
 export interface DeploymentSpec {
   replicas?: number | undefined
-  selector: LabelSelector
+  selector: LabelSelector | null
   template: PodTemplateSpec
   strategy?: DeploymentStrategy | undefined
   minReadySeconds?: number | undefined
@@ -447,14 +447,14 @@ export interface ReplicaSetList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ReplicaSet[]
+  items: ReplicaSet[] | null
 }
 
 /** io.k8s.api.apps.v1.ReplicaSetSpec */
 export interface ReplicaSetSpec {
   replicas?: number | undefined
   minReadySeconds?: number | undefined
-  selector: LabelSelector
+  selector: LabelSelector | null
   template?: PodTemplateSpec | undefined
 }
 
@@ -510,7 +510,7 @@ export interface StatefulSetList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: StatefulSet[]
+  items: StatefulSet[] | null
 }
 
 /** io.k8s.api.apps.v1.StatefulSetOrdinals */
@@ -527,7 +527,7 @@ export interface StatefulSetPersistentVolumeClaimRetentionPolicy {
 /** io.k8s.api.apps.v1.StatefulSetSpec */
 export interface StatefulSetSpec {
   replicas?: number | undefined
-  selector: LabelSelector
+  selector: LabelSelector | null
   template: PodTemplateSpec
   volumeClaimTemplates?: PersistentVolumeClaim[] | undefined
   serviceName?: string | undefined
@@ -591,9 +591,9 @@ export interface AuthenticationTokenRequest {
 
 /** io.k8s.api.authentication.v1.TokenRequestSpec */
 export interface TokenRequestSpec {
-  audiences?: string[] | undefined
-  expirationSeconds?: number | undefined
-  boundObjectRef?: BoundObjectReference | undefined
+  audiences?: string[] | null | undefined
+  expirationSeconds?: number | null | undefined
+  boundObjectRef?: BoundObjectReference | null | undefined
 }
 
 /** io.k8s.api.authentication.v1.TokenRequestStatus */
@@ -662,7 +662,7 @@ export interface NonResourceAttributes {
 
 /** io.k8s.api.authorization.v1.NonResourceRule */
 export interface NonResourceRule {
-  verbs: string[]
+  verbs: string[] | null
   nonResourceURLs?: string[] | undefined
 }
 
@@ -681,7 +681,7 @@ export interface ResourceAttributes {
 
 /** io.k8s.api.authorization.v1.ResourceRule */
 export interface ResourceRule {
-  verbs: string[]
+  verbs: string[] | null
   apiGroups?: string[] | undefined
   resources?: string[] | undefined
   resourceNames?: string[] | undefined
@@ -745,8 +745,8 @@ export interface SubjectAccessReviewStatus {
 
 /** io.k8s.api.authorization.v1.SubjectRulesReviewStatus */
 export interface SubjectRulesReviewStatus {
-  resourceRules: ResourceRule[]
-  nonResourceRules: NonResourceRule[]
+  resourceRules: ResourceRule[] | null
+  nonResourceRules: NonResourceRule[] | null
   incomplete: boolean
   evaluationError?: string | undefined
 }
@@ -772,7 +772,7 @@ export interface AutoscalingV1HorizontalPodAutoscalerList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: AutoscalingV1HorizontalPodAutoscaler[]
+  items: AutoscalingV1HorizontalPodAutoscaler[] | null
 }
 
 /** io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec */
@@ -889,7 +889,7 @@ export interface HorizontalPodAutoscalerList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: HorizontalPodAutoscaler[]
+  items: HorizontalPodAutoscaler[] | null
 }
 
 /** io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerSpec */
@@ -907,7 +907,7 @@ export interface HorizontalPodAutoscalerStatus {
   lastScaleTime?: Time | undefined
   currentReplicas?: number | undefined
   desiredReplicas: number
-  currentMetrics?: MetricStatus[] | undefined
+  currentMetrics?: MetricStatus[] | null | undefined
   conditions?: HorizontalPodAutoscalerCondition[] | undefined
 }
 
@@ -1004,7 +1004,7 @@ export interface CronJobList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: CronJob[]
+  items: CronJob[] | null
 }
 
 /** io.k8s.api.batch.v1.CronJobSpec */
@@ -1050,7 +1050,7 @@ export interface JobList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Job[]
+  items: Job[] | null
 }
 
 /** io.k8s.api.batch.v1.JobSpec */
@@ -1096,14 +1096,14 @@ export interface JobTemplateSpec {
 
 /** io.k8s.api.batch.v1.PodFailurePolicy */
 export interface PodFailurePolicy {
-  rules: PodFailurePolicyRule[]
+  rules: PodFailurePolicyRule[] | null
 }
 
 /** io.k8s.api.batch.v1.PodFailurePolicyOnExitCodesRequirement */
 export interface PodFailurePolicyOnExitCodesRequirement {
   containerName?: string | undefined
   operator: 'In' | 'NotIn' | (string & {})
-  values: number[]
+  values: number[] | null
 }
 
 /** io.k8s.api.batch.v1.PodFailurePolicyOnPodConditionsPattern */
@@ -1121,7 +1121,7 @@ export interface PodFailurePolicyRule {
 
 /** io.k8s.api.batch.v1.SuccessPolicy */
 export interface SuccessPolicy {
-  rules: SuccessPolicyRule[]
+  rules: SuccessPolicyRule[] | null
 }
 
 /** io.k8s.api.batch.v1.SuccessPolicyRule */
@@ -1160,12 +1160,12 @@ export interface CertificateSigningRequestList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: CertificateSigningRequest[]
+  items: CertificateSigningRequest[] | null
 }
 
 /** io.k8s.api.certificates.v1.CertificateSigningRequestSpec */
 export interface CertificateSigningRequestSpec {
-  request: Base64
+  request: Base64 | null
   signerName: string
   expirationSeconds?: number | undefined
   usages?: ('any' | 'cert sign' | 'client auth' | 'code signing' | 'content commitment' | 'crl sign' | 'data encipherment' | 'decipher only' | 'digital signature' | 'email protection' | 'encipher only' | 'ipsec end system' | 'ipsec tunnel' | 'ipsec user' | 'key agreement' | 'key encipherment' | 'microsoft sgc' | 'netscape sgc' | 'ocsp signing' | 's/mime' | 'server auth' | 'signing' | 'timestamping' | (string & {}))[] | undefined
@@ -1194,7 +1194,7 @@ export interface LeaseList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Lease[]
+  items: Lease[] | null
 }
 
 /** io.k8s.api.coordination.v1.LeaseSpec */
@@ -1250,7 +1250,7 @@ export interface AzureFilePersistentVolumeSource {
   secretName: string
   shareName: string
   readOnly?: boolean | undefined
-  secretNamespace?: string | undefined
+  secretNamespace?: string | null | undefined
 }
 
 /** io.k8s.api.core.v1.AzureFileVolumeSource */
@@ -1299,7 +1299,7 @@ export interface Capabilities {
 
 /** io.k8s.api.core.v1.CephFSPersistentVolumeSource */
 export interface CephFSPersistentVolumeSource {
-  monitors: string[]
+  monitors: string[] | null
   path?: string | undefined
   user?: string | undefined
   secretFile?: string | undefined
@@ -1309,7 +1309,7 @@ export interface CephFSPersistentVolumeSource {
 
 /** io.k8s.api.core.v1.CephFSVolumeSource */
 export interface CephFSVolumeSource {
-  monitors: string[]
+  monitors: string[] | null
   path?: string | undefined
   user?: string | undefined
   secretFile?: string | undefined
@@ -1368,7 +1368,7 @@ export interface ComponentStatusList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ComponentStatus[]
+  items: ComponentStatus[] | null
 }
 
 /** io.k8s.api.core.v1.ConfigMap */
@@ -1399,7 +1399,7 @@ export interface ConfigMapList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ConfigMap[]
+  items: ConfigMap[] | null
 }
 
 /** io.k8s.api.core.v1.ConfigMapNodeConfigSource */
@@ -1464,7 +1464,7 @@ export interface ContainerExtendedResourceRequest {
 
 /** io.k8s.api.core.v1.ContainerImage */
 export interface ContainerImage {
-  names?: string[] | undefined
+  names?: string[] | null | undefined
   sizeBytes?: number | undefined
 }
 
@@ -1614,7 +1614,7 @@ export interface EndpointsList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Endpoints[]
+  items: Endpoints[] | null
 }
 
 /** io.k8s.api.core.v1.EnvFromSource */
@@ -1701,7 +1701,7 @@ export interface EventList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Event[]
+  items: Event[] | null
 }
 
 /** io.k8s.api.core.v1.EventSeries */
@@ -1773,7 +1773,7 @@ export interface GCEPersistentDiskVolumeSource {
 /** io.k8s.api.core.v1.GRPCAction */
 export interface GRPCAction {
   port: number
-  service?: string | undefined
+  service?: string | null | undefined
 }
 
 /** io.k8s.api.core.v1.GitRepoVolumeSource */
@@ -1916,12 +1916,12 @@ export interface LimitRangeList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: LimitRange[]
+  items: LimitRange[] | null
 }
 
 /** io.k8s.api.core.v1.LimitRangeSpec */
 export interface LimitRangeSpec {
-  limits: LimitRangeItem[]
+  limits: LimitRangeItem[] | null
 }
 
 /** io.k8s.api.core.v1.LinuxContainerUser */
@@ -1936,7 +1936,7 @@ export interface List {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: unknown[]
+  items: unknown[] | null
 }
 
 /** io.k8s.api.core.v1.LoadBalancerIngress */
@@ -1999,7 +1999,7 @@ export interface NamespaceList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Namespace[]
+  items: Namespace[] | null
 }
 
 /** io.k8s.api.core.v1.NamespaceSpec */
@@ -2038,7 +2038,7 @@ export interface NodeAffinity {
 export interface NodeAllocatableResourceClaimStatus {
   resourceClaimName: string
   containers?: string[] | undefined
-  resources: Record<string, Quantity>
+  resources: Record<string, Quantity> | null
 }
 
 /** io.k8s.api.core.v1.NodeCondition */
@@ -2079,7 +2079,7 @@ export interface NodeList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Node[]
+  items: Node[] | null
 }
 
 /** io.k8s.api.core.v1.NodeProxyOptions */
@@ -2103,7 +2103,7 @@ export interface NodeRuntimeHandlerFeatures {
 
 /** io.k8s.api.core.v1.NodeSelector */
 export interface NodeSelector {
-  nodeSelectorTerms: NodeSelectorTerm[]
+  nodeSelectorTerms: NodeSelectorTerm[] | null
 }
 
 /** io.k8s.api.core.v1.NodeSelectorRequirement */
@@ -2218,7 +2218,7 @@ export interface PersistentVolumeClaimList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: PersistentVolumeClaim[]
+  items: PersistentVolumeClaim[] | null
 }
 
 /** io.k8s.api.core.v1.PersistentVolumeClaimSpec */
@@ -2263,7 +2263,7 @@ export interface PersistentVolumeList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: PersistentVolume[]
+  items: PersistentVolume[] | null
 }
 
 /** io.k8s.api.core.v1.PersistentVolumeSpec */
@@ -2401,12 +2401,12 @@ export interface PodExecOptions {
   stderr?: boolean | undefined
   tty?: boolean | undefined
   container?: string | undefined
-  command: string[]
+  command: string[] | null
 }
 
 /** io.k8s.api.core.v1.PodExtendedResourceClaimStatus */
 export interface PodExtendedResourceClaimStatus {
-  requestMappings: ContainerExtendedResourceRequest[]
+  requestMappings: ContainerExtendedResourceRequest[] | null
   resourceClaimName: string
 }
 
@@ -2420,7 +2420,7 @@ export interface PodList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Pod[]
+  items: Pod[] | null
 }
 
 /** io.k8s.api.core.v1.PodLogOptions */
@@ -2507,7 +2507,7 @@ export interface PodSecurityContext {
 export interface PodSpec {
   volumes?: Volume[] | undefined
   initContainers?: Container[] | undefined
-  containers: Container[]
+  containers: Container[] | null
   ephemeralContainers?: EphemeralContainer[] | undefined
   restartPolicy?: 'Always' | 'Never' | 'OnFailure' | (string & {}) | undefined
   terminationGracePeriodSeconds?: number | undefined
@@ -2595,7 +2595,7 @@ export interface PodTemplateList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: PodTemplate[]
+  items: PodTemplate[] | null
 }
 
 /** io.k8s.api.core.v1.PodTemplateSpec */
@@ -2640,7 +2640,7 @@ export interface Probe {
 
 /** io.k8s.api.core.v1.ProjectedVolumeSource */
 export interface ProjectedVolumeSource {
-  sources?: VolumeProjection[] | undefined
+  sources?: VolumeProjection[] | null | undefined
   defaultMode?: number | undefined
 }
 
@@ -2656,7 +2656,7 @@ export interface QuobyteVolumeSource {
 
 /** io.k8s.api.core.v1.RBDPersistentVolumeSource */
 export interface RBDPersistentVolumeSource {
-  monitors: string[]
+  monitors: string[] | null
   image: string
   fsType?: string | undefined
   pool?: string | undefined
@@ -2668,7 +2668,7 @@ export interface RBDPersistentVolumeSource {
 
 /** io.k8s.api.core.v1.RBDVolumeSource */
 export interface RBDVolumeSource {
-  monitors: string[]
+  monitors: string[] | null
   image: string
   fsType?: string | undefined
   pool?: string | undefined
@@ -2684,7 +2684,7 @@ export interface RangeAllocation {
   apiVersion?: string
   metadata: ObjectMeta
   range: string
-  data: Base64
+  data: Base64 | null
 }
 
 /** io.k8s.api.core.v1.ReplicationController */
@@ -2710,7 +2710,7 @@ export interface ReplicationControllerList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ReplicationController[]
+  items: ReplicationController[] | null
 }
 
 /** io.k8s.api.core.v1.ReplicationControllerSpec */
@@ -2765,7 +2765,7 @@ export interface ResourceQuotaList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ResourceQuota[]
+  items: ResourceQuota[] | null
 }
 
 /** io.k8s.api.core.v1.ResourceQuotaSpec */
@@ -2806,7 +2806,7 @@ export interface SELinuxOptions {
 export interface ScaleIOPersistentVolumeSource {
   gateway: string
   system: string
-  secretRef: SecretReference
+  secretRef: SecretReference | null
   sslEnabled?: boolean | undefined
   protectionDomain?: string | undefined
   storagePool?: string | undefined
@@ -2820,7 +2820,7 @@ export interface ScaleIOPersistentVolumeSource {
 export interface ScaleIOVolumeSource {
   gateway: string
   system: string
-  secretRef: LocalObjectReference
+  secretRef: LocalObjectReference | null
   sslEnabled?: boolean | undefined
   protectionDomain?: string | undefined
   storagePool?: string | undefined
@@ -2877,7 +2877,7 @@ export interface SecretList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Secret[]
+  items: Secret[] | null
 }
 
 /** io.k8s.api.core.v1.SecretProjection */
@@ -2948,7 +2948,7 @@ export interface ServiceAccountList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ServiceAccount[]
+  items: ServiceAccount[] | null
 }
 
 /** io.k8s.api.core.v1.ServiceAccountTokenProjection */
@@ -2963,7 +2963,7 @@ export interface ServiceList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Service[]
+  items: Service[] | null
 }
 
 /** io.k8s.api.core.v1.ServicePort */
@@ -3073,7 +3073,7 @@ export interface Toleration {
 /** io.k8s.api.core.v1.TopologySelectorLabelRequirement */
 export interface TopologySelectorLabelRequirement {
   key: string
-  values: string[]
+  values: string[] | null
 }
 
 /** io.k8s.api.core.v1.TopologySelectorTerm */
@@ -3095,14 +3095,14 @@ export interface TopologySpreadConstraint {
 
 /** io.k8s.api.core.v1.TypedLocalObjectReference */
 export interface TypedLocalObjectReference {
-  apiGroup?: string | undefined
+  apiGroup?: string | null | undefined
   kind: string
   name: string
 }
 
 /** io.k8s.api.core.v1.TypedObjectReference */
 export interface TypedObjectReference {
-  apiGroup?: string | undefined
+  apiGroup?: string | null | undefined
   kind: string
   name: string
   namespace?: string | undefined
@@ -3219,7 +3219,7 @@ export interface WindowsSecurityContextOptions {
 
 /** io.k8s.api.discovery.v1.Endpoint */
 export interface Endpoint {
-  addresses: string[]
+  addresses: string[] | null
   conditions?: EndpointConditions | undefined
   hostname?: string | undefined
   targetRef?: ObjectReference | undefined
@@ -3256,8 +3256,8 @@ export interface EndpointSlice {
   apiVersion?: string
   metadata: ObjectMeta
   addressType: 'FQDN' | 'IPv4' | 'IPv6' | (string & {})
-  endpoints?: Endpoint[] | undefined
-  ports?: DiscoveryEndpointPort[] | undefined
+  endpoints?: Endpoint[] | null | undefined
+  ports?: DiscoveryEndpointPort[] | null | undefined
 }
 
 /** io.k8s.api.discovery.v1.EndpointSliceList */
@@ -3265,7 +3265,7 @@ export interface EndpointSliceList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: EndpointSlice[]
+  items: EndpointSlice[] | null
 }
 
 /** io.k8s.api.discovery.v1.ForNode */
@@ -3304,7 +3304,7 @@ export interface EventsEventList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: EventsEvent[]
+  items: EventsEvent[] | null
 }
 
 /** io.k8s.api.events.v1.EventSeries */
@@ -3347,7 +3347,7 @@ export interface FlowSchemaList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: FlowSchema[]
+  items: FlowSchema[] | null
 }
 
 /** io.k8s.api.flowcontrol.v1.FlowSchemaSpec */
@@ -3376,7 +3376,7 @@ export interface LimitResponse {
 
 /** io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration */
 export interface LimitedPriorityLevelConfiguration {
-  nominalConcurrencyShares?: number | undefined
+  nominalConcurrencyShares?: number | null | undefined
   limitResponse?: LimitResponse | undefined
   lendablePercent?: number | undefined
   borrowingLimitPercent?: number | undefined
@@ -3384,13 +3384,13 @@ export interface LimitedPriorityLevelConfiguration {
 
 /** io.k8s.api.flowcontrol.v1.NonResourcePolicyRule */
 export interface NonResourcePolicyRule {
-  verbs: string[]
-  nonResourceURLs: string[]
+  verbs: string[] | null
+  nonResourceURLs: string[] | null
 }
 
 /** io.k8s.api.flowcontrol.v1.PolicyRulesWithSubjects */
 export interface PolicyRulesWithSubjects {
-  subjects: FlowcontrolSubject[]
+  subjects: FlowcontrolSubject[] | null
   resourceRules?: ResourcePolicyRule[] | undefined
   nonResourceRules?: NonResourcePolicyRule[] | undefined
 }
@@ -3418,7 +3418,7 @@ export interface PriorityLevelConfigurationList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: PriorityLevelConfiguration[]
+  items: PriorityLevelConfiguration[] | null
 }
 
 /** io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationReference */
@@ -3447,11 +3447,11 @@ export interface QueuingConfiguration {
 
 /** io.k8s.api.flowcontrol.v1.ResourcePolicyRule */
 export interface ResourcePolicyRule {
-  verbs: string[]
-  apiGroups: string[]
-  resources: string[]
+  verbs: string[] | null
+  apiGroups: string[] | null
+  resources: string[] | null
   clusterScope?: boolean | undefined
-  namespaces?: string[] | undefined
+  namespaces?: string[] | null | undefined
 }
 
 /** io.k8s.api.flowcontrol.v1.ServiceAccountSubject */
@@ -3476,13 +3476,13 @@ export interface UserSubject {
 /** io.k8s.api.networking.v1.HTTPIngressPath */
 export interface HTTPIngressPath {
   path?: string | undefined
-  pathType: 'Exact' | 'ImplementationSpecific' | 'Prefix' | (string & {})
+  pathType: 'Exact' | 'ImplementationSpecific' | 'Prefix' | (string & {}) | null
   backend: IngressBackend
 }
 
 /** io.k8s.api.networking.v1.HTTPIngressRuleValue */
 export interface HTTPIngressRuleValue {
-  paths: HTTPIngressPath[]
+  paths: HTTPIngressPath[] | null
 }
 
 /** io.k8s.api.networking.v1.IPAddress */
@@ -3498,7 +3498,7 @@ export interface IPAddressList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: IPAddress[]
+  items: IPAddress[] | null
 }
 
 /** io.k8s.api.networking.v1.IPAddressSpec */
@@ -3540,7 +3540,7 @@ export interface IngressClassList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: IngressClass[]
+  items: IngressClass[] | null
 }
 
 /** io.k8s.api.networking.v1.IngressClassParametersReference */
@@ -3548,7 +3548,7 @@ export interface IngressClassParametersReference {
   apiGroup?: string | undefined
   kind: string
   name: string
-  scope?: string | undefined
+  scope?: string | null | undefined
   namespace?: string | undefined
 }
 
@@ -3563,7 +3563,7 @@ export interface IngressList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Ingress[]
+  items: Ingress[] | null
 }
 
 /** io.k8s.api.networking.v1.IngressLoadBalancerIngress */
@@ -3641,7 +3641,7 @@ export interface NetworkPolicyList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: NetworkPolicy[]
+  items: NetworkPolicy[] | null
 }
 
 /** io.k8s.api.networking.v1.NetworkPolicyPeer */
@@ -3694,7 +3694,7 @@ export interface ServiceCIDRList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ServiceCIDR[]
+  items: ServiceCIDR[] | null
 }
 
 /** io.k8s.api.networking.v1.ServiceCIDRSpec */
@@ -3727,7 +3727,7 @@ export interface RuntimeClassList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: RuntimeClass[]
+  items: RuntimeClass[] | null
 }
 
 /** io.k8s.api.node.v1.Scheduling */
@@ -3758,7 +3758,7 @@ export interface PodDisruptionBudgetList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: PodDisruptionBudget[]
+  items: PodDisruptionBudget[] | null
 }
 
 /** io.k8s.api.policy.v1.PodDisruptionBudgetSpec */
@@ -3790,7 +3790,7 @@ export interface ClusterRole {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  rules?: PolicyRule[] | undefined
+  rules?: PolicyRule[] | null | undefined
   aggregationRule?: AggregationRule | undefined
 }
 
@@ -3808,7 +3808,7 @@ export interface ClusterRoleBindingList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ClusterRoleBinding[]
+  items: ClusterRoleBinding[] | null
 }
 
 /** io.k8s.api.rbac.v1.ClusterRoleList */
@@ -3816,12 +3816,12 @@ export interface ClusterRoleList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ClusterRole[]
+  items: ClusterRole[] | null
 }
 
 /** io.k8s.api.rbac.v1.PolicyRule */
 export interface PolicyRule {
-  verbs: string[]
+  verbs: string[] | null
   apiGroups?: string[] | undefined
   resources?: string[] | undefined
   resourceNames?: string[] | undefined
@@ -3833,7 +3833,7 @@ export interface Role {
   kind?: string
   apiVersion?: string
   metadata: ObjectMeta
-  rules?: PolicyRule[] | undefined
+  rules?: PolicyRule[] | null | undefined
 }
 
 /** io.k8s.api.rbac.v1.RoleBinding */
@@ -3850,7 +3850,7 @@ export interface RoleBindingList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: RoleBinding[]
+  items: RoleBinding[] | null
 }
 
 /** io.k8s.api.rbac.v1.RoleList */
@@ -3858,7 +3858,7 @@ export interface RoleList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: Role[]
+  items: Role[] | null
 }
 
 /** io.k8s.api.rbac.v1.RoleRef */
@@ -3882,7 +3882,7 @@ export interface AllocatedDeviceStatus {
   pool: string
   device: string
   shareID?: string | undefined
-  conditions?: Condition[] | undefined
+  conditions?: Condition[] | null | undefined
   data?: unknown | undefined
   networkData?: NetworkDeviceData | undefined
 }
@@ -3901,7 +3901,7 @@ export interface CELDeviceSelector {
 
 /** io.k8s.api.resource.v1.CapacityRequestPolicy */
 export interface CapacityRequestPolicy {
-  default?: Quantity | undefined
+  default?: Quantity | null | undefined
   validValues?: Quantity[] | undefined
   validRange?: CapacityRequestPolicyRange | undefined
 }
@@ -3979,7 +3979,7 @@ export interface DeviceCapacity {
 
 /** io.k8s.api.resource.v1.DeviceClaim */
 export interface DeviceClaim {
-  requests?: DeviceRequest[] | undefined
+  requests?: DeviceRequest[] | null | undefined
   constraints?: DeviceConstraint[] | undefined
   config?: DeviceClaimConfiguration[] | undefined
 }
@@ -4008,7 +4008,7 @@ export interface DeviceClassList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: DeviceClass[]
+  items: DeviceClass[] | null
 }
 
 /** io.k8s.api.resource.v1.DeviceClassSpec */
@@ -4137,7 +4137,7 @@ export interface ResourceClaimList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ResourceResourceClaim[]
+  items: ResourceResourceClaim[] | null
 }
 
 /** io.k8s.api.resource.v1.ResourceClaimSpec */
@@ -4165,7 +4165,7 @@ export interface ResourceClaimTemplateList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ResourceClaimTemplate[]
+  items: ResourceClaimTemplate[] | null
 }
 
 /** io.k8s.api.resource.v1.ResourceClaimTemplateSpec */
@@ -4194,7 +4194,7 @@ export interface ResourceSliceList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: ResourceSlice[]
+  items: ResourceSlice[] | null
 }
 
 /** io.k8s.api.resource.v1.ResourceSliceSpec */
@@ -4225,7 +4225,7 @@ export interface PriorityClassList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: PriorityClass[]
+  items: PriorityClass[] | null
 }
 
 /** io.k8s.api.storage.v1.CSIDriver */
@@ -4241,7 +4241,7 @@ export interface CSIDriverList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: CSIDriver[]
+  items: CSIDriver[] | null
 }
 
 /** io.k8s.api.storage.v1.CSIDriverSpec */
@@ -4271,7 +4271,7 @@ export interface CSINode {
 export interface CSINodeDriver {
   name: string
   nodeID: string
-  topologyKeys?: string[] | undefined
+  topologyKeys?: string[] | null | undefined
   allocatable?: VolumeNodeResources | undefined
 }
 
@@ -4280,12 +4280,12 @@ export interface CSINodeList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: CSINode[]
+  items: CSINode[] | null
 }
 
 /** io.k8s.api.storage.v1.CSINodeSpec */
 export interface CSINodeSpec {
-  drivers: CSINodeDriver[]
+  drivers: CSINodeDriver[] | null
 }
 
 /** io.k8s.api.storage.v1.CSIStorageCapacity */
@@ -4304,7 +4304,7 @@ export interface CSIStorageCapacityList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: CSIStorageCapacity[]
+  items: CSIStorageCapacity[] | null
 }
 
 /** io.k8s.api.storage.v1.StorageClass */
@@ -4326,7 +4326,7 @@ export interface StorageClassList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: StorageClass[]
+  items: StorageClass[] | null
 }
 
 /** io.k8s.api.storage.v1.TokenRequest */
@@ -4349,7 +4349,7 @@ export interface VolumeAttachmentList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: VolumeAttachment[]
+  items: VolumeAttachment[] | null
 }
 
 /** io.k8s.api.storage.v1.VolumeAttachmentSource */
@@ -4387,7 +4387,7 @@ export interface VolumeAttributesClassList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: VolumeAttributesClass[]
+  items: VolumeAttributesClass[] | null
 }
 
 /** io.k8s.api.storage.v1.VolumeError */
@@ -4406,13 +4406,13 @@ export interface VolumeNodeResources {
 export interface ConversionRequest {
   uid: string
   desiredAPIVersion: string
-  objects: unknown[]
+  objects: unknown[] | null
 }
 
 /** io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ConversionResponse */
 export interface ConversionResponse {
   uid: string
-  convertedObjects: unknown[]
+  convertedObjects: unknown[] | null
   result: Status
 }
 
@@ -4464,7 +4464,7 @@ export interface CustomResourceDefinitionList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: CustomResourceDefinition[]
+  items: CustomResourceDefinition[] | null
 }
 
 /** io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionNames */
@@ -4482,16 +4482,16 @@ export interface CustomResourceDefinitionSpec {
   group: string
   names: CustomResourceDefinitionNames
   scope: string
-  versions: CustomResourceDefinitionVersion[]
+  versions: CustomResourceDefinitionVersion[] | null
   conversion?: CustomResourceConversion | undefined
   preserveUnknownFields?: boolean | undefined
 }
 
 /** io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus */
 export interface CustomResourceDefinitionStatus {
-  conditions?: CustomResourceDefinitionCondition[] | undefined
+  conditions?: CustomResourceDefinitionCondition[] | null | undefined
   acceptedNames?: CustomResourceDefinitionNames | undefined
-  storedVersions?: string[] | undefined
+  storedVersions?: string[] | null | undefined
   observedGeneration?: number | undefined
 }
 
@@ -4616,7 +4616,7 @@ export interface ApiextensionsWebhookClientConfig {
 /** io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.WebhookConversion */
 export interface WebhookConversion {
   clientConfig?: ApiextensionsWebhookClientConfig | undefined
-  conversionReviewVersions: string[]
+  conversionReviewVersions: string[] | null
 }
 
 /** io.k8s.apimachinery.pkg.apis.meta.v1.APIGroup */
@@ -4624,7 +4624,7 @@ export interface APIGroup {
   kind?: string | undefined
   apiVersion?: string | undefined
   name: string
-  versions: GroupVersionForDiscovery[]
+  versions: GroupVersionForDiscovery[] | null
   preferredVersion?: GroupVersionForDiscovery | undefined
   serverAddressByClientCIDRs?: ServerAddressByClientCIDR[] | undefined
 }
@@ -4633,7 +4633,7 @@ export interface APIGroup {
 export interface APIGroupList {
   kind?: string | undefined
   apiVersion?: string | undefined
-  groups: APIGroup[]
+  groups: APIGroup[] | null
 }
 
 /** io.k8s.apimachinery.pkg.apis.meta.v1.APIResource */
@@ -4644,7 +4644,7 @@ export interface APIResource {
   group?: string | undefined
   version?: string | undefined
   kind: string
-  verbs: string[]
+  verbs: string[] | null
   shortNames?: string[] | undefined
   categories?: string[] | undefined
   storageVersionHash?: string | undefined
@@ -4655,15 +4655,15 @@ export interface APIResourceList {
   kind?: string | undefined
   apiVersion?: string | undefined
   groupVersion: string
-  resources: APIResource[]
+  resources: APIResource[] | null
 }
 
 /** io.k8s.apimachinery.pkg.apis.meta.v1.APIVersions */
 export interface APIVersions {
   kind?: string | undefined
   apiVersion?: string | undefined
-  versions: string[]
-  serverAddressByClientCIDRs: ServerAddressByClientCIDR[]
+  versions: string[] | null
+  serverAddressByClientCIDRs: ServerAddressByClientCIDR[] | null
 }
 
 /** io.k8s.apimachinery.pkg.apis.meta.v1.Condition */
@@ -4671,7 +4671,7 @@ export interface Condition {
   type: string
   status: string
   observedGeneration?: number | undefined
-  lastTransitionTime: Time
+  lastTransitionTime: Time | null
   reason: string
   message: string
 }
@@ -4779,7 +4779,7 @@ export interface PartialObjectMetadataList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: PartialObjectMetadata[]
+  items: PartialObjectMetadata[] | null
 }
 
 /** io.k8s.apimachinery.pkg.apis.meta.v1.PatchOptions */
@@ -4843,8 +4843,8 @@ export interface Table {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  columnDefinitions: TableColumnDefinition[]
-  rows: TableRow[]
+  columnDefinitions: TableColumnDefinition[] | null
+  rows: TableRow[] | null
 }
 
 /** io.k8s.apimachinery.pkg.apis.meta.v1.TableColumnDefinition */
@@ -4865,7 +4865,7 @@ export interface TableOptions {
 
 /** io.k8s.apimachinery.pkg.apis.meta.v1.TableRow */
 export interface TableRow {
-  cells: unknown[]
+  cells: unknown[] | null
   conditions?: TableRowCondition[] | undefined
   object?: unknown | undefined
 }
@@ -4916,7 +4916,7 @@ export interface APIServiceList {
   kind?: string | undefined
   apiVersion?: string | undefined
   metadata?: ListMeta | undefined
-  items: APIService[]
+  items: APIService[] | null
 }
 
 /** io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIServiceSpec */

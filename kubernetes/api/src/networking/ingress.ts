@@ -155,7 +155,8 @@ function validateBackend({ resource, service }: IngressBackend, path: string): F
 export function validateReference(reference: Pick<TypedLocalObjectReference, 'apiGroup' | 'kind' | 'name'>, path: string): FieldError[] {
   const errors: FieldError[] = []
   const { apiGroup } = reference
-  if (apiGroup !== undefined) for (const problem of dns1123SubdomainProblems(apiGroup)) errors.push(fieldInvalid(`${path}.apiGroup`, apiGroup, problem))
+  if (apiGroup !== undefined && apiGroup !== null)
+    for (const problem of dns1123SubdomainProblems(apiGroup)) errors.push(fieldInvalid(`${path}.apiGroup`, apiGroup, problem))
   for (const field of ['kind', 'name'] as const) errors.push(...validateSegment(reference[field], `${path}.${field}`))
   return errors
 }

@@ -5,7 +5,7 @@ import type { AggregationRule, PolicyRule, RoleRef, Subject } from '../generated
 /** RBAC names may hold colons: anything that fits into one path segment. */
 export const validateRbacName = (name: string): string[] => pathSegmentProblems(name)
 
-export function validateRules(rules: readonly PolicyRule[] | undefined, isNamespaced: boolean): FieldError[] {
+export function validateRules(rules: readonly PolicyRule[] | null | undefined, isNamespaced: boolean): FieldError[] {
   const errors: FieldError[] = []
   ;(rules ?? []).forEach((rule, index) => {
     const path = `rules[${index}]`

@@ -35,7 +35,7 @@ function sizes(cluster: TestCluster): Record<string, number> {
   return Object.fromEntries(
     cluster.api
       .all<ReplicaSet>(resources.replicaSets)
-      .map((replicaSet) => [replicaSet.spec.template?.spec?.containers[0]?.image ?? '', replicaSet.spec.replicas ?? 1]),
+      .map((replicaSet) => [replicaSet.spec.template?.spec?.containers?.[0]?.image ?? '', replicaSet.spec.replicas ?? 1]),
   )
 }
 
@@ -73,7 +73,7 @@ test('makes a ReplicaSet and its pods, and reports them available', async () => 
   const [replicaSet] = cluster.api.all<ReplicaSet>(resources.replicaSets)
   assert.match(replicaSet?.metadata.name ?? '', /^web-[bcdfghjklmnpqrstvwxz2456789]{8,10}$/)
   const hash = replicaSet?.metadata.name?.slice('web-'.length)
-  assert.equal(replicaSet?.spec.selector.matchLabels?.['pod-template-hash'], hash)
+  assert.equal(replicaSet?.spec.selector?.matchLabels?.['pod-template-hash'], hash)
   assert.deepEqual(replicaSet?.metadata.annotations, { [revisionAnnotation]: '1', [desiredReplicasAnnotation]: '4', [maxReplicasAnnotation]: '5' })
   assert.equal(replicaSet?.metadata.ownerReferences?.[0]?.kind, 'Deployment')
   const pods = podsOf(cluster)
@@ -140,7 +140,7 @@ test('stops at a bad image with the old pods still serving, and says when the de
   await cluster.api.create(resources.deployments, deployment())
   await cluster.settle()
   await cluster.runPods()
-  const good = (pod: Pod): boolean => pod.spec.containers[0]?.image !== 'web:bad'
+  const good = (pod: Pod): boolean => pod.spec.containers?.[0]?.image !== 'web:bad'
 
   await change(cluster, image('web:bad'))
   for (let rounds = 0; rounds < 10; rounds++) await cluster.runPods({ ready: good })
@@ -159,7 +159,7 @@ test('stops at a bad image with the old pods still serving, and says when the de
   await change(cluster, image('web:1'))
   await rollOut(cluster)
   assert.deepEqual(sizes(cluster), { 'web:1': 4, 'web:bad': 0 })
-  const old = cluster.api.all<ReplicaSet>(resources.replicaSets).find((replicaSet) => replicaSet.spec.template?.spec?.containers[0]?.image === 'web:1')
+  const old = cluster.api.all<ReplicaSet>(resources.replicaSets).find((replicaSet) => replicaSet.spec.template?.spec?.containers?.[0]?.image === 'web:1')
   assert.equal(old?.metadata.annotations?.[revisionAnnotation], '3')
   assert.equal(old?.metadata.annotations?.[revisionHistoryAnnotation], '1')
   assert.equal(get(cluster).metadata.annotations?.[revisionAnnotation], '3')
@@ -213,7 +213,7 @@ test('shares a change of size among the ReplicaSets of a running rollout', async
   await cluster.settle()
   await cluster.runPods()
   await change(cluster, image('web:2'))
-  for (let rounds = 0; rounds < 5; rounds++) await cluster.runPods({ ready: (pod) => pod.spec.containers[0]?.image === 'web:1' })
+  for (let rounds = 0; rounds < 5; rounds++) await cluster.runPods({ ready: (pod) => pod.spec.containers?.[0]?.image === 'web:1' })
   assert.deepEqual(sizes(cluster), { 'web:1': 8, 'web:2': 5 })
 
   await change(cluster, { spec: { replicas: 20 } })

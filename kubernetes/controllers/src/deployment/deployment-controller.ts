@@ -197,7 +197,7 @@ export function createDeploymentController(deps: ControllerDeps, options: { read
       spec: {
         replicas,
         ...(deployment.spec.minReadySeconds === undefined ? {} : { minReadySeconds: deployment.spec.minReadySeconds }),
-        selector: { ...deployment.spec.selector, matchLabels: { ...deployment.spec.selector.matchLabels, [podTemplateHashLabel]: hash } },
+        selector: { ...deployment.spec.selector, matchLabels: { ...deployment.spec.selector?.matchLabels, [podTemplateHashLabel]: hash } },
         template: { ...deployment.spec.template, metadata: { ...deployment.spec.template.metadata, labels } },
       },
     }

@@ -92,7 +92,7 @@ export function createSimulatedNodes(deps: SimulatedNodesDeps, options: Simulate
       }
       const status = stage.next.status(pod, { now: timestamp(clock.now()), podIP: addresses.of(uid), hostIP: hostAddress.get(pod.spec.nodeName ?? '') ?? '' })
       await client.patch(resources.pods, { namespace, name }, { type: 'merge', subresource: 'status', body: { metadata: { uid }, status }, signal })
-      if (stage.name === 'pod-start') for (const container of pod.spec.containers) tellStarted(pod, container.name)
+      if (stage.name === 'pod-start') for (const container of pod.spec.containers ?? []) tellStarted(pod, container.name)
       return settled
     } catch (error) {
       if (isReason(error, 'NotFound') || isReason(error, 'Conflict')) return settled

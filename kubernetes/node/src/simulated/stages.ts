@@ -99,7 +99,7 @@ function running(pod: Pod, { now, podIP, hostIP }: StageWorld): PodStatus {
             restartPolicy === 'Always' ? container(name, image) : finished(name, image),
           ),
         }),
-    containerStatuses: pod.spec.containers.map(({ name, image = '' }) => container(name, image)),
+    containerStatuses: (pod.spec.containers ?? []).map(({ name, image = '' }) => container(name, image)),
   }
 }
 

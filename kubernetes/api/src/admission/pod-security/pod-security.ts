@@ -119,9 +119,9 @@ function warn(request: AdmissionRequest, policy: Policy, pod: CheckedPod): void 
 
 /** Of what may change in a pod only images matter, and ephemeral containers that are new. */
 function changesImages(spec: PodSpec, old: PodSpec): boolean {
-  const differ = (now: readonly { readonly image?: string | undefined }[] = [], before: readonly { readonly image?: string | undefined }[] = []): boolean =>
+  const differ = (now: readonly { readonly image?: string | undefined }[], before: readonly { readonly image?: string | undefined }[]): boolean =>
     now.length !== before.length || now.some((container, index) => container.image !== before[index]?.image)
-  if (differ(spec.containers, old.containers) || differ(spec.initContainers, old.initContainers)) return true
+  if (differ(spec.containers ?? [], old.containers ?? []) || differ(spec.initContainers ?? [], old.initContainers ?? [])) return true
   const before = new Map((old.ephemeralContainers ?? []).map(({ name, image }) => [name, image]))
   return (spec.ephemeralContainers ?? []).some(({ name, image }) => !before.has(name) || before.get(name) !== image)
 }

@@ -217,7 +217,7 @@ function unstatedOf(measured: readonly string[], { spec }: Pod): string | undefi
   if (required.length === 0) return undefined
   const ofPod = [...Object.keys(spec.resources?.requests ?? {}), ...Object.keys(spec.resources?.limits ?? {})]
   if (ofPod.some(isPodLevel)) return undefined
-  const containers = [...spec.containers, ...(spec.initContainers ?? [])].map(({ name, resources }) => ({
+  const containers = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name, resources }) => ({
     name,
     stated: computeUsage(amountsOf(resources?.requests), amountsOf(resources?.limits)),
   }))

@@ -78,7 +78,7 @@ export async function askWebhook(
   if (context.dryRun && spec.sideEffects !== 'None' && spec.sideEffects !== 'NoneOnDryRun') {
     throw new StatusError('BadRequest', `admission webhook ${goQuote(spec.name)} does not support dry run`)
   }
-  const version = reviewVersionOf(spec.admissionReviewVersions)
+  const version = reviewVersionOf(spec.admissionReviewVersions ?? [])
   if (version === undefined)
     throw failure(spec.name, 'could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)')
   const uid = how.host.ids.uid()
