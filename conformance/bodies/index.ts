@@ -15,6 +15,7 @@ import { nulls } from './nulls.ts'
 import { otherKinds } from './other-kinds.ts'
 import { patches } from './patches.ts'
 import { protobuf } from './protobuf.ts'
+import { requestOptions } from './request-options.ts'
 import { selectors } from './selectors.ts'
 import { statusWrites } from './status-writes.ts'
 import { subresources } from './subresources.ts'
@@ -35,6 +36,7 @@ export const bodies: readonly Conformance[] = [
   lists,
   watches,
   writes,
+  requestOptions,
   statusWrites,
   selectors,
   nulls,

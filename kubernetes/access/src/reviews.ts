@@ -144,7 +144,12 @@ function rulesReview(deps: ReviewDeps): VirtualCreate {
     const nonResourceRules = rules
       .filter((rule) => (rule.nonResourceURLs ?? []).length > 0)
       .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs }))
-    return Promise.resolve({ ...object, status: { resourceRules, nonResourceRules, incomplete: false, ...(problems !== '' && { evaluationError: problems }) } })
+    // Upstream answers with a new object, in which nothing of the question is left.
+    return Promise.resolve({
+      metadata: {},
+      spec: {},
+      status: { resourceRules, nonResourceRules, incomplete: false, ...(problems !== '' && { evaluationError: problems }) },
+    })
   }
 }
 

@@ -107,6 +107,11 @@ export function canonicalDuration(text: string): string {
   return formatDuration(parseDuration(text))
 }
 
+/** Go's time.ParseDuration, in milliseconds with a fraction. Throws a plain Error with Go's words. */
+export function durationMs(text: string): number {
+  return Number(parseDuration(text)) / 1e6
+}
+
 /** Nanoseconds. */
 function parseDuration(text: string): bigint {
   const negative = text.startsWith('-')

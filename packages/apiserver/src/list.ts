@@ -35,16 +35,35 @@ export async function list(
   const selection = selectionOf(definition, info.query)
   const request = parseListRequest(info.query)
   if (definition.compute !== undefined) return listOfObjects(server, definition, { entries: computedEntries(definition.compute, selection), metadata: {}, as })
-  if (request.atLeastRevision !== undefined) await waitForRevision(server, request.atLeastRevision, call.signal)
-  const page = await readPage(server, definition, { request, selection, namespace: info.namespace })
+  const { entries, metadata } = await readAskedPage(server, definition, { request, selection, namespace: info.namespace, signal: call.signal })
+  if (as.transform === 'none' && as.media === 'json' && !as.pretty && definition.storedAs === undefined) return listOfBytes(definition, { entries, metadata })
+  return listOfObjects(server, definition, { entries, metadata, as })
+}
+
+/** The stored objects that the query of a list selects, and the list's metadata. */
+export async function selectedPage(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  { info, signal }: { readonly info: RequestInfo; readonly signal: AbortSignal },
+): Promise<{ readonly entries: readonly Entry[]; readonly metadata: object }> {
+  const selection = selectionOf(definition, info.query)
+  return readAskedPage(server, definition, { request: parseListRequest(info.query), selection, namespace: info.namespace, signal })
+}
+
+async function readAskedPage(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  asked: { readonly request: ListRequest; readonly selection: Selection; readonly namespace: string | undefined; readonly signal: AbortSignal },
+): Promise<{ readonly entries: readonly Entry[]; readonly metadata: object }> {
+  const { request, selection } = asked
+  if (request.atLeastRevision !== undefined) await waitForRevision(server, request.atLeastRevision, asked.signal)
+  const page = await readPage(server, definition, asked)
   const metadata = {
     resourceVersion: String(page.revision),
     ...(page.next === undefined ? {} : { continue: encodeContinue({ rv: page.revision, start: page.next }) }),
     ...(page.next === undefined || !selection.isEverything ? {} : { remainingItemCount: page.remaining }),
   }
-  if (as.transform === 'none' && as.media === 'json' && !as.pretty && definition.storedAs === undefined)
-    return listOfBytes(definition, { entries: page.entries, metadata })
-  return listOfObjects(server, definition, { entries: page.entries, metadata, as })
+  return { entries: page.entries, metadata }
 }
 
 /** Worked out objects as entries of no store. */

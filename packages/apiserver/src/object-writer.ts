@@ -100,8 +100,8 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
   const meta = object.metadata
   meta.uid = server.ids.uid()
   meta.creationTimestamp = formatTime(context.now)
+  // Kinds that do not count keep what the creator has put there, as upstream does.
   if (definition.tracksGeneration === true) meta.generation = 1
-  else delete meta.generation
   if (definition.hasStatus === true && definition.keepsStatusOnCreate !== true) delete object['status']
   definition.prepareForCreate?.(object, context)
   if (meta.managedFields?.length === 0) delete meta.managedFields
@@ -134,8 +134,8 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
 
 export interface UpdateCall extends WriteCall {
   readonly name: string
-  /** The precondition on uid that the body carries. */
-  readonly operation?: 'Update' | 'Apply'
+  /** The uid in the body is a precondition: a PUT's. In a patch it is a change. */
+  readonly namesUid?: boolean
   /** PUT says the whole object; a patch that carries no resourceVersion may be tried again on a newer state. */
   readonly retriable: boolean
   /** Managed fields that the producer has already worked out (apply). */
@@ -205,6 +205,8 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     if (reservation !== undefined) next = normalize(server, definition, next)
     throwIfInvalid(definition, next, [
       ...validateMeta(definition, next),
+      ...validateObjectMetaUpdate(next.metadata, old.metadata),
+      // The server asks once for all kinds, and each kind once more: upstream's answer has these causes twice.
       ...validateObjectMetaUpdate(next.metadata, old.metadata),
       ...(writesStatus(definition, call.subresource)
         ? (definition.validateStatusUpdate?.(next, old, call.subresource, context) ?? [])
@@ -383,10 +385,10 @@ function isReadyToGo(definition: ResourceDefinition, object: ApiObject): boolean
 function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, entry: Entry): void {
   const { definition } = call
   const meta = produced.metadata
-  if (meta.uid !== undefined && meta.uid !== '' && meta.uid !== old.metadata.uid) {
+  if (call.namesUid === true && meta.uid !== undefined && meta.uid !== '' && meta.uid !== old.metadata.uid) {
     throw new StatusError(
       'Conflict',
-      `Operation cannot be fulfilled on ${definition.plural}${definition.group === '' ? '' : `.${definition.group}`} ${JSON.stringify(call.name)}: StorageError: invalid object, Code: 4, Key: ${entry.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${old.metadata.uid}`,
+      `Operation cannot be fulfilled on ${definition.plural}${definition.group === '' ? '' : `.${definition.group}`} ${JSON.stringify(call.name)}: StorageError: invalid object, Code: 4, Key: ${etcdKey(definition, entry)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${old.metadata.uid}`,
       { details: { name: call.name, ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural } },
     )
   }
@@ -403,6 +405,11 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
   }
 }
 
+/** Where upstream keeps the object: built-in groups are no part of its keys. */
+function etcdKey({ custom }: ResourceDefinition, { key }: Entry): string {
+  return custom === true ? key : key.replace(/^\/registry\/[^/]+\//, '/registry/')
+}
+
 /** The server's own metadata stays; the main endpoint leaves the status alone where that has an endpoint of its own. */
 function nextState({ definition, subresource }: UpdateCall, produced: ApiObject, old: ApiObject): ApiObject {
   if (writesStatus(definition, subresource)) return withStatusOf(definition, old, produced)
@@ -414,13 +421,12 @@ function nextState({ definition, subresource }: UpdateCall, produced: ApiObject,
   return produced
 }
 
+/** What is left of a caller's own here, validation refuses. Upstream: apiserver pkg/registry/rest/update.go BeforeUpdate. */
 function keepServerMeta(meta: ServerMeta, old: ServerMeta): void {
-  meta.uid = old.uid
+  if ((meta.uid ?? '') === '') meta.uid = old.uid
   meta.creationTimestamp = old.creationTimestamp
-  if (old.deletionTimestamp === undefined) delete meta.deletionTimestamp
-  else meta.deletionTimestamp = old.deletionTimestamp
-  if (old.deletionGracePeriodSeconds === undefined) delete meta.deletionGracePeriodSeconds
-  else meta.deletionGracePeriodSeconds = old.deletionGracePeriodSeconds
+  if (old.deletionTimestamp !== undefined) meta.deletionTimestamp = old.deletionTimestamp
+  if (old.deletionGracePeriodSeconds !== undefined) meta.deletionGracePeriodSeconds ??= old.deletionGracePeriodSeconds
   if (old.generation === undefined) delete meta.generation
   else meta.generation = old.generation
   delete meta['selfLink']
@@ -492,7 +498,8 @@ function rulesOf(call: WriteCall): Pick<ResourceDefinition, 'validate' | 'valida
   return call.view?.storedAs?.rules ?? call.definition
 }
 
-function manage(server: ServerContext, call: WriteCall, live: ApiObject | undefined, next: ApiObject): unknown[] {
+/** The managedFields of `next` after an ordinary write; empty: none. */
+export function manage(server: ServerContext, call: WriteCall, live: ApiObject | undefined, next: ApiObject): unknown[] {
   const served = servedBy(call)
   return updateManagedFields({
     live: live === undefined ? undefined : toServed(served, live),

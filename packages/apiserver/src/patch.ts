@@ -125,8 +125,19 @@ async function applyObject(server: ServerContext, call: PatchCall, patch: unknow
         details: { name: call.name, kind: definition.plural },
       })
     const applied = apply(server, call, { live: undefined, config })
+    const uid = (config as { metadata?: { uid?: string } }).metadata?.uid ?? ''
+    if (uid !== '') {
+      const resource = definition.group === '' ? definition.plural : `${definition.plural}.${definition.group}`
+      throw new StatusError(
+        'Conflict',
+        `Operation cannot be fulfilled on ${resource} ${JSON.stringify(call.name)}: uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
+        { details: { name: call.name, ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural } },
+      )
+    }
     const object = toObject(server, definition, { parsed: { value: applied.object, duplicates: [] }, validation: call.validation, context: call.context })
     checkNames(definition, object, { namespace: call.namespace, name: call.name })
+    // There is nothing that a revision could be compared with.
+    delete object.metadata.resourceVersion
     return createObject(server, { ...call, appliedManagedFields: applied.managedFields }, toStored(definition, object))
   }
   const revision = (config as { metadata?: { resourceVersion?: string } }).metadata?.resourceVersion ?? ''

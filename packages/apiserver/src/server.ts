@@ -1,4 +1,4 @@
-import { createDecoder, createProtobufCodec, invalidError, fieldNotSupported, StatusError } from '@gantry/apimachinery'
+import { createDecoder, createProtobufCodec, StatusError } from '@gantry/apimachinery'
 import type { Definitions, OpenApiOptions, Schema } from '@gantry/apimachinery'
 import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, UpgradeHandler, UserInfo } from '@gantry/runtime'
 import { bodyOf, header } from '@gantry/runtime'
@@ -21,15 +21,18 @@ import { FlowRejected, isLongRunning, rejectionResponse } from './flow-control.t
 import type { FlowControl, FlowTicket } from './flow-control.ts'
 import { list, parseRevision, waitForRevision } from './list.ts'
 import { negotiate } from './negotiate.ts'
+import type { Representation } from './negotiate.ts'
 import { decodeObject, listPrefix, objectKey, servedBytes } from './object-bytes.ts'
-import { checkNames, createObject, deleteObject, updateObject, writesStatus } from './object-writer.ts'
-import type { DeleteOptions, WriteCall, Written } from './object-writer.ts'
+import { checkNames, createObject, deleteObject, manage, updateObject, writesStatus } from './object-writer.ts'
+import type { WriteCall, Written } from './object-writer.ts'
 import { OpenApi } from './open-api.ts'
 import { patchObject } from './patch.ts'
 import { Registry } from './registry.ts'
-import { fieldValidationOf, readBody, readBytes, readObject } from './request-body.ts'
+import { readBody, readBytes, readObject } from './request-body.ts'
 import { isTrue, requestInfo } from './request-info.ts'
 import type { RequestInfo } from './request-info.ts'
+import { checkWriteOptions, fieldManagerOf, fieldValidationOf, isApplyPatch, readDeleteOptions, timeoutOf } from './request-options.ts'
+import type { RequestedDeletion } from './request-options.ts'
 import type { ApiObject, ResourceDefinition, Subresource, SubresourceCall, WriteContext } from './resource.ts'
 import { fromScale, toScale } from './scale.ts'
 import { namedType } from './server-context.ts'
@@ -125,6 +128,8 @@ interface Exchange {
   trace: Trace
   info?: RequestInfo
   isLongRunning: boolean
+  /** Undefined: its client gives it as long as it takes. */
+  timeoutMs?: number | undefined
   trail?: AuditTrail | undefined
   ticket?: FlowTicket
 }
@@ -153,7 +158,7 @@ class Server {
     let admitted: Admitted | undefined
     try {
       admitted = await this.#admit(request, exchange, auditID)
-      response = await this.#dispatch(admitted)
+      response = exchange.timeoutMs === undefined ? await this.#dispatch(admitted) : await this.#dispatchWithin(exchange.timeoutMs, admitted)
       response = {
         ...response,
         headers: { ...response.headers, ...warningHeaders(admitted.warnings), ...exchange.ticket?.headers, 'audit-id': auditID },
@@ -211,6 +216,7 @@ class Server {
     if (this.#context.stopping.aborted) throw new StatusError('ServiceUnavailable', 'the API server is stopping')
     const info = requestInfo(request.method, request.path, request.query)
     exchange.info = info
+    if (info.query.has('timeout') && !isLongRunning(attributesOf(info, nobody))) exchange.timeoutMs = timeoutOf(info.query)
     let user: UserInfo
     try {
       user = await this.#authenticate(request)
@@ -241,10 +247,11 @@ class Server {
     exchange.trace = { user, decision: decision.allowed ? 'allow' : 'forbid', reason: decision.reason, verb: info.verb }
     trail?.decided(decision)
     if (!decision.allowed) throw forbidden(info, user.username, decision.reason)
+    checkWriteOptions(info, request)
     const warnings = new Set<string>()
     const context: WriteContext = {
       user,
-      dryRun: dryRunOf(info),
+      dryRun: info.query.has('dryRun'),
       now: this.#deps.clock.now(),
       warn: (text) => void warnings.add(text),
       annotate: trail?.annotate?.bind(trail),
@@ -295,6 +302,7 @@ class Server {
   #failure(error: unknown, request: HttpRequest): HttpResponse {
     if (error instanceof StatusError) return errorResponse(error)
     if (error instanceof FlowRejected) return rejectionResponse(error)
+    if (error instanceof RequestOverdue) return overdueResponse
     if (error instanceof StoreUnavailable) return errorResponse(new StatusError('ServiceUnavailable', error.message, { details: { retryAfterSeconds: 1 } }))
     if (request.signal.aborted) return errorResponse(new StatusError('Timeout', 'request did not complete within the allotted timeout'))
     this.#deps.log.error('a request failed inside the API server', { method: request.method, path: request.path, error })
@@ -303,6 +311,25 @@ class Server {
         details: { causes: [{ message: error instanceof Error ? error.message : String(error) }] },
       }),
     )
+  }
+
+  /** A request that outlives its client's patience is answered without it; what it has begun ends by itself, told by its signal. */
+  async #dispatchWithin(timeoutMs: number, admitted: Admitted): Promise<HttpResponse> {
+    const late = Promise.withResolvers<never>()
+    const overdue = new AbortController()
+    const cancel = this.#deps.clock.schedule(() => {
+      const error = new RequestOverdue()
+      late.reject(error)
+      overdue.abort(error)
+    }, timeoutMs)
+    const { request } = admitted
+    const work = this.#dispatch({ ...admitted, request: { ...request, signal: AbortSignal.any([request.signal, overdue.signal]) } })
+    work.catch(() => {}) // after the answer there is nobody to tell
+    try {
+      return await Promise.race([work, late.promise])
+    } finally {
+      cancel()
+    }
   }
 
   async #dispatch(admitted: Admitted): Promise<HttpResponse> {
@@ -344,10 +371,7 @@ class Server {
       case 'delete':
         return this.#delete(admitted, definition)
       case 'deletecollection':
-        return compressed(
-          request,
-          await deleteCollection(this.#context, this.#writeCall(admitted, definition), { info, as, options: await this.#deleteOptions(admitted) }),
-        )
+        return this.#deleteCollection(admitted, definition, as)
       default:
         throw methodNotAllowed()
     }
@@ -391,10 +415,7 @@ class Server {
       case 'delete':
         return this.#delete(admitted, definition)
       case 'deletecollection':
-        return compressed(
-          request,
-          await deleteCollection(this.#context, this.#writeCall(admitted, definition), { info, as, options: await this.#deleteOptions(admitted) }),
-        )
+        return this.#deleteCollection(admitted, definition, as)
       default:
         return compressed(request, await untilConverted(() => this.#get(admitted, definition)))
     }
@@ -441,29 +462,19 @@ class Server {
     ) {
       return createObject(this.#context, call, toStored(definition, object))
     }
-    return updateObject(this.#context, { ...call, name: info.name, retriable: false }, () => structuredClone(toStored(definition, object)))
+    return updateObject(this.#context, { ...call, name: info.name, namesUid: true, retriable: false }, () => structuredClone(toStored(definition, object)))
   }
 
   #patch(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
     const { info, request } = admitted
-    const force = isTrue(info.query.get('force'))
-    const isApply = (header(request.headers, 'content-type') ?? '').startsWith('application/apply-patch+yaml')
-    if (isApply && (info.query.get('fieldManager') ?? '') === '') {
-      throw invalidError({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
-        { type: 'Required', field: 'fieldManager', badValue: undefined, detail: 'is required for apply patch' },
-      ])
-    }
-    if (force && !isApply)
-      throw invalidError({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
-        { type: 'Forbidden', field: 'force', badValue: undefined, detail: 'may not be specified for non-apply patch' },
-      ])
+    const force = isApplyPatch(request) && isTrue(info.query.get('force'))
     return patchObject(this.#context, { ...this.#writeCall(admitted, definition), name: info.name, validation: fieldValidationOf(info.query), force }, request)
   }
 
   async #delete(admitted: Admitted, definition: ResourceDefinition): Promise<HttpResponse> {
     const { info, request } = admitted
-    const options = await this.#deleteOptions(admitted)
-    const deleted = await deleteObject(this.#context, { ...this.#writeCall(admitted, definition), name: info.name }, options)
+    const deletion = await this.#deletion(admitted)
+    const deleted = await deleteObject(this.#context, { ...this.#deleteCall(admitted, definition, deletion), name: info.name }, deletion.options)
     if (!deleted.gone || definition.returnsDeletedObject === true) {
       const as = negotiate(request.headers, info.query, { protobuf: definition.custom !== true, tables: true })
       return objectResponse(this.#context, definition, { status: 200, value: deleted.value, as })
@@ -482,12 +493,24 @@ class Server {
     )
   }
 
-  async #deleteOptions({ request, info }: Admitted): Promise<DeleteOptions> {
-    const bytes = await readBytes(request)
-    const query = queryDeleteOptions(info.query)
-    if (bytes.length === 0) return checkDeleteOptions(query)
-    const schema = namedType(this.#context, 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions')
-    return checkDeleteOptions((await readBody(this.#context, schema, { ...request, body: bodyOf(bytes) })) as unknown as DeleteOptions)
+  #deletion(admitted: Admitted): Promise<RequestedDeletion> {
+    return readDeleteOptions(this.#context, namedType(this.#context, 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'), admitted)
+  }
+
+  #deleteCall(admitted: Admitted, definition: ResourceDefinition, { dryRun }: RequestedDeletion): WriteCall {
+    return this.#writeCall({ ...admitted, context: { ...admitted.context, dryRun } }, definition)
+  }
+
+  async #deleteCollection(admitted: Admitted, definition: ResourceDefinition, as: Representation): Promise<HttpResponse> {
+    const { info, request } = admitted
+    const deletion = await this.#deletion(admitted)
+    const answer = await deleteCollection(this.#context, this.#deleteCall(admitted, definition, deletion), {
+      info,
+      as,
+      options: deletion.options,
+      signal: request.signal,
+    })
+    return compressed(request, answer)
   }
 
   /** A collection whose creates are a subresource's (`bindings`). */
@@ -509,6 +532,8 @@ class Server {
     if (info.verb !== 'create' || info.name !== '' || definition.create === undefined) throw methodNotAllowed()
     const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
     admitted.trail?.requestObject(object)
+    const managedFields = manage(this.#context, this.#writeCall(admitted, definition), undefined, object)
+    if (managedFields.length > 0) object.metadata.managedFields = managedFields
     const admission = { ...this.#admission(admitted, definition), body: { kind: definition, schema: definition.schema }, object }
     await mutate(this.#context, admission)
     await validate(this.#context, admission)
@@ -764,6 +789,23 @@ function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
   return { user, verb, isResource, path, group, version, resource, subresource, namespace, name: selected ?? name, fieldSelector, labelSelector }
 }
 
+/** The client's `timeout` is over. */
+class RequestOverdue extends Error {}
+
+/** Upstream's filter writes it without negotiation and without the type of a Status. */
+const overdueResponse: HttpResponse = {
+  status: 504,
+  headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' },
+  body: JSON.stringify({
+    metadata: {},
+    status: 'Failure',
+    message: 'Timeout: request did not complete within the allotted timeout',
+    reason: 'Timeout',
+    details: {},
+    code: 504,
+  }),
+}
+
 const nobody: UserInfo = { username: '', groups: [] }
 
 function newExchange(request: HttpRequest): Exchange {
@@ -788,33 +830,6 @@ function releasedAfter(response: HttpResponse, request: HttpRequest, held: { rea
 function isImpersonating(request: HttpRequest): boolean {
   for (const name in request.headers) if (name.startsWith('impersonate-')) return true
   return false
-}
-
-function dryRunOf(info: RequestInfo): boolean {
-  const values = info.query.getAll('dryRun')
-  for (const value of values) {
-    if (value !== 'All') {
-      throw invalidError({ group: 'meta.k8s.io', kind: 'WriteOptions' }, '', [fieldNotSupported('dryRun', value, ['All'])])
-    }
-  }
-  return values.length > 0
-}
-
-const maxFieldManagerLength = 128
-
-/** `fieldManager`, or the client's name from its User-Agent (C11). */
-function fieldManagerOf(info: RequestInfo, request: HttpRequest): string {
-  const asked = info.query.get('fieldManager') ?? ''
-  if (asked !== '') {
-    if (asked.length > maxFieldManagerLength || !/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u.test(asked)) {
-      throw invalidError({ group: 'meta.k8s.io', kind: 'WriteOptions' }, '', [
-        { type: 'Invalid', field: 'fieldManager', badValue: asked, detail: `must be at most ${maxFieldManagerLength} printable characters` },
-      ])
-    }
-    return asked
-  }
-  const agent = (header(request.headers, 'user-agent') ?? '').split('/', 1)[0] ?? ''
-  return agent === '' ? 'unknown' : agent.slice(0, maxFieldManagerLength)
 }
 
 function warningHeaders(warnings: ReadonlySet<string>): Record<string, string[]> {
@@ -849,36 +864,4 @@ function health(info: RequestInfo): HttpResponse {
     headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' },
     body,
   }
-}
-
-function queryDeleteOptions(query: URLSearchParams): DeleteOptions {
-  const grace = query.get('gracePeriodSeconds')
-  const orphan = query.get('orphanDependents')
-  return {
-    ...(grace === null || grace === '' ? {} : { gracePeriodSeconds: Number(grace) }),
-    ...(query.get('propagationPolicy') === null ? {} : { propagationPolicy: query.get('propagationPolicy') ?? undefined }),
-    ...(orphan === null ? {} : { orphanDependents: isTrue(orphan) }),
-  }
-}
-
-const policies = ['Foreground', 'Background', 'Orphan']
-
-function checkDeleteOptions(options: DeleteOptions): DeleteOptions {
-  const subject = { group: 'meta.k8s.io', kind: 'DeleteOptions' }
-  if (options.propagationPolicy !== undefined && !policies.includes(options.propagationPolicy)) {
-    throw invalidError(subject, '', [fieldNotSupported('propagationPolicy', options.propagationPolicy, [...policies, 'nil'])])
-  }
-  if (options.propagationPolicy !== undefined && options.orphanDependents !== undefined) {
-    throw invalidError(subject, '', [
-      {
-        type: 'Invalid',
-        field: 'propagationPolicy',
-        badValue: options.propagationPolicy,
-        detail: 'orphanDependents and deletionPropagation cannot be both set',
-      },
-    ])
-  }
-  if (options.gracePeriodSeconds !== undefined && !Number.isFinite(options.gracePeriodSeconds))
-    throw new StatusError('BadRequest', 'gracePeriodSeconds must be an integer')
-  return options
 }

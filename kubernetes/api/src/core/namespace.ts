@@ -73,6 +73,8 @@ export function namespaceKind(types: Definitions, furnish: (namespace: string) =
     prepareForDelete(object) {
       const namespace = as<Namespace>(object)
       namespace.status = { ...namespace.status, phase: 'Terminating' }
+      // Nothing is counted down: it goes when its content has gone.
+      delete object.metadata.deletionGracePeriodSeconds
     },
     checkDelete({ metadata }) {
       if (immortal.has(metadata.name)) {

@@ -23,7 +23,7 @@ export function podSubresources(types: Definitions, backendOf: BackendOf, budget
     attach: {
       kind: core('PodAttachOptions'),
       verbs: ['create', 'get'],
-      handle: upgradeRequired,
+      handle: (call) => upgradeRequired(call, runningContainer),
       upgrade: (call, socket, head) => attach(call, { backendOf, socket, head }),
     },
     binding: { kind: core('Binding'), verbs: ['create'], schema: bindingSchema, handle: bind },
@@ -31,21 +31,21 @@ export function podSubresources(types: Definitions, backendOf: BackendOf, budget
     exec: {
       kind: core('PodExecOptions'),
       verbs: ['create', 'get'],
-      handle: upgradeRequired,
+      handle: (call) => upgradeRequired(call, runningContainer),
       upgrade: (call, socket, head) => exec(call, { backendOf, socket, head }),
     },
     log: { kind: core('Pod'), verbs: ['get'], handle: (call) => log(call, backendOf) },
     portforward: {
       kind: core('PodPortForwardOptions'),
       verbs: ['create', 'get'],
-      handle: upgradeRequired,
+      handle: (call) => upgradeRequired(call, forwardedPod),
       upgrade: (call, socket, head) => portForward(call, { backendOf, socket, head }),
     },
   }
 }
 
-async function upgradeRequired(call: SubresourceCall): Promise<HttpResponse> {
-  runningPod(call)
+async function upgradeRequired(call: SubresourceCall, checkTarget: (call: SubresourceCall) => unknown): Promise<HttpResponse> {
+  checkTarget(call)
   throw new StatusError('BadRequest', 'Upgrade request required')
 }
 
@@ -131,8 +131,8 @@ interface Upgrade {
 }
 
 async function exec(call: SubresourceCall, { backendOf, socket, head }: Upgrade): Promise<void> {
-  const pod = runningPod(call)
-  const target: ContainerTarget = { ...targetOf(pod), container: containerOf(call, pod) }
+  const { pod, container } = runningContainer(call)
+  const target: ContainerTarget = { ...targetOf(pod), container }
   const command = call.query.getAll('command')
   if (command.length === 0) throw new StatusError('BadRequest', 'you must specify at least 1 command for the container')
   const options = streamOptionsOf(call.query)
@@ -143,8 +143,8 @@ async function exec(call: SubresourceCall, { backendOf, socket, head }: Upgrade)
 }
 
 async function attach(call: SubresourceCall, { backendOf, socket, head }: Upgrade): Promise<void> {
-  const pod = runningPod(call)
-  const target: ContainerTarget = { ...targetOf(pod), container: containerOf(call, pod) }
+  const { pod, container } = runningContainer(call)
+  const target: ContainerTarget = { ...targetOf(pod), container }
   const options = streamOptionsOf(call.query)
   const node = backend(pod, backendOf)
   const { acceptRemoteCommand } = await import('@gantry/streams')
@@ -153,7 +153,7 @@ async function attach(call: SubresourceCall, { backendOf, socket, head }: Upgrad
 }
 
 async function portForward(call: SubresourceCall, { backendOf, socket, head }: Upgrade): Promise<void> {
-  const pod = runningPod(call)
+  const pod = forwardedPod(call)
   const node = backend(pod, backendOf)
   const { acceptPortForward } = await import('@gantry/streams')
   await acceptPortForward(call.request, socket, head, (port, signal) => node.dial(targetOf(pod), port, signal))
@@ -180,8 +180,21 @@ function isTrue(value: string | null): boolean {
   return value !== null && value !== 'false' && value !== '0'
 }
 
-function runningPod(call: SubresourceCall): Pod {
+/** Upstream looks for the container before it looks for the host. */
+function runningContainer(call: SubresourceCall): { readonly pod: Pod; readonly container: string } {
   const pod = as<Pod>(call.parent())
+  return { container: containerOf(call, pod), pod: running(call, pod) }
+}
+
+function forwardedPod(call: SubresourceCall): Pod {
+  for (const port of call.query.getAll('ports')) {
+    if (!/^\d+$/.test(port))
+      throw new StatusError('BadRequest', `cannot convert to []int32: strconv.ParseUint: parsing ${JSON.stringify(port)}: invalid syntax`)
+  }
+  return running(call, as<Pod>(call.parent()))
+}
+
+function running(call: SubresourceCall, pod: Pod): Pod {
   if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') {
     throw new StatusError('BadRequest', `cannot exec into a container in a completed pod; current phase is ${pod.status.phase}`)
   }
