@@ -179,18 +179,24 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     }
   }
 
-  await ensureNamespaces(client, (name) => newest(resources.namespaces, undefined, name) !== undefined)
-  await ensureBootstrapPolicy(client, newest)
-  await ensurePriorityClasses(client, (name) => newest(resources.priorityClasses, undefined, name) !== undefined)
-  if (options.extensionServers !== undefined) await publishExtensionTrust(client, options.extensionServers.trust)
-  await ensureLegacyTokenTracking({ client, clock: deps.clock, find: newest })
+  // Each write waits for the disk: what does not need the other's objects is made together with it, and shares its commits.
+  const [builtinObjects] = await Promise.all([
+    keepBuiltinObjects(
+      { server, client, clock: deps.clock, log: deps.log, find: newest, follow: (resource, on) => follow(store, resource, on) },
+      { serviceCidr: options.serviceCidr },
+    ),
+    ensurePriorityClasses(client, (name) => newest(resources.priorityClasses, undefined, name) !== undefined),
+    ensureNamespaces(client, (name) => newest(resources.namespaces, undefined, name) !== undefined).then(() =>
+      Promise.all([
+        ensureBootstrapPolicy(client, newest),
+        ensureKubernetesService({ client, find: newest }, options),
+        ensureLegacyTokenTracking({ client, clock: deps.clock, find: newest }),
+        ...(options.extensionServers === undefined ? [] : [publishExtensionTrust(client, options.extensionServers.trust)]),
+      ]),
+    ),
+  ])
   await running.settled()
   await customResources.settled()
-  const builtinObjects = await keepBuiltinObjects(
-    { server, client, clock: deps.clock, log: deps.log, find: newest, follow: (resource, on) => follow(store, resource, on) },
-    { serviceCidr: options.serviceCidr },
-  )
-  await ensureKubernetesService({ client, find: newest }, options)
   return {
     server,
     client,
