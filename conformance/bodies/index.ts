@@ -6,6 +6,7 @@ import { apply } from './apply.ts'
 import { cel } from './cel.ts'
 import { coreKinds } from './core-kinds.ts'
 import { customResources } from './custom-resources.ts'
+import { deviceSelectors } from './device-selectors.ts'
 import { discovery } from './discovery.ts'
 import { flowControl } from './flow-control.ts'
 import { identity } from './identity.ts'
@@ -50,6 +51,7 @@ export const bodies: readonly Conformance[] = [
   otherKinds,
   customResources,
   cel,
+  deviceSelectors,
   access,
   identity,
   webhooks,

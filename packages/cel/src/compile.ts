@@ -20,6 +20,8 @@ export interface CompileOptions {
   readonly variables: Readonly<Record<string, Type>>
   /** Adds what expressions that change objects have beyond others: `Object{…}`, `JSONPatch{…}` and `jsonpatch.escapeKey`. */
   readonly patches?: boolean
+  /** Adds `cel.bind`, which gives a value a name. */
+  readonly bindings?: boolean
 }
 
 export interface EvaluateOptions {
@@ -57,7 +59,7 @@ export const perCallLimit = 1_000_000
 /** Reads and checks an expression. The error is what upstream writes: `ERROR: <input>:1:5: undeclared reference …`, one for each problem. */
 export function compile(expression: string, options: CompileOptions): Compiled {
   const source = Array.from(expression)
-  const parsed = parse(source)
+  const parsed = parse(source, options)
   if (parsed.expr === undefined) return { error: formatIssues(source, parsed.issues), stage: 'compilation' }
   const environment: CheckEnvironment = {
     variables: new Map(Object.entries(options.variables)),

@@ -4,6 +4,8 @@ import type { Constant, Expr, IdentExpr, MapEntryExpr } from './ast.ts'
 export interface NodeFactory {
   id(): number
   problem(at: number, message: string): void
+  /** Whether `cel.bind` is a macro. */
+  readonly bindings: boolean
 }
 
 interface MacroCall {
@@ -21,6 +23,8 @@ const unused = '#unused'
 export function expandMacro(factory: NodeFactory, call: MacroCall): Expr | undefined {
   const { name, target, args } = call
   if (target === undefined) return name === 'has' && args.length === 1 ? new Expander(factory, call).has() : undefined
+  if (factory.bindings && name === 'bind' && args.length === 3 && target.kind === 'ident' && target.name === 'cel')
+    return new Expander(factory, call).bind(args)
   const macro = receiverMacros.get(`${name}/${args.length}`)
   return macro?.(new Expander(factory, call), target, args)
 }
@@ -173,6 +177,11 @@ class Expander {
     parts: { readonly initial: Expr; readonly condition: Expr; readonly step: Expr; readonly result?: Expr },
   ): Expr {
     return { kind: 'fold', ...this.#node(), range, ...loop, accumulator, ...parts, result: parts.result ?? this.#result() }
+  }
+
+  bind([name, value, body]: readonly Expr[]): Expr {
+    if (name?.kind !== 'ident') this.#factory.problem(name?.at ?? this.#call.at, 'cel.bind() variable names must be simple identifiers')
+    return this.#bind(name?.kind === 'ident' ? name.name : unused, value ?? this.#result(), body ?? this.#result())
   }
 
   /** Gives a value a name within a body: a loop over nothing. */

@@ -26,13 +26,16 @@ class SyntaxProblem extends Error {
 }
 
 /** Reads an expression; the tree is undefined when it has issues. `source` is the expression as code points. */
-export function parse(source: readonly string[]): { readonly expr: Expr | undefined; readonly issues: readonly Issue[]; readonly macros: ReadonlySet<number> } {
+export function parse(
+  source: readonly string[],
+  { bindings = false }: { readonly bindings?: boolean | undefined } = {},
+): { readonly expr: Expr | undefined; readonly issues: readonly Issue[]; readonly macros: ReadonlySet<number> } {
   if (source.length > maxExpressionLength) {
     const message = `expression code point size exceeds limit: size: ${source.length}, limit ${maxExpressionLength}`
     return { expr: undefined, issues: [{ at: 0, message }], macros: new Set() }
   }
   const { tokens, issues } = tokenize(source)
-  const parser = new Parser(tokens, [...issues])
+  const parser = new Parser(tokens, [...issues], bindings)
   return parser.run()
 }
 
@@ -56,11 +59,13 @@ class Parser implements NodeFactory {
   readonly #issues: Issue[]
   /** Nodes that a macro stands for. */
   readonly #macros = new Set<number>()
+  readonly bindings: boolean
   #index = 0
   #depth = 0
   #ids = 0
 
-  constructor(tokens: readonly Token[], issues: Issue[]) {
+  constructor(tokens: readonly Token[], issues: Issue[], bindings: boolean) {
+    this.bindings = bindings
     this.#tokens = tokens
     this.#issues = issues
   }

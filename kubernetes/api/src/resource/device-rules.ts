@@ -13,6 +13,7 @@ import {
 import type { FieldError } from '@gantry/apimachinery'
 import type { DeviceSelector, DeviceTaint, DeviceToleration, OpaqueDeviceConfiguration } from '../generated/types.ts'
 import { validateDriverName } from '../storage/csi-node.ts'
+import { deviceSelectorProblems } from './device-selector.ts'
 
 // Upstream: pkg/apis/resource/validation/validation.go; the limits are those of pkg/apis/resource/types.go.
 
@@ -108,13 +109,13 @@ function validateIdentifier(id: string, path: string): FieldError[] {
   return errors
 }
 
-/** Presence and length; the expression itself is compiled by who evaluates it. */
 export function validateSelectors(selectors: readonly DeviceSelector[] | undefined, path: string): FieldError[] {
   return validateSlice(selectors, path, {
     max: maxSelectors,
     each({ cel }, at) {
       if (cel === undefined) return [fieldRequired(`${at}.cel`)]
-      return Buffer.byteLength(cel.expression) > maxExpressionBytes ? [fieldTooLong(`${at}.cel.expression`, maxExpressionBytes)] : []
+      const field = `${at}.cel.expression`
+      return Buffer.byteLength(cel.expression) > maxExpressionBytes ? [fieldTooLong(field, maxExpressionBytes)] : deviceSelectorProblems(cel.expression, field)
     },
   })
 }
