@@ -259,6 +259,86 @@ export const policies = conformance('validating admission policies', ({ api, cla
     assert.equal((await create(namespace, body)).code, 201)
   })
 
+  claim('lets nobody read by a policy what he may not read himself (M9)', async (t) => {
+    const namespace = await api.namespace(t)
+    const [user, name] = [uniqueName('reader'), uniqueName('access')]
+    const rbac = '/apis/rbac.authorization.k8s.io/v1'
+    const rules = [{ apiGroups: ['admissionregistration.k8s.io'], resources: ['*'], verbs: ['*'] }]
+    await api.createForTest(t, `${rbac}/clusterroles`, { metadata: { name }, rules } as Json)
+    const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }]
+    await api.createForTest(t, `${rbac}/clusterrolebindings`, {
+      metadata: { name },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+      subjects,
+    } as Json)
+    const as = { headers: { 'impersonate-user': user } }
+    const policy = (apiVersion: string): Json => ({
+      metadata: { name },
+      spec: { paramKind: { apiVersion, kind: 'ConfigMap' }, matchConstraints: { resourceRules: [configMaps] }, validations: [{ expression: 'true' }] },
+    })
+    const binding = (paramRef: Json): Json => ({
+      metadata: { name },
+      spec: { policyName: name, validationActions: ['Deny'], paramRef: { parameterNotFoundAction: 'Allow', ...paramRef } },
+    })
+    const where = namespace.split('/').at(-1)
+    await api.eventually(`${group}/validatingadmissionpolicies`, ({ code }) => code === 200, as)
+    const ask = async (plural: string, body: Json): Promise<Json> => (await api.post(`${group}/${plural}?dryRun=All`, body, as)).json
+    const said = ({ code, reason, details }: Json): Json => [
+      code,
+      reason,
+      ...(details?.causes ?? []).map(({ reason: why, field, message }: Json) => `${why} ${field} ${message}`),
+    ]
+    const who = `&{${user}  [system:authenticated] map[]}`
+
+    assert.deepEqual(said(await ask('validatingadmissionpolicies', policy('v1'))), [
+      422,
+      'Invalid',
+      `FieldValueForbidden spec.paramKind Forbidden: user ${who} must have "get" permission on all objects of the referenced paramKind (kind=ConfigMap, apiVersion=v1)`,
+    ])
+    const mutating = {
+      ...policy('v9'),
+      spec: {
+        ...policy('v9').spec,
+        reinvocationPolicy: 'Never',
+        matchConstraints: { resourceRules: [{ ...configMaps, operations: ['CREATE'] }] },
+        mutations: [{ patchType: 'ApplyConfiguration', applyConfiguration: { expression: 'Object{}' } }],
+      },
+    }
+    delete mutating.spec.validations
+    assert.deepEqual(said(await ask('mutatingadmissionpolicies', mutating)), [
+      422,
+      'Invalid',
+      `FieldValueForbidden spec.paramKind Forbidden: user ${who} must have "get" permission on all objects of the referenced paramKind (kind=ConfigMap, apiVersion=v9)`,
+    ])
+    const unknown = `to determine minimum required permissions and user ${who} does not have "get" permission for all groups, versions and resources`
+    assert.deepEqual(said(await ask('validatingadmissionpolicybindings', binding({ name: 'one' }))), [
+      422,
+      'Invalid',
+      `FieldValueForbidden spec.paramRef Forbidden: unable to get policy ${name} ${unknown}`,
+    ])
+    await api.createForTest(t, `${group}/validatingadmissionpolicies`, policy('v1'))
+    await api.createForTest(t, `${group}/mutatingadmissionpolicies`, {
+      ...mutating,
+      spec: { ...mutating.spec, paramKind: { apiVersion: 'v1', kind: 'ConfigMap' } },
+    })
+    assert.deepEqual(said(await ask('validatingadmissionpolicybindings', binding({ selector: {}, namespace: where }))), [
+      422,
+      'Invalid',
+      `FieldValueForbidden spec.paramRef Forbidden: user ${who} does not have "list" permission on the object referenced by paramRef`,
+    ])
+    const { validationActions: _actions, ...bound } = binding({ name: 'one', namespace: where }).spec
+    assert.deepEqual(said(await ask('mutatingadmissionpolicybindings', { metadata: { name }, spec: bound })), [
+      422,
+      'Invalid',
+      `FieldValueForbidden spec.paramRef Forbidden: user get does not have "${who}" permission on the object referenced by paramRef`,
+    ])
+    const roles = namespace.replace('/api/v1', rbac)
+    await api.create(`${roles}/roles`, { metadata: { name }, rules: [{ apiGroups: [''], resources: ['configmaps'], resourceNames: ['one'], verbs: ['get'] }] })
+    await api.create(`${roles}/rolebindings`, { metadata: { name }, roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name }, subjects })
+    await api.eventually(`${namespace}/configmaps/one`, ({ code }) => code === 404, as)
+    assert.equal((await ask('validatingadmissionpolicybindings', binding({ name: 'one', namespace: where }))).code, undefined)
+  })
+
   claim('refuses a policy whose expressions do not compile (M9)', async () => {
     const refused = await api.post(`${group}/validatingadmissionpolicies`, {
       metadata: { name: uniqueName('broken') },

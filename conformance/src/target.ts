@@ -140,10 +140,10 @@ export class Api {
   }
 
   /** Asks until `holds` says yes to an answer; for what an API does in its own time, such as serving a new kind. */
-  async eventually(target: string, holds: (answer: Answer) => boolean): Promise<Answer> {
+  async eventually(target: string, holds: (answer: Answer) => boolean, options?: SendOptions): Promise<Answer> {
     const deadline = performance.now() + this.#target().patienceMs
     for (;;) {
-      const answer = await this.get(target)
+      const answer = await this.get(target, options)
       if (holds(answer)) return answer
       assert.ok(performance.now() < deadline, `${target} did not come to what was expected, last: ${answer.code} ${answer.text}`)
       await this.pass(20)

@@ -11,6 +11,7 @@ import type { WebhookClient } from '../webhook-client.ts'
 import { compileMutatingPolicy, compileValidatingPolicy } from './policies/compile-policy.ts'
 import type { CompiledMutatingPolicy, CompiledValidatingPolicy } from './policies/compile-policy.ts'
 import { mutatingPolicies } from './policies/mutating-policies.ts'
+import { parameterAccess } from './policies/parameter-access.ts'
 import { PolicyIndex } from './policies/policy-index.ts'
 import { validatingPolicies } from './policies/validating-policies.ts'
 import { mutatingWebhooks } from './webhooks/mutating-webhooks.ts'
@@ -50,6 +51,11 @@ export function dynamicAdmission(deps: DynamicAdmissionDeps): DynamicAdmission {
   const policyDeps = { authorize: deps.authorize, namespaceNamed, params }
   return {
     plugins: [
+      parameterAccess({
+        authorize: deps.authorize,
+        policyNamed: (plural, name) =>
+          deps.find(plural === 'mutatingadmissionpolicies' ? resources.mutatingAdmissionPolicies : resources.validatingAdmissionPolicies, undefined, name),
+      }),
       mutatingPolicies(policies.mutating, policyDeps),
       mutatingWebhooks(mutating, webhookDeps),
       validatingPolicies(policies.validating, policyDeps),
