@@ -229,7 +229,7 @@ const listsAndMaps: readonly (readonly [expression: string, value: string])[] = 
   ["self.m['three']", 'error: no such key: three'],
   ["'one' in self.m", 'true'],
   ['self.m.all(k, k.size() == 3)', 'true'],
-  ['self.m.map(k, k)', '["one", "two"]'],
+  ['self.m.map(k, k).size()', '2'],
   ['self.m.exists(k, self.m[k] == 2)', 'true'],
   ['self.m.transformMap(k, v, v + 1)', '{"one":2, "two":3}'],
   ['self.m.transformList(k, v, k)', '["one", "two"]'],
@@ -485,12 +485,50 @@ const problems: readonly (readonly [expression: string, ...lines: string[]])[] =
   ['null == 1', "compilation failed: ERROR: <input>:1:10: found no matching overload for '_==_' applied to '(null, int)'"],
 ]
 
+const textsOfValues: readonly (readonly [string, string])[] = [
+  ["'%.0f %.0f %.2f %.1f'.format([0.5, 1.5, 1.005, 0.25])", '0 2 1.00 0.2'],
+  ["'%e %.2e'.format([1234.5678, 1234.5678])", '1.234568×10⁰³ 1.234568×10⁰³'],
+  ["'%.3f'.format([2.0005])", '2.001'],
+  ["'%f'.format([-0.5])", '-0.500000'],
+  ["'%.0f %.0f'.format([2.5, -2.5])", '2 -2'],
+  ["'aXbX'.findAll('X*')", '["", "X", "X"]'],
+  ["'baab'.findAll('a*')", '["", "aa", ""]'],
+  ["''.findAll('a*')", '[""]'],
+  ["'abc'.findAll('a*', 2)", '["a", ""]'],
+  ["'aab'.find('a*')", 'aa'],
+  ["'%s'.format([timestamp('2024-01-02T03:04:05+02:00')])", '2024-01-02T03:04:05+02:00'],
+  ["string(timestamp('2024-01-02T03:04:05+02:00'))", '2024-01-02T03:04:05+02:00'],
+  ["string(timestamp('2024-01-02T03:04:05-05:30') + duration('1h'))", '2024-01-02T04:04:05-05:30'],
+  ["timestamp('2024-01-02T03:04:05+02:00') == timestamp('2024-01-02T01:04:05Z')", 'true'],
+  ["timestamp('2024-01-02T03:04:05+02:00').getHours()", '1'],
+  ["timestamp('2024-01-02T03:04:05+02:00').getHours('+05:00')", '6'],
+  ['dyn(1).x', 'error: no such key: x'],
+  ["dyn('a').x", 'error: no such key: x'],
+  ['dyn([1]).x', "error: unsupported index type 'string' in list"],
+  ['dyn(null).x', 'error: no such key: x'],
+  ['dyn(self.i).x', 'error: no such key: x'],
+  ["isIP('1:2:3:4:5:6:7:12345')", 'false'],
+  [
+    "ip(':::')",
+    'error: IP Address ":::" parse error during conversion from string: ParseAddr(":::"): each colon-separated field must have at least one digit (at ":")',
+  ],
+  [
+    "ip('1:2:3:4:5:6:7:12345')",
+    'error: IP Address "1:2:3:4:5:6:7:12345" parse error during conversion from string: ParseAddr("1:2:3:4:5:6:7:12345"): each group must have 4 or less digits (at "12345")',
+  ],
+  [
+    "ip('1:::2')",
+    'error: IP Address "1:::2" parse error during conversion from string: ParseAddr("1:::2"): each colon-separated field must have at least one digit (at ":2")',
+  ],
+]
+
 export const cel = conformance('expressions', ({ api, claim }) => {
   const tables = {
     'numbers and texts': numbersAndTexts,
     'lists and maps': listsAndMaps,
     'fields and times': fieldsAndTimes,
     "Kubernetes' libraries": kubernetesLibraries,
+    'what is written and rounded': textsOfValues,
   }
   for (const [name, table] of Object.entries(tables)) {
     claim(`evaluates expressions over ${name} (X7)`, async (t) => {

@@ -313,7 +313,7 @@ function selectField(target: Value, field: string): Value {
   if (target instanceof ObjectView) return target.get(field)
   if (target instanceof CelMap) return target.get(field) ?? noSuchKey(field)
   if (target instanceof Optional) return target.value === undefined ? target : selectOptional(target.value, field)
-  return noSuchKey(field)
+  return Array.isArray(target) ? new CelError("unsupported index type 'string' in list") : noSuchKey(field)
 }
 
 function selectOptional(target: Value, field: string): Value {

@@ -39,8 +39,8 @@ function duration(nanos: bigint): Value {
   return fitsInt(nanos) ? new Duration(nanos) : new CelError('duration overflow')
 }
 
-function timestamp(nanos: bigint): Value {
-  return isTimestampInRange(nanos) ? new Timestamp(nanos) : new CelError('timestamp overflow')
+function timestamp(nanos: bigint, offsetMinutes = 0): Value {
+  return isTimestampInRange(nanos) ? new Timestamp(nanos, offsetMinutes) : new CelError('timestamp overflow')
 }
 
 /** Lists that a running loop owns and may extend in place. */
@@ -72,8 +72,8 @@ function addArithmetic(library: Library): void {
     .add('_+_', 'add_bytes', '(bytes, bytes) -> bytes', (a: Uint8Array, b: Uint8Array) => new Uint8Array(Buffer.concat([a, b])))
     .add('_+_', 'add_double', '(double, double) -> double', (a: number, b: number) => a + b)
     .add('_+_', 'add_duration_duration', '(duration, duration) -> duration', (a: Duration, b: Duration) => duration(a.nanos + b.nanos))
-    .add('_+_', 'add_duration_timestamp', '(duration, timestamp) -> timestamp', (a: Duration, b: Timestamp) => timestamp(a.nanos + b.nanos))
-    .add('_+_', 'add_timestamp_duration', '(timestamp, duration) -> timestamp', (a: Timestamp, b: Duration) => timestamp(a.nanos + b.nanos))
+    .add('_+_', 'add_duration_timestamp', '(duration, timestamp) -> timestamp', (a: Duration, b: Timestamp) => timestamp(a.nanos + b.nanos, b.offsetMinutes))
+    .add('_+_', 'add_timestamp_duration', '(timestamp, duration) -> timestamp', (a: Timestamp, b: Duration) => timestamp(a.nanos + b.nanos, a.offsetMinutes))
     .add('_+_', 'add_int64', '(int, int) -> int', (a: bigint, b: bigint) => int(a + b))
     .add('_+_', 'add_list', '(list(A), list(A)) -> list(A)', (a: Value[], b: readonly Value[]) => {
       if (!growing.has(a)) return joinLists(a, b)
@@ -95,7 +95,9 @@ function addArithmetic(library: Library): void {
     .add('_-_', 'subtract_double', '(double, double) -> double', (a: number, b: number) => a - b)
     .add('_-_', 'subtract_duration_duration', '(duration, duration) -> duration', (a: Duration, b: Duration) => duration(a.nanos - b.nanos))
     .add('_-_', 'subtract_int64', '(int, int) -> int', (a: bigint, b: bigint) => int(a - b))
-    .add('_-_', 'subtract_timestamp_duration', '(timestamp, duration) -> timestamp', (a: Timestamp, b: Duration) => timestamp(a.nanos - b.nanos))
+    .add('_-_', 'subtract_timestamp_duration', '(timestamp, duration) -> timestamp', (a: Timestamp, b: Duration) =>
+      timestamp(a.nanos - b.nanos, a.offsetMinutes),
+    )
     .add('_-_', 'subtract_timestamp_timestamp', '(timestamp, timestamp) -> duration', (a: Timestamp, b: Timestamp) => duration(a.nanos - b.nanos))
     .add('_-_', 'subtract_uint64', '(uint, uint) -> uint', (a: Uint, b: Uint) => uint(a.value - b.value))
 }
