@@ -30,7 +30,7 @@ export interface PrinterColumn {
 
 /** The cell of one object: null where there is no value or it is of another type. Upstream: apiextensions-apiserver pkg/registry/customresource/tableconvertor. */
 export function printerCell(column: PrinterColumn, object: unknown, now: Date): string | number | boolean | null {
-  const value = compileJsonPath(column.jsonPath)(object)[0]
+  const value = printedValue(column, object)
   if (value === undefined) return null
   switch (column.type) {
     case 'string':
@@ -46,6 +46,11 @@ export function printerCell(column: PrinterColumn, object: unknown, now: Date): 
     default:
       return null
   }
+}
+
+/** What a column shows of an object, as the object has it. */
+export function printedValue(column: PrinterColumn, object: unknown): unknown {
+  return compileJsonPath(column.jsonPath)(object)[0]
 }
 
 /** The age of an RFC 3339 time: `<unknown>` for none, `<invalid>` for what is no time. */

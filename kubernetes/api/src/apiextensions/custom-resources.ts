@@ -5,6 +5,7 @@ import {
   goQuote,
   isReason,
   jsonEqual,
+  printedValue,
   printerCell,
   structuralSchemaOf,
   validateCustomResource,
@@ -405,8 +406,14 @@ function columnsOf(version: CustomResourceDefinitionVersion): readonly TableColu
       description: column.description ?? '',
       priority: column.priority ?? 0,
       cell: (object, now) => printerCell(column, object, now),
+      ...(column.type === 'date' ? { since: (object) => timeOf(printedValue(column, object)) } : {}),
     })),
   ]
+}
+
+function timeOf(value: unknown): number | undefined {
+  const time = typeof value === 'string' ? Date.parse(value) : Number.NaN
+  return Number.isNaN(time) ? undefined : time
 }
 
 function isColumnType(type: string): type is 'integer' | 'number' | 'boolean' | 'date' {
