@@ -1,5 +1,6 @@
 import { createDeploymentController } from './deployment/deployment-controller.ts'
 import { createDisruptionController } from './disruption/disruption-controller.ts'
+import { createEndpointSliceController } from './endpoint-slice/endpoint-slice-controller.ts'
 import { createGarbageCollector } from './garbage-collector/garbage-collector.ts'
 import { createNamespaceController } from './namespace/namespace-controller.ts'
 import { createNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
@@ -17,6 +18,7 @@ export function createControllers(deps: ControllerDeps, options: { readonly ca?:
   return [
     ...createDeploymentController(deps),
     ...createReplicaSetController(deps),
+    ...createEndpointSliceController(deps),
     ...createGarbageCollector(deps),
     ...createNamespaceController(deps),
     ...createNodeLifecycleController(deps),
