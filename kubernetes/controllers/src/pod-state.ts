@@ -6,6 +6,11 @@ export function isPodActive(pod: Pod): boolean {
   return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed' && pod.metadata.deletionTimestamp === undefined
 }
 
+/** On its way out, and not finished. Upstream: controller.IsPodTerminating. */
+export function isPodTerminating(pod: Pod): boolean {
+  return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed' && pod.metadata.deletionTimestamp !== undefined
+}
+
 export function isPodReady(pod: Pod): boolean {
   return findCondition(pod.status?.conditions, 'Ready')?.status === 'True'
 }

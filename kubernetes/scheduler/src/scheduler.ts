@@ -247,6 +247,7 @@ class Scheduler {
     const now = timestamp(this.#deps.clock.now())
     const condition = {
       type: 'PodScheduled',
+      ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
       status: 'False',
       ...why,
       lastProbeTime: null,

@@ -88,7 +88,7 @@ test('makes a ReplicaSet and its pods, and reports them available', async () => 
   await cluster.runPods()
 
   const { conditions, ...counts } = get(cluster).status ?? {}
-  assert.deepEqual(counts, { observedGeneration: 1, replicas: 4, updatedReplicas: 4, readyReplicas: 4, availableReplicas: 4 })
+  assert.deepEqual(counts, { observedGeneration: 1, replicas: 4, updatedReplicas: 4, readyReplicas: 4, availableReplicas: 4, terminatingReplicas: 0 })
   assert.equal(findCondition(conditions, 'Available')?.reason, 'MinimumReplicasAvailable')
   assert.equal(findCondition(conditions, 'Progressing')?.reason, 'NewReplicaSetAvailable')
   assert.equal(findCondition(conditions, 'Progressing')?.message, `ReplicaSet "${replicaSet?.metadata.name}" has successfully progressed.`)

@@ -48,7 +48,8 @@ export function countedStatus(
 ): DeploymentStatus {
   const available = sum(all, (replicaSet) => replicaSet.status?.availableReplicas)
   const enough = available >= wantedOf(deployment) - maxUnavailableOf(deployment)
-  return compact({
+  const terminatingReplicas = terminatingOf(all)
+  const status = compact({
     observedGeneration: deployment.metadata.generation,
     replicas: sum(all, (replicaSet) => replicaSet.status?.replicas),
     updatedReplicas: world.newest?.status?.replicas ?? 0,
@@ -64,6 +65,17 @@ export function countedStatus(
       world.now,
     ),
   })
+  return terminatingReplicas === undefined ? status : { ...status, terminatingReplicas }
+}
+
+/** Undefined as long as a ReplicaSet that has been looked at does not say it. Upstream: GetTerminatingReplicaCountForReplicaSets. */
+function terminatingOf(all: readonly ReplicaSet[]): number | undefined {
+  let count = 0
+  for (const { status } of all) {
+    if (status?.terminatingReplicas !== undefined) count += status.terminatingReplicas
+    else if ((status?.observedGeneration ?? 0) !== 0) return undefined
+  }
+  return count
 }
 
 /** The status during a rollout: countedStatus plus Progressing and ReplicaFailure. Upstream: progress.go syncRolloutStatus. */
@@ -108,7 +120,8 @@ export function rolloutStatus(
   }
   const failure = failureOf(all, newest)
   conditions = failure === undefined ? [...withoutCondition(conditions, 'ReplicaFailure')] : setCondition(conditions, failure, now)
-  return compact({ ...status, conditions })
+  const { conditions: _before, ...counts } = status
+  return conditions.length === 0 ? counts : { ...counts, conditions }
 }
 
 /** All pods are of the newest template, available, and none is left over. */

@@ -31,13 +31,27 @@ test('creates what is missing, deletes what is too much, and reports', async () 
   await cluster.api.create(resources.replicaSets, replicaSet())
   await cluster.settle()
   await cluster.runPods()
-  assert.deepEqual(statusOf(cluster), { replicas: 3, fullyLabeledReplicas: 3, readyReplicas: 3, availableReplicas: 3, observedGeneration: 1 })
+  assert.deepEqual(statusOf(cluster), {
+    replicas: 3,
+    fullyLabeledReplicas: 3,
+    readyReplicas: 3,
+    availableReplicas: 3,
+    terminatingReplicas: 0,
+    observedGeneration: 1,
+  })
 
   await cluster.api.patch(resources.replicaSets, { namespace: 'a', name: 'web' }, { type: 'merge', body: { spec: { replicas: 1 } } })
   await cluster.settle()
 
   assert.equal(cluster.api.all(resources.pods).length, 1)
-  assert.deepEqual(statusOf(cluster), { replicas: 1, fullyLabeledReplicas: 1, readyReplicas: 1, availableReplicas: 1, observedGeneration: 2 })
+  assert.deepEqual(statusOf(cluster), {
+    replicas: 1,
+    fullyLabeledReplicas: 1,
+    readyReplicas: 1,
+    availableReplicas: 1,
+    terminatingReplicas: 0,
+    observedGeneration: 2,
+  })
   assert.equal(cluster.events().filter((event) => event.startsWith('SuccessfulCreate Created pod: web-')).length, 3)
   assert.equal(cluster.events().filter((event) => event.startsWith('SuccessfulDelete Deleted pod: web-')).length, 2)
 })
@@ -74,12 +88,19 @@ test('counts a pod as available only after minReadySeconds', async () => {
   await cluster.api.create(resources.replicaSets, replicaSet({ minReadySeconds: 10 }))
   await cluster.settle()
   await cluster.runPods()
-  assert.deepEqual(statusOf(cluster), { replicas: 3, fullyLabeledReplicas: 3, readyReplicas: 3, observedGeneration: 1 })
+  assert.deepEqual(statusOf(cluster), { replicas: 3, fullyLabeledReplicas: 3, readyReplicas: 3, terminatingReplicas: 0, observedGeneration: 1 })
 
   await cluster.clock.advance(11_000)
   await cluster.settle()
 
-  assert.deepEqual(statusOf(cluster), { replicas: 3, fullyLabeledReplicas: 3, readyReplicas: 3, availableReplicas: 3, observedGeneration: 1 })
+  assert.deepEqual(statusOf(cluster), {
+    replicas: 3,
+    fullyLabeledReplicas: 3,
+    readyReplicas: 3,
+    availableReplicas: 3,
+    terminatingReplicas: 0,
+    observedGeneration: 1,
+  })
 })
 
 test('adopts a matching orphan and releases a pod whose labels have changed', async () => {

@@ -15,7 +15,7 @@ import {
 } from '@gantry/controller'
 import { resources } from '@gantry/kube-api'
 import { claim, orphansOf, ownership, ownershipIndex } from '../claim.ts'
-import { isPodActive, isPodReady, readySinceMs } from '../pod-state.ts'
+import { isPodActive, isPodReady, isPodTerminating, readySinceMs } from '../pod-state.ts'
 import { slowStart } from '../slow-start.ts'
 import { byDeletionOrder } from './deletion-order.ts'
 import { replicaSetStatus } from './replica-set-status.ts'
@@ -186,14 +186,14 @@ export function createReplicaSetController(deps: ControllerDeps, options: { read
       return settled
     }
     const upToDate = expectations.satisfied(key)
-    const candidates = [
-      ...pods.store.byIndex(ownership, replicaSet.metadata.uid ?? ''),
-      ...pods.store.byIndex(ownership, orphansOf(replicaSet.metadata.namespace)),
-    ].filter(isPodActive)
+    const controlled = pods.store.byIndex(ownership, replicaSet.metadata.uid ?? '')
+    const candidates = [...controlled, ...pods.store.byIndex(ownership, orphansOf(replicaSet.metadata.namespace))].filter(isPodActive)
+    const selector = labelSelectorFromObject(replicaSet.spec.selector)
+    const terminating = controlled.filter((pod) => isPodTerminating(pod) && selector.matches(pod.metadata.labels)).length
     const own = await claim<Pod>(deps, {
       owner: replicaSet,
       ownerResource: resources.replicaSets,
-      selector: labelSelectorFromObject(replicaSet.spec.selector),
+      selector,
       resource: resources.pods,
       candidates,
       signal,
@@ -201,7 +201,7 @@ export function createReplicaSetController(deps: ControllerDeps, options: { read
     const failure = upToDate && replicaSet.metadata.deletionTimestamp === undefined ? await manage(replicaSet, own, { key, signal }) : undefined
 
     const now = clock.now()
-    const status = replicaSetStatus(replicaSet, { pods: own, failure, now })
+    const status = replicaSetStatus(replicaSet, { pods: own, terminating, failure, now })
     if (!jsonEqual(status, replicaSet.status)) {
       try {
         await client.update(resources.replicaSets, { ...replicaSet, status }, { subresource: 'status', signal })

@@ -8,6 +8,8 @@ export function replicaSetStatus(
   replicaSet: ReplicaSet,
   world: {
     readonly pods: readonly Pod[]
+    /** Pods of it that are on their way out. */
+    readonly terminating: number
     readonly failure: { readonly reason: 'FailedCreate' | 'FailedDelete'; readonly message: string } | undefined
     readonly now: Date
   },
@@ -36,6 +38,7 @@ export function replicaSetStatus(
     ...(fullyLabeled === 0 ? {} : { fullyLabeledReplicas: fullyLabeled }),
     ...(ready === 0 ? {} : { readyReplicas: ready }),
     ...(available === 0 ? {} : { availableReplicas: available }),
+    terminatingReplicas: world.terminating,
     ...(replicaSet.metadata.generation === undefined ? {} : { observedGeneration: replicaSet.metadata.generation }),
     ...(conditions.length === 0 ? {} : { conditions }),
   }
