@@ -5,6 +5,7 @@ import type { Container, LabelSelector, Pod, PodAffinityTerm, PodSpec } from '..
 import { as } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import type { DisruptionBudgets } from '../policy/eviction.ts'
+import { takeAppArmorAnnotations } from './app-armor-annotations.ts'
 import { podColumns, podRowConditions } from './pod-columns.ts'
 import { defaultOwnPodSpec } from './pod-spec-defaults.ts'
 import { podProxy } from './proxy.ts'
@@ -130,6 +131,7 @@ function prepareForCreate(object: ApiObject, context: WriteContext): void {
   const { spec } = pod
   pod.status = { phase: 'Pending', qosClass: qosClassOf(pod) }
   if (spec === undefined) return
+  takeAppArmorAnnotations(pod, context)
   if ((spec.schedulingGates ?? []).length > 0) pod.status.conditions = [{ ...gated, lastTransitionTime: formatTime(context.now) }]
   if ((spec.affinity?.podAffinity ?? spec.affinity?.podAntiAffinity) !== undefined || spec.topologySpreadConstraints !== undefined)
     selectByOwnLabels(spec, pod.metadata.labels ?? {})
