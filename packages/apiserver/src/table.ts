@@ -22,8 +22,13 @@ export function columnDefinitions(definition: ResourceDefinition): ColumnDefinit
 }
 
 /** Kinds without columns show what upstream's default convertor shows. */
-export const nameColumn: TableColumn = { name: 'Name', format: 'name', cell: (object) => object.metadata.name }
-const createdAtColumn: TableColumn = { name: 'Created At', type: 'date', cell: (object) => object.metadata.creationTimestamp ?? '' }
+export const nameColumn: TableColumn = { name: 'Name', format: 'name', description: 'Name of the object.', cell: (object) => object.metadata.name }
+const createdAtColumn: TableColumn = {
+  name: 'Created At',
+  type: 'date',
+  description: 'When the object was created.',
+  cell: (object) => object.metadata.creationTimestamp ?? '',
+}
 
 export function columnsOf(definition: ResourceDefinition): readonly TableColumn[] {
   return definition.columns ?? [nameColumn, createdAtColumn]

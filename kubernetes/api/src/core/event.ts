@@ -29,18 +29,19 @@ export const event: BuiltinKind = {
     type: (object) => as<Event>(object).type ?? '',
   },
   columns: [
-    column<Event>('Last Seen', lastSeen),
-    column<Event>('Type', (object) => object.type ?? ''),
-    column<Event>('Reason', (object) => object.reason ?? ''),
-    column<Event>('Object', ({ involvedObject }) =>
-      (involvedObject.name ?? '') === '' ? `${involvedObject.kind?.toLowerCase() ?? ''}` : `${involvedObject.kind?.toLowerCase() ?? ''}/${involvedObject.name}`,
-    ),
-    column<Event>('Subobject', (object) => object.involvedObject.fieldPath ?? '', { wide: true }),
-    column<Event>('Source', formatSource, { wide: true }),
-    column<Event>('Message', (object) => (object.message ?? '').trim()),
-    column<Event>('First Seen', (object, now) => ageOf(object.firstTimestamp ?? object.eventTime, now), { wide: true }),
-    column<Event>('Count', (object) => object.series?.count ?? object.count ?? 1, { wide: true }),
-    column<Event>('Name', (object) => object.metadata.name ?? '', { wide: true }),
+    column<Event>('Last Seen', lastSeen, { description: 'Time since it happened last.' }),
+    column<Event>('Type', (object) => object.type ?? '', { description: 'Normal or Warning.' }),
+    column<Event>('Reason', (object) => object.reason ?? '', { description: 'Why it happened, in a word.' }),
+    column<Event>('Object', objectText, { description: 'What it happened to.' }),
+    column<Event>('Subobject', (object) => object.involvedObject.fieldPath ?? '', { wide: true, description: 'The part that it happened to.' }),
+    column<Event>('Source', formatSource, { wide: true, description: 'Who reported it.' }),
+    column<Event>('Message', (object) => (object.message ?? '').trim(), { description: 'What happened.' }),
+    column<Event>('First Seen', (object, now) => ageOf(object.firstTimestamp ?? object.eventTime, now), {
+      wide: true,
+      description: 'Time since it happened first.',
+    }),
+    column<Event>('Count', (object) => object.series?.count ?? object.count ?? 1, { wide: true, description: 'How often it happened.' }),
+    column<Event>('Name', (object) => object.metadata.name ?? '', { wide: true, description: 'Name of the event, unique within its namespace.' }),
   ],
   validate: (object) => validateEvent(as<Event>(object), 'reportingComponent'),
 }
@@ -53,4 +54,9 @@ function formatSource({ source, reportingComponent, reportingInstance }: Event):
   const component = source?.component || reportingComponent || ''
   const instance = source?.host || reportingInstance || ''
   return instance === '' ? component : `${component}, ${instance}`
+}
+
+function objectText({ involvedObject: { kind, name = '' } }: Event): string {
+  const text = kind?.toLowerCase() ?? ''
+  return name === '' ? text : `${text}/${name}`
 }

@@ -24,11 +24,17 @@ export const node: BuiltinKind = {
     column<Node>('Roles', rolesOf, { description: 'Roles, from the labels.' }),
     ageCell,
     column<Node>('Version', (object) => object.status?.nodeInfo?.kubeletVersion ?? '', { description: 'Version of the node agent.' }),
-    column<Node>('Internal-IP', (object) => addressOf(object, 'InternalIP'), { wide: true }),
-    column<Node>('External-IP', (object) => addressOf(object, 'ExternalIP'), { wide: true }),
-    column<Node>('OS-Image', (object) => object.status?.nodeInfo?.osImage || '<unknown>', { wide: true }),
-    column<Node>('Kernel-Version', (object) => object.status?.nodeInfo?.kernelVersion || '<unknown>', { wide: true }),
-    column<Node>('Container-Runtime', (object) => object.status?.nodeInfo?.containerRuntimeVersion || '<unknown>', { wide: true }),
+    column<Node>('Internal-IP', (object) => addressOf(object, 'InternalIP'), { wide: true, description: 'Its address within the cluster.' }),
+    column<Node>('External-IP', (object) => addressOf(object, 'ExternalIP'), { wide: true, description: 'Its address from outside.' }),
+    column<Node>('OS-Image', (object) => object.status?.nodeInfo?.osImage || '<unknown>', { wide: true, description: 'Its operating system.' }),
+    column<Node>('Kernel-Version', (object) => object.status?.nodeInfo?.kernelVersion || '<unknown>', {
+      wide: true,
+      description: 'The version of its kernel.',
+    }),
+    column<Node>('Container-Runtime', (object) => object.status?.nodeInfo?.containerRuntimeVersion || '<unknown>', {
+      wide: true,
+      description: 'What runs its containers.',
+    }),
   ],
   // A node comes with what it knows of itself.
   keepsStatusOnCreate: true,

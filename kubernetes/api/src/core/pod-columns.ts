@@ -10,10 +10,10 @@ export const podColumns: readonly TableColumn[] = [
   column<Pod>('Status', (pod) => summaryOf(pod).status, { description: 'What the pod is doing, or why it is not.' }),
   column<Pod>('Restarts', restartsCell, { description: 'Container restarts, and when the last one was.' }),
   ageCell,
-  column<Pod>('IP', (pod) => pod.status?.podIPs?.[0]?.ip || pod.status?.podIP || '<none>', { wide: true }),
-  column<Pod>('Node', (pod) => pod.spec.nodeName || '<none>', { wide: true }),
-  column<Pod>('Nominated Node', (pod) => pod.status?.nominatedNodeName || '<none>', { wide: true }),
-  column<Pod>('Readiness Gates', readinessGates, { wide: true }),
+  column<Pod>('IP', (pod) => pod.status?.podIPs?.[0]?.ip || pod.status?.podIP || '<none>', { wide: true, description: 'Its address.' }),
+  column<Pod>('Node', (pod) => pod.spec.nodeName || '<none>', { wide: true, description: 'The node that it runs on.' }),
+  column<Pod>('Nominated Node', (pod) => pod.status?.nominatedNodeName || '<none>', { wide: true, description: 'The node where room is made for it.' }),
+  column<Pod>('Readiness Gates', readinessGates, { wide: true, description: 'Conditions of others that it waits for to be ready.' }),
 ]
 
 const completed = [{ type: 'Completed', status: 'True', reason: 'Succeeded', message: 'The pod has completed successfully.' }]

@@ -34,12 +34,12 @@ export function serviceKind(options: ServiceAllocationOptions & { readonly proxy
     },
     columns: [
       nameCell,
-      column<Service>('Type', (object) => object.spec?.type ?? ''),
-      column<Service>('Cluster-IP', (object) => object.spec?.clusterIP || '<none>'),
-      column<Service>('External-IP', externalAddress),
-      column<Service>('Port(s)', (object) => formatPorts(object.spec?.ports)),
+      column<Service>('Type', (object) => object.spec?.type ?? '', { description: 'How it is reached.' }),
+      column<Service>('Cluster-IP', (object) => object.spec?.clusterIP || '<none>', { description: 'Its address within the cluster.' }),
+      column<Service>('External-IP', externalAddress, { description: 'Addresses from outside the cluster.' }),
+      column<Service>('Port(s)', (object) => formatPorts(object.spec?.ports), { description: 'Ports, node ports and protocols.' }),
       ageCell,
-      column<Service>('Selector', (object) => formatLabels(object.spec?.selector), { wide: true }),
+      column<Service>('Selector', (object) => formatLabels(object.spec?.selector), { wide: true, description: 'Labels of the pods behind it.' }),
     ],
     applyDefaults,
     prepareForCreate(object) {
