@@ -110,6 +110,21 @@ describe('protobuf', () => {
     assert.throws(() => codec.decodeWatchFrame(Buffer.from('000000090a', 'hex')), { reason: 'BadRequest', message: 'unexpected EOF' })
   })
 
+  it('writes a list in parts as it would in one piece', () => {
+    const list = realTypes.definitions.get('io.k8s.api.core.v1.ConfigMapList')
+    assert.ok(list !== undefined)
+    for (const count of [0, 1, 300]) {
+      const items = Array.from({ length: count }, (_, at) => ({ metadata: { name: `config-${at}` }, data: { a: 'b'.repeat(at) } }))
+      const metadata = { resourceVersion: '7' }
+      const parts = codec.encodeList(
+        { apiVersion: 'v1', kind: 'ConfigMapList' },
+        codec.encode(list, { metadata, items: [] }),
+        items.map((item) => codec.encodeItem(realSchema('v1', 'ConfigMap'), item)),
+      )
+      assert.deepEqual(Buffer.concat(parts), codec.encodeEnvelope('v1', 'ConfigMapList', codec.encode(list, { metadata, items })))
+    }
+  })
+
   it('frames watch events', () => {
     const envelope = codec.encodeEnvelope('v1', 'ConfigMap', codec.encode(realSchema('v1', 'ConfigMap'), { data: { a: 'b' } }))
     const frame = codec.encodeWatchFrame('ADDED', envelope)

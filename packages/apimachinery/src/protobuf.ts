@@ -26,6 +26,10 @@ export interface ProtobufCodec {
   /** The object's own message, as Go writes it: fields that are no pointers are always there. */
   encode(schema: ObjectSchema, object: JsonObject): Buffer
   encodeEnvelope(apiVersion: string, kind: string, raw: Uint8Array): Buffer
+  /** The object as one of the items of a list. */
+  encodeItem(schema: ObjectSchema, object: JsonObject): Buffer
+  /** A list in its envelope, in parts to be written one after the other: its message without items, then `items` as `encodeItem` gives them. */
+  encodeList(type: { readonly apiVersion: string; readonly kind: string }, list: Buffer, items: readonly Buffer[]): Uint8Array[]
   /** One frame of a watch in protobuf: four bytes of length, then the event around an enveloped object. */
   encodeWatchFrame(type: string, envelope: Uint8Array): Buffer
   decodeWatchFrame(frame: Buffer): { readonly type: string; readonly envelope: Buffer }
@@ -33,6 +37,11 @@ export interface ProtobufCodec {
 
 /** A body that begins like this is protobuf. No Buffer: the browser loads this file too, and never calls what is in it. */
 export const protobufMagic: Uint8Array = new Uint8Array([0x6b, 0x38, 0x73, 0x00])
+
+/** Every list of Kubernetes has its metadata as field 1 and its items as field 2. */
+const itemsField = 2
+/** The last fields of an envelope that names neither an encoding nor a content type. */
+const emptyStrings: Uint8Array = new Uint8Array([0x1a, 0, 0x22, 0])
 
 const jsonSchemaProps = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps'
 
@@ -51,6 +60,20 @@ export function createProtobufCodec(definitions: Definitions): ProtobufCodec {
       return writer.finish()
     },
     encodeEnvelope,
+    encodeItem(schema, object) {
+      const writer = new ProtobufWriter()
+      codecs.messageOf(schema).encode(object, writer)
+      writer.message(itemsField, 0)
+      return writer.finish()
+    },
+    encodeList(type, list, items) {
+      const length = items.reduce((sum, item) => sum + item.length, list.length)
+      // The envelope of nothing ends with a length of none and two empty strings: what comes before them begins this one too.
+      const empty = encodeEnvelope(type.apiVersion, type.kind, new Uint8Array())
+      const writer = new ProtobufWriter()
+      writer.varint(length)
+      return [empty.subarray(0, empty.length - emptyStrings.length - 1), writer.finish(), list, ...items, emptyStrings]
+    },
     encodeWatchFrame(type, envelope) {
       const writer = new ProtobufWriter()
       writer.bytes(1, envelope)

@@ -316,24 +316,53 @@ async function listOfObjects(
 ): Promise<HttpResponse> {
   const { as } = page
   if (as.media === 'json' && !as.pretty) return { status: 200, headers: jsonHeaders, body: streamOfItems(server, definition, page) }
-  const items: unknown[] = []
+  if (as.media === 'protobuf') return await listInProtobuf(server, definition, page)
+  const items = await inSlices(server, page.entries, (entry) =>
+    itemOf(definition, servedObject(shapeOf(definition, as), entry), { as, now: server.clock.now() }),
+  )
+  return valueResponse(200, listValue(definition, page, items), as)
+}
+
+async function listInProtobuf(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  page: { readonly entries: readonly Entry[]; readonly metadata: object; readonly as: Representation },
+): Promise<HttpResponse> {
+  const { codec } = server
+  const shape = shapeOf(definition, page.as)
+  const items = await inSlices(server, page.entries, (entry) => codec.encodeItem(definition.schema, servedObject(shape, entry)))
+  const list = codec.encode(namedType(server, `${definition.schema.name}List`), { metadata: page.metadata, items: [] })
+  const parts = codec.encodeList({ apiVersion: apiVersion(definition), kind: definition.listKind }, list, items)
+  const headers = { ...jsonHeaders, 'content-type': 'application/vnd.kubernetes.protobuf' }
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0)
+  if (bytes < chunkBytes) return { status: 200, headers, body: Buffer.concat(parts) }
+  const body: StreamBody = async (sink) => {
+    await using chunks = new ChunkWriter(sink)
+    let from = 0
+    let size = 0
+    for (let index = 0; index < parts.length; index++) {
+      size += parts[index]?.length ?? 0
+      if (size < chunkBytes && index < parts.length - 1) continue
+      await chunks.write(parts.slice(from, index + 1))
+      from = index + 1
+      size = 0
+      if (sink.signal.aborted) return
+    }
+  }
+  return { status: 200, headers, body }
+}
+
+/** What is made of each entry; other requests get their turns in between. */
+async function inSlices<T>(server: ServerContext, entries: readonly Entry[], make: (entry: Entry) => T): Promise<T[]> {
+  const made: T[] = []
   let sliceEnd = server.clock.monotonicMs() + maxSliceMs
-  for (const entry of page.entries) {
-    const object = servedObject(shapeOf(definition, as), entry)
-    items.push(itemOf(definition, object, { as, now: server.clock.now() }))
+  for (const entry of entries) {
+    made.push(make(entry))
     if (server.clock.monotonicMs() < sliceEnd) continue
     await nextTurn()
     sliceEnd = server.clock.monotonicMs() + maxSliceMs
   }
-  if (as.media === 'protobuf') {
-    const raw = server.codec.encode(namedType(server, `${definition.schema.name}List`), { metadata: page.metadata, items })
-    return {
-      status: 200,
-      headers: { ...jsonHeaders, 'content-type': 'application/vnd.kubernetes.protobuf' },
-      body: server.codec.encodeEnvelope(apiVersion(definition), definition.listKind, raw),
-    }
-  }
-  return valueResponse(200, listValue(definition, page, items), as)
+  return made
 }
 
 function listValue(
@@ -358,7 +387,7 @@ function itemOf(definition: ResourceDefinition, object: ApiObject, how: { readon
   const { as, now } = how
   if (as.transform === 'metadata') return metadataItem(object, as)
   if (as.transform === 'table') return tableRow(definition, object, { include: as.includeObject, now })
-  return definition.custom === true || as.media === 'protobuf' ? object : { ...object, kind: undefined, apiVersion: undefined }
+  return definition.custom === true ? object : { ...object, kind: undefined, apiVersion: undefined }
 }
 
 function metadataItem(object: { readonly metadata: unknown }, as: Representation): unknown {
