@@ -194,6 +194,14 @@ class Checker {
       case 'dyn':
       case 'error':
         return dynType
+      case 'opaque':
+        // Upstream takes Kubernetes' own types for structs, and then does not find them.
+        if (target.name.startsWith('kubernetes.')) {
+          this.#problem(expr.at, `unexpected failed resolution of '${target.name}'`)
+          return errorType
+        }
+        this.#problem(expr.at, `type '${formatType(target)}' does not support field selection`)
+        return dynType
       default:
         this.#problem(expr.at, `type '${formatType(target)}' does not support field selection`)
         return dynType

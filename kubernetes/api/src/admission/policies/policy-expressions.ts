@@ -30,7 +30,8 @@ export interface CompiledExpression {
 
 export interface Scope {
   readonly hasParams: boolean
-  readonly hasAuthorizer: boolean
+  /** `only itself`: without `authorizer.requestResource`. */
+  readonly hasAuthorizer: boolean | 'only itself'
   /** Types of `variables.<name>`: those of the variables that come before. */
   readonly variables?: Readonly<Record<string, Type>> | undefined
   /** Types of `object`, `oldObject` and `params` where they are known: for checking types; evaluation takes anything. */
@@ -112,7 +113,8 @@ export function compileExpression(expression: string, scope: Scope, returns: rea
       ...commonVariables(),
       ...scope.types,
       ...(scope.hasParams ? { params: scope.types?.params ?? dynType } : {}),
-      ...(scope.hasAuthorizer ? { authorizer: authorizerType, 'authorizer.requestResource': resourceCheckType } : {}),
+      ...(scope.hasAuthorizer === false ? {} : { authorizer: authorizerType }),
+      ...(scope.hasAuthorizer === true ? { 'authorizer.requestResource': resourceCheckType } : {}),
       ...(scope.variables === undefined ? {} : { variables: variablesType(scope.variables) }),
     },
     patches: scope.patches === true,

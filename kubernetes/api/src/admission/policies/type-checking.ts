@@ -19,6 +19,7 @@ export interface PolicyStatusDeps {
   readonly log: Logger
 }
 
+/** Of one rule. */
 const maxTypes = 10
 
 /** Fills the status of ValidatingAdmissionPolicies: what their expressions would meet in the types that they name, and which generation has been looked at. */
@@ -48,12 +49,20 @@ export class PolicyStatus {
       const found = await client.get<KubeObject>(resources.validatingAdmissionPolicies, { name })
       const policy = as<ValidatingAdmissionPolicy>(found as unknown as ApiObject)
       const expressionWarnings = await typeWarnings(policy.spec ?? {}, this.#deps)
-      const status = {
-        observedGeneration: policy.metadata.generation,
-        typeChecking: expressionWarnings.length === 0 ? {} : { expressionWarnings },
-        ...(policy.status?.conditions === undefined ? {} : { conditions: policy.status.conditions }),
-      }
-      await client.update(resources.validatingAdmissionPolicies, { ...found, status } as KubeObject, { subresource: 'status' })
+      const { apiVersion: version, kind } = policy
+      const status = { observedGeneration: policy.metadata.generation, typeChecking: expressionWarnings.length === 0 ? {} : { expressionWarnings } }
+      // Applied: conditions are somebody else's.
+      await client.patch(
+        resources.validatingAdmissionPolicies,
+        { name },
+        {
+          type: 'apply',
+          body: { apiVersion: version, kind, metadata: { name }, status },
+          subresource: 'status',
+          fieldManager: 'validatingadmissionpolicy-status',
+          force: true,
+        },
+      )
     } catch (error) {
       // Gone, or changed meanwhile: the change is told of and checked in its turn.
       if (!isReason(error, 'NotFound') && !isReason(error, 'Conflict'))
@@ -73,7 +82,7 @@ export async function typeWarnings(
     spec.paramKind === undefined
       ? undefined
       : [...deps.registry.all()].find((one) => one.kind === spec.paramKind?.kind && apiVersion(one) === spec.paramKind?.apiVersion)
-  const paramsType = params === undefined ? {} : { params: typeOf(params.schema, deps.definitions) }
+  const paramsType = params === undefined ? {} : { params: typeOf(params.schema, deps.definitions) ?? dynType }
   const expressions = (spec.validations ?? []).flatMap(({ expression, messageExpression = '' }, i) => [
     { fieldRef: `spec.validations[${i}].expression`, expression },
     ...(messageExpression === '' ? [] : [{ fieldRef: `spec.validations[${i}].messageExpression`, expression: messageExpression }]),
@@ -81,13 +90,15 @@ export async function typeWarnings(
   const told = new Map<string, string[]>()
   for (const definition of namedKinds(spec, deps.registry)) {
     await nextTurn()
-    const object = typeOf(definition.schema, deps.definitions)
-    const scope = { hasParams: spec.paramKind !== undefined, hasAuthorizer: true, types: { object, oldObject: object, ...paramsType } }
+    const { group, version, kind } = definition
+    const object = typeOf(definition.schema, deps.definitions) ?? dynType
+    const scope = { hasParams: spec.paramKind !== undefined, hasAuthorizer: 'only itself' as const, types: { object, oldObject: object, ...paramsType } }
     const typed = { ...scope, variables: compileVariables(spec.variables ?? [], scope).types }
     for (const { fieldRef, expression } of expressions) {
       await nextTurn()
       const { error } = compileExpression(expression, typed, [])
-      if (error !== undefined) told.set(fieldRef, [...(told.get(fieldRef) ?? []), `${apiVersion(definition)}, Kind=${definition.kind}: ${error}\n`])
+      if (error !== undefined)
+        told.set(fieldRef, [...(told.get(fieldRef) ?? []), `${group}/${version}, Kind=${kind}: ${error.replace('compilation failed: ', '')}\n`])
     }
   }
   return expressions.flatMap(({ fieldRef }) => {
@@ -96,16 +107,20 @@ export async function typeWarnings(
   })
 }
 
-/** The kinds that rules name without a wildcard, by group, version and kind. */
+/** The kinds that rules name without a wildcard, by group, version and kind. The core group's empty name stands for any group. */
 function namedKinds(spec: ValidatingAdmissionPolicySpec, registry: Registry): ResourceDefinition[] {
   const found = new Set<ResourceDefinition>()
+  const served = [...registry.all()]
   for (const { apiGroups = [], apiVersions = [], resources: plurals = [] } of spec.matchConstraints?.resourceRules ?? []) {
-    if (apiGroups.includes('*') || apiVersions.includes('*')) continue
-    for (const group of apiGroups) {
-      for (const version of apiVersions) {
-        for (const plural of plurals) {
-          const definition = registry.find(group, version, plural)
-          if (definition !== undefined && found.size < maxTypes) found.add(definition)
+    if ([...apiGroups, ...apiVersions].some((name) => name.includes('*'))) continue
+    let count = 0
+    for (const group of apiGroups.toSorted()) {
+      for (const version of apiVersions.toSorted()) {
+        for (const plural of plurals.toSorted()) {
+          for (const definition of served) {
+            const isNamed = definition.plural === plural && definition.version === version && (group === '' || definition.group === group)
+            if (isNamed && count++ < maxTypes) found.add(definition)
+          }
         }
       }
     }
@@ -114,30 +129,44 @@ function namedKinds(spec: ValidatingAdmissionPolicySpec, registry: Registry): Re
   return [...found].sort((a, b) => (key(a) < key(b) ? -1 : 1))
 }
 
-/** A schema as a type of the expression language. What contains itself is not looked into. */
-function typeOf(schema: Schema, definitions: Definitions, within: ReadonlySet<string> = new Set()): Type {
+/** A schema as a type of the expression language; undefined for what its OpenAPI gives no type: expressions do not see it. What contains itself has no fields there. */
+function typeOf(schema: Schema, definitions: Definitions, within: ReadonlySet<string> = new Set()): Type | undefined {
   switch (schema.kind) {
     case 'ref': {
       const named = definitions.get(schema.ref)
-      return named === undefined || within.has(schema.ref) ? dynType : typeOf(named, definitions, new Set([...within, schema.ref]))
+      if (named === undefined) return dynType
+      return within.has(schema.ref) ? emptyObject : typeOf(named, definitions, new Set([...within, schema.ref]))
     }
-    case 'list':
-      return listType(typeOf(schema.of, definitions, within))
-    case 'map':
-      return mapType(stringType, typeOf(schema.of, definitions, within))
+    case 'list': {
+      const of = typeOf(schema.of, definitions, within)
+      return of && listType(of)
+    }
+    case 'map': {
+      const of = typeOf(schema.of, definitions, within)
+      return of && mapType(stringType, of)
+    }
     case 'object':
       return structOf(schema, definitions, within)
     case 'any':
-      return dynType
+      if (schema.any === 'intOrString' || schema.preserveUnknown === true) return dynType
+      return schema.any === 'rawExtension' || schema.any === 'fieldsV1' || schema.any === 'object' ? emptyObject : undefined
     case 'scalar':
-      return scalars[schema.scalar] ?? dynType
+      return scalars[schema.scalar]
   }
 }
 
-function structOf(schema: ObjectSchema, definitions: Definitions, within: ReadonlySet<string>): Type {
-  if (schema.fields.length === 0) return schema.additional === undefined ? dynType : mapType(stringType, typeOf(schema.additional, definitions, within))
+const emptyObject: Type = { kind: 'object', name: 'object', fields: new Map() }
+
+function structOf(schema: ObjectSchema, definitions: Definitions, within: ReadonlySet<string>): Type | undefined {
   if (schema.preserveUnknown === true) return dynType
-  const fields = schema.fields.map(({ name, schema: field }) => [escapeName(name) ?? name, { type: typeOf(field, definitions, within), json: name }] as const)
+  if (schema.fields.length === 0 && schema.additional !== undefined) {
+    const of = typeOf(schema.additional, definitions, within)
+    return of && mapType(stringType, of)
+  }
+  const fields = schema.fields.flatMap(({ name, schema: field }) => {
+    const [escaped, type] = [escapeName(name), typeOf(field, definitions, within)]
+    return escaped === undefined || type === undefined ? [] : [[escaped, { type, json: name }] as const]
+  })
   return { kind: 'object', name: schema.name ?? 'object', fields: new Map(fields) }
 }
 
@@ -150,4 +179,5 @@ const scalars: Readonly<Record<string, Type>> = {
   bytes: bytesType,
   time: timestampType,
   microTime: timestampType,
+  intOrString: dynType,
 }
