@@ -4,6 +4,7 @@ import { admission } from './admission.ts'
 import { aggregation } from './aggregation.ts'
 import { apply } from './apply.ts'
 import { cel } from './cel.ts'
+import { clusterObjects } from './cluster-objects.ts'
 import { coreKinds } from './core-kinds.ts'
 import { customResources } from './custom-resources.ts'
 import { deviceSelectors } from './device-selectors.ts'
@@ -45,6 +46,7 @@ export const bodies: readonly Conformance[] = [
   apply,
   subresources,
   tables,
+  clusterObjects,
   versions,
   coreKinds,
   workloadKinds,

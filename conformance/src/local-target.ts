@@ -11,7 +11,7 @@ const admin: UserInfo = { username: 'kubernetes-admin', groups: ['system:masters
 export async function startLocalTarget(): Promise<Target & AsyncDisposable> {
   const clock = new FakeClock()
   const store = createMemoryStore({ log: silentLogger })
-  const cluster = await startLocalCluster({ store, clock, ids: systemIds, log: silentLogger })
+  const cluster = await startLocalCluster({ store, clock, ids: systemIds, log: silentLogger }, { apiEndpoint: { address: '192.0.2.10', port: 6443 } })
   return {
     version: cluster.kubernetesVersion,
     patienceMs: 1_000,
