@@ -225,6 +225,43 @@ export const discovery = conformance('discovery', ({ api, claim }) => {
     for (const name of ['dryRun', 'fieldManager', 'fieldValidation', 'force']) assert.ok(parameters.includes(name), name)
   })
 
+  claim('describes watches, streams and deletions as generated clients call them (D9, L14)', async () => {
+    const { paths, components } = (await api.get('/openapi/v3/api/v1')).json
+    const operation = (path: string, method = 'get'): unknown[] => {
+      const { operationId, responses } = paths[path][method]
+      const of: string[] = [...(paths[path].parameters ?? []), ...(paths[path][method].parameters ?? [])].map(({ name }: Json) => name)
+      return [
+        operationId,
+        paths[path][method]['x-kubernetes-action'],
+        responses[200].content['application/json']?.schema.$ref?.split('.').at(-1),
+        of.toSorted(),
+      ]
+    }
+    const ofLists = ['allowWatchBookmarks', 'continue', 'fieldSelector', 'labelSelector', 'limit', 'pretty', 'resourceVersion', 'resourceVersionMatch']
+    const listed = [...ofLists, 'sendInitialEvents', 'shardSelector', 'timeoutSeconds', 'watch']
+
+    assert.deepEqual(operation('/api/v1/watch/pods'), ['watchCoreV1PodListForAllNamespaces', 'watchlist', 'WatchEvent', listed])
+    assert.deepEqual(operation('/api/v1/watch/namespaces/{namespace}/pods'), [
+      'watchCoreV1NamespacedPodList',
+      'watchlist',
+      'WatchEvent',
+      [...listed, 'namespace'].toSorted(),
+    ])
+    assert.deepEqual(operation('/api/v1/watch/namespaces/{namespace}/pods/{name}'), [
+      'watchCoreV1NamespacedPod',
+      'watch',
+      'WatchEvent',
+      [...listed, 'namespace', 'name'].toSorted(),
+    ])
+    assert.deepEqual(operation('/api/v1/watch/nodes/{name}'), ['watchCoreV1Node', 'watch', 'WatchEvent', [...listed, 'name'].toSorted()])
+    assert.deepEqual(operation('/api/v1/pods'), ['listCoreV1PodForAllNamespaces', 'list', 'PodList', listed])
+    assert.equal(paths['/api/v1/namespaces/{namespace}/pods/{name}/exec'].post.operationId, 'connectCoreV1PostNamespacedPodExec')
+    assert.equal(operation('/api/v1/namespaces/{namespace}/configmaps', 'delete')[0], 'deleteCoreV1CollectionNamespacedConfigMap')
+    const ofDelete = paths['/api/v1/namespaces/{namespace}/configmaps/{name}'].delete.parameters.map(({ name }: Json) => name)
+    assert.ok(ofDelete.includes('ignoreStoreReadErrorWithClusterBreakingPotential'))
+    assert.deepEqual(components.schemas['io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent'].required, ['type', 'object'])
+  })
+
   claim('describes every field that it serves (D9)', async () => {
     const { json } = await api.get('/openapi/v3/api/v1')
     const spec = json.components.schemas['io.k8s.api.core.v1.PodSpec']

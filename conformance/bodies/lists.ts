@@ -149,6 +149,24 @@ export const lists = conformance('lists', ({ api, claim }) => {
     assert.match(json.message, /^(continue key is not valid|invalid continue token)/)
   })
 
+  claim('refuses numbers and tokens of a list that it cannot use, each in its words (L10, W14)', async (t) => {
+    const namespace = await api.namespace(t)
+    const refused = async (query: string): Promise<unknown[]> => {
+      const { code, json } = await api.get(`${namespace}/configmaps?${query}`)
+      return [code, json.message]
+    }
+    const token = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const invalid = 'invalid continue token: continue key is not valid:'
+
+    assert.deepEqual(await refused('timeoutSeconds=x'), [400, 'strconv.ParseInt: parsing "x": invalid syntax'])
+    assert.deepEqual(await refused('limit=99999999999999999999'), [400, 'strconv.ParseInt: parsing "99999999999999999999": value out of range'])
+    assert.deepEqual(await refused(`continue=${token({ v: 'x' })}`), [400, `${invalid} server does not recognize this encoded version x`])
+    assert.deepEqual(await refused(`continue=${token({ v: 'meta.k8s.io/v1', rv: 0, start: 'a\u0000' })}`), [
+      400,
+      `${invalid} incorrect encoded start resourceVersion (version meta.k8s.io/v1)`,
+    ])
+  })
+
   claim('finds one object by a field selector on its name, and none without an error (L11)', async (t) => {
     const namespace = await api.namespace(t)
     await fill(api, `${namespace}/configmaps`, letters)

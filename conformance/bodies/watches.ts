@@ -165,6 +165,27 @@ export const watches = conformance('watches', ({ api, claim }) => {
     assert.deepEqual(await refused('sendInitialEvents=true'), [422, 'Invalid'])
   })
 
+  claim('names each option of a watch that does not fit the others (L22, W14)', async (t) => {
+    const namespace = await api.namespace(t)
+    const refused = async (query: string): Promise<unknown[]> => {
+      const { code, json } = await api.get(`${namespace}/configmaps?watch=1&${query}`)
+      return [code, json.message]
+    }
+    const invalid = 'ListOptions.meta.k8s.io "" is invalid:'
+    const requires = 'resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'
+
+    assert.deepEqual(await refused('sendInitialEvents=true'), [422, `${invalid} ${requires}`])
+    assert.deepEqual(await refused('sendInitialEvents=true&resourceVersionMatch=Exact&resourceVersion=1'), [
+      422,
+      `${invalid} [${requires}, resourceVersionMatch: Unsupported value: "Exact": supported values: "NotOlderThan"]`,
+    ])
+    assert.deepEqual(await refused('sendInitialEvents=true&resourceVersionMatch=NotOlderThan&continue=x'), [
+      422,
+      `${invalid} resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided`,
+    ])
+    assert.deepEqual(await refused('limit=x'), [400, 'strconv.ParseInt: parsing "x": invalid syntax'])
+  })
+
   claim('starts from now when no initial events are wanted (L22)', async (t) => {
     const namespace = await api.namespace(t)
     await api.create(`${namespace}/configmaps`, configMap('a'))

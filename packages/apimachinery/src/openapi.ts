@@ -104,6 +104,7 @@ const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.'
 const patchDefinition = `${meta}Patch`
 const deleteOptionsDefinition = `${meta}DeleteOptions`
 const statusDefinition = `${meta}Status`
+const watchEventDefinition = `${meta}WatchEvent`
 /** How clients prove who they are. */
 export const bearerToken = { type: 'apiKey', description: 'Bearer Token authentication', name: 'authorization', in: 'header' }
 
@@ -307,11 +308,30 @@ class PathWriter {
     const paths: Record<string, OpenApiNode> = {}
     add(paths, collection, { ...this.#collection(), parameters: this.#pathParameters(false) })
     add(paths, item, { ...this.#item(), parameters: this.#pathParameters(true) })
-    if (namespaced && this.#has('list')) add(paths, `${root}/${plural}`, { get: this.#list(true), parameters: [pretty] })
+    if (namespaced && this.#has('list')) add(paths, `${root}/${plural}`, { get: this.#list(true), parameters: [...listParameters, pretty].toSorted(byName) })
+    if (this.#resource.custom !== true && this.#has('watch')) this.#addWatches(paths, { root, collection, item })
     for (const subresource of subresources) {
       add(paths, `${item}/${subresource.name}`, { ...this.#subresource(subresource), parameters: this.#pathParameters(true) })
     }
     return paths
+  }
+
+  /** The old paths of watches, which generated clients still call. */
+  #addWatches(
+    paths: Record<string, OpenApiNode>,
+    { root, collection, item }: { readonly root: string; readonly collection: string; readonly item: string },
+  ): void {
+    const { kind, plural, namespaced } = this.#resource
+    const under = (path: string): string => `${root}/watch${path.slice(root.length)}`
+    const each = { description: `watch changes to the objects of kind ${kind}: deprecated, list with watch instead`, action: 'watchlist', suffix: 'List' }
+    const one = { description: `watch one object of kind ${kind}: deprecated, list with watch and a fieldSelector instead`, action: 'watch' }
+    const watched = (facts: Omit<OperationFacts, 'responses'>, parameters: readonly OpenApiNode[]): OpenApiNode => ({
+      get: this.#operation('watch', { ...facts, responses: this.#streamed(watchEventDefinition) }),
+      parameters: [...listParameters, ...parameters].toSorted(byName),
+    })
+    paths[under(collection)] = watched(each, this.#pathParameters(false))
+    if (this.#has('get')) paths[under(item)] = watched(one, this.#pathParameters(true))
+    if (namespaced) paths[under(`${root}/${plural}`)] = watched({ ...each, everywhere: true }, [pretty])
   }
 
   #has(verb: string): boolean {
@@ -350,16 +370,20 @@ class PathWriter {
   }
 
   #list(everywhere: boolean): OpenApiNode {
-    const { list } = this.#deps
-    this.#deps.needNamed(list)
-    const content = this.#media.flatMap((media) => (media === 'application/yaml' ? [media] : [media, `${media};stream=watch`]))
     return this.#operation('list', {
       description: `list or watch objects of kind ${this.#resource.kind}`,
       action: 'list',
       everywhere,
-      parameters: listParameters,
-      responses: { '200': { description: 'OK', content: contentOf(content, list) }, ...unauthorized },
+      ...(everywhere ? {} : { parameters: listParameters }),
+      responses: this.#streamed(this.#deps.list),
     })
+  }
+
+  /** What is answered at once or as a stream. */
+  #streamed(type: string): OpenApiNode {
+    this.#deps.needNamed(type)
+    const content = this.#media.flatMap((media) => (media === 'application/yaml' ? [media] : [media, `${media};stream=watch`]))
+    return { '200': { description: 'OK', content: contentOf(content, type) }, ...unauthorized }
   }
 
   #item(): OpenApiNode {
@@ -473,8 +497,8 @@ class PathWriter {
   #operationId(verb: string, { suffix = '', everywhere = false }: OperationFacts): string {
     const { group, version, kind, namespaced } = this.#resource
     const place = capitalized(camelGroup(group)) + capitalized(version)
-    const [word, collection] = verb === 'deleteCollection' ? ['delete', 'Collection'] : [verb, '']
-    return `${word}${place}${collection}${namespaced && !everywhere ? 'Namespaced' : ''}${kind}${suffix}${everywhere ? 'ForAllNamespaces' : ''}`
+    const [, word, part] = /^(delete|connect)(Collection|Get|Post)$/.exec(verb) ?? ['', verb, '']
+    return `${word}${place}${part}${namespaced && !everywhere ? 'Namespaced' : ''}${kind}${suffix}${everywhere ? 'ForAllNamespaces' : ''}`
   }
 
   #body([type]: readonly [string]): OpenApiNode {
@@ -597,6 +621,7 @@ const forceParameter = query('force', 'boolean', 'Apply only: take over fields t
 const deleteParameters: readonly OpenApiNode[] = [
   dryRun,
   query('gracePeriodSeconds', 'integer', 'Seconds before the object is removed; zero removes it at once. Default: that of the object.'),
+  query('ignoreStoreReadErrorWithClusterBreakingPotential', 'boolean', 'Deletes an object that cannot be read any more, without its finalizers.'),
   query('orphanDependents', 'boolean', 'Deprecated: use propagationPolicy.'),
   query('propagationPolicy', 'string', 'What becomes of dependents: Orphan, Background or Foreground.'),
 ]
@@ -610,6 +635,7 @@ const listParameters: readonly OpenApiNode[] = [
   query('resourceVersion', 'string', 'The version of the data that the answer is made from, or that a watch starts after.'),
   query('resourceVersionMatch', 'string', 'How resourceVersion is applied to a list: Exact or NotOlderThan.'),
   query('sendInitialEvents', 'boolean', 'A watch starts with the present objects.'),
+  query('shardSelector', 'string', 'Restricts the objects to ranges of the hash of a field.'),
   query('timeoutSeconds', 'integer', 'How long a list or a watch may take.'),
   query('watch', 'boolean', 'Answers with a stream of changes instead of a list.'),
 ]

@@ -174,18 +174,19 @@ export async function waitForRevision(server: ServerContext, revision: number, s
 
 function parseListRequest(query: URLSearchParams): ListRequest {
   const limit = integerOf(query, 'limit')
+  integerOf(query, 'timeoutSeconds')
   const continueText = query.get('continue') ?? ''
   const match = query.get('resourceVersionMatch') ?? ''
   const revisionText = query.get('resourceVersion') ?? ''
   const problems: FieldError[] = []
-  if (query.get('sendInitialEvents') !== null) problems.push(fieldForbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list'))
   if (match !== '') {
+    if (revisionText === '') problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided'))
     if (continueText !== '') problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'))
-    else if (revisionText === '') problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided'))
     if (match !== 'Exact' && match !== 'NotOlderThan') problems.push(fieldNotSupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']))
-    else if (match === 'Exact' && revisionText === '0')
+    if (match === 'Exact' && revisionText === '0')
       problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
   }
+  if (query.get('sendInitialEvents') !== null) problems.push(fieldForbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list'))
   if (problems.length > 0) throw invalidError({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems)
   const revision = revisionText === '' ? undefined : parseRevision(revisionText)
   if (continueText !== '') {
@@ -207,6 +208,8 @@ export function integerOf(query: URLSearchParams, name: string): number | undefi
   const text = query.get(name)
   if (text === null || text === '') return undefined
   if (!/^[+-]?\d+$/.test(text)) throw new StatusError('BadRequest', `strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+  const value = BigInt(text.replace(/^\+/, ''))
+  if (value !== BigInt.asIntN(64, value)) throw new StatusError('BadRequest', `strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`)
   return Number(text)
 }
 
@@ -237,6 +240,10 @@ function decodeContinue(text: string): ContinueToken {
     throw new StatusError('BadRequest', `invalid continue token: ${error instanceof Error ? error.message : String(error)}`)
   }
   const { v, rv, start } = (typeof token === 'object' && token !== null ? token : {}) as { v?: unknown; rv?: unknown; start?: unknown }
+  if (v !== 'meta.k8s.io/v1' && typeof v === 'string')
+    throw new StatusError('BadRequest', `invalid continue token: continue key is not valid: server does not recognize this encoded version ${v}`)
+  if (rv === 0)
+    throw new StatusError('BadRequest', 'invalid continue token: continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)')
   if (v !== 'meta.k8s.io/v1' || typeof rv !== 'number' || !Number.isSafeInteger(rv) || typeof start !== 'string') {
     throw new StatusError('BadRequest', 'invalid continue token: continue key is not valid: unrecognized format')
   }

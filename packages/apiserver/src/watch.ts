@@ -1,4 +1,4 @@
-import { fieldForbidden, fieldInvalid, invalidError, StatusError } from '@gantry/apimachinery'
+import { fieldForbidden, fieldNotSupported, invalidError, StatusError } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { ByteSink, HttpResponse } from '@gantry/runtime'
 import type { Entry, StoreEvent } from '@gantry/storage'
@@ -66,11 +66,16 @@ function parseWatchRequest(server: ServerContext, query: URLSearchParams): Watch
   const sendInitial = query.get('sendInitialEvents')
   const revisionText = query.get('resourceVersion') ?? ''
   const problems: FieldError[] = []
-  if (sendInitial === null) {
-    if (match !== '') problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'))
-  } else if (match === '') problems.push(fieldForbidden('sendInitialEvents', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
-  else if (match !== 'NotOlderThan')
-    problems.push(fieldInvalid('resourceVersionMatch', match, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
+  if (sendInitial !== null && match !== 'NotOlderThan')
+    problems.push(fieldForbidden('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
+  if (match !== '') {
+    if (sendInitial === null)
+      problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'))
+    if (match !== 'NotOlderThan') problems.push(fieldNotSupported('resourceVersionMatch', match, ['NotOlderThan']))
+    if ((query.get('continue') ?? '') !== '')
+      problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'))
+  }
+  integerOf(query, 'limit')
   if (problems.length > 0) throw invalidError({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems)
   const timeoutSeconds = integerOf(query, 'timeoutSeconds') ?? 0
   const timeoutMs = (timeoutSeconds > 0 ? timeoutSeconds : minTimeoutSeconds * (1 + server.ids.random())) * 1000
