@@ -24,7 +24,7 @@ export interface ControlPlaneOptions {
   readonly signal?: AbortSignal
   /** The API server of Gantry's local cluster in the place of kube-apiserver and etcd: Kubernetes' controllers and scheduler then run against ours. */
   readonly apiServer?: 'gantry'
-  /** Appended to our own, so that a flag given here wins. */
+  /** Appended to our own, so that a flag given here wins; Gantry's takes those that `src/api-process.ts` names. */
   readonly extraApiServerArgs?: readonly string[]
   /** Leave the processes running when this process ends (`up` of the command line). */
   readonly outliveUs?: boolean
@@ -140,10 +140,11 @@ async function startOnce(binaries: Binaries, options: ControlPlaneOptions): Prom
 
   try {
     if (options.apiServer === 'gantry') {
-      await run('apiserver', process.execPath, [join(import.meta.dirname, '..', 'src', 'api-process.ts'), dir, new URL(server).port, certsDir, serviceRange])
+      const program = join(import.meta.dirname, '..', 'src', 'api-process.ts')
+      await run('apiserver', process.execPath, [program, dir, new URL(server).port, certsDir, serviceRange, ...(options.extraApiServerArgs ?? [])])
     } else {
       await run('etcd', binaries.etcd, etcdArgs({ dir, certs, etcdServer, peerPort }))
-      await run('apiserver', binaries.apiserver, [...apiServerArgs({ dir, certs, server, etcdServer }), ...(options.extraApiServerArgs ?? [])])
+      await run('apiserver', binaries.apiserver, withExtraArgs(apiServerArgs({ dir, certs, server, etcdServer }), options.extraApiServerArgs ?? []))
     }
     await healthy(`${server}/readyz`)
     if (options.controllers) {
@@ -232,6 +233,12 @@ function apiServerArgs(options: { dir: string; certs: CertPath; server: string; 
     `--proxy-client-cert-file=${certs('front-proxy-client.crt')}`,
     `--proxy-client-key-file=${certs('front-proxy-client.key')}`,
   ]
+}
+
+/** A file that says who decides and a flag that does cannot both be given. */
+function withExtraArgs(args: readonly string[], extra: readonly string[]): string[] {
+  const hasFile = extra.some((arg) => arg.startsWith('--authorization-config='))
+  return [...args.filter((arg) => !hasFile || !arg.startsWith('--authorization-mode=')), ...extra]
 }
 
 function componentArgs(options: { certs: CertPath; kubeconfig: string; port: number }): string[] {

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { UsageError } from '@gantry/cli-kit'
+import type { AccessFiles } from '@gantry/kube-cluster'
 import type { BackupSchedule } from './storage/backups.ts'
 
 /** What the local cluster runs its pods on. `auto`: real containers where the machine can, otherwise simulated ones. */
@@ -16,6 +17,8 @@ export interface PlatformConfig {
   /** Simulated nodes beside the real one. */
   readonly simulatedNodes: number
   readonly backups?: BackupSchedule | undefined
+  /** Who else may come in to the local cluster, and who decides. */
+  readonly accessFiles?: AccessFiles | undefined
   /** Folder of a finished console build; without it the port serves the API alone. */
   readonly consoleDir: string | undefined
   readonly version: string
@@ -39,6 +42,9 @@ export interface UpOptions {
   readonly backupDir?: string | undefined
   readonly backupEvery?: string | undefined
   readonly backupKeep?: string | undefined
+  readonly authenticationConfig?: string | undefined
+  readonly authorizationConfig?: string | undefined
+  readonly tokenWebhook?: string | undefined
 }
 
 /** The configuration a command line asks for. Throws UsageError that names the option and what it may be. */
@@ -52,9 +58,18 @@ export function parseUpOptions(
     node: parseNode(options.node ?? 'auto'),
     simulatedNodes: parseCount(options.simulatedNodes ?? '0'),
     backups: parseBackups(options),
+    accessFiles: {
+      authenticationConfig: pathOf(options.authenticationConfig),
+      authorizationConfig: pathOf(options.authorizationConfig),
+      tokenWebhook: pathOf(options.tokenWebhook),
+    },
     consoleDir: about.consoleDir,
     version: about.version,
   }
+}
+
+function pathOf(given: string | undefined): string | undefined {
+  return given === undefined ? undefined : resolve(given)
 }
 
 /** `HOST:PORT`, `[IPv6]:PORT`, `:PORT` (all addresses) or `PORT` (loopback). */

@@ -109,7 +109,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     if (node.isReal) ports.progress('starting the local cluster on containerd …')
     const local = await startLocalCluster(
       { store, clock, ids, log },
-      { signingKey: await keepSigningKey(data.files), ca: certificate.ca, ...node.localOptions },
+      { signingKey: await keepSigningKey(data.files), ca: certificate.ca, accessFiles: config.accessFiles, ...node.localOptions },
     )
     await parts.start({ name: 'local cluster', start: () => Promise.resolve(local) })
     const hub = local.client

@@ -28,10 +28,18 @@ export interface WebhookAuthorizerOptions {
   readonly deniedCacheMs?: number | undefined
   /** When the remote end cannot be asked: no opinion, so that others decide, or a refusal. Default NoOpinion. */
   readonly failurePolicy?: 'NoOpinion' | 'Deny' | undefined
-  /** Asked first; a request that it does not take is none of this webhook's. */
-  readonly matches?: ((attributes: Attributes) => boolean) | undefined
+  /** Of the reviews that are sent. Default v1. */
+  readonly version?: 'v1' | 'v1beta1' | undefined
+  readonly conditions?: ReviewConditions | undefined
 }
 
+/** Asked before the remote end is, with the `spec` of the review; what it does not take is none of this webhook's. Throws what counts as a failure of the webhook. */
+export type ReviewConditions = (spec: Readonly<Record<string, unknown>>) => boolean
+
+/** How often, and after how long, a remote end that fails is asked again. */
+const maxTries = 5
+const retryDelay = { firstMs: 500, factor: 1.5 }
+const retriedStatuses: ReadonlySet<number> = new Set([429, 500, 504])
 const defaultTimeoutMs = 10_000
 const longestAnswerBytes = 1 << 20
 const maxCached = 2048
@@ -67,30 +75,32 @@ export function webhookAuthenticator(deps: RemoteReviewDeps, options: WebhookAut
 
 /** Decides by asking a remote SubjectAccessReview (Z8). Upstream: apiserver plugin/pkg/authorizer/webhook. */
 export function webhookAuthorizer(deps: RemoteReviewDeps, options: WebhookAuthorizerOptions): Authorizer {
-  const { allowedCacheMs = 300_000, deniedCacheMs = 30_000, timeoutMs = defaultTimeoutMs, failurePolicy = 'NoOpinion' } = options
+  const { allowedCacheMs = 300_000, deniedCacheMs = 30_000, timeoutMs = defaultTimeoutMs, failurePolicy = 'NoOpinion', version = 'v1' } = options
   const cache = new AnswerCache<Decision>(deps.clock)
   return async (attributes) => {
-    if (options.matches?.(attributes) === false) return noOpinion
     const spec = accessSpec(attributes)
-    const text = JSON.stringify(spec)
     try {
+      if (options.conditions?.(spec) === false) return noOpinion
+      const text = JSON.stringify(spec)
       // What is longer than any honest question is asked, and not remembered.
       return await cache.get(text.length > 10_000 ? undefined : text, async () => {
-        const review = { kind: 'SubjectAccessReview', apiVersion: 'authorization.k8s.io/v1', metadata: {}, spec }
+        // Before v1 the groups stood under a name of their own.
+        const { groups, ...others } = spec
+        const sent = version === 'v1' || groups === undefined ? spec : { ...others, group: groups }
+        const review = { kind: 'SubjectAccessReview', apiVersion: `authorization.k8s.io/${version}`, metadata: {}, spec: sent }
         const status = (await ask(deps, { path: options.path, timeoutMs, review })) as {
           allowed?: boolean
           denied?: boolean
           reason?: string
-          evaluationError?: string
         }
-        if (status.allowed === true && status.denied === true) throw new Error('webhook subject access review returned both allow and deny response')
+        const { allowed = false, denied = false, reason = '' } = status
         const value: Decision = {
-          allowed: status.allowed === true,
-          reason: status.reason ?? '',
-          ...(status.denied === true && { denied: true }),
-          ...((status.evaluationError ?? '') !== '' && { error: status.evaluationError }),
+          allowed: allowed && !denied,
+          reason,
+          ...(denied && { denied }),
+          ...(allowed && denied && { error: 'webhook subject access review returned both allow and deny response' }),
         }
-        return { value, keepMs: value.allowed ? allowedCacheMs : deniedCacheMs }
+        return { value, keepMs: allowed ? allowedCacheMs : deniedCacheMs }
       })
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
@@ -154,7 +164,34 @@ function selectorsOf({ fieldSelector = '', labelSelector = '' }: Attributes): Re
   return found
 }
 
-async function ask(deps: RemoteReviewDeps, call: { readonly path: string; readonly timeoutMs: number; readonly review: object }): Promise<object> {
+/** What a remote end answered other than a review; `isRetried`: it may do better the next time. */
+class AnswerError extends Error {
+  readonly isRetried: boolean
+
+  constructor(message: string, isRetried: boolean) {
+    super(message)
+    this.isRetried = isRetried
+  }
+}
+
+interface Call {
+  readonly path: string
+  readonly timeoutMs: number
+  readonly review: object
+}
+
+async function ask(deps: RemoteReviewDeps, call: Call): Promise<object> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await askOnce(deps, call)
+    } catch (error) {
+      if (!(error instanceof AnswerError) || !error.isRetried || tries === maxTries) throw error
+      await deps.clock.sleep(retryDelay.firstMs * retryDelay.factor ** (tries - 1))
+    }
+  }
+}
+
+async function askOnce(deps: RemoteReviewDeps, call: Call): Promise<object> {
   const body = JSON.stringify(call.review)
   const [path = '', query = ''] = call.path.split('?', 2)
   const giveUp = new AbortController()
@@ -163,7 +200,7 @@ async function ask(deps: RemoteReviewDeps, call: { readonly path: string; readon
     const headers = { 'content-type': 'application/json', accept: 'application/json', 'content-length': String(Buffer.byteLength(body)) }
     const answer = await deps.handle({ method: 'POST', path, query, headers, body: bodyOf(body), signal: giveUp.signal })
     const text = (await readWholeBody(answer, longestAnswerBytes)).toString()
-    if (answer.status >= 300) throw new Error(`the webhook answered ${answer.status}`)
+    if (answer.status >= 300) throw new AnswerError(`the webhook answered ${answer.status}`, retriedStatuses.has(answer.status))
     const { status } = JSON.parse(text) as { status?: object }
     if (typeof status !== 'object' || status === null) throw new Error('the webhook answered without a status')
     return status

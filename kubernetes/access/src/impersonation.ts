@@ -199,9 +199,8 @@ function goSyntax({ username, uid, groups, extra }: Wanted): string {
 
 function valuesOf(request: HttpRequest, name: string): string[] {
   const value = request.headers[name]
-  if (value === undefined) return []
-  // Node joins repeated headers that it does not know with ", ": a comma alone is part of a name.
-  return typeof value === 'string' ? value.split(', ') : [...value]
+  // The edge keeps repeated ones apart: a comma is part of a name.
+  return value === undefined ? [] : typeof value === 'string' ? [value] : [...value]
 }
 
 /** Upstream takes a key that is no percent-encoding as it is. */

@@ -1,10 +1,10 @@
 import { StatusError } from '@gantry/apimachinery'
 import type { Authenticator } from '@gantry/apiserver'
-import type { HttpHeaders, HttpRequest, Peer } from '@gantry/runtime'
+import type { HttpHeaders, HttpRequest, PeerCertificate } from '@gantry/runtime'
 
 export interface RequestHeaderOptions {
   /** Whether the proxy's certificate comes from the CA of front proxies. */
-  readonly isFromProxyCa: (certificate: NonNullable<Peer['certificate']>) => boolean
+  readonly isFromProxyCa: (certificate: PeerCertificate) => boolean
   /** Common names of the proxies; empty: any that the CA signed. */
   readonly allowedNames: readonly string[]
   /** Lower case. Default x-remote-user, x-remote-uid, x-remote-group, x-remote-extra-. */
@@ -55,7 +55,7 @@ function firstOf(headers: HttpHeaders, names: readonly string[]): string | undef
 
 function valuesOf(headers: HttpRequest['headers'], name: string): readonly string[] {
   const value = headers[name]
-  return value === undefined ? [] : typeof value === 'string' ? value.split(', ') : value
+  return value === undefined ? [] : typeof value === 'string' ? [value] : value
 }
 
 /** A key that is no percent-encoding is taken as it is. */

@@ -4,7 +4,7 @@ import { fieldInvalid, invalidError, StatusError } from '@gantry/apimachinery'
 import type { Definitions } from '@gantry/apimachinery'
 import type { ApiObject, Subresource, SubresourceCall } from '@gantry/apiserver'
 import { formatTime, valueResponse } from '@gantry/apiserver'
-import type { Clock, Handler, HttpResponse, Ids, UserInfo } from '@gantry/runtime'
+import type { Clock, Handler, HttpResponse, Ids, Logger, UserInfo } from '@gantry/runtime'
 import { quoted } from './policy-rules.ts'
 import type { TokenAuthenticator } from './token-authenticators.ts'
 
@@ -17,6 +17,9 @@ const extendedSeconds = 365 * 24 * 3600
 const leewaySeconds = 60
 const legacyIssuer = 'kubernetes/serviceaccount'
 const legacyClaim = 'kubernetes.io/serviceaccount'
+const lastUsedLabel = 'kubernetes.io/legacy-token-last-used'
+const invalidSinceLabel = 'kubernetes.io/legacy-token-invalid-since'
+const dayMs = 24 * 3600 * 1000
 /** Tokens whose signature has been checked: a check costs more than the rest of a request. */
 const maxVerified = 4096
 
@@ -26,6 +29,9 @@ export interface TokenDeps {
   /** PEM of the private key that signs. */
   readonly signingKey: string
   readonly find: (resource: 'serviceaccounts' | 'pods' | 'secrets' | 'nodes', namespace: string | undefined, name: string) => ApiObject | undefined
+  /** Adds labels to a Secret. */
+  readonly labelSecret: (secret: ApiObject, labels: Readonly<Record<string, string>>) => Promise<unknown>
+  readonly log: Logger
 }
 
 export interface TokenOptions {
@@ -43,6 +49,14 @@ export interface TokenOptions {
 export function createSigningKey(): string {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
+
+/** What a legacy token has to say, and what upstream calls it. */
+const legacyClaims = [
+  ['namespace', 'namespace'],
+  ['secret.name', 'secretName'],
+  ['service-account.name', 'serviceAccountName'],
+  ['service-account.uid', 'serviceAccountUID'],
+] as const
 
 interface BoundName {
   readonly name?: string
@@ -79,6 +93,8 @@ export class ServiceAccountTokens {
   readonly #signing: Key
   readonly #keys: readonly Key[]
   readonly #issuers: ReadonlySet<string>
+  /** By the uid of the Secret: one label is written at a time. */
+  readonly #telling = new Map<string, Promise<void>>()
   readonly #verified = new Map<string, Claims & { readonly exp?: number; readonly nbf?: number }>()
 
   constructor(deps: TokenDeps, options: TokenOptions) {
@@ -290,27 +306,63 @@ export class ServiceAccountTokens {
   #legacyUserOf(claims: Claims, token: string): UserInfo {
     const namespace = claims['kubernetes.io/serviceaccount/namespace']
     const of = (name: string): string => claims[`kubernetes.io/serviceaccount/${name}`] ?? ''
+    for (const [claim, name] of legacyClaims) if (of(claim) === '') throw new Error(`${name} claim is missing`)
+    const accountName = `${namespace}/${of('service-account.name')}`
+    if (claims.sub !== `system:serviceaccount:${accountName.replace('/', ':')}`) throw new Error('sub claim is invalid')
     const secret = this.#deps.find('secrets', namespace ?? '', of('secret.name'))
     if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) throw new Error('Token has been invalidated')
     const stored = Buffer.from(((secret['data'] ?? {}) as Record<string, string>)['token'] ?? '', 'base64')
     if (!isSame(stored, Buffer.from(token))) throw new Error("Token does not match server's copy")
-    if (secret.metadata.labels?.['kubernetes.io/legacy-token-invalid-since'] !== undefined)
-      throw new Error(`the token in secret ${namespace}/${secret.metadata.name} has been marked invalid`)
-    return accountUser(this.#account(namespace ?? '', of('service-account.name'), of('service-account.uid')))
+    const account = this.#deps.find('serviceaccounts', namespace ?? '', of('service-account.name'))
+    if (account === undefined) throw new Error(`serviceaccounts ${JSON.stringify(of('service-account.name'))} not found`)
+    if (account.metadata.deletionTimestamp !== undefined) throw new Error(`ServiceAccount ${accountName} has been deleted`)
+    const { uid } = account.metadata
+    if (uid !== of('service-account.uid')) throw new Error(`ServiceAccount UID (${uid}) does not match claim (${of('service-account.uid')})`)
+    this.#tellUse(secret)
+    if ((secret.metadata.labels?.[invalidSinceLabel] ?? '') !== '')
+      throw new Error(
+        `the token in secret ${namespace}/${secret.metadata.name} for service account ${accountName} has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the '${invalidSinceLabel}' label from the secret to temporarily allow use of this token`,
+      )
+    return accountUser(account)
+  }
+
+  /** Who cleans up sees by the label which of these tokens somebody still uses, to the day. The request does not wait for it. */
+  #tellUse(secret: ApiObject): void {
+    const now = this.#deps.clock.now().getTime()
+    const [today, tomorrow] = [now, now + dayMs].map((ms) => new Date(ms).toISOString().slice(0, 10))
+    const last = secret.metadata.labels?.[lastUsedLabel]
+    if (today === undefined || last === today || last === tomorrow || this.#telling.has(secret.metadata.uid)) return
+    const telling = this.#deps
+      .labelSecret(secret, { [lastUsedLabel]: today })
+      .then(() => {})
+      .catch((error: unknown) =>
+        this.#deps.log.warn('the use of a service account token could not be noted on its Secret', { secret: secret.metadata.name, error }),
+      )
+      .finally(() => this.#telling.delete(secret.metadata.uid))
+    this.#telling.set(secret.metadata.uid, telling)
+  }
+
+  /** Resolves when what is being written has been. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#telling.values())
   }
 
   #account(namespace: string, name: string, uid: string | undefined): ApiObject {
     const account = this.#deps.find('serviceaccounts', namespace, name)
     if (account === undefined) throw new Error(`serviceaccounts ${JSON.stringify(name)} not found`)
-    if (this.#hasGone(account)) throw new Error(`service account ${namespace}/${name} has been deleted`)
     if (account.metadata.uid !== uid) throw new Error(`service account UID (${account.metadata.uid}) does not match claim (${uid ?? ''})`)
+    if (this.#hasGone(account)) throw new Error(`service account ${namespace}/${name} has been deleted`)
     return account
   }
 
   #checkBound(resource: 'pods' | 'secrets' | 'nodes', namespace: string | undefined, bound: BoundName | undefined): void {
     if (bound === undefined) return
     const found = this.#deps.find(resource, namespace, bound.name ?? '')
-    if (found === undefined || found.metadata.uid !== bound.uid || this.#hasGone(found)) throw new Error('service account token has been invalidated')
+    if (found === undefined) throw new Error('service account token has been invalidated')
+    const kind = resource.slice(0, -1)
+    if (found.metadata.uid !== bound.uid)
+      throw new Error(`${kind} UID (${found.metadata.uid}) does not match service account ${kind} ref claim (${bound.uid ?? ''})`)
+    if (this.#hasGone(found)) throw new Error('service account token has been invalidated')
   }
 
   /** What is being deleted counts for another minute: it may have to clean up. */

@@ -148,7 +148,7 @@ describe('callers of the local cluster', () => {
     await using cluster = await startTestCluster(() => ({
       requestHeader: { allowedNames: ['front-proxy'], isFromProxyCa: ({ fingerprint256 }) => fingerprint256 === 'AA' },
     }))
-    const headers = { 'x-remote-user': 'jane', 'x-remote-group': 'a, b', 'x-remote-extra-acme.io%2fx': 'y' }
+    const headers = { 'x-remote-user': 'jane', 'x-remote-group': ['a', 'b'], 'x-remote-extra-acme.io%2fx': 'y' }
 
     assert.deepEqual(await cluster.whoami({ headers, peer: { address: '', certificate } }), {
       username: 'jane',
@@ -157,6 +157,7 @@ describe('callers of the local cluster', () => {
     })
     assert.equal((await cluster.whoami({ headers, peer: { address: '', certificate: { ...certificate, fingerprint256: 'BB' } } })).username, 'front-proxy')
     assert.equal(await cluster.whoami({ headers, peer: { address: '', certificate: { ...certificate, commonName: 'other' } } }), 401)
+    assert.equal(await cluster.whoami({ peer: { address: '', certificate } }), 401, 'a proxy speaks for others only')
     assert.equal(await cluster.whoami({ headers }), 403)
   })
 

@@ -4,7 +4,9 @@ import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import {
   AccountSecrets,
   bootstrapTokens,
-  clientCertificate,
+  clientCertificates,
+  ConfiguredAuthentication,
+  ConfiguredAuthorization,
   createImpersonation,
   escalationCheck,
   NodeAuthorizer,
@@ -15,12 +17,14 @@ import {
   RoleAggregation,
   ServiceAccountTokens,
   TokenAuthenticators,
+  webhookAuthenticator,
 } from '@gantry/kube-access'
-import type { FlowControlOptions, RequestHeaderOptions, TokenAuthenticator } from '@gantry/kube-access'
+import type { FileSource, FlowControlOptions, RequestHeaderOptions, TokenAuthenticator } from '@gantry/kube-access'
 import { resources } from '@gantry/kube-api'
 import type { BuiltinKind } from '@gantry/kube-api'
 import type { Definitions } from '@gantry/apimachinery'
-import type { Clock, Handler, Ids, Logger } from '@gantry/runtime'
+import type { Clock, Handler, HttpRequest, Ids, Logger } from '@gantry/runtime'
+import { connectIssuer, openWebhook } from './access-connections.ts'
 
 export interface AccessDeps {
   readonly clock: Clock
@@ -39,6 +43,12 @@ export interface AccessOptions {
   readonly formerIssuers?: readonly string[] | undefined
   /** Front proxies that may say who is calling. */
   readonly requestHeader?: RequestHeaderOptions | undefined
+  /** AuthenticationConfiguration: whose tokens count beside our own, and who comes in without one (A10). */
+  readonly authenticationConfig?: FileSource | undefined
+  /** AuthorizationConfiguration: who decides, in which order (Z8). Default: Node and RBAC. */
+  readonly authorizationConfig?: FileSource | undefined
+  /** A remote end that knows bearer tokens, asked last (A12). */
+  readonly tokenWebhook?: { readonly kubeconfigFile: string; readonly cacheMs?: number | undefined } | undefined
   /** Further ways to know a bearer token, after our own. */
   readonly tokenAuthenticators?: readonly TokenAuthenticator[] | undefined
   /** Further authorizers, asked after RBAC when that has no opinion. */
@@ -52,6 +62,7 @@ export interface AccessOptions {
 /** What the API server and its resources need of access control. */
 export interface LocalAccess {
   readonly authenticators: readonly Authenticator[]
+  readonly allowsAnonymous: (request: HttpRequest) => boolean
   readonly authorize: Authorizer
   readonly impersonation: ReturnType<typeof createImpersonation>
   readonly escalation: AdmissionPlugin
@@ -67,7 +78,7 @@ export interface LocalAccess {
 export interface LocalAccessRun {
   /** Resolves when what follows from the objects of the start has been written. */
   settled(): Promise<void>
-  stop(): void
+  stop(): Promise<void>
 }
 
 export type Follow = (
@@ -87,13 +98,22 @@ export function createAccess(deps: AccessDeps, options: AccessOptions & { readon
     claim: (namespace, name) => deps.find(resources.persistentVolumeClaims, namespace, name),
     attachment: (name) => deps.find(volumeAttachments, undefined, name),
   })
+  const authorizeNode: Authorizer = (attributes) => (isNode(attributes) ? nodes.authorize(attributes) : noOpinion)
+  const rbac: Authorizer = (attributes) => index.authorize(attributes)
   const authorizeOwn: Authorizer = (attributes) =>
     isNode(attributes) ? firstOf([nodes.authorize(attributes), index.authorize(attributes)]) : index.authorize(attributes)
-  const authorize = unionOf([authorizeOwn, ...(options.authorizers ?? [])])
+  const authorization =
+    options.authorizationConfig &&
+    new ConfiguredAuthorization({ ...deps, openWebhook: (file) => openWebhook(file, deps), node: authorizeNode, rbac }, options.authorizationConfig)
+  const more = options.authorizers ?? []
+  const own = [authorizeOwn, ...more]
+  const authorize = unionOf(authorization === undefined ? () => own : () => [...authorization.authorizers, ...more])
   const audiences = [options.issuer]
+  let labelSecret: (secret: ApiObject, labels: Readonly<Record<string, string>>) => Promise<unknown> = () => Promise.resolve()
   const accounts = new ServiceAccountTokens(
     {
       ...deps,
+      labelSecret: (secret, labels) => labelSecret(secret, labels),
       find: (resource, namespace, name) =>
         deps.find(
           { serviceaccounts: resources.serviceAccounts, pods: resources.pods, secrets: resources.secrets, nodes: resources.nodes }[resource],
@@ -105,11 +125,29 @@ export function createAccess(deps: AccessDeps, options: AccessOptions & { readon
   )
   const joining = bootstrapTokens({ clock: deps.clock, secret: (name) => deps.find(resources.secrets, 'kube-system', name) })
   const tokens: TokenAuthenticators = new TokenAuthenticators(() => byToken, { audiences })
-  const byToken: readonly TokenAuthenticator[] = [accounts.authenticate, tokens.forApi(joining), ...(options.tokenAuthenticators ?? [])]
+  const disallowedIssuers = [options.issuer, ...(options.formerIssuers ?? [])]
+  const authentication =
+    options.authenticationConfig &&
+    new ConfiguredAuthentication({ ...deps, connect: (origin, ca) => connectIssuer(origin, ca, deps) }, options.authenticationConfig, { disallowedIssuers })
+  const tokenWebhook = options.tokenWebhook && openWebhook(options.tokenWebhook.kubeconfigFile, deps)
+  const byToken: readonly TokenAuthenticator[] = [
+    accounts.authenticate,
+    tokens.forApi(joining),
+    ...(authentication === undefined ? [] : [tokens.forApi((token) => authentication.authenticate(token))]),
+    ...(tokenWebhook === undefined
+      ? []
+      : [webhookAuthenticator({ clock: deps.clock, handle: tokenWebhook.handle }, { path: tokenWebhook.path, cacheMs: options.tokenWebhook?.cacheMs })]),
+    ...(options.tokenAuthenticators ?? []),
+  ]
   const flowControl = new PriorityAndFairness(deps, options.flowControl)
   return {
     // Upstream's order (A1); who is found by none is anonymous.
-    authenticators: [...(options.requestHeader === undefined ? [] : [requestHeader(options.requestHeader)]), clientCertificate, tokens.authenticate],
+    authenticators: [
+      ...(options.requestHeader === undefined ? [] : [requestHeader(options.requestHeader)]),
+      clientCertificates({ isForProxies: options.requestHeader?.isFromProxyCa ?? (() => false) }),
+      tokens.authenticate,
+    ],
+    allowsAnonymous: (request) => authentication?.allowsAnonymous(request) ?? true,
     authorize,
     impersonation: createImpersonation((attributes) => (isMaster(attributes) ? everythingAllowed : authorize(attributes))),
     escalation: escalationCheck({ index, authorize }),
@@ -119,6 +157,14 @@ export function createAccess(deps: AccessDeps, options: AccessOptions & { readon
     tokens: accounts.subresource(options.definitions),
     paths: accounts.paths(),
     start(follow, client) {
+      labelSecret = (secret, labels) =>
+        client.patch(
+          resources.secrets,
+          { name: secret.metadata.name, namespace: secret.metadata.namespace },
+          { type: 'merge', body: { metadata: { uid: secret.metadata.uid, labels } } },
+        )
+      authentication?.start()
+      authorization?.start()
       const aggregation = new RoleAggregation({ log: deps.log, update: (role) => client.update(resources.clusterRoles, role as KubeObject) })
       const secrets = new AccountSecrets({
         log: deps.log,
@@ -146,8 +192,9 @@ export function createAccess(deps: AccessDeps, options: AccessOptions & { readon
           await aggregation.settled()
           await secrets.settled()
         },
-        stop() {
+        async stop() {
           for (const stop of stops) stop()
+          await Promise.all([authentication?.stop(), authorization?.stop(), tokenWebhook?.close(), accounts.settled()])
         },
       }
     },
@@ -155,6 +202,7 @@ export function createAccess(deps: AccessDeps, options: AccessOptions & { readon
 }
 
 const everythingAllowed: Decision = { allowed: true, reason: '' }
+const noOpinion: Decision = { allowed: false, reason: '' }
 
 function isMaster({ user }: Attributes): boolean {
   return user.groups.includes('system:masters')
@@ -171,20 +219,25 @@ function firstOf(decisions: readonly Decision[]): Decision {
 }
 
 /** The first that allows or denies decides; the reasons of those without an opinion are told together. */
-function unionOf(authorizers: readonly Authorizer[]): Authorizer {
-  const [first] = authorizers
-  if (first !== undefined && authorizers.length === 1) return first
-  return async (attributes) => {
-    const reasons: string[] = []
-    const errors: string[] = []
-    for (const authorize of authorizers) {
-      const decision = await authorize(attributes)
-      if (decision.allowed || decision.denied === true) return decision
-      if (decision.reason !== '') reasons.push(decision.reason)
-      if (decision.error !== undefined) errors.push(decision.error)
-    }
-    return { allowed: false, reason: reasons.join('\n'), ...(errors.length > 0 && { error: errors.join(', ') }) }
+function unionOf(authorizers: () => readonly Authorizer[]): Authorizer {
+  return (attributes) => {
+    const all = authorizers()
+    const [first] = all
+    return first !== undefined && all.length === 1 ? first(attributes) : askAll(all, attributes)
   }
+}
+
+async function askAll(authorizers: readonly Authorizer[], attributes: Attributes): Promise<Decision> {
+  const reasons: string[] = []
+  const errors: string[] = []
+  for (const authorize of authorizers) {
+    const decided = authorize(attributes)
+    const decision = decided instanceof Promise ? await decided : decided
+    if (decision.allowed || decision.denied === true) return decision
+    if (decision.reason !== '') reasons.push(decision.reason)
+    if (decision.error !== undefined) errors.push(decision.error)
+  }
+  return { allowed: false, reason: reasons.join('\n'), ...(errors.length > 0 && { error: errors.join(', ') }) }
 }
 
 /** Where the objects of a resource stand in the store. */

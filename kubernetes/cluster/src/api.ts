@@ -112,6 +112,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       audit: deps.audit,
       authorizer: access.authorize,
       authenticators: access.authenticators,
+      allowsAnonymous: access.allowsAnonymous,
       impersonation: access.impersonation,
       flowControl: access.flowControl,
       auditor: access.auditor,
@@ -204,7 +205,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       builtinObjects.stop()
       customResources.stop()
       for (const stop of stops) stop()
-      running.stop()
+      await running.stop()
       await policyStatus.settled()
       await webhooks[Symbol.asyncDispose]()
       await aggregator[Symbol.asyncDispose]()

@@ -1,2 +1,2 @@
 export { startLocalCluster } from './local-cluster.ts'
-export type { LocalCluster, LocalClusterDeps, LocalClusterOptions } from './local-cluster.ts'
+export type { AccessFiles, LocalCluster, LocalClusterDeps, LocalClusterOptions } from './local-cluster.ts'

@@ -5,6 +5,7 @@ import type { AuditEvent } from '@gantry/apiserver'
 import type { KubeClient } from '@gantry/client'
 import { createInformers } from '@gantry/controller'
 import { createSigningKey } from '@gantry/kube-access'
+import type { FileSource } from '@gantry/kube-access'
 import { createControllers } from '@gantry/kube-controllers'
 import { createSimulatedNodes } from '@gantry/kube-node/simulated'
 import { createScheduler } from '@gantry/kube-scheduler'
@@ -13,6 +14,7 @@ import { Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, Service, UpgradeHandler } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import type { AccessOptions } from './access.ts'
+import { openFileSource } from './access-connections.ts'
 import { openLocalApi } from './api.ts'
 import type { ExtensionServerOptions } from './api.ts'
 import { versionInfo } from './version.ts'
@@ -41,10 +43,22 @@ export interface LocalClusterOptions {
   readonly extensionServers?: ExtensionServerOptions | undefined
   /** Who may come in beyond service accounts and client certificates, who else decides, and what is recorded. */
   readonly access?: AccessOptions | undefined
+  /** Files that say who may come in and who decides, as kube-apiserver's flags of these names take them. What is wrong with one fails the start. */
+  readonly accessFiles?: AccessFiles | undefined
   /** Names of simulated nodes. */
   readonly simulatedNodes?: readonly string[] | undefined
   /** Real nodes: made from the client of this cluster once its API serves. */
   readonly services?: ((cluster: NodeHost) => readonly Service[]) | undefined
+}
+
+/** Paths. */
+export interface AccessFiles {
+  /** AuthenticationConfiguration; read again when it changes. */
+  readonly authenticationConfig?: string | undefined
+  /** AuthorizationConfiguration; read again when it changes. */
+  readonly authorizationConfig?: string | undefined
+  /** Kubeconfig of a remote end that reviews bearer tokens. */
+  readonly tokenWebhook?: string | undefined
 }
 
 /** What a node agent gets of the cluster it joins. */
@@ -70,7 +84,7 @@ const typeTableFile = new URL('../../api/generated/types.json', import.meta.url)
 
 /** Starts the embedded cluster: API, then what runs against it. Resolves when the API serves and every service is ready. */
 export async function startLocalCluster(deps: LocalClusterDeps, options: LocalClusterOptions = {}): Promise<LocalCluster> {
-  const { types, version } = await loadTypes()
+  const [{ types, version }, configuredAccess] = await Promise.all([loadTypes(), openAccessFiles(options.accessFiles ?? {})])
   const backends = new Map<string, NodeBackend>()
   let areWorkersRunning = false
   const api = await openLocalApi(
@@ -92,7 +106,7 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
       serviceCidr: options.serviceCidr ?? '10.43.0.0/16',
       issuer: options.issuer ?? 'https://kubernetes.default.svc.cluster.local',
       apiEndpoint: options.apiEndpoint,
-      access: { ca: options.ca, ...options.access },
+      access: { ca: options.ca, ...configuredAccess, ...options.access },
       extensionServers: options.extensionServers,
       checksPolicies: options.controllers !== false,
     },
@@ -150,6 +164,12 @@ function workers(deps: LocalClusterDeps, options: LocalClusterOptions, cluster: 
     services.push(nodes.service)
   }
   return [shared.informers, ...services]
+}
+
+async function openAccessFiles(files: AccessFiles): Promise<Partial<AccessOptions>> {
+  const source = async (path: string | undefined): Promise<FileSource | undefined> => (path === undefined ? undefined : openFileSource(path))
+  const [authenticationConfig, authorizationConfig] = await Promise.all([source(files.authenticationConfig), source(files.authorizationConfig)])
+  return { authenticationConfig, authorizationConfig, ...(files.tokenWebhook !== undefined && { tokenWebhook: { kubeconfigFile: files.tokenWebhook } }) }
 }
 
 async function loadTypes(): Promise<{ readonly types: BuiltinTypes; readonly version: string }> {

@@ -49,6 +49,8 @@ export interface ApiServerDeps {
   readonly definitions: Definitions
   /** Asked in order; the first that knows the caller wins. */
   readonly authenticators: readonly Authenticator[]
+  /** Whether a request without a credential is let in as system:anonymous; without it every one is. */
+  readonly allowsAnonymous?: ((request: HttpRequest) => boolean) | undefined
   readonly authorizer: Authorizer
   readonly admission: readonly AdmissionPlugin[]
   /** Others that serve groups of their own behind this server. */
@@ -269,12 +271,22 @@ class Server {
 
   async #authenticate(request: HttpRequest): Promise<UserInfo> {
     if (request.user !== undefined) return request.user
+    let refusal: StatusError | undefined
     for (const authenticator of this.#deps.authenticators) {
-      const user = await authenticator(request)
+      let user: UserInfo | undefined
+      try {
+        user = await authenticator(request)
+      } catch (error) {
+        // A credential that is wrong does not stop another one from being right.
+        if (!(error instanceof StatusError) || error.reason !== 'Unauthorized') throw error
+        refusal ??= error
+      }
       if (user !== undefined) return user.groups.includes('system:authenticated') ? user : { ...user, groups: [...user.groups, 'system:authenticated'] }
     }
     // A bearer token that nobody knows is refused even where anonymous is let in; other schemes are nobody's business here (A1).
-    if (bearerToken(request) !== undefined) throw new StatusError('Unauthorized', 'Unauthorized')
+    if (refusal !== undefined) throw refusal
+    const isAnonymous = bearerToken(request) === undefined && request.peer?.certificateProblem === undefined
+    if (!isAnonymous || this.#deps.allowsAnonymous?.(request) === false) throw new StatusError('Unauthorized', 'Unauthorized')
     return anonymous
   }
 

@@ -1,4 +1,5 @@
 import { nodes } from './ast.ts'
+import type { Expr } from './ast.ts'
 import { check, qualifiedName } from './checker.ts'
 import type { Checked, CheckEnvironment } from './checker.ts'
 import { estimateCost } from './cost-estimate.ts'
@@ -39,6 +40,8 @@ export interface Program {
   readonly result: Type
   /** Names of the variables that it uses. */
   readonly uses: ReadonlySet<string>
+  /** Whether it reads this field of this variable by name: `claims.email`, `claims.?email`, `has(claims.email)`. */
+  selects(variable: string, field: string): boolean
   /** What an evaluation may cost at least and at most, as far as the sizes in the types tell. */
   estimate(): CostRange
   /** Never throws for what an expression does. Values are JSON under the variables' types, or values of this package. Absent variables are errors when they are read. */
@@ -85,6 +88,7 @@ function programOf(checked: Checked, environment: CheckEnvironment): Program {
   return {
     result: checked.result,
     uses,
+    selects: (variable, field) => anySelects(checked, { variable, field }),
     estimate: () => estimateCost(checked, environment),
     evaluate(variables, { budget = perCallLimit } = {}) {
       const frame = { slots: Array.from<Value>({ length: slots }), cost: 0, limit: budget }
@@ -102,6 +106,17 @@ function programOf(checked: Checked, environment: CheckEnvironment): Program {
       }
     },
   }
+}
+
+function anySelects({ expr }: Checked, { variable, field }: { readonly variable: string; readonly field: string }): boolean {
+  const isIt = (operand: Expr | undefined): boolean => operand?.kind === 'ident' && operand.name === variable
+  for (const node of nodes(expr)) {
+    if (node.kind === 'select' && node.field === field && isIt(node.operand)) return true
+    if (node.kind !== 'call' || node.name !== '_?._' || !isIt(node.args[0])) continue
+    const [, name] = node.args
+    if (name?.kind === 'const' && name.value === field) return true
+  }
+  return false
 }
 
 function usedVariables(checked: Checked, environment: CheckEnvironment): ReadonlySet<string> {

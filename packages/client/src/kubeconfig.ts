@@ -10,6 +10,8 @@ export interface KubeconfigOptions {
    * then refused, so that nobody makes the server read its own files.
    */
   readonly readFile?: ((path: string) => Buffer) | undefined
+  /** Also take one that has no user or no credentials: a server behind it may know us by nothing. */
+  readonly anonymous?: boolean | undefined
 }
 
 export interface KubeconfigTarget {
@@ -38,10 +40,10 @@ export function loadKubeconfig(text: string, options: KubeconfigOptions = {}): K
   const cluster = clusters.get(clusterName)
   if (cluster === undefined) throw wrong(`the context "${contextName}" refers to a cluster "${clusterName}" that it does not have; it has ${listOf(clusters)}`)
 
-  const userName = textOf(context['user'])
+  const userName = textOf(context['user']) ?? (options.anonymous === true ? '' : undefined)
   if (userName === undefined) throw wrong(`the context "${contextName}" names no user`)
   const users = named(config, 'users', 'user')
-  const user = users.get(userName)
+  const user = userName === '' ? {} : users.get(userName)
   if (user === undefined) throw wrong(`the context "${contextName}" refers to a user "${userName}" that it does not have; it has ${listOf(users)}`)
 
   return {
@@ -156,7 +158,8 @@ function readUser(user: Fields, where: string, options: KubeconfigOptions): Pick
   if (cert !== undefined && !cert.includes('-----BEGIN CERTIFICATE-----')) throw wrong(`client-certificate of the ${where} is not a PEM certificate`)
   if (key !== undefined && !key.includes('PRIVATE KEY-----')) throw wrong(`client-key of the ${where} is not a PEM key`)
   const token = tokenOf(user, where, options)
-  if (cert === undefined && token === undefined) throw wrong(`the ${where} has no credentials: neither a token nor a client certificate`)
+  if (cert === undefined && token === undefined && options.anonymous !== true)
+    throw wrong(`the ${where} has no credentials: neither a token nor a client certificate`)
   return { ...optional('cert', cert), ...optional('key', key), ...optional('token', token) }
 }
 

@@ -11,7 +11,7 @@ export interface HttpRequest {
   readonly path: string
   /** Query as received, without the `?`; empty when there is none. */
   readonly query: string
-  /** Names in lower case. Repeated headers are joined as Node does; `set-cookie` is a list. */
+  /** Names in lower case. Repeated headers are joined as Node does; `set-cookie` is a list, and so are repeated ones that say who is calling (`impersonate-*`, `x-remote-*`). */
   readonly headers: HttpHeaders
   readonly body?: RequestBody | undefined
   /** Aborts when the caller has gone or its deadline has passed. */
@@ -37,7 +37,17 @@ export interface RequestBody {
 export interface Peer {
   readonly address: string
   /** The verified client certificate, when one was presented. */
-  readonly certificate?: { readonly commonName: string; readonly organizations: readonly string[]; readonly fingerprint256: string } | undefined
+  readonly certificate?: PeerCertificate | undefined
+  /** Why the certificate that was presented is no identity: a credential that is wrong, not an absent one. */
+  readonly certificateProblem?: string | undefined
+}
+
+export interface PeerCertificate {
+  readonly commonName: string
+  readonly organizations: readonly string[]
+  readonly fingerprint256: string
+  /** Fingerprint of the authority at the end of its chain. */
+  readonly authority256?: string | undefined
 }
 
 /** An authenticated identity, in Kubernetes' own shape. */

@@ -1,7 +1,19 @@
 export { systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'
 export { BodyTooLarge, bodyOf, header } from './http.ts'
-export type { ByteSink, Handler, HttpHeaders, HttpRequest, HttpResponse, Peer, RequestBody, StreamBody, UpgradeHandler, UserInfo } from './http.ts'
+export type {
+  ByteSink,
+  Handler,
+  HttpHeaders,
+  HttpRequest,
+  HttpResponse,
+  Peer,
+  PeerCertificate,
+  RequestBody,
+  StreamBody,
+  UpgradeHandler,
+  UserInfo,
+} from './http.ts'
 export { systemIds } from './ids.ts'
 export type { Ids } from './ids.ts'
 export { createLogger, silentLogger } from './logger.ts'
