@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before } from 'node:test'
+import { after, before, describe } from 'node:test'
 import { createClient, loadKubeconfig, openHttpTransport } from '@gantry/client'
 import { startKubernetes } from './kubernetes/kubernetes.ts'
 import { createInformers } from '@gantry/controller'
@@ -15,35 +15,37 @@ import type { KubeClient } from '@gantry/client'
 
 const patienceMs = 60_000
 
-let client: KubeClient
-const open = new AsyncDisposableStack()
-
 // A kube-apiserver without its controller manager and scheduler: ours do their work, over HTTP.
-before(async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'gantry-controllers-'))
-  open.defer(() => rm(dir, { recursive: true }))
-  const plane = await startKubernetes({ dir })
-  open.defer(() => plane.stop())
-  const http = openHttpTransport(loadKubeconfig(await readFile(plane.kubeconfig, 'utf8')).transport)
-  open.use(http)
-  client = createClient(http)
+describe('our controllers and scheduler over a real API server', () => {
+  let client: KubeClient
+  const open = new AsyncDisposableStack()
 
-  const log = createLogger({ clock, write: (line) => void process.stderr.write(line) }, { level: 'error' })
-  const deps = { client, clock, ids, log, informers: createInformers({ client, clock, ids, log }) }
-  const simulated = createSimulatedNodes(deps, { names: ['sim-1', 'sim-2'], kubernetesVersion: 'v1.36.3' })
-  const services = new Supervisor(deps, { stopWithinMs: 5000 })
-  open.use(services)
-  for (const service of [deps.informers, ...createControllers(deps), createScheduler(deps), simulated.service]) await services.start(service)
+  before(async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'gantry-controllers-'))
+    open.defer(() => rm(dir, { recursive: true }))
+    const plane = await startKubernetes({ dir })
+    open.defer(() => plane.stop())
+    const http = openHttpTransport(loadKubeconfig(await readFile(plane.kubeconfig, 'utf8')).transport)
+    open.use(http)
+    client = createClient(http)
+
+    const log = createLogger({ clock, write: (line) => void process.stderr.write(line) }, { level: 'error' })
+    const deps = { client, clock, ids, log, informers: createInformers({ client, clock, ids, log }) }
+    const simulated = createSimulatedNodes(deps, { names: ['sim-1', 'sim-2'], kubernetesVersion: 'v1.36.3' })
+    const services = new Supervisor(deps, { stopWithinMs: 5000 })
+    open.use(services)
+    for (const service of [deps.informers, ...createControllers(deps), createScheduler(deps), simulated.service]) await services.start(service)
+  })
+  after(() => open.disposeAsync())
+
+  describeControllers(() =>
+    Promise.resolve({
+      client,
+      async until(what, condition) {
+        for (const start = clock.monotonicMs(); clock.monotonicMs() - start < patienceMs; await clock.sleep(50)) if (await condition()) return
+        assert.fail(what)
+      },
+      async [Symbol.asyncDispose]() {},
+    }),
+  )
 })
-after(() => open.disposeAsync())
-
-describeControllers(() =>
-  Promise.resolve({
-    client,
-    async until(what, condition) {
-      for (const start = clock.monotonicMs(); clock.monotonicMs() - start < patienceMs; await clock.sleep(50)) if (await condition()) return
-      assert.fail(what)
-    },
-    async [Symbol.asyncDispose]() {},
-  }),
-)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { connectPlatform } from '@gantry/cli-kit'
 import { createClient, loadKubeconfig, openHttpTransport } from '@gantry/client'
 import type { HttpTransport, KubeClient, KubeObject, ResourceRef } from '@gantry/client'
@@ -15,21 +15,6 @@ let root = ''
 let kubeconfig = ''
 let transport: HttpTransport | undefined
 let stopPlane = (): Promise<void> => Promise.resolve()
-before(async () => {
-  root = await mkdtemp(join(tmpdir(), 'gantry-export-'))
-  const running = process.env['CONFORMANCE_CONTROL_PLANE']
-  if (running === undefined) {
-    const plane = await startKubernetes({ dir: join(root, 'plane') })
-    stopPlane = () => plane.stop()
-    kubeconfig = plane.kubeconfig
-  } else kubeconfig = join(running, 'admin.kubeconfig')
-  transport = openHttpTransport(loadKubeconfig(await readFile(kubeconfig, 'utf8')).transport)
-})
-after(async () => {
-  await transport?.close()
-  await stopPlane()
-  await rm(root, { recursive: true })
-})
 
 const shop = `k8dur-export-${systemIds
   .secret(4)
@@ -118,57 +103,75 @@ async function removeAll(target: KubeClient): Promise<void> {
   await target.update(refs.namespaces, { ...ending, apiVersion: 'v1', kind: 'Namespace', spec: {} } as KubeObject, { subresource: 'finalize' })
 }
 
-test('the local cluster is exported to files and into a real cluster, where everything is as it was written', async (t) => {
-  const dir = join(root, 'data')
-  await using platform = await startTestPlatform(dir)
-  await using connection = connectPlatform(await readFile(platform.kubeconfig, 'utf8'), { clock: systemClock })
-  await fill(connection.hub)
-  const target = createClient({ handle: transport!.handle })
-  t.after(() => removeAll(target))
+describe('gantry export', () => {
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'gantry-export-'))
+    const running = process.env['CONFORMANCE_CONTROL_PLANE']
+    if (running === undefined) {
+      const plane = await startKubernetes({ dir: join(root, 'plane') })
+      stopPlane = () => plane.stop()
+      kubeconfig = plane.kubeconfig
+    } else kubeconfig = join(running, 'admin.kubeconfig')
+    transport = openHttpTransport(loadKubeconfig(await readFile(kubeconfig, 'utf8')).transport)
+  })
+  after(async () => {
+    await transport?.close()
+    await stopPlane()
+    await rm(root, { recursive: true })
+  })
 
-  const files = await gantry(dir, 'export', '--to', join(root, 'manifests'))
-  assert.equal(files.code, 0, files.err)
-  assert.match(files.err, /^left out: .*\b1 secrets \(ask for them with --secrets\)/)
-  const written = (await readdir(join(root, 'manifests'), { recursive: true })).filter((name) => name.endsWith('.yaml')).toSorted()
-  assert.deepEqual(written, [
-    `00-customresourcedefinitions.apiextensions.k8s.io/berths.${group}.yaml`,
-    `01-namespaces/${shop}.yaml`,
-    `04-roles.rbac.authorization.k8s.io/${shop}_reader.yaml`,
-    `07-configmaps/${shop}_owned.yaml`,
-    `07-configmaps/${shop}_settings.yaml`,
-    `10-services/${shop}_web.yaml`,
-    `11-berths.${group}/${shop}_north.yaml`,
-    `11-deployments.apps/${shop}_web.yaml`,
-    `11-jobs.batch/${shop}_once.yaml`,
-  ])
-  const service = await readFile(join(root, 'manifests', `10-services/${shop}_web.yaml`), 'utf8')
-  assert.doesNotMatch(service, /clusterIP|uid|resourceVersion|creationTimestamp|status|managedFields/)
-  assert.equal((await gantry(dir, 'export', '--to', join(root, 'manifests'))).err.includes('is not empty'), true)
+  test('the local cluster is exported to files and into a real cluster, where everything is as it was written', async (t) => {
+    const dir = join(root, 'data')
+    await using platform = await startTestPlatform(dir)
+    await using connection = connectPlatform(await readFile(platform.kubeconfig, 'utf8'), { clock: systemClock })
+    await fill(connection.hub)
+    const target = createClient({ handle: transport!.handle })
+    t.after(() => removeAll(target))
 
-  const tried = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig, '--secrets', '--dry-run')
-  assert.equal(tried.code, 0, tried.err)
-  assert.match(tried.out, /dry run against .*: 9 created, 0 changed, 0 unchanged, 1 not tried/)
-  await assert.rejects(target.get(refs.namespaces, { name: shop }), /not found/)
+    const files = await gantry(dir, 'export', '--to', join(root, 'manifests'))
+    assert.equal(files.code, 0, files.err)
+    assert.match(files.err, /^left out: .*\b1 secrets \(ask for them with --secrets\)/)
+    const written = (await readdir(join(root, 'manifests'), { recursive: true })).filter((name) => name.endsWith('.yaml')).toSorted()
+    assert.deepEqual(written, [
+      `00-customresourcedefinitions.apiextensions.k8s.io/berths.${group}.yaml`,
+      `01-namespaces/${shop}.yaml`,
+      `04-roles.rbac.authorization.k8s.io/${shop}_reader.yaml`,
+      `07-configmaps/${shop}_owned.yaml`,
+      `07-configmaps/${shop}_settings.yaml`,
+      `10-services/${shop}_web.yaml`,
+      `11-berths.${group}/${shop}_north.yaml`,
+      `11-deployments.apps/${shop}_web.yaml`,
+      `11-jobs.batch/${shop}_once.yaml`,
+    ])
+    const service = await readFile(join(root, 'manifests', `10-services/${shop}_web.yaml`), 'utf8')
+    assert.doesNotMatch(service, /clusterIP|uid|resourceVersion|creationTimestamp|status|managedFields/)
+    assert.equal((await gantry(dir, 'export', '--to', join(root, 'manifests'))).err.includes('is not empty'), true)
 
-  const applied = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig, '--secrets')
-  assert.equal(applied.code, 0, applied.err)
-  assert.match(applied.out, /applied to .*: 10 created, 0 changed, 0 unchanged/)
-  const again = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig, '--secrets')
-  assert.match(again.out, /applied to .*: 0 created, 0 changed, 10 unchanged/, again.err)
+    const tried = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig, '--secrets', '--dry-run')
+    assert.equal(tried.code, 0, tried.err)
+    assert.match(tried.out, /dry run against .*: 9 created, 0 changed, 0 unchanged, 1 not tried/)
+    await assert.rejects(target.get(refs.namespaces, { name: shop }), /not found/)
 
-  const there = { namespace: shop }
-  const berth = await target.get<KubeObject & { spec?: unknown }>(refs.berths, { ...there, name: 'north' })
-  assert.deepEqual(berth.spec, { length: 12 })
-  const owner = await target.get(refs.configMaps, { ...there, name: 'settings' })
-  const owned = await target.get(refs.configMaps, { ...there, name: 'owned' })
-  assert.equal(owned.metadata.ownerReferences?.[0]?.uid, owner.metadata.uid)
-  const replicaSets = await target.list(refs.replicaSets, there)
-  assert.equal(replicaSets.items.length, 0, 'what controllers make is left to them')
+    const applied = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig, '--secrets')
+    assert.equal(applied.code, 0, applied.err)
+    assert.match(applied.out, /applied to .*: 10 created, 0 changed, 0 unchanged/)
+    const again = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig, '--secrets')
+    assert.match(again.out, /applied to .*: 0 created, 0 changed, 10 unchanged/, again.err)
 
-  await target.patch(refs.configMaps, { ...there, name: 'settings' }, { type: 'merge', body: { data: { level: 'debug' } } })
-  const refused = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig)
-  assert.equal(refused.code, 1)
-  assert.match(refused.err, /would refuse 1 object: configmaps k8dur-export-\w+\/settings \(Apply failed with 1 conflict.*; nothing was written/)
-  const forced = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig, '--force-conflicts')
-  assert.match(forced.out, /0 created, 1 changed, 8 unchanged/, forced.err)
+    const there = { namespace: shop }
+    const berth = await target.get<KubeObject & { spec?: unknown }>(refs.berths, { ...there, name: 'north' })
+    assert.deepEqual(berth.spec, { length: 12 })
+    const owner = await target.get(refs.configMaps, { ...there, name: 'settings' })
+    const owned = await target.get(refs.configMaps, { ...there, name: 'owned' })
+    assert.equal(owned.metadata.ownerReferences?.[0]?.uid, owner.metadata.uid)
+    const replicaSets = await target.list(refs.replicaSets, there)
+    assert.equal(replicaSets.items.length, 0, 'what controllers make is left to them')
+
+    await target.patch(refs.configMaps, { ...there, name: 'settings' }, { type: 'merge', body: { data: { level: 'debug' } } })
+    const refused = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig)
+    assert.equal(refused.code, 1)
+    assert.match(refused.err, /would refuse 1 object: configmaps k8dur-export-\w+\/settings \(Apply failed with 1 conflict.*; nothing was written/)
+    const forced = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig, '--force-conflicts')
+    assert.match(forced.out, /0 created, 1 changed, 8 unchanged/, forced.err)
+  })
 })
