@@ -4,8 +4,8 @@ import { after, before, describe, test } from 'node:test'
 import { normalOutput } from '../kubectl/normal-output.ts'
 import { runKubectl } from '../kubectl/run-kubectl.ts'
 import { uniqueName } from '../src/target.ts'
-import { startBothClusters } from './both-clusters.ts'
-import type { ClientCluster } from './both-clusters.ts'
+import { startClientClusters } from './client-clusters.ts'
+import type { ClientCluster, ClientClusters } from './client-clusters.ts'
 import { buildClientPrograms, buildHelm } from './go-clients.ts'
 import { runProgram } from './run-program.ts'
 
@@ -18,9 +18,9 @@ const releasedKinds =
 
 describe('programs of the field see the same on Gantry as on Kubernetes', () => {
   const parts = new AsyncDisposableStack()
-  let clusters: readonly ClientCluster[] = []
+  let clusters: ClientClusters
   before(async () => {
-    clusters = await startBothClusters(parts)
+    clusters = await startClientClusters(parts)
   })
   after(() => parts.disposeAsync())
 
@@ -31,9 +31,8 @@ describe('programs of the field see the same on Gantry as on Kubernetes', () => 
   }
 
   /** The same on both, one after the other so that neither takes the processor from the other; returns what each gave. */
-  async function onBoth<T>(act: (cluster: ClientCluster) => Promise<T>): Promise<readonly [gantry: T, kubernetes: T]> {
-    const [gantry, kubernetes] = clusters as readonly [ClientCluster, ClientCluster]
-    return [await act(gantry), await act(kubernetes)]
+  async function onBoth<T>(act: (cluster: ClientCluster) => Promise<T>, ours: 'gantry' | 'gantryApi' = 'gantry'): Promise<readonly [gantry: T, kubernetes: T]> {
+    return [await act(clusters[ours]), await act(clusters.kubernetes)]
   }
 
   async function report(program: string, cluster: ClientCluster): Promise<unknown> {
@@ -71,14 +70,23 @@ describe('programs of the field see the same on Gantry as on Kubernetes', () => 
 
   for (const major of [3, 4] as const) {
     test(`Helm ${major} installs, upgrades, rolls back and removes a large chart`, async () => {
-      const helm = await buildHelm(major)
-      const namespace = uniqueName(`helm${major}`)
-      const [gantry, kubernetes] = await onBoth((cluster) => tellStory(helm, namespace, cluster))
+      const helm = { program: await buildHelm(major), namespace: uniqueName(`helm${major}`), values: '' }
+      const [gantry, kubernetes] = await onBoth((cluster) => tellStory(helm, cluster), 'gantryApi')
       for (const [step, seen] of Object.entries(kubernetes)) assert.equal(gantry[step], seen, step)
     })
   }
 
-  async function tellStory(program: string, namespace: string, cluster: ClientCluster): Promise<Record<string, string>> {
+  // Our controllers do not make the pods and claims of a StatefulSet.
+  test('Helm 4 does so with a chart without a StatefulSet over our controllers', async () => {
+    const helm = { program: await buildHelm(4), namespace: uniqueName('helm4'), values: 'stateful=false' }
+    const [gantry, kubernetes] = await onBoth((cluster) => tellStory(helm, cluster))
+    for (const [step, seen] of Object.entries(kubernetes)) assert.equal(gantry[step], seen, step)
+  })
+
+  async function tellStory(
+    { program, namespace, values }: { readonly program: string; readonly namespace: string; readonly values: string },
+    cluster: ClientCluster,
+  ): Promise<Record<string, string>> {
     const env = { HELM_CACHE_HOME: join(cluster.home, 'cache'), HELM_CONFIG_HOME: join(cluster.home, 'config'), HELM_DATA_HOME: join(cluster.home, 'data') }
     const seen: Record<string, string> = {}
     const helm = async (step: string, ...args: readonly string[]): Promise<void> => {
@@ -109,11 +117,11 @@ describe('programs of the field see the same on Gantry as on Kubernetes', () => 
         .filter((line) => !/^(LAST DEPLOYED|level=|time=)/.test(line))
         .join('\n')
 
-    await helm('install', 'install', 'shop', chart, '--create-namespace')
+    await helm('install', 'install', 'shop', chart, '--create-namespace', '--set', values)
     await objects('install')
     await helm('status', 'status', 'shop')
     seen['status'] = sections(seen['status'] ?? '')
-    await helm('upgrade', 'upgrade', 'shop', chart, '--set', 'image=registry.example.com/shop:2.0,shops=12,settings=100,extra=true')
+    await helm('upgrade', 'upgrade', 'shop', chart, '--set', `image=registry.example.com/shop:2.0,shops=12,settings=100,extra=true,${values}`)
     await objects('upgrade')
     await helm('values', 'get', 'values', 'shop')
     await helm('manifest', 'get', 'manifest', 'shop')
