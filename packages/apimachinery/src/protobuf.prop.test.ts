@@ -6,7 +6,7 @@ import { realTypes } from '../test/real-types.ts'
 import { createDecoder } from './decode.ts'
 import type { JsonObject } from './json-value.ts'
 import { createProtobufCodec } from './protobuf.ts'
-import type { ObjectSchema } from './schema.ts'
+import type { ObjectSchema, Schema } from './schema.ts'
 import { StatusError } from './status.ts'
 
 const codec = createProtobufCodec(realTypes.definitions)
@@ -32,7 +32,7 @@ describe('protobuf', () => {
       fc.property(anyObject, ({ type, object }) => {
         const schema = schemaOf(type)
         const back = decoder.decode(schema, codec.decode(schema, codec.encode(schema, object))).object
-        assert.deepEqual(withoutEmptyLists(back), withoutEmptyLists(object))
+        assert.deepEqual(withoutEmpty(back, schema), withoutEmpty(object, schema))
       }),
       { numRuns: 300 },
     )
@@ -57,14 +57,16 @@ describe('protobuf', () => {
   })
 })
 
-/** An empty list leaves no trace on the wire: where JSON says `[]`, protobuf says nothing. */
-function withoutEmptyLists(value: unknown): unknown {
-  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(withoutEmptyLists)
+/** Empty lists and maps leave no trace on the wire: where JSON says `[]` or `{}`, protobuf says nothing. An empty message stays. */
+function withoutEmpty(value: unknown, given: Schema): unknown {
+  const schema = given.kind === 'ref' ? schemaOf(given.ref) : given
+  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => withoutEmpty(item, schema.kind === 'list' ? schema.of : schema))
   if (typeof value !== 'object' || value === null) return value
   const kept: JsonObject = {}
   for (const [key, member] of Object.entries(value)) {
-    const inner = withoutEmptyLists(member)
+    const field = schema.kind === 'object' ? schema.fields.find(({ name }) => name === key)?.schema : undefined
+    const inner = withoutEmpty(member, field ?? (schema.kind === 'map' ? schema.of : schema))
     if (inner !== undefined && inner !== null) kept[key] = inner
   }
-  return kept
+  return schema.kind === 'map' && Object.keys(kept).length === 0 ? undefined : kept
 }

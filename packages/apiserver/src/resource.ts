@@ -206,7 +206,8 @@ export interface Subresource {
   /** The body's schema, for POST/PUT bodies in any media type. */
   readonly schema?: ObjectSchema
   handle?(call: SubresourceCall): Promise<HttpResponse>
-  upgrade?(call: SubresourceCall, socket: Duplex, head: Buffer): Promise<void>
+  /** Takes the socket over. Resolves with the code of its answer where that is no 101: the request was no upgrade that it knows. */
+  upgrade?(call: SubresourceCall, socket: Duplex, head: Buffer): Promise<number | undefined>
 }
 
 export interface SubresourceCall {

@@ -193,7 +193,7 @@ class Server {
         if (subresource?.upgrade === undefined) throw methodNotAllowed()
         await this.#admitBody(admitted, definition, subresource)
         exchange.trail?.started(code)
-        await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
+        code = (await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)) ?? code
       } else {
         exchange.trail?.started(code)
         await foreign.upgrade(admitted.request, admitted.user, { socket, head })

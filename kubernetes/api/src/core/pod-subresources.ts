@@ -24,7 +24,7 @@ export function podSubresources(types: Definitions, backendOf: BackendOf, budget
       kind: core('PodAttachOptions'),
       verbs: ['create', 'get'],
       handle: (call) => upgradeRequired(call, runningContainer),
-      upgrade: (call, socket, head) => attach(call, { backendOf, socket, head }),
+      upgrade: (call, socket, head) => answered(attach(call, { backendOf, socket, head })),
     },
     binding: { kind: core('Binding'), verbs: ['create'], schema: bindingSchema, handle: bind },
     eviction: { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'], schema: evictionSchema, handle: (call) => evict(call, budgets) },
@@ -32,14 +32,14 @@ export function podSubresources(types: Definitions, backendOf: BackendOf, budget
       kind: core('PodExecOptions'),
       verbs: ['create', 'get'],
       handle: (call) => upgradeRequired(call, runningContainer),
-      upgrade: (call, socket, head) => exec(call, { backendOf, socket, head }),
+      upgrade: (call, socket, head) => answered(exec(call, { backendOf, socket, head })),
     },
     log: { kind: core('Pod'), verbs: ['get'], handle: (call) => log(call, backendOf) },
     portforward: {
       kind: core('PodPortForwardOptions'),
       verbs: ['create', 'get'],
       handle: (call) => upgradeRequired(call, forwardedPod),
-      upgrade: (call, socket, head) => portForward(call, { backendOf, socket, head }),
+      upgrade: (call, socket, head) => answered(portForward(call, { backendOf, socket, head })),
     },
   }
 }
@@ -157,6 +157,19 @@ async function portForward(call: SubresourceCall, { backendOf, socket, head }: U
   const node = backend(pod, backendOf)
   const { acceptPortForward } = await import('@gantry/streams')
   await acceptPortForward(call.request, socket, head, (port, signal) => node.dial(targetOf(pod), port, signal))
+}
+
+/** What the client asked for in a way that nobody speaks has been answered already, and one that left before it was served needs no answer: neither is a fault of ours. */
+async function answered(conversation: Promise<void>): Promise<number | undefined> {
+  try {
+    await conversation
+    return undefined
+  } catch (error) {
+    const { ClientGone, UpgradeRefused } = await import('@gantry/streams')
+    if (error instanceof ClientGone) return undefined
+    if (error instanceof UpgradeRefused) return error.status
+    throw error
+  }
 }
 
 /** After the 101 an error can only be told on the error channel (S7). */

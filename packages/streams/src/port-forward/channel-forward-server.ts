@@ -1,3 +1,4 @@
+import { ClientGone } from '../remote-command/accepted-request.ts'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { join } from '../upgrade/join.ts'
@@ -21,7 +22,7 @@ export async function serveChannelForward(
   if (deps.signal.aborted) terminate()
   void channelSocket.closed.then(() => {
     deps.signal.removeEventListener('abort', terminate)
-    gone.abort(new Error('the client has closed the connection'))
+    gone.abort(new ClientGone())
   })
 
   await Promise.all(

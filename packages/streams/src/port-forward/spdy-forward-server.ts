@@ -1,3 +1,4 @@
+import { ClientGone } from '../remote-command/accepted-request.ts'
 import type { Duplex } from 'node:stream'
 import type { SpdyHeaders } from '../spdy/header-block.ts'
 import { SpdyConnection } from '../spdy/spdy-connection.ts'
@@ -99,7 +100,7 @@ export async function serveSpdyForward(transport: Duplex, deps: ForwardDeps): Pr
   if (deps.signal.aborted) destroy()
   await connection.closed
   deps.signal.removeEventListener('abort', destroy)
-  gone.abort(new Error('the client has closed the connection'))
+  gone.abort(new ClientGone())
   for (const pair of pairs.values()) pair.cancel()
 }
 

@@ -10,4 +10,9 @@ export interface AcceptedCommand {
   readonly clock: Clock
 }
 
-export const clientGone = 'the client has closed the connection'
+/** The end of a conversation that its client left: no fault of either side. */
+export class ClientGone extends Error {
+  constructor(options?: ErrorOptions) {
+    super('the client has closed the connection', options)
+  }
+}

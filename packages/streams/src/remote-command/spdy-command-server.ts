@@ -4,7 +4,7 @@ import { SpdyConnection } from '../spdy/spdy-connection.ts'
 import type { SpdyStream } from '../spdy/spdy-stream.ts'
 import { pingEveryMs } from '../upgrade/keep-alive.ts'
 import { acceptSpdy } from '../upgrade/spdy-upgrade.ts'
-import { clientGone } from './accepted-request.ts'
+import { ClientGone } from './accepted-request.ts'
 import type { AcceptedCommand } from './accepted-request.ts'
 import { encodeStatus } from './command-status.ts'
 import { TerminalSizes } from './terminal-sizes.ts'
@@ -47,7 +47,7 @@ export async function acceptSpdyCommand({ request, socket, head, options, clock 
   void connection.closed.then((cause) => {
     request.signal.removeEventListener('abort', destroy)
     resizes.end()
-    const error = new Error(clientGone, { cause })
+    const error = new ClientGone({ cause })
     gone.abort(error)
     complete.reject(error)
   })

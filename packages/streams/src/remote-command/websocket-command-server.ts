@@ -4,7 +4,7 @@ import type { CommandStatus, RemoteCommandStreams } from '../contract.ts'
 import { acceptWebSocket, chooseSubprotocol } from '../websocket/accept-websocket.ts'
 import { ChannelSocket } from '../websocket/channel-socket.ts'
 import type { ChannelProtocol } from '../websocket/channel-socket.ts'
-import { clientGone } from './accepted-request.ts'
+import { ClientGone } from './accepted-request.ts'
 import type { AcceptedCommand } from './accepted-request.ts'
 import { encodeStatus } from './command-status.ts'
 import type { StatusForm } from './command-status.ts'
@@ -48,8 +48,8 @@ export function acceptWebSocketCommand({ request, socket, head, options, clock }
   void channelSocket.closed.then(() => {
     request.signal.removeEventListener('abort', terminate)
     resizes.end()
-    gone.abort(new Error(clientGone))
-    for (const output of outputs) output.destroy(new Error(clientGone))
+    gone.abort(new ClientGone())
+    for (const output of outputs) output.destroy(new ClientGone())
   })
 
   async function finish(status: CommandStatus): Promise<void> {
