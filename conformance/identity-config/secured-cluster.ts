@@ -48,13 +48,13 @@ export class SecuredCluster implements AsyncDisposable {
       ca: await certs('ca.crt'),
       ...identity,
       headers: {
-        ...headers,
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }),
+        ...headers,
       },
       signal: AbortSignal.timeout(15_000),
     })
-    sent.end(body === undefined ? undefined : JSON.stringify(body))
+    sent.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body))
     const [response] = await once(sent, 'response')
     const answer = await text(response)
     return { code: response.statusCode ?? 0, text: answer, json: answer.startsWith('{') ? JSON.parse(answer) : undefined }

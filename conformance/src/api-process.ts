@@ -1,12 +1,15 @@
 // The API server of the local cluster alone, without controllers, as a process that Kubernetes' own components can be pointed at:
 // node api-process.ts DIR PORT CERTS SERVICE-CIDR [--authentication-config FILE] [--authorization-config FILE] [--authentication-token-webhook-config-file FILE]
+//   [--audit-policy-file FILE --audit-log-path FILE]
 import { X509Certificate } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openEdge } from '@gantry/gateway'
 import { startLocalCluster } from '@gantry/kube-cluster'
 import { createLogger, systemClock as clock, systemIds as ids } from '@gantry/runtime'
+import type { UserInfo } from '@gantry/runtime'
 import { openSqliteStore } from '@gantry/storage'
 
 const drainMs = 1_000
@@ -20,6 +23,8 @@ async function main(args: readonly string[]): Promise<void> {
       'authentication-config': { type: 'string' },
       'authorization-config': { type: 'string' },
       'authentication-token-webhook-config-file': { type: 'string' },
+      'audit-policy-file': { type: 'string' },
+      'audit-log-path': { type: 'string' },
     },
   })
   const [dir, port, certsDir, serviceCidr] = positionals
@@ -35,20 +40,26 @@ async function main(args: readonly string[]): Promise<void> {
   const proxyAuthority = new X509Certificate(requestHeaderCa).fingerprint256
   await using parts = new AsyncDisposableStack()
   const store = parts.use(await openSqliteStore({ file: join(dir, 'state.db'), clock, log }))
+  const auditFile = values['audit-log-path']
+  const auditLog = auditFile === undefined ? undefined : createWriteStream(auditFile, { flags: 'a', mode: 0o600 })
   const cluster = parts.use(
     await startLocalCluster(
-      { store, clock, ids, log },
+      { store, clock, ids, log, ...(auditLog !== undefined && { auditSinks: [{ write: (event) => void auditLog.write(`${event}\n`) }] }) },
       {
         controllers: false,
         serviceCidr,
         ca,
         signingKey: await file('sa.key'),
         extensionServers,
-        access: { requestHeader: { allowedNames: [proxyName], isFromProxyCa: ({ authority256 }) => authority256 === proxyAuthority } },
+        access: {
+          requestHeader: { allowedNames: [proxyName], isFromProxyCa: ({ authority256 }) => authority256 === proxyAuthority },
+          tokenAuthenticators: [await staticTokens(join(dir, 'tokens.csv'))],
+        },
         accessFiles: {
           authenticationConfig: values['authentication-config'],
           authorizationConfig: values['authorization-config'],
           tokenWebhook: values['authentication-token-webhook-config-file'],
+          auditPolicy: values['audit-policy-file'],
         },
       },
     ),
@@ -60,6 +71,26 @@ async function main(args: readonly string[]): Promise<void> {
     ),
   )
   await new Promise<void>((resolve) => process.once('SIGTERM', resolve).once('SIGINT', resolve))
+}
+
+/** The tokens of a control plane: lines of token, name, uid and perhaps a group in quotes. */
+async function staticTokens(path: string): Promise<(token: string, audiences: readonly string[]) => Promise<TokenIdentity | undefined>> {
+  const lines = (await readFile(path, 'utf8')).trim().split('\n')
+  const users = new Map(
+    lines.map((line) => {
+      const [token = '', username = '', uid = '', group] = line.replaceAll('"', '').split(',')
+      return [token, { username, uid, groups: group === undefined ? [] : [group] }]
+    }),
+  )
+  return async (token, audiences) => {
+    const user = users.get(token)
+    return user === undefined ? undefined : { user, audiences }
+  }
+}
+
+interface TokenIdentity {
+  readonly user: UserInfo
+  readonly audiences: readonly string[]
 }
 
 await main(process.argv.slice(2))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { StatusError } from '@gantry/apimachinery'
 import type { Attributes } from '@gantry/apiserver'
 import { silentLogger } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse } from '@gantry/runtime'
@@ -131,9 +132,13 @@ describe('an audit trail', () => {
 
   test('never names the credential that was refused', () => {
     const { auditor, events, lines } = record('RequestResponse')
-    auditor.unauthenticated(request({ authorization: 'Bearer very-secret' }), asked('get', 'pods', { user: { username: '', groups: [] } }), 'id')
+    const status = new StatusError('Unauthorized', 'Unauthorized').toStatus()
+    auditor.unauthenticated(request({ authorization: 'Bearer very-secret' }), asked('get', 'pods', { user: { username: '', groups: [] } }), {
+      auditID: 'id',
+      status,
+    })
 
-    assert.deepEqual(events()[0]?.['responseStatus'], { metadata: {}, message: 'Authentication failed, attempted: bearer', code: 401 })
+    assert.deepEqual(events()[0]?.['responseObject'], status)
     assert.ok(!lines.join('').includes('very-secret'))
   })
 })

@@ -1,4 +1,5 @@
-import type { Attributes, Auditor, AuditTrail } from '@gantry/apiserver'
+import { isIP } from 'node:net'
+import type { Attributes, Auditor, AuditOutcome, AuditTrail } from '@gantry/apiserver'
 import type { Clock, HttpRequest, UserInfo } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
 import { compileAuditPolicy } from './audit-policy.ts'
@@ -26,8 +27,8 @@ export function createAuditor(deps: { readonly clock: Clock; readonly sinks: rea
       trail?.received()
       return trail
     },
-    unauthenticated(request, attributes, auditID) {
-      open(request, attributes, auditID)?.refused(attemptOf(request))
+    unauthenticated(request, attributes, { auditID, status }) {
+      open(request, attributes, auditID)?.started({ code: status.code ?? 401, status, body: status })
     },
   }
 }
@@ -55,11 +56,6 @@ class Trail implements AuditTrail {
     this.#write('RequestReceived', String(this.#event['requestReceivedTimestamp']))
   }
 
-  refused(attempt: string): void {
-    this.#event['responseStatus'] = { metadata: {}, message: attempt, code: 401 }
-    this.#write('ResponseStarted')
-  }
-
   impersonated(user: UserInfo, constraint: string): void {
     this.#event['impersonatedUser'] = userOf(user)
     if (constraint !== '') this.#event['authenticationMetadata'] = { impersonationConstraint: constraint }
@@ -68,6 +64,11 @@ class Trail implements AuditTrail {
   decided({ allowed, reason }: { readonly allowed: boolean; readonly reason: string }): void {
     this.#annotations['authorization.k8s.io/decision'] = allowed ? 'allow' : 'forbid'
     this.#annotations['authorization.k8s.io/reason'] = reason
+  }
+
+  annotate(key: string, value: string): void {
+    // The first to say something of a key is right.
+    this.#annotations[key] ??= value
   }
 
   requestObject(object: Parameters<AuditTrail['requestObject']>[0]): void {
@@ -95,19 +96,23 @@ class Trail implements AuditTrail {
     }
   }
 
-  started(code: number): void {
-    this.#event['responseStatus'] = { metadata: {}, code }
+  started(outcome: AuditOutcome): void {
+    this.#answered(outcome)
     this.#write('ResponseStarted')
   }
 
-  completed({ code, status, body, isTruncated }: Parameters<AuditTrail['completed']>[0]): void {
+  completed(outcome: AuditOutcome): void {
+    this.#answered(outcome)
+    this.#write('ResponseComplete')
+  }
+
+  #answered({ code, status, body, isTruncated }: AuditOutcome): void {
     this.#event['responseStatus'] =
       status === undefined
         ? { metadata: {}, code }
         : { metadata: {}, status: status.status, message: status.message, reason: status.reason, details: status.details, code: status.code ?? code }
     if (this.wantsResponse && body !== undefined) this.#event['responseObject'] = this.#recorded(body)
     if (isTruncated === true) this.#annotations['audit.k8s.io/truncated'] = 'true'
-    this.#write('ResponseComplete')
   }
 
   #recorded(value: unknown): unknown {
@@ -136,8 +141,8 @@ function eventOf(
     requestURI: request.query === '' ? request.path : `${request.path}?${request.query}`,
     verb: attributes.verb,
     user: userOf(attributes.user),
-    sourceIPs: request.peer === undefined ? [] : [request.peer.address],
-    userAgent: agent.length > maxUserAgent ? `${agent.slice(0, maxUserAgent)}...TRUNCATED` : agent,
+    sourceIPs: sourceIPs(request),
+    ...(agent !== '' && { userAgent: agent.length > maxUserAgent ? `${agent.slice(0, maxUserAgent)}...TRUNCATED` : agent }),
     ...(isResource && {
       objectRef: {
         resource,
@@ -150,6 +155,18 @@ function eventOf(
     }),
     requestReceivedTimestamp: begun.now,
   }
+}
+
+/** Those who say that they have passed the request on, and last who brought it: only that one is certain. Upstream: apimachinery pkg/util/net SourceIPs. */
+function sourceIPs({ headers, peer }: HttpRequest): string[] {
+  const addresses = (header(headers, 'x-forwarded-for') ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => isIP(part) !== 0)
+  const real = header(headers, 'x-real-ip') ?? ''
+  if (isIP(real) !== 0 && !addresses.includes(real)) addresses.push(real)
+  if (peer !== undefined && addresses.at(-1) !== peer.address) addresses.push(peer.address)
+  return addresses
 }
 
 function userOf({ username, uid, groups, extra }: UserInfo): Record<string, unknown> {
@@ -171,13 +188,6 @@ function withoutManagedFields(value: unknown): unknown {
     ...(metadata !== undefined && { metadata: meta }),
     ...(items !== undefined && { items: Array.isArray(items) ? items.map(withoutManagedFields) : items }),
   }
-}
-
-/** Names the kind of credential, never the credential. */
-function attemptOf(request: HttpRequest): string {
-  const scheme = (header(request.headers, 'authorization') ?? '').trim().split(' ', 1)[0]?.toLowerCase() ?? ''
-  const attempts = [scheme === 'basic' || scheme === 'bearer' ? scheme : [], request.peer?.certificate === undefined ? [] : 'x509'].flat()
-  return attempts.length === 0 ? 'Authentication failed, no credentials provided' : `Authentication failed, attempted: ${attempts.join(', ')}`
 }
 
 function microTime(clock: Clock): string {

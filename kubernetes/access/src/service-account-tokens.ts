@@ -225,6 +225,8 @@ export class ServiceAccountTokens {
     const isForPod = 'pod' in bound && asked === podTokenSeconds && audiences.every((audience) => this.#options.audiences.includes(audience))
     const now = Math.floor(this.#deps.clock.now().getTime() / 1000)
     const { SignJWT } = await import('jose')
+    const id = this.#deps.ids.uid()
+    call.context.annotate?.('authentication.kubernetes.io/issued-credential-id', `JTI=${id}`)
     const token = await new SignJWT({
       'kubernetes.io': {
         namespace,
@@ -240,7 +242,7 @@ export class ServiceAccountTokens {
       .setIssuedAt(now)
       .setNotBefore(now)
       .setExpirationTime(now + (isForPod ? extendedSeconds : asked))
-      .setJti(this.#deps.ids.uid())
+      .setJti(id)
       .sign(this.#privateKey)
     const answer = {
       kind: 'TokenRequest',

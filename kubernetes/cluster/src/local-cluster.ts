@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import { definitionsFromTable } from '@gantry/apimachinery'
+import { definitionsFromTable, parseYaml } from '@gantry/apimachinery'
 import type { BuiltinTypes, TypeTable } from '@gantry/apimachinery'
 import type { AuditEvent } from '@gantry/apiserver'
 import type { KubeClient } from '@gantry/client'
 import { createInformers } from '@gantry/controller'
-import { createSigningKey } from '@gantry/kube-access'
-import type { FileSource } from '@gantry/kube-access'
+import { createAuditor, createSigningKey, parseAuditPolicy } from '@gantry/kube-access'
+import type { AuditSink, FileSource } from '@gantry/kube-access'
 import { createControllers } from '@gantry/kube-controllers'
 import { createSimulatedNodes } from '@gantry/kube-node/simulated'
 import { createScheduler } from '@gantry/kube-scheduler'
@@ -25,6 +25,8 @@ export interface LocalClusterDeps {
   readonly ids: Ids
   readonly log: Logger
   readonly audit?: ((event: AuditEvent) => void) | undefined
+  /** Take the events of audit.k8s.io/v1 that the policy of `accessFiles.auditPolicy` asks for. */
+  readonly auditSinks?: readonly AuditSink[] | undefined
 }
 
 export interface LocalClusterOptions {
@@ -59,6 +61,8 @@ export interface AccessFiles {
   readonly authorizationConfig?: string | undefined
   /** Kubeconfig of a remote end that reviews bearer tokens. */
   readonly tokenWebhook?: string | undefined
+  /** Policy of audit.k8s.io: which requests are recorded, and how much of each. Read once, at the start. */
+  readonly auditPolicy?: string | undefined
 }
 
 /** What a node agent gets of the cluster it joins. */
@@ -84,7 +88,7 @@ const typeTableFile = new URL('../../api/generated/types.json', import.meta.url)
 
 /** Starts the embedded cluster: API, then what runs against it. Resolves when the API serves and every service is ready. */
 export async function startLocalCluster(deps: LocalClusterDeps, options: LocalClusterOptions = {}): Promise<LocalCluster> {
-  const [{ types, version }, configuredAccess] = await Promise.all([loadTypes(), openAccessFiles(options.accessFiles ?? {})])
+  const [{ types, version }, configuredAccess] = await Promise.all([loadTypes(), openAccessFiles(deps, options.accessFiles ?? {})])
   const backends = new Map<string, NodeBackend>()
   let areWorkersRunning = false
   const api = await openLocalApi(
@@ -166,10 +170,20 @@ function workers(deps: LocalClusterDeps, options: LocalClusterOptions, cluster: 
   return [shared.informers, ...services]
 }
 
-async function openAccessFiles(files: AccessFiles): Promise<Partial<AccessOptions>> {
+async function openAccessFiles(deps: LocalClusterDeps, files: AccessFiles): Promise<Partial<AccessOptions>> {
   const source = async (path: string | undefined): Promise<FileSource | undefined> => (path === undefined ? undefined : openFileSource(path))
   const [authenticationConfig, authorizationConfig] = await Promise.all([source(files.authenticationConfig), source(files.authorizationConfig)])
-  return { authenticationConfig, authorizationConfig, ...(files.tokenWebhook !== undefined && { tokenWebhook: { kubeconfigFile: files.tokenWebhook } }) }
+  const { auditPolicy, tokenWebhook } = files
+  const auditor =
+    auditPolicy === undefined
+      ? undefined
+      : createAuditor({ clock: deps.clock, sinks: deps.auditSinks ?? [] }, parseAuditPolicy(parseYaml(await readFile(auditPolicy, 'utf8')).value))
+  return {
+    authenticationConfig,
+    authorizationConfig,
+    ...(tokenWebhook !== undefined && { tokenWebhook: { kubeconfigFile: tokenWebhook } }),
+    ...(auditor !== undefined && { auditor }),
+  }
 }
 
 async function loadTypes(): Promise<{ readonly types: BuiltinTypes; readonly version: string }> {

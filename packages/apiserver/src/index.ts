@@ -1,6 +1,6 @@
 export { anonymous, bearerToken } from './access.ts'
 export type { Attributes, AuditEvent, Authenticator, Authorizer, Decision, Impersonated } from './access.ts'
-export type { Auditor, AuditTrail } from './audit.ts'
+export type { Auditor, AuditOutcome, AuditTrail } from './audit.ts'
 export { FlowRejected } from './flow-control.ts'
 export type { FlowControl, FlowTicket } from './flow-control.ts'
 export type { AdmissionHost, AdmissionPlugin, AdmissionRequest, AdmittedBody, AdmittedShape, Reinvocation } from './admission.ts'

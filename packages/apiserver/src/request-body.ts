@@ -10,6 +10,8 @@ import type { ServerContext } from './server-context.ts'
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict'
 
+const longestSummaryBytes = 30
+
 export async function readBytes(request: HttpRequest): Promise<Buffer> {
   try {
     return (await request.body?.bytes(limits.bodyBytes)) ?? Buffer.alloc(0)
@@ -32,10 +34,17 @@ function parse(bytes: Buffer, media: 'json' | 'yaml', { validation, kind }: { re
     if (!(error instanceof StatusError) || kind === undefined) throw error
     throw new StatusError(
       'BadRequest',
-      `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${error.message}`,
+      `the object provided is unrecognized (must be of type ${kind}): ${media === 'json' ? "couldn't get version/kind; json parse error: " : ''}${error.message} (${summaryOf(bytes)})`,
       { cause: error },
     )
   }
+}
+
+/** The beginning of a body that cannot be read, as upstream quotes it: text when it might be JSON. */
+function summaryOf(bytes: Buffer): string {
+  if (bytes.length === 0) return '<empty>'
+  const begin = bytes.subarray(0, longestSummaryBytes)
+  return `${begin.toString(bytes[0] === 0x7b ? 'utf8' : 'hex')}${bytes.length > longestSummaryBytes ? ' ...' : ''}`
 }
 
 /**

@@ -50,7 +50,7 @@ export function requestInfo(method: string, path: string, rawQuery: string): Req
   } else return other
   const version = parts[at] ?? ''
   let rest = parts.slice(at + 1)
-  let verb = verbOfMethod[method] ?? method.toLowerCase()
+  let verb = verbOfMethod[method] ?? ''
   if (rest[0] === 'watch' && rest.length > 1) {
     verb = 'watch'
     rest = rest.slice(1)

@@ -9,8 +9,8 @@ import { anonymous, bearerToken } from './access.ts'
 import type { Attributes, AuditEvent, Authenticator, Authorizer, Decision, Impersonated } from './access.ts'
 import { mutate, validate } from './admission.ts'
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
-import { auditedRequest, auditedResponse } from './audit.ts'
-import type { Auditor, AuditTrail } from './audit.ts'
+import { auditedRequest, auditedResponse, onFirstWrite, outcomeOf } from './audit.ts'
+import type { Auditor, AuditOutcome, AuditTrail } from './audit.ts'
 import { foreignServerOf } from './delegate.ts'
 import type { Delegate } from './delegate.ts'
 import { deleteCollection } from './delete-collection.ts'
@@ -183,24 +183,31 @@ class Server {
     const auditID = header(request.headers, 'audit-id') ?? this.#deps.ids.uid()
     const started = this.#deps.clock.monotonicMs()
     const exchange = newExchange(request)
-    let code = 101
+    let outcome: AuditOutcome = { code: 101 }
+    let isAccepted = false
     try {
       const admitted = await this.#admit(request, exchange, auditID)
       exchange.ticket?.release()
+      const accepted = outcome
+      onFirstWrite(socket, () => {
+        isAccepted = true
+        exchange.trail?.started(accepted)
+      })
       const foreign = foreignServerOf(this.#deps.delegate, admitted.info)
       if (foreign === undefined) {
         const { definition, subresource } = this.#subresource(admitted.info)
         if (subresource?.upgrade === undefined) throw methodNotAllowed()
         await this.#admitBody(admitted, definition, subresource)
-        exchange.trail?.started(code)
-        code = (await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)) ?? code
+        const code = await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
+        if (code !== undefined) outcome = { code }
       } else {
-        exchange.trail?.started(code)
         await foreign.upgrade(admitted.request, admitted.user, { socket, head })
       }
     } catch (error) {
       const failure = this.#failure(error, request)
-      code = failure.status
+      outcome = exchange.trail === undefined ? { code: failure.status } : outcomeOf(failure, exchange.trail, () => undefined)
+      if (!isAccepted) exchange.trail?.started(outcome)
+      isAccepted = true
       if (socket.writable) {
         const body = typeof failure.body === 'string' ? failure.body : ''
         socket.end(
@@ -209,8 +216,8 @@ class Server {
       }
     }
     exchange.ticket?.release()
-    exchange.trail?.completed({ code })
-    this.#audit(request, { trace: exchange.trace, auditID, code, latencyMs: this.#deps.clock.monotonicMs() - started })
+    exchange.trail?.completed(outcome)
+    this.#audit(request, { trace: exchange.trace, auditID, code: outcome.code, latencyMs: this.#deps.clock.monotonicMs() - started })
   }
 
   /** authenticate -> impersonate -> wait for a seat -> authorize, in upstream's order. */
@@ -223,7 +230,7 @@ class Server {
     try {
       user = await this.#authenticate(request)
     } catch (error) {
-      this.#deps.auditor?.unauthenticated(request, attributesOf(info, nobody), auditID)
+      if (error instanceof StatusError) this.#deps.auditor?.unauthenticated(request, attributesOf(info, nobody), { auditID, status: error.toStatus() })
       throw error
     }
     exchange.trace = { user, decision: 'forbid', reason: '', verb: info.verb }
@@ -256,7 +263,7 @@ class Server {
       dryRun: info.query.has('dryRun'),
       now: this.#deps.clock.now(),
       warn: (text) => void warnings.add(text),
-      annotate: trail?.annotate?.bind(trail),
+      annotate: trail?.annotate.bind(trail),
     }
     return { request: trail === undefined ? request : auditedRequest(request, trail, info.verb), info, user, warnings, context, trail }
   }
@@ -608,6 +615,7 @@ class Server {
     }
     if (info.verb !== 'create' || subresource.schema === undefined) return undefined
     const object = await readBody(this.#context, subresource.schema, request)
+    admitted.trail?.requestObject({ ...typeOf(subresource.kind), ...object })
     object.metadata ??= { name: '', uid: '', creationTimestamp: null }
     if (definition.namespaced) object.metadata.namespace ??= info.namespace ?? ''
     const create: AdmissionRequest = { ...this.#admission(admitted, definition), body, object }
@@ -649,6 +657,7 @@ class Server {
       written = { value: entry.value, created: false }
     } else if (info.verb === 'update') {
       const scale = await readBody(this.#context, schema, request)
+      admitted.trail?.requestObject({ ...typeOf(scaleKind), ...scale })
       written = await updateObject(this.#context, { ...call, retriable: (scale.metadata?.resourceVersion ?? '') === '' }, (parent) =>
         fromScale(mapping, parent, scale),
       )
@@ -710,17 +719,25 @@ class Server {
     }
   }
 
+  /** What is no resource. Upstream's handlers of most paths look at no method. */
   async #other(admitted: Admitted): Promise<HttpResponse> {
     const { info, request } = admitted
+    const answer = await this.#document(admitted)
+    if (answer.status !== 404 && request.method !== 'GET' && request.method !== 'HEAD' && isReadOnly(info.path)) throw methodNotAllowed()
+    return answer
+  }
+
+  async #document({ info, request }: Admitted): Promise<HttpResponse> {
     const extra = this.#options.paths?.[info.path]
     if (extra !== undefined) return extra(request)
-    if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed()
     const parts = info.path.split('/').filter((part) => part !== '')
     const discovered = this.#discovery.answer(request, parts)
     if (discovered !== undefined) return compressed(request, discovered)
     if (parts[0] === 'openapi') {
       const document = await this.#openApi.answer(request, parts.slice(1), info.query)
-      return document === undefined ? notServed() : compressed(request, document)
+      // Upstream says nothing at all of a document of v3 that it does not have.
+      if (document === undefined) return info.path.startsWith('/openapi/v3/') ? { status: 404, headers: { 'cache-control': 'no-cache, private' } } : notServed()
+      return compressed(request, document)
     }
     switch (info.path) {
       case '/':
@@ -750,11 +767,21 @@ class Server {
   }
 }
 
+const anyMethod = /^\/($|apis\/?$|apis\/[^/]+\/?$|openapi\/|(healthz|livez|readyz)(\/|$))/
+
+function isReadOnly(path: string): boolean {
+  return !anyMethod.test(path)
+}
+
 interface Trace {
   readonly user: UserInfo
   readonly decision: AuditEvent['decision']
   readonly reason: string
   readonly verb: string
+}
+
+function typeOf({ group, version, kind }: Subresource['kind']): { readonly kind: string; readonly apiVersion: string } {
+  return { kind, apiVersion: group === '' ? version : `${group}/${version}` }
 }
 
 const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' }
@@ -787,7 +814,7 @@ function connectValue(schema: Schema, text: string): unknown {
   return schema.scalar === 'bool' ? isTrue(text) : schema.scalar === 'int32' || schema.scalar === 'int64' ? Number(text) : text
 }
 
-const everythingAllowed: Decision = { allowed: true, reason: 'system:masters' }
+const everythingAllowed: Decision = { allowed: true, reason: '' }
 
 function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
   const { verb, isResource, path, group, version, resource, subresource, namespace } = info
