@@ -2,6 +2,7 @@ import type { Conformance } from '../src/conformance.ts'
 import { access } from './access.ts'
 import { admission } from './admission.ts'
 import { aggregation } from './aggregation.ts'
+import { answers } from './answers.ts'
 import { apply } from './apply.ts'
 import { cel } from './cel.ts'
 import { clusterObjects } from './cluster-objects.ts'
@@ -33,6 +34,7 @@ import { writes } from './writes.ts'
 /** Every area, in the order of the specification. */
 export const bodies: readonly Conformance[] = [
   wire,
+  answers,
   protobuf,
   discovery,
   lists,

@@ -63,6 +63,7 @@ export class OpenApi {
 
   /** undefined: there is no such document. */
   async answer(request: HttpRequest, parts: readonly string[], query: URLSearchParams): Promise<HttpResponse | undefined> {
+    if (request.path.endsWith('/')) return undefined
     if (parts[0] === 'v2' && parts.length === 1) return this.#v2(request)
     if (parts[0] !== 'v3') return undefined
     if (parts.length === 1) return this.#index(request)

@@ -82,7 +82,7 @@ export function transformed(
 export async function compressed(request: HttpRequest, response: HttpResponse): Promise<HttpResponse> {
   if (response.body === undefined || !(header(request.headers, 'accept-encoding') ?? '').includes('gzip')) return response
   const { body } = response
-  const headers = { ...response.headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' }
+  const headers = { ...response.headers, 'content-encoding': 'gzip', vary: header(response.headers, 'vary') ?? 'Accept-Encoding' }
   if (typeof body === 'function') {
     const isText = (header(response.headers, 'content-type') ?? '').startsWith('text/')
     return isText ? response : { ...response, headers, body: gzipStream(body) }
