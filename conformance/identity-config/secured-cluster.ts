@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import type { IncomingHttpHeaders } from 'node:http'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -9,6 +10,7 @@ import type { Json } from '../src/json.ts'
 
 export interface SecuredAnswer {
   readonly code: number
+  readonly headers: IncomingHttpHeaders
   readonly json: Json
   readonly text: string
 }
@@ -57,7 +59,12 @@ export class SecuredCluster implements AsyncDisposable {
     sent.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body))
     const [response] = await once(sent, 'response')
     const answer = await text(response)
-    return { code: response.statusCode ?? 0, text: answer, json: answer.startsWith('{') ? JSON.parse(answer) : undefined }
+    return {
+      code: response.statusCode ?? 0,
+      headers: response.headers,
+      text: answer,
+      json: answer.startsWith('{') && !path.includes('watch=true') ? JSON.parse(answer) : undefined,
+    }
   }
 
   /** As cluster administrator. Throws when it is refused. */

@@ -6,6 +6,7 @@ const varying: readonly (readonly [RegExp, string])[] = [
   [/\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4}/g, 'TIME'],
   [/https:\/\/127\.0\.0\.1:\d+(\/clusters\/local)?/g, 'SERVER'],
   [/(resourceVersion"?: )"?\d+"?/g, '$1REVISION'],
+  [/(Resource Version: +)\d+/g, '$1REVISION'],
   [/\b[0-9a-f]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b/g, 'HASH-SUFFIX'],
   [/\b(?=[bcdfghjklmnpqrstvwxz2456789]*\d)[bcdfghjklmnpqrstvwxz2456789]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b/g, 'HASH-SUFFIX'],
   [/\b(?=[bcdfghjklmnpqrstvwxz2456789]*\d)[bcdfghjklmnpqrstvwxz2456789]{8,10}\b/g, 'HASH'],

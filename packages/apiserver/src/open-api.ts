@@ -11,13 +11,15 @@ import {
   swaggerPaths,
   swaggerSecurity,
 } from '@gantry/apimachinery'
-import type { Definitions, OpenApiEntry, OpenApiOptions, OpenApiResource, OpenApiWriter, SwaggerPart } from '@gantry/apimachinery'
+import type { Definitions, JsonObject, OpenApiEntry, OpenApiOptions, OpenApiResource, OpenApiWriter, SwaggerPart } from '@gantry/apimachinery'
 import type { Clock, HttpRequest, HttpResponse } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
 import { groupsOf, subresourcesOf, verbsOf } from './discovery.ts'
 import type { GroupDescription } from './discovery.ts'
 import { writesStatus } from './object-writer.ts'
 import type { Delegate } from './delegate.ts'
+import { SwaggerMerger } from './foreign-swagger.ts'
+import type { Swagger } from './foreign-swagger.ts'
 import type { Registry } from './registry.ts'
 import type { ResourceDefinition } from './resource.ts'
 
@@ -31,9 +33,9 @@ interface Document {
   readonly made: Date
 }
 
-/** A document of v3 and the definitions that it was made of: while these are the same objects it holds. */
+/** A document and what it was made of: while these are the same objects it holds. */
 interface Kept {
-  readonly definitions: readonly ResourceDefinition[]
+  readonly sources: readonly unknown[]
   readonly document: Promise<Document>
 }
 
@@ -88,7 +90,10 @@ export class OpenApi {
     const media = acceptedSwagger(header(request.headers, 'accept') ?? '*/*')
     if (media === undefined) return { status: 406, headers: { vary, 'cache-control': 'no-cache, private' }, body: '' }
     const definitions = groupsOf(this.#registry).flatMap(({ versions }) => versions.flatMap((version) => version.definitions))
-    const { body, hash, made } = await kept(this.#swagger, { key: media, definitions }, () => this.#makeSwagger(definitions, media))
+    const foreign = (this.#delegate?.groupVersions() ?? []).flatMap(({ swagger }) => swagger ?? [])
+    const { body, hash, made } = await kept(this.#swagger, { key: media, sources: [...definitions, ...foreign] }, () =>
+      this.#makeSwagger({ definitions, foreign }, media),
+    )
     const headers = { 'content-type': media, etag: `"${hash}"`, 'last-modified': made.toUTCString(), vary, 'cache-control': 'no-cache, private' }
     return conditional(request, headers, body)
   }
@@ -105,8 +110,8 @@ export class OpenApi {
       const document = await this.#document(path)
       if (document !== undefined) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${document.hash}` }
     }
-    for (const { group, version, openApiHash } of this.#delegate?.groupVersions() ?? []) {
-      if (openApiHash !== undefined) paths[`apis/${group}/${version}`] = { serverRelativeURL: `/openapi/v3/apis/${group}/${version}?hash=${openApiHash}` }
+    for (const { openApi } of this.#delegate?.groupVersions() ?? []) {
+      for (const [path, serverRelativeURL] of Object.entries(openApi)) paths[path] ??= { serverRelativeURL }
     }
     const body = Buffer.from(JSON.stringify({ paths }))
     return conditional(request, { 'content-type': 'application/json', etag: `"${hashOf(body)}"`, vary: 'Accept', 'cache-control': 'no-cache, private' }, body)
@@ -115,7 +120,7 @@ export class OpenApi {
   async #document(path: string): Promise<Document | undefined> {
     const entry = this.#entry(path)
     if (entry !== undefined) {
-      return kept(this.#documents, { key: path, definitions: [] }, () => Promise.resolve(this.#finished(Buffer.from(this.#writer.entry(entry)))))
+      return kept(this.#documents, { key: path, sources: [] }, () => Promise.resolve(this.#finished(Buffer.from(this.#writer.entry(entry)))))
     }
     const [root, ...rest] = path.split('/')
     const [group, version] = root === 'api' ? ['', rest[0]] : [rest[0], rest[1]]
@@ -126,7 +131,7 @@ export class OpenApi {
       this.#documents.delete(path)
       return undefined
     }
-    return kept(this.#documents, { key: path, definitions }, async () => {
+    return kept(this.#documents, { key: path, sources: definitions }, async () => {
       const pieces: string[] = []
       const resources = definitions.map((definition) => this.#describe(definition))
       for await (const piece of inSlices(this.#clock, this.#writer.document({ group, version }, resources))) pieces.push(piece)
@@ -142,11 +147,14 @@ export class OpenApi {
     return served !== undefined && isBuiltin(served) ? groupEntry(group) : undefined
   }
 
-  async #makeSwagger(definitions: readonly ResourceDefinition[], media: SwaggerMedia): Promise<Document> {
-    const resources = definitions.map((definition) => this.#describe(definition))
+  async #makeSwagger(
+    of: { readonly definitions: readonly ResourceDefinition[]; readonly foreign: readonly Swagger[] },
+    media: SwaggerMedia,
+  ): Promise<Document> {
+    const resources = of.definitions.map((definition) => this.#describe(definition))
     const parts: Record<SwaggerPart['section'], Buffer[]> = { paths: [], definitions: [] }
     const json = media === 'application/json'
-    for await (const part of inSlices(this.#clock, this.#writer.swagger(resources))) {
+    for await (const part of inSlices(this.#clock, withForeign(this.#writer.swagger(resources), of.foreign))) {
       if (part === undefined) continue
       const { section, name, node } = part
       if (json) parts[section].push(Buffer.from(`${parts[section].length === 0 ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(node)}`))
@@ -200,6 +208,26 @@ export class OpenApi {
   }
 }
 
+/** Our own parts and those of others. Types that both have come last: they may get more kinds. */
+function* withForeign(own: Iterable<SwaggerPart | undefined>, foreign: readonly Swagger[]): Generator<SwaggerPart | undefined, void> {
+  if (foreign.length === 0) return yield* own
+  const names = { paths: new Set<string>(), definitions: new Set<string>() }
+  const shared = new Map<string, JsonObject>()
+  const wanted = new Set(foreign.flatMap(({ definitions }) => Object.keys(definitions)))
+  for (const part of own) {
+    if (part !== undefined) names[part.section].add(part.name)
+    if (part?.section === 'definitions' && wanted.has(part.name)) shared.set(part.name, part.node)
+    else yield part
+  }
+  const merger = new SwaggerMerger({ ...names, shared })
+  for (const swagger of foreign) {
+    merger.add(swagger)
+    yield undefined
+  }
+  for (const [name, node] of merger.paths) yield { section: 'paths', name, node }
+  for (const [name, node] of merger.definitions) yield { section: 'definitions', name, node }
+}
+
 const available = { description: 'get available API versions' } as const
 const metaTypes = 'io.k8s.apimachinery.pkg.apis.meta.v1.'
 
@@ -224,18 +252,16 @@ function isBuiltin({ group, versions }: GroupDescription): boolean {
   return group !== '' && versions.some(({ definitions }) => definitions.some(({ custom }) => custom !== true))
 }
 
-/** The document under a key while it was made of these very definitions; otherwise a new one. Callers at the same time wait for the same one. */
+/** The document under a key while it was made of these very objects; otherwise a new one. Callers at the same time wait for the same one. */
 function kept<Key>(
   documents: Map<Key, Kept>,
-  of: { readonly key: Key; readonly definitions: readonly ResourceDefinition[] },
+  of: { readonly key: Key; readonly sources: readonly unknown[] },
   make: () => Promise<Document>,
 ): Promise<Document> {
   const known = documents.get(of.key)
-  if (known !== undefined && known.definitions.length === of.definitions.length && known.definitions.every((one, at) => one === of.definitions[at])) {
-    return known.document
-  }
+  if (known !== undefined && known.sources.length === of.sources.length && known.sources.every((one, at) => one === of.sources[at])) return known.document
   const document = make()
-  const made: Kept = { definitions: of.definitions, document }
+  const made: Kept = { sources: of.sources, document }
   documents.set(of.key, made)
   document.catch(() => {
     if (documents.get(of.key) === made) documents.delete(of.key)

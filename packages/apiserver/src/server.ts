@@ -11,7 +11,7 @@ import { mutate, validate } from './admission.ts'
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
 import { auditedRequest, auditedResponse, onFirstWrite, outcomeOf } from './audit.ts'
 import type { Auditor, AuditOutcome, AuditTrail } from './audit.ts'
-import { foreignServerOf } from './delegate.ts'
+import { foreignServerOf, openApiServerOf } from './delegate.ts'
 import type { Delegate } from './delegate.ts'
 import { deleteCollection } from './delete-collection.ts'
 import { Discovery, verbsOf } from './discovery.ts'
@@ -727,7 +727,7 @@ class Server {
     return answer
   }
 
-  async #document({ info, request }: Admitted): Promise<HttpResponse> {
+  async #document({ info, request, user }: Admitted): Promise<HttpResponse> {
     const extra = this.#options.paths?.[info.path]
     if (extra !== undefined) return extra(request)
     const parts = info.path.split('/').filter((part) => part !== '')
@@ -735,9 +735,11 @@ class Server {
     if (discovered !== undefined) return compressed(request, discovered)
     if (parts[0] === 'openapi') {
       const document = await this.#openApi.answer(request, parts.slice(1), info.query)
+      if (document !== undefined) return compressed(request, document)
+      const foreign = parts[1] === 'v3' ? openApiServerOf(this.#deps.delegate, parts.slice(2).join('/')) : undefined
+      if (foreign !== undefined) return foreign.handle(request, user)
       // Upstream says nothing at all of a document of v3 that it does not have.
-      if (document === undefined) return info.path.startsWith('/openapi/v3/') ? { status: 404, headers: { 'cache-control': 'no-cache, private' } } : notServed()
-      return compressed(request, document)
+      return info.path.startsWith('/openapi/v3/') ? { status: 404, headers: { 'cache-control': 'no-cache, private' } } : notServed()
     }
     switch (info.path) {
       case '/':

@@ -24,7 +24,7 @@ async function extend(t: TestContext, answer: (request: IncomingMessage, respons
   const certificate = authority.issue({ commonName: 'ext', dns: ['ext.here.svc'] })
   const server = createServer({ ...certificate, ca: frontProxy.cert, requestCert: true, rejectUnauthorized: true }, (request, response) => {
     if (request.url === '/apis/g/v1') response.end('{"resources":[]}')
-    else if (request.url === '/openapi/v3') response.writeHead(404).end()
+    else if (request.url === '/apis' || request.url?.startsWith('/openapi/')) response.writeHead(404).end()
     else answer(request, response)
   })
   server.listen(0, '127.0.0.1')

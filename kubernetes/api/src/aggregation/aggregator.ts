@@ -8,8 +8,9 @@ import type { Clock, HttpResponse, Logger } from '@gantry/runtime'
 import type { APIService } from '../generated/types.ts'
 import { as } from '../kind.ts'
 import { resources } from '../resources.ts'
-import { checkAvailability } from './availability.ts'
-import type { Availability, AvailabilityDeps } from './availability.ts'
+import { networkText } from '../webhook-client.ts'
+import { checkAvailability, describeServer } from './availability.ts'
+import type { Availability, AvailabilityDeps, Description } from './availability.ts'
 import { proxiedRequest } from './proxied-request.ts'
 
 export interface AggregatorDeps extends Omit<AvailabilityDeps, 'clock'> {
@@ -28,6 +29,7 @@ const checkEveryMs = 30_000
 const firstRetryMs = 1_000
 const connections = 32
 const streams = 256
+const notCached = 'no-cache, private'
 
 interface Served {
   apiService: APIService
@@ -36,6 +38,8 @@ interface Served {
   readonly made: string
   readonly server: ForeignServer
   availability: Availability | undefined
+  /** What it last said of itself: its OpenAPI documents stay listed while it cannot be used. */
+  described: Description | undefined
   failures: number
   cancel: (() => void) | undefined
   running: boolean
@@ -109,9 +113,10 @@ export class Aggregator implements Delegate {
   #serve(apiService: APIService, made: string): Served {
     const { spec } = apiService
     const service = { namespace: spec.service?.namespace ?? '', name: spec.service?.name ?? '', port: spec.service?.port ?? 443 }
+    const url = `https://${service.name}.${service.namespace}.svc:${service.port}`
     const transport = openHttpTransport(
       {
-        server: `https://${service.name}.${service.namespace}.svc:${service.port}`,
+        server: url,
         ...((spec.caBundle ?? '') === '' ? {} : { ca: Buffer.from(spec.caBundle ?? '', 'base64') }),
         ...this.#options.clientCertificate,
         insecureSkipTlsVerify: spec.insecureSkipTLSVerify === true,
@@ -129,12 +134,12 @@ export class Aggregator implements Delegate {
         handle: async (request, user) => {
           if (served.availability?.status !== 'True') return plain(503, 'service unavailable\n')
           try {
-            return withoutRedirect(await transport.handle(proxiedRequest(request, user)))
+            return asOurs(await transport.handle(proxiedRequest(request, user)))
           } catch (error) {
             if (transportFailureOf(error) === undefined) throw error
             this.#deps.log.warn('a request to an extension server failed', { apiService: apiService.metadata.name, error })
             this.#checkSoon(served)
-            return plain(503, 'service unavailable\n')
+            return plain(503, `error trying to reach service: ${networkText(error, new URL(url))}\n`)
           }
         },
         upgrade: async (request, user, { socket, head }) => {
@@ -146,6 +151,7 @@ export class Aggregator implements Delegate {
         },
       },
       availability: undefined,
+      described: undefined,
       failures: 0,
       cancel: undefined,
       running: false,
@@ -167,13 +173,14 @@ export class Aggregator implements Delegate {
 
   #arrange(): void {
     this.generation++
-    this.#groupVersions = [...this.#served.values()].map(({ apiService, availability }) => ({
+    this.#groupVersions = [...this.#served.values()].map(({ apiService, availability, described }) => ({
       group: apiService.spec.group ?? '',
       version: apiService.spec.version ?? '',
       groupPriority: apiService.spec.groupPriorityMinimum,
       versionPriority: apiService.spec.versionPriority,
-      resources: availability?.status === 'True' ? availability.resources : undefined,
-      openApiHash: availability?.status === 'True' ? availability.openApiHash : undefined,
+      resources: availability?.status === 'True' ? described?.resources : undefined,
+      openApi: described?.openApi ?? {},
+      swagger: described?.swagger,
     }))
   }
 
@@ -192,13 +199,15 @@ export class Aggregator implements Delegate {
     served.again = false
     const name = served.apiService.metadata.name ?? ''
     try {
-      const availability = await checkAvailability(this.#deps, served.apiService, served.transport)
+      const availability = await checkAvailability(this.#deps, served)
       if (served.gone) return
       served.failures = availability.status === 'True' ? 0 : served.failures + 1
-      const changed = JSON.stringify(served.availability) !== JSON.stringify(availability)
+      const changed = served.availability?.status !== availability.status
       served.availability = availability
       if (changed) this.#arrange()
       await this.#writeStatus(name, availability)
+      // A server that is slow to describe itself can be used all the same.
+      if (availability.status === 'True') await this.#describe(served, availability.list)
     } catch (error) {
       served.failures++
       this.#deps.log.error('an APIService could not be checked', { apiService: name, error })
@@ -206,6 +215,13 @@ export class Aggregator implements Delegate {
       served.running = false
       if (!served.gone) this.#schedule(served)
     }
+  }
+
+  async #describe(served: Served, list: unknown): Promise<void> {
+    const described = await describeServer(this.#deps, served, { list, before: served.described })
+    const changed = !isSame(served.described, described)
+    served.described = described
+    if (changed && !served.gone) this.#arrange()
   }
 
   #schedule(served: Served): void {
@@ -230,12 +246,16 @@ export class Aggregator implements Delegate {
     const others = conditions.filter(({ type }) => type !== 'Available')
     const next = { ...found, status: { ...current.status, conditions: [...others, { type: 'Available', status, lastTransitionTime, reason, message }] } }
     try {
-      await client.update(resources.apiServices, next, { subresource: 'status' })
+      await client.update(resources.apiServices, next, { subresource: 'status', fieldManager: 'kube-apiserver' })
     } catch (error) {
       // Somebody else has changed it: the check that follows the change writes the status.
       if (!isReason(error, 'Conflict') && !isReason(error, 'NotFound')) throw error
     }
   }
+}
+
+function isSame(one: Description | undefined, other: Description): boolean {
+  return one?.swagger === other.swagger && JSON.stringify([one?.resources, one?.openApi]) === JSON.stringify([other.resources, other.openApi])
 }
 
 function end(served: Served): void {
@@ -244,11 +264,17 @@ function end(served: Served): void {
 }
 
 function plain(status: number, body: string): HttpResponse {
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }, body }
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': notCached, 'x-content-type-options': 'nosniff' }, body }
 }
 
-/** A redirect would send the caller's next request wherever the extension server likes. Upstream: apimachinery pkg/util/proxy, CVE-2022-3172. */
-function withoutRedirect(response: HttpResponse): HttpResponse {
-  if (response.status < 300 || response.status > 399 || header(response.headers, 'location') === undefined) return response
-  return plain(502, 'the backend attempted to redirect this request, which is not permitted\n')
+/**
+ * An answer as it is passed on: with what this server says of every answer before what the other says. A redirect would send the caller's next request wherever the
+ * extension server likes. Upstream: apimachinery pkg/util/proxy, CVE-2022-3172.
+ */
+function asOurs(response: HttpResponse): HttpResponse {
+  if (response.status >= 300 && response.status <= 399 && header(response.headers, 'location') !== undefined) {
+    return plain(502, 'the backend attempted to redirect this request, which is not permitted\n')
+  }
+  const theirs = header(response.headers, 'cache-control')
+  return { ...response, headers: { ...response.headers, 'cache-control': theirs === undefined ? notCached : [notCached, theirs] } }
 }

@@ -1,7 +1,10 @@
-import { StatusError } from '@gantry/apimachinery'
-import type { ApiObject } from '@gantry/apiserver'
+import { createHash } from 'node:crypto'
+import { isJsonObject, StatusError } from '@gantry/apimachinery'
+import type { JsonObject } from '@gantry/apimachinery'
+import { swaggerBelow } from '@gantry/apiserver'
+import type { ApiObject, Swagger } from '@gantry/apiserver'
 import type { HttpTransport } from '@gantry/client'
-import { readWholeBody } from '@gantry/runtime'
+import { header, readWholeBody } from '@gantry/runtime'
 import type { Clock } from '@gantry/runtime'
 import type { APIService, EndpointSlice, Service } from '../generated/types.ts'
 import { as } from '../kind.ts'
@@ -15,8 +18,19 @@ export interface Availability {
   readonly status: 'True' | 'False'
   readonly reason: string
   readonly message: string
-  readonly resources?: readonly unknown[]
-  readonly openApiHash?: string | undefined
+  /** The APIResourceList of a server that can be used. */
+  readonly list?: unknown
+}
+
+export interface Description {
+  /** As aggregated discovery lists them. */
+  readonly resources: readonly unknown[]
+  /** Where its OpenAPI v3 documents are, by their paths. */
+  readonly openApi: Readonly<Record<string, string>>
+  /** Its part of OpenAPI v2; the same object while it is the same. */
+  readonly swagger: Swagger | undefined
+  /** Of the document that `swagger` is a part of. */
+  readonly swaggerTag: string | undefined
 }
 
 export interface AvailabilityDeps {
@@ -28,9 +42,16 @@ export interface AvailabilityDeps {
 
 const probeTimeoutMs = 5_000
 const maxDiscoveryBytes = 4 * 1024 * 1024
+const aggregatedList = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
+
+export interface Examined {
+  readonly apiService: APIService
+  readonly transport: HttpTransport
+}
 
 /** Whether an APIService's server can be used, with upstream's reasons. Upstream: kube-aggregator pkg/controllers/status/remote. */
-export async function checkAvailability(deps: AvailabilityDeps, apiService: APIService, transport: HttpTransport): Promise<Availability> {
+export async function checkAvailability(deps: AvailabilityDeps, examined: Examined): Promise<Availability> {
+  const { apiService } = examined
   const { namespace = '', name = '', port = 443 } = apiService.spec.service ?? {}
   const found = deps.serviceNamed(namespace, name)
   const where = `service/${name} in ${JSON.stringify(namespace)}`
@@ -46,7 +67,7 @@ export async function checkAvailability(deps: AvailabilityDeps, apiService: APIS
       return unavailable('MissingEndpoints', `endpointslices for ${where} have no addresses with port name ${JSON.stringify(portName)}`)
     }
   }
-  return probe(deps, apiService, transport)
+  return probe(deps, examined)
 }
 
 function isReady(slice: EndpointSlice, portName: string): boolean {
@@ -54,8 +75,8 @@ function isReady(slice: EndpointSlice, portName: string): boolean {
   return named && (slice.endpoints ?? []).some((endpoint) => endpoint.conditions?.ready !== false)
 }
 
-async function probe(deps: AvailabilityDeps, { spec }: APIService, transport: HttpTransport): Promise<Availability> {
-  const { group = '', version = '', service } = spec
+async function probe(deps: AvailabilityDeps, { apiService, transport }: Examined): Promise<Availability> {
+  const { group = '', version = '', service } = apiService.spec
   const path = `/apis/${group}/${version}`
   let url: string
   try {
@@ -67,7 +88,7 @@ async function probe(deps: AvailabilityDeps, { spec }: APIService, transport: Ht
   }
   let list: unknown
   try {
-    const answer = await get(deps, transport, path)
+    const answer = await get(deps, transport, { path })
     // A redirect is not followed: it could lead anywhere with our credentials.
     if (answer.status < 200 || answer.status >= 300) {
       return unavailable('FailedDiscoveryCheck', `failing or missing response from ${url}: bad status from ${url}: ${answer.status}`)
@@ -76,36 +97,95 @@ async function probe(deps: AvailabilityDeps, { spec }: APIService, transport: Ht
   } catch (error) {
     return unavailable('FailedDiscoveryCheck', `failing or missing response from ${url}: Get ${JSON.stringify(url)}: ${networkText(error, new URL(url))}`)
   }
+  return { status: 'True', reason: 'Passed', message: 'all checks passed', list }
+}
+
+/** What a server says of itself; what it does not say, or not in time, it is served without. `list` is its APIResourceList. */
+export async function describeServer(
+  deps: AvailabilityDeps,
+  { apiService, transport }: Examined,
+  said: { readonly list: unknown; readonly before: Description | undefined },
+): Promise<Description> {
+  const { group = '', version = '' } = apiService.spec
+  const { list, before } = said
+  const ask = async (path: string, headers: Readonly<Record<string, string>> = {}): Promise<Found | undefined> => {
+    try {
+      return await get(deps, transport, { path, headers })
+    } catch (error) {
+      if (error instanceof StatusError) return undefined
+      throw error
+    }
+  }
+  const tag = before?.swaggerTag
+  const [groups, index, document] = await Promise.all([
+    ask('/apis', { accept: `${aggregatedList},application/json` }),
+    ask('/openapi/v3'),
+    ask('/openapi/v2', tag === undefined ? {} : { 'if-none-match': tag }),
+  ])
+  const same = document?.status === 304 || (document !== undefined && document.tag === tag)
   return {
-    status: 'True',
-    reason: 'Passed',
-    message: 'all checks passed',
-    resources: aggregatedResources(list, { group, version }),
-    openApiHash: await openApiHash(deps, transport, path),
+    resources: listedResources(groups, { group, version }) ?? aggregatedResources(list, { group, version }),
+    openApi: index?.status === 200 ? openApiPaths(index.json) : {},
+    swagger: same ? before?.swagger : document?.status === 200 ? swaggerBelow(document.json, `/apis/${group}/${version}/`) : undefined,
+    swaggerTag: same ? tag : document?.tag,
   }
 }
 
-/** Servers without OpenAPI v3 are served without it. */
-async function openApiHash(deps: AvailabilityDeps, transport: HttpTransport, path: string): Promise<string | undefined> {
-  try {
-    const { status, json } = await get(deps, transport, '/openapi/v3')
-    const relative =
-      status === 200 ? (json as { paths?: Record<string, { serverRelativeURL?: string }> } | undefined)?.paths?.[path.slice(1)]?.serverRelativeURL : undefined
-    return relative === undefined ? undefined : (new URL(relative, 'https://server').searchParams.get('hash') ?? undefined)
-  } catch (error) {
-    if (error instanceof StatusError) return undefined
-    throw error
-  }
+/** Of a server that speaks aggregated discovery itself. */
+function listedResources(groups: Found | undefined, served: { readonly group: string; readonly version: string }): readonly unknown[] | undefined {
+  if (groups?.status !== 200 || !groups.contentType.includes('as=APIGroupDiscoveryList') || !isJsonObject(groups.json)) return undefined
+  const named = objectsIn(groups.json['items']).find(({ metadata }) => isJsonObject(metadata) && metadata['name'] === served.group)
+  const resources = objectsIn(named?.['versions']).find(({ version }) => version === served.version)?.['resources']
+  return Array.isArray(resources) ? resources : undefined
 }
 
-async function get(deps: AvailabilityDeps, transport: HttpTransport, path: string): Promise<{ readonly status: number; readonly json: unknown }> {
+function openApiPaths(index: unknown): Readonly<Record<string, string>> {
+  const paths: Record<string, string> = {}
+  if (!isJsonObject(index) || !isJsonObject(index['paths'])) return paths
+  for (const [path, at] of Object.entries(index['paths'])) {
+    const url = isJsonObject(at) ? at['serverRelativeURL'] : undefined
+    // Nothing but the documents of groups: a client follows what stands here with its credentials.
+    if (path.startsWith('apis/') && typeof url === 'string' && url.startsWith('/openapi/v3/')) paths[path] = url
+  }
+  return paths
+}
+
+function objectsIn(value: unknown): readonly JsonObject[] {
+  return Array.isArray(value) ? value.filter(isJsonObject) : []
+}
+
+interface Found {
+  readonly status: number
+  readonly contentType: string
+  /** The same while the body is; undefined: without a body. */
+  readonly tag: string | undefined
+  /** Undefined when the body is no JSON. */
+  readonly json: unknown
+}
+
+async function get(
+  deps: AvailabilityDeps,
+  transport: HttpTransport,
+  { path, headers = {} }: { readonly path: string; readonly headers?: Readonly<Record<string, string>> },
+): Promise<Found> {
   const stop = new AbortController()
   const cancel = deps.clock.schedule(() => stop.abort(new StatusError('Timeout', 'context deadline exceeded')), probeTimeoutMs)
   try {
-    const headers = { accept: 'application/json', ...identityHeaders({ username: 'system:kube-aggregator', groups: ['system:masters'] }) }
-    const response = await transport.handle({ method: 'GET', path, query: '', headers, signal: stop.signal })
+    const identity = identityHeaders({ username: 'system:kube-aggregator', groups: ['system:masters'] })
+    const response = await transport.handle({
+      method: 'GET',
+      path,
+      query: '',
+      headers: { accept: 'application/json', ...headers, ...identity },
+      signal: stop.signal,
+    })
     const bytes = await readWholeBody(response, maxDiscoveryBytes)
-    return { status: response.status, json: parse(bytes) }
+    return {
+      status: response.status,
+      contentType: header(response.headers, 'content-type') ?? '',
+      tag: header(response.headers, 'etag') ?? (bytes.length === 0 ? undefined : createHash('sha256').update(bytes).digest('base64')),
+      json: parse(bytes),
+    }
   } finally {
     cancel()
     stop.abort(new Error('the check is over'))
