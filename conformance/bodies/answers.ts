@@ -71,4 +71,129 @@ export const answers = conformance('answers beside the resources', ({ api, claim
     const { code, json } = await api.send('OPTIONS', '/api/v1/pods', { headers: { 'impersonate-user': 'nobody' } })
     assert.deepEqual([code, json.message], [403, 'pods is forbidden: User "nobody" cannot  resource "pods" in API group "" at the cluster scope'])
   })
+
+  claim('refuses what a strict patch brings along as an invalid patch, quoting what it made (P7)', async (t) => {
+    const namespace = await api.namespace(t)
+    const { metadata } = await api.create(`${namespace}/configmaps`, { metadata: { name: 'a' }, data: { a: 'b' } })
+    const path = `${namespace}/configmaps/a?fieldValidation=Strict`
+    const identity = [metadata.name, metadata.namespace, metadata.uid, metadata.resourceVersion].map((text: string) => JSON.stringify(text))
+    const said = async (type: 'json' | 'merge' | 'strategic', patch: unknown): Promise<unknown[]> => {
+      const { code, json } = await api.patch(type, path, patch)
+      assert.equal(json.message, ` "" is invalid: patch: ${json.details.causes[0].message}`)
+      assert.deepEqual([json.reason, json.details.causes[0].reason, json.details.causes[0].field], ['Invalid', 'FieldValueInvalid', 'patch'])
+      const [, quoted = '', problem] = /^Invalid value: (".*"): (strict .*)$/.exec(json.details.causes[0].message) ?? []
+      const text = JSON.parse(quoted).replace(/"managedFields":\[.*?\}\}\}?\]/, 'MANAGED')
+      return [code, text.replaceAll(metadata.creationTimestamp, 'TIME'), problem]
+    }
+    const untouched = `{"name":${identity[0]},"namespace":${identity[1]},"uid":${identity[2]},"resourceVersion":${identity[3]},"creationTimestamp":"TIME",MANAGED}`
+    const made = `{"apiVersion":"v1","data":{"a":"b"},"kind":"ConfigMap","metadata":${untouched},"unknown":1}`
+
+    assert.deepEqual(await said('json', [{ op: 'add', path: '/unknown', value: 1 }]), [422, made, 'strict decoding error: unknown field "unknown"'])
+    assert.deepEqual(await said('json', [{ op: 'add', path: '/unknown', value: 1, x: 2 }]), [
+      422,
+      made,
+      'strict decoding error: json patch unknown field "[0].x", unknown field "unknown"',
+    ])
+    assert.deepEqual(await said('merge', { unknown: 1 }), [422, made, 'strict decoding error: unknown field "unknown"'])
+    assert.deepEqual(await said('merge', '{"unknown":3,"unknown":1,"metadata":{"x":1}}'), [
+      422,
+      `{"apiVersion":"v1","data":{"a":"b"},"kind":"ConfigMap","metadata":{"creationTimestamp":"TIME",MANAGED,"name":${identity[0]},"namespace":${identity[1]},"resourceVersion":${identity[3]},"uid":${identity[2]},"x":1},"unknown":1}`,
+      'strict decoding error: duplicate field "unknown", unknown field "metadata.x", unknown field "unknown"',
+    ])
+    assert.deepEqual(await said('strategic', '{"unknown":3,"unknown":1,"metadata":{"x":1}}'), [
+      422,
+      'map[metadata:map[x:1] unknown:1]',
+      'strict decoding error: duplicate field "unknown", unknown field "metadata.x", unknown field "unknown"',
+    ])
+  })
+
+  claim('tells what strict reading finds in the order of the document (W9)', async (t) => {
+    const namespace = await api.namespace(t)
+    const body = '{"b":1,"metadata":{"x":1,"name":"q"},"unknown":1,"data":{"a":"1","a":"2"}}'
+    const { json } = await api.post(`${namespace}/configmaps?fieldValidation=Strict`, body)
+    assert.equal(
+      json.message,
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "b", unknown field "metadata.x", unknown field "unknown", duplicate field "data.a"',
+    )
+  })
+
+  claim('warns of what a patch brings along when nobody asked for more (P7)', async (t) => {
+    const namespace = await api.namespace(t)
+    await api.create(`${namespace}/configmaps`, { metadata: { name: 'a' }, data: { a: 'b' } })
+    const warned = async (type: 'json' | 'merge' | 'strategic', patch: unknown): Promise<unknown> =>
+      [(await api.patch(type, `${namespace}/configmaps/a`, patch)).headers['warning'] ?? []].flat().map((text) => text.replace('299 - ', ''))
+
+    assert.deepEqual(await warned('merge', '{"data":{"a":"1","a":"2"},"x":1}'), ['"duplicate field \\"data.a\\""', '"unknown field \\"x\\""'])
+    assert.deepEqual(await warned('strategic', '{"x":1,"x":2}'), ['"duplicate field \\"x\\""', '"unknown field \\"x\\""'])
+    assert.deepEqual(await warned('json', '[{"op":"add","path":"/data/x","value":"1","x":2,"op":"add"}]'), [
+      '"json patch unknown field \\"[0].x\\""',
+      '"json patch duplicate field \\"[0].op\\""',
+    ])
+  })
+
+  claim('refuses a resourceVersion that is no number, by whom it is asked for (L2)', async (t) => {
+    const namespace = await api.namespace(t)
+    await api.create(`${namespace}/configmaps`, { metadata: { name: 'a' } })
+    const problems = { x: 'invalid syntax', '-1': 'invalid syntax', '1.5': 'invalid syntax', '99999999999999999999': 'value out of range' }
+    for (const [text, problem] of Object.entries(problems)) {
+      const said = `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": ${problem}`
+      for (const [path, code, message] of [
+        [`?resourceVersion=${text}`, 400, `invalid resource version: ${said}`],
+        [`?limit=1&resourceVersionMatch=Exact&resourceVersion=${text}`, 400, `invalid resource version: ${said}`],
+        [`/a?resourceVersion=${text}`, 500, said],
+        [`?watch=1&resourceVersion=${text}`, 500, said],
+      ] as const) {
+        const answer = await api.get(`${namespace}/configmaps${path}`)
+        assert.deepEqual([answer.code, answer.json.message], [code, message], path)
+      }
+    }
+    const collection = await api.delete(`${namespace}/configmaps?resourceVersion=x`)
+    assert.equal(collection.code, 400)
+  })
+
+  claim('lets no watch with initial events continue a list (L13)', async (t) => {
+    const namespace = await api.namespace(t)
+    const code = async (path: string): Promise<number> => (await api.get(path)).code
+    const watches = `${namespace}/configmaps?watch=1&timeoutSeconds=1&continue=abc`
+
+    const { code: refused, json } = await api.get(watches)
+    assert.deepEqual(
+      [refused, json.message],
+      [422, 'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided'],
+    )
+    assert.equal(await code(`${watches}&resourceVersion=0`), 422)
+    await api.watch(
+      t,
+      `${namespace}/configmaps?continue=abc&timeoutSeconds=1&resourceVersion=${(await api.read(`${namespace}/configmaps`)).metadata.resourceVersion}`,
+    )
+  })
+
+  claim('tells when who asked was told, and owns what was asked of a token (A7, A15)', async (t) => {
+    const namespace = await api.namespace(t)
+    const review = await api.post('/apis/authentication.k8s.io/v1/selfsubjectreviews', { metadata: { labels: { a: 'b' }, uid: 'x' } })
+    assert.deepEqual(Object.keys(review.json.metadata), ['creationTimestamp'])
+
+    const asked = { metadata: { labels: { a: 'b' } }, spec: { expirationSeconds: 600 } }
+    const { code, json } = await api.post(`${namespace}/serviceaccounts/default/token?fieldManager=m`, asked)
+    const { uid } = await api.read(`${namespace}/serviceaccounts/default`).then(({ metadata }) => metadata)
+    const { managedFields, creationTimestamp: _now, ...metadata } = json.metadata
+    assert.deepEqual([code, metadata], [201, { name: 'default', namespace: namespace.split('/').at(-1), uid, labels: { a: 'b' } }])
+    const [{ time: _time, ...owner }] = managedFields
+    assert.deepEqual(owner, {
+      manager: 'm',
+      operation: 'Update',
+      apiVersion: 'authentication.k8s.io/v1',
+      fieldsType: 'FieldsV1',
+      fieldsV1: { 'f:metadata': { 'f:labels': { '.': {}, 'f:a': {} } }, 'f:spec': { 'f:expirationSeconds': {} } },
+      subresource: 'token',
+    })
+    const other = await api.post(`${namespace}/serviceaccounts/default/token`, { metadata: { uid: 'x' }, spec: {} })
+    assert.deepEqual(
+      [other.code, other.json.message],
+      [
+        409,
+        `Operation cannot be fulfilled on TokenRequest.authentication.k8s.io "default": the UID in the token request (x) does not match the UID of the service account (${uid})`,
+      ],
+    )
+  })
 })

@@ -1,5 +1,6 @@
 import { fieldInvalid, invalidError, StatusError } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
+import { formatTime } from '@gantry/apiserver'
 import type { ApiObject, Attributes, Authorizer, Decision, VirtualCreate } from '@gantry/apiserver'
 import type { BuiltinKind } from '@gantry/kube-api'
 import type { UserInfo } from '@gantry/runtime'
@@ -76,7 +77,9 @@ export function reviewKinds(deps: ReviewDeps): BuiltinKind[] {
   ]
 }
 
-const selfSubjectReview: VirtualCreate = (object, { user }) => Promise.resolve({ ...object, status: { userInfo: userInfoOf(user) } })
+/** Answers with an object of its own: nothing of what was sent comes back. */
+const selfSubjectReview: VirtualCreate = ({ kind, apiVersion }, { user, now }) =>
+  Promise.resolve({ kind, apiVersion, metadata: { name: '', uid: '', creationTimestamp: formatTime(now) }, status: { userInfo: userInfoOf(user) } })
 
 function userInfoOf(user: UserInfo): Record<string, unknown> {
   return {

@@ -202,7 +202,7 @@ export class ServiceAccountTokens {
   async #issue(call: SubresourceCall): Promise<HttpResponse> {
     const account = call.parent()
     const body = (await call.body()) as unknown as {
-      metadata?: { name?: string; namespace?: string }
+      metadata?: { name?: string; namespace?: string; uid?: string }
       spec?: { audiences?: string[]; expirationSeconds?: number; boundObjectRef?: BoundRef | null }
     }
     const { spec = {}, metadata = {} } = body
@@ -214,6 +214,13 @@ export class ServiceAccountTokens {
       throw new StatusError('BadRequest', 'the namespace of the provided object does not match the namespace sent on the request')
     if ((metadata.name ?? '') !== '' && metadata.name !== account.metadata.name)
       throw invalidError(subject, account.metadata.name, [fieldInvalid('metadata.name', metadata.name, 'must match the service account name if specified')])
+    const { uid } = account.metadata
+    if ((metadata.uid ?? '') !== '' && metadata.uid !== uid)
+      throw new StatusError(
+        'Conflict',
+        `Operation cannot be fulfilled on TokenRequest.authentication.k8s.io ${JSON.stringify(account.metadata.name)}: the UID in the token request (${metadata.uid}) does not match the UID of the service account (${uid})`,
+        { details: { name: account.metadata.name, group: subject.group, kind: subject.kind } },
+      )
     const problem =
       asked < minSeconds
         ? 'may not specify a duration less than 10 minutes'
@@ -247,7 +254,7 @@ export class ServiceAccountTokens {
     const answer = {
       kind: 'TokenRequest',
       apiVersion: 'authentication.k8s.io/v1',
-      metadata: { name: account.metadata.name, namespace, uid: account.metadata.uid, creationTimestamp: formatTime(call.context.now) },
+      metadata: { ...metadata, name: account.metadata.name, namespace, uid: account.metadata.uid, creationTimestamp: formatTime(call.context.now) },
       spec: { audiences, expirationSeconds: asked, boundObjectRef: spec.boundObjectRef ?? null },
       status: { token, expirationTimestamp: formatTime(new Date((now + asked) * 1000)) },
     }

@@ -188,7 +188,7 @@ function parseListRequest(query: URLSearchParams): ListRequest {
   }
   if (query.get('sendInitialEvents') !== null) problems.push(fieldForbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list'))
   if (problems.length > 0) throw invalidError({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems)
-  const revision = revisionText === '' ? undefined : parseRevision(revisionText)
+  const revision = revisionText === '' ? undefined : parseListRevision(revisionText)
   if (continueText !== '') {
     if (revision !== undefined && revision !== 0) throw new StatusError('BadRequest', 'specifying resource version is not allowed when using continue')
     return { limit: limitOf(limit), continueToken: decodeContinue(continueText), exactRevision: undefined, atLeastRevision: undefined }
@@ -213,13 +213,23 @@ export function integerOf(query: URLSearchParams, name: string): number | undefi
   return Number(text)
 }
 
-/** A resourceVersion parameter; upstream answers 500 to a malformed one. */
+/** A resourceVersion parameter; upstream answers 500 to a malformed one, except of lists. */
 export function parseRevision(text: string): number {
   const revision = Number(text)
-  if (/^\d+$/.test(text) && Number.isSafeInteger(revision)) return revision
-  throw new StatusError('', `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`, {
+  const isNumber = /^\d+$/.test(text)
+  if (isNumber && Number.isSafeInteger(revision)) return revision
+  const problem = isNumber ? 'value out of range' : 'invalid syntax'
+  throw new StatusError('', `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: ${problem}`, {
     code: 500,
   })
+}
+
+function parseListRevision(text: string): number {
+  try {
+    return parseRevision(text)
+  } catch (error) {
+    throw error instanceof StatusError ? new StatusError('BadRequest', `invalid resource version: ${error.message}`, { cause: error }) : error
+  }
 }
 
 interface ContinueToken {

@@ -1,4 +1,14 @@
-import { applyJsonPatch, applyMergePatch, applyPatch, applyStrategicMergePatch, isJsonObject, parseJson, parseYaml, StatusError } from '@gantry/apimachinery'
+import {
+  applyJsonPatch,
+  applyMergePatch,
+  applyPatch,
+  applyStrategicMergePatch,
+  goFormat,
+  isJsonObject,
+  parseJson,
+  parseYaml,
+  StatusError,
+} from '@gantry/apimachinery'
 import type { AppliedPatch, JsonObject } from '@gantry/apimachinery'
 import type { HttpRequest } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
@@ -33,8 +43,9 @@ export async function patchObject(server: ServerContext, call: PatchCall, reques
   const served = call.view ?? call.definition
   const form = formOf(served, request)
   const bytes = await readBytes(request)
-  if (form === 'apply') return applyObject(server, call, parsePatch(bytes, 'yaml'))
-  const patch = parsePatch(bytes, 'json')
+  if (form === 'apply') return applyObject(server, call, parsePatch(bytes, 'yaml').value)
+  const { value: patch, duplicates } = parsePatch(bytes, 'json', call.validation !== 'Ignore')
+  const problems = form === 'json' ? jsonPatchProblems(patch, duplicates) : duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`)
   const carriesRevision =
     form !== 'json' &&
     typeof patch === 'object' &&
@@ -45,9 +56,10 @@ export async function patchObject(server: ServerContext, call: PatchCall, reques
     const patched = applyForm(server, served, { form, patch, current: shown })
     if (call.shown !== undefined) return call.shown.fromView(old, patched as ApiObject)
     const next = decodePatched(server, served, {
-      parsed: { value: asObject(patched), duplicates: [] },
+      parsed: { value: asObject(patched), duplicates: [], problems },
       validation: call.validation,
       context: call.context,
+      quoted: () => (form === 'strategic' ? goFormat(patch) : JSON.stringify(sortedAlong(patched, form === 'json' ? containersOf(patch) : patch))),
     })
     // The patched state carries the revision it was made from: what a client put there has been honoured already, by being compared.
     checkNames(served, next, { namespace: call.namespace, name: call.name })
@@ -65,9 +77,9 @@ function formOf(definition: ResourceDefinition, request: HttpRequest): PatchForm
   return form
 }
 
-function parsePatch(bytes: Buffer, media: 'json' | 'yaml'): unknown {
+function parsePatch(bytes: Buffer, media: 'json' | 'yaml', wantsDuplicates = false): { readonly value: unknown; readonly duplicates: readonly string[] } {
   try {
-    return media === 'json' ? parseJson(bytes).value : parseYaml(bytes.toString()).value
+    return media === 'json' ? parseJson(bytes, { duplicates: wantsDuplicates }) : parseYaml(bytes.toString())
   } catch (error) {
     if (error instanceof StatusError) throw new StatusError('BadRequest', `error decoding patch: ${error.message}`, { cause: error })
     throw error
@@ -96,17 +108,57 @@ function applyForm(
 }
 
 /** What a patch has made must be an object of the kind: if it is none, the patch is what is invalid. */
-function decodePatched(server: ServerContext, definition: ResourceDefinition, input: Parameters<typeof toObject>[2]): ApiObject {
+function decodePatched(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  input: Parameters<typeof toObject>[2] & { readonly quoted: () => string },
+): ApiObject {
   try {
     return toObject(server, definition, input)
   } catch (error) {
-    if (!(error instanceof StatusError) || error.reason !== 'BadRequest' || error.message.includes('strict decoding error')) throw error
-    const message = `Invalid value: ${JSON.stringify(JSON.stringify(input.parsed.value))}: ${error.message}`
+    if (!(error instanceof StatusError) || error.reason !== 'BadRequest') throw error
+    const strict = error.message.indexOf('strict decoding error')
+    const message = `Invalid value: ${JSON.stringify(input.quoted())}: ${strict < 0 ? error.message : error.message.slice(strict)}`
     throw new StatusError('Invalid', ` "" is invalid: patch: ${message}`, {
       cause: error,
       details: { causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }] },
     })
   }
+}
+
+const operationFields = new Set(['op', 'path', 'from', 'value'])
+
+function jsonPatchProblems(patch: unknown, duplicates: readonly string[]): string[] {
+  const unknown = (Array.isArray(patch) ? patch : []).flatMap((operation: unknown, index) =>
+    isJsonObject(operation) ? Object.keys(operation).flatMap((field) => (operationFields.has(field) ? [] : `[${index}].${field}`)) : [],
+  )
+  return [
+    ...unknown.map((path) => `json patch unknown field ${JSON.stringify(path)}`),
+    ...duplicates.map((path) => `json patch duplicate field ${JSON.stringify(path)}`),
+  ]
+}
+
+/** The objects that a JSON patch has opened to write into them, as a tree of their names. */
+function containersOf(patch: unknown): JsonObject {
+  const root: JsonObject = {}
+  for (const operation of (Array.isArray(patch) ? patch : []) as { readonly path?: unknown; readonly from?: unknown }[]) {
+    for (const pointer of [operation.path, operation.from]) {
+      if (typeof pointer !== 'string') continue
+      let at = root
+      for (const name of pointer.split('/').slice(1, -1)) at = (at[name.replaceAll('~1', '/').replaceAll('~0', '~')] ??= {}) as JsonObject
+    }
+  }
+  return root
+}
+
+/** Upstream writes the objects that a patch has touched with sorted keys, and leaves the others as they were. */
+function sortedAlong(value: unknown, touched: unknown): unknown {
+  if (!isJsonObject(value) || !isJsonObject(touched)) return value
+  return Object.fromEntries(
+    Object.keys(value)
+      .toSorted()
+      .map((key) => [key, sortedAlong(value[key], touched[key])]),
+  )
 }
 
 function asObject(patched: unknown): unknown {

@@ -24,6 +24,8 @@ export async function readBytes(request: HttpRequest): Promise<Buffer> {
 interface Parsed {
   readonly value: unknown
   readonly duplicates: readonly string[]
+  /** What strict reading has against where the value comes from, as it is told. */
+  readonly problems?: readonly string[] | undefined
 }
 
 /** A body in any of the three media types, as plain JSON. Throws BadRequest with the parser's words. */
@@ -92,7 +94,10 @@ export function toObject(
   }
   checkType(server, definition, value as Record<string, unknown>)
   const decoded = server.decoder.decode(definition.schema, value)
-  const problems = strictProblems(value, input.parsed.duplicates, decoded.unknownFields)
+  const problems = [
+    ...(input.parsed.problems ?? []),
+    ...strictProblems(value, input.parsed.duplicates, { paths: decoded.unknownFields, areOrdered: definition.custom === true }),
+  ]
   if (problems.length > 0 && input.validation === 'Strict') {
     throw new StatusError(
       'BadRequest',
@@ -112,11 +117,15 @@ function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0
 }
 
-/** Duplicate and unknown fields as strict decoding tells them, in the order of the document. */
-function strictProblems(value: unknown, duplicates: readonly string[], unknownFields: readonly string[]): string[] {
-  const unknown = unknownFields.map((path) => ({ path, text: `unknown field ${JSON.stringify(path)}` }))
+/** Duplicate and unknown fields as strict decoding tells them, in the order of the document; pruning alone has an order of its own. */
+function strictProblems(
+  value: unknown,
+  duplicates: readonly string[],
+  unknownFields: { readonly paths: readonly string[]; readonly areOrdered: boolean },
+): string[] {
+  const unknown = unknownFields.paths.map((path) => ({ path, text: `unknown field ${JSON.stringify(path)}` }))
   const twice = duplicates.map((path) => ({ path, text: `duplicate field ${JSON.stringify(path)}` }))
-  if (twice.length === 0 || unknown.length === 0) return [...twice, ...unknown].map(({ text }) => text)
+  if (twice.length + unknown.length < 2 || (unknownFields.areOrdered && twice.length === 0)) return [...twice, ...unknown].map(({ text }) => text)
   const order = new Map<string, number>()
   walk(value, '', order)
   return [...twice, ...unknown].sort((a, b) => (order.get(a.path) ?? 0) - (order.get(b.path) ?? 0)).map(({ text }) => text)

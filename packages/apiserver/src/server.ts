@@ -618,6 +618,9 @@ class Server {
     admitted.trail?.requestObject({ ...typeOf(subresource.kind), ...object })
     object.metadata ??= { name: '', uid: '', creationTimestamp: null }
     if (definition.namespaced) object.metadata.namespace ??= info.namespace ?? ''
+    const owned: ResourceDefinition = { ...definition, ...subresource.kind, schema: subresource.schema }
+    const managedFields = manage(this.#context, { ...this.#writeCall(admitted, definition), definition: owned, view: owned }, undefined, object)
+    if (managedFields.length > 0) object.metadata.managedFields = managedFields
     const create: AdmissionRequest = { ...this.#admission(admitted, definition), body, object }
     await mutate(this.#context, create)
     await validate(this.#context, create)

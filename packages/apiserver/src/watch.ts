@@ -65,6 +65,8 @@ function parseWatchRequest(server: ServerContext, query: URLSearchParams): Watch
   const match = query.get('resourceVersionMatch') ?? ''
   const sendInitial = query.get('sendInitialEvents')
   const revisionText = query.get('resourceVersion') ?? ''
+  // The paths below `/watch/` get no defaults.
+  const isWatchParameter = isTrue(query.get('watch'))
   const problems: FieldError[] = []
   if (sendInitial !== null && match !== 'NotOlderThan')
     problems.push(fieldForbidden('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
@@ -72,9 +74,11 @@ function parseWatchRequest(server: ServerContext, query: URLSearchParams): Watch
     if (sendInitial === null)
       problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'))
     if (match !== 'NotOlderThan') problems.push(fieldNotSupported('resourceVersionMatch', match, ['NotOlderThan']))
-    if ((query.get('continue') ?? '') !== '')
-      problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'))
   }
+  // A watch without a revision is one with initial events, for which upstream sets the match itself.
+  const matches = match !== '' || (sendInitial === null && isWatchParameter && (revisionText === '' || revisionText === '0'))
+  if (matches && (query.get('continue') ?? '') !== '')
+    problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'))
   integerOf(query, 'limit')
   if (problems.length > 0) throw invalidError({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems)
   const timeoutSeconds = integerOf(query, 'timeoutSeconds') ?? 0
