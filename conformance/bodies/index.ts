@@ -5,6 +5,7 @@ import { aggregation } from './aggregation.ts'
 import { answers } from './answers.ts'
 import { apply } from './apply.ts'
 import { cel } from './cel.ts'
+import { claimsForDevices } from './claims-for-devices.ts'
 import { clusterObjects } from './cluster-objects.ts'
 import { coreKinds } from './core-kinds.ts'
 import { customResources } from './custom-resources.ts'
@@ -56,6 +57,7 @@ export const bodies: readonly Conformance[] = [
   customResources,
   cel,
   deviceSelectors,
+  claimsForDevices,
   access,
   identity,
   webhooks,

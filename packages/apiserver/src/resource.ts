@@ -32,6 +32,8 @@ export interface ServerMeta {
 export interface WriteContext {
   readonly user: UserInfo
   readonly dryRun: boolean
+  /** As authorization knows the request. */
+  readonly verb?: string | undefined
   readonly now: Date
   /** Adds a `Warning` header to the answer. */
   warn(text: string): void

@@ -261,6 +261,7 @@ class Server {
     const context: WriteContext = {
       user,
       dryRun: info.query.has('dryRun'),
+      verb: info.verb,
       now: this.#deps.clock.now(),
       warn: (text) => void warnings.add(text),
       annotate: trail?.annotate.bind(trail),

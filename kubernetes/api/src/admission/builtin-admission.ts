@@ -18,6 +18,7 @@ import { podResizeValidator } from './pod-resize-validator.ts'
 import { podSecurity } from './pod-security/pod-security.ts'
 import { podTopologyLabels } from './pod-topology-labels.ts'
 import { priority } from './priority.ts'
+import { resourceClaimAuthorization } from './resource-claim-authorization.ts'
 import { resourceQuota } from './resource-quota/resource-quota.ts'
 import { runtimeClass } from './runtime-class.ts'
 import { serviceAccountAdmission } from './service-account.ts'
@@ -54,6 +55,8 @@ export function builtinAdmission(deps: BuiltinAdmissionDeps): BuiltinAdmission {
   const nodeOf = (name: string): ApiObject | undefined => deps.find(resources.nodes, undefined, name)
   return {
     plugins: [
+      // Part of validation upstream: before what others have to say.
+      resourceClaimAuthorization({ authorize: deps.authorize, namespaceOf }),
       namespaceLifecycle(namespaceOf),
       limitRanger(limitRanges),
       serviceAccountAdmission({ ids: deps.ids, serviceAccountOf: (namespace, name) => deps.find(resources.serviceAccounts, namespace, name) }),
