@@ -8,6 +8,7 @@ import { cel } from './cel.ts'
 import { claimsForDevices } from './claims-for-devices.ts'
 import { clusterObjects } from './cluster-objects.ts'
 import { coreKinds } from './core-kinds.ts'
+import { customResourceLives } from './custom-resource-lives.ts'
 import { customResources } from './custom-resources.ts'
 import { deviceSelectors } from './device-selectors.ts'
 import { discovery } from './discovery.ts'
@@ -55,6 +56,7 @@ export const bodies: readonly Conformance[] = [
   workloadKinds,
   otherKinds,
   customResources,
+  customResourceLives,
   cel,
   deviceSelectors,
   claimsForDevices,

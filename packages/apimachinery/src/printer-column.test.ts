@@ -19,11 +19,11 @@ describe('printerCell', () => {
     assert.equal(cell('date', '.spec.d'), '60m')
   })
 
-  it('shows anything in a string column as Go prints it', () => {
+  it('shows anything in a string column: values as Go prints them, maps and lists as JSON', () => {
     assert.equal(cell('string', '.spec.i'), '3')
     assert.equal(cell('string', '.spec.f'), '2.5')
     assert.equal(cell('string', '.spec.b'), 'true')
-    assert.equal(cell('string', '.spec.m'), 'map[a:<nil> b:[1 y]]')
+    assert.equal(cell('string', '.spec.m'), '{"b":[1,"y"],"a":null}')
   })
 
   it('leaves a cell empty where the value is missing or of another type', () => {

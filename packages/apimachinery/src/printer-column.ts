@@ -34,7 +34,7 @@ export function printerCell(column: PrinterColumn, object: unknown, now: Date): 
   if (value === undefined) return null
   switch (column.type) {
     case 'string':
-      return goFormat(value)
+      return typeof value === 'object' && value !== null ? JSON.stringify(value) : goFormat(value)
     case 'integer':
       return typeof value === 'number' ? Math.trunc(value) : null
     case 'number':

@@ -5,7 +5,7 @@ import { RevisionConflict, StoreUnavailable } from '@gantry/storage'
 import { mutate, validate } from './admission.ts'
 import type { AdmissionRequest, AdmittedShape } from './admission.ts'
 import { alreadyExists, modified, notFound, preconditionFailed } from './errors.ts'
-import { apiVersion, arrange, decodeObject, encodeObject, objectKey } from './object-bytes.ts'
+import { apiVersion, arrange, decodeObject, encodeObject, objectKey, servedObject } from './object-bytes.ts'
 import type { ApiObject, ResourceDefinition, ServerMeta, WriteContext } from './resource.ts'
 import { limits } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
@@ -164,8 +164,9 @@ export async function updateObject(server: ServerContext, call: UpdateCall, prod
 async function updateOnce(server: ServerContext, call: UpdateCall, base: { readonly entry: Entry; readonly produce: Produce }): Promise<Written> {
   const { definition, context } = call
   const { entry } = base
-  const old = decodeObject(entry)
-  const produced = await base.produce(decodeObject(entry))
+  // In the version that is asked for, where versions differ in nothing but their name.
+  const old = servedObject(definition, entry)
+  const produced = await base.produce(servedObject(definition, entry))
   checkIdentity(call, produced, old, entry)
   let changed = nextState(call, produced, old)
   // What a subresource has done to the parent has not been decoded.
@@ -535,7 +536,8 @@ function validateMeta(definition: ResourceDefinition, object: ApiObject): FieldE
   return validateObjectMeta(object.metadata, {
     namespaced: definition.namespaced,
     validateName: definition.validateName ?? isNameValid,
-    qualifiedFinalizers: definition.custom !== true,
+    // What the server itself puts there need not be.
+    qualifiedFinalizers: definition.custom !== true && definition.finalizersOnDelete === undefined,
   })
 }
 

@@ -178,6 +178,8 @@ export interface TableColumn {
 }
 
 export interface ScaleMapping {
+  /** Of a custom resource, which answers for its paths itself. */
+  readonly custom?: { readonly group: string; readonly kind: string }
   readonly specReplicas: readonly string[]
   readonly statusReplicas: readonly string[]
   selector(object: ApiObject): string

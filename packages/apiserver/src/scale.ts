@@ -5,6 +5,10 @@ import type { ApiObject, ScaleMapping } from './resource.ts'
 export function toScale(mapping: ScaleMapping, parent: ApiObject): ApiObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = parent.metadata
   const replicas = numberAt(parent, mapping.specReplicas)
+  if (mapping.custom !== undefined && replicas === undefined) {
+    const message = `the spec replicas field ${JSON.stringify(`.${mapping.specReplicas.join('.')}`)} does not exist`
+    throw new StatusError('InternalError', `Internal error occurred: ${message}`, { details: { causes: [{ message }] } })
+  }
   const selector = mapping.selector(parent)
   return {
     kind: 'Scale',
@@ -16,8 +20,8 @@ export function toScale(mapping: ScaleMapping, parent: ApiObject): ApiObject {
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
       creationTimestamp,
     },
-    spec: replicas === 0 ? {} : { replicas },
-    status: { replicas: numberAt(parent, mapping.statusReplicas), ...(selector === '' ? {} : { selector }) },
+    spec: (replicas ?? 0) === 0 ? {} : { replicas },
+    status: { replicas: numberAt(parent, mapping.statusReplicas) ?? 0, ...(selector === '' ? {} : { selector }) },
   }
 }
 
@@ -25,20 +29,7 @@ export function toScale(mapping: ScaleMapping, parent: ApiObject): ApiObject {
 export function fromScale(mapping: ScaleMapping, parent: ApiObject, scale: ApiObject): ApiObject {
   const replicas = (scale['spec'] as { replicas?: unknown } | undefined)?.replicas ?? 0
   if (typeof replicas !== 'number' || !Number.isInteger(replicas)) throw new StatusError('BadRequest', 'spec.replicas of a Scale must be an integer')
-  if (replicas < 0) {
-    throw new StatusError(
-      'Invalid',
-      `Scale.autoscaling ${JSON.stringify(parent.metadata.name)} is invalid: spec.replicas: Invalid value: ${replicas}: must be greater than or equal to 0`,
-      {
-        details: {
-          name: parent.metadata.name,
-          group: 'autoscaling',
-          kind: 'Scale',
-          causes: [{ reason: 'FieldValueInvalid', message: `Invalid value: ${replicas}: must be greater than or equal to 0`, field: 'spec.replicas' }],
-        },
-      },
-    )
-  }
+  if (replicas < 0) throw negative(mapping, parent, replicas)
   let at: Record<string, unknown> = parent
   for (const part of mapping.specReplicas.slice(0, -1)) at = (at[part] ??= {}) as Record<string, unknown>
   const last = mapping.specReplicas.at(-1)
@@ -49,8 +40,18 @@ export function fromScale(mapping: ScaleMapping, parent: ApiObject, scale: ApiOb
   return parent
 }
 
-function numberAt(object: ApiObject, path: readonly string[]): number {
+function negative({ custom, specReplicas }: ScaleMapping, parent: ApiObject, replicas: number): StatusError {
+  const { name } = parent.metadata
+  const { group, kind } = custom ?? { group: 'autoscaling', kind: 'Scale' }
+  const field = custom === undefined ? 'spec.replicas' : `.${specReplicas.join('.')}`
+  const message = `Invalid value: ${replicas}: ${custom === undefined ? 'must be greater than or equal to 0' : 'should be a non-negative integer'}`
+  return new StatusError('Invalid', `${kind}.${group} ${JSON.stringify(name)} is invalid: ${field}: ${message}`, {
+    details: { name, group, kind, causes: [{ reason: 'FieldValueInvalid', message, field }] },
+  })
+}
+
+function numberAt(object: ApiObject, path: readonly string[]): number | undefined {
   let value: unknown = object
   for (const part of path) value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined
-  return typeof value === 'number' ? value : 0
+  return typeof value === 'number' ? value : undefined
 }

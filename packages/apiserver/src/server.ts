@@ -574,7 +574,8 @@ class Server {
     if (writesStatus(definition, info.subresource) || definition.partSubresources?.[info.subresource] !== undefined) return this.#status(admitted, definition)
     if (info.subresource === 'scale' && definition.scale !== undefined) return this.#scale(admitted, definition)
     const subresource = definition.subresources?.[info.subresource]
-    if (subresource === undefined) throw unknownResource()
+    // Of a custom resource every path below an object is one of its own.
+    if (subresource === undefined) throw definition.custom === true ? notFound(definition, info.name) : unknownResource()
     if (subresource.handle === undefined || !subresource.verbs.includes(info.verb)) throw methodNotAllowed()
     const body = await this.#admitBody(admitted, definition, subresource)
     return subresource.handle(this.#subresourceCall(admitted, definition, subresource, body))

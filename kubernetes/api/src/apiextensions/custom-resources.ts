@@ -7,6 +7,7 @@ import {
   jsonEqual,
   printedValue,
   printerCell,
+  StatusError,
   structuralSchemaOf,
   validateCustomResource,
 } from '@gantry/apimachinery'
@@ -207,6 +208,7 @@ export class CustomResources {
         ? {}
         : {
             scale: {
+              custom: { group: spec.group, kind: names.kind },
               specReplicas: pathParts(scale.specReplicasPath),
               statusReplicas: pathParts(scale.statusReplicasPath),
               selector: (object: ApiObject) => (scale.labelSelectorPath === undefined ? '' : textOf(evaluateJsonPath(scale.labelSelectorPath, object)[0])),
@@ -221,6 +223,7 @@ export class CustomResources {
             ),
           }),
       ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? `${spec.group}/${version.name} ${names.kind} is deprecated` } : {}),
+      ...(definition.metadata.deletionTimestamp === undefined ? {} : { prepareForCreate: (object: ApiObject) => refuseWhileGoing(spec, object) }),
       applyDefaults: (object) => applySchemaDefaults(schema, this.#deps.definitions, object),
       validate,
       validateStatusUpdate: (object, old, _subresource, context) => validate(object, old, context),
@@ -335,6 +338,7 @@ export class CustomResources {
     // In the version that is stored nothing has to be converted.
     const served = spec.versions?.find((version) => version.served && version.storage) ?? spec.versions?.find((version) => version.served)
     if (served !== undefined) {
+      await this.#announceDeletion(definition)
       const ref = { group: spec.group, version: served.name, resource: spec.names.plural, kind: spec.names.kind, namespaced: spec.scope === 'Namespaced' }
       const left = await this.#deps.client.list(ref)
       for (const { metadata } of left.items)
@@ -353,6 +357,13 @@ export class CustomResources {
     await this.#tolerate(() => this.#deps.client.patch(resources.customResourceDefinitions, { name: nameOf(definition) }, { type: 'json', body }))
   }
 
+  async #announceDeletion(definition: CustomResourceDefinition): Promise<void> {
+    const copy = structuredClone(definition)
+    const condition = { type: 'Terminating', status: 'True', reason: 'InstanceDeletionInProgress', message: 'CustomResource deletion is in progress' } as const
+    if (!setCondition(copy, { ...condition, now: this.#deps.clock.now() })) return
+    await this.#tolerate(() => this.#deps.client.update(resources.customResourceDefinitions, copy as KubeObject, { subresource: 'status' }))
+  }
+
   #retryLater(name: string): void {
     this.#deps.clock.schedule(() => this.#enqueue(name, () => this.#reconcile(name)), cleanupRetryMs)
   }
@@ -365,6 +376,14 @@ export class CustomResources {
       if (!isReason(error, 'NotFound') && !isReason(error, 'Conflict')) throw error
     }
   }
+}
+
+/** Upstream: apiextensions-apiserver customresource_handler.go. */
+function refuseWhileGoing({ group, names }: CustomResourceDefinition['spec'], { metadata: { name } }: ApiObject): never {
+  const why = 'create not allowed while custom resource definition is terminating'
+  throw new StatusError('Forbidden', `${names.plural}.${group} ${JSON.stringify(name)} is forbidden: ${why}`, {
+    details: { name, group, kind: names.plural },
+  })
 }
 
 interface AcceptedNames {
