@@ -45,6 +45,37 @@ export const answers = conformance('answers beside the resources', ({ api, claim
     }
   })
 
+  claim('describes the documents of the issuer of tokens (D8, A7)', async () => {
+    const { paths } = await api.read('/openapi/v3')
+    const described: Record<string, unknown> = {}
+    for (const name of ['.well-known/openid-configuration', 'openid/v1/jwks']) {
+      assert.ok(paths[name].serverRelativeURL.startsWith(`/openapi/v3/${name}?hash=`), name)
+      const document = await api.read(`/openapi/v3/${name}`)
+      assert.equal(document.components.schemas, undefined)
+      Object.assign(described, document.paths)
+    }
+    const read = (tag: string, about: { readonly description: string; readonly operationId: string; readonly media: string }): unknown => ({
+      get: {
+        tags: [tag],
+        description: about.description,
+        operationId: about.operationId,
+        responses: { 200: { description: 'OK', content: { [about.media]: { schema: { type: 'string' } } } }, 401: { description: 'Unauthorized' } },
+      },
+    })
+    assert.deepEqual(described, {
+      '/.well-known/openid-configuration/': read('WellKnown', {
+        description: "get service account issuer OpenID configuration, also known as the 'OIDC discovery doc'",
+        operationId: 'getServiceAccountIssuerOpenIDConfiguration',
+        media: 'application/json',
+      }),
+      '/openid/v1/jwks/': read('openid', {
+        description: 'get service account issuer OpenID JSON Web Key Set (contains public token verification keys)',
+        operationId: 'getServiceAccountIssuerOpenIDKeyset',
+        media: 'application/jwk-set+json',
+      }),
+    })
+  })
+
   claim('tells caches what an OpenAPI v2 document varies by, compressed or not (D10)', async () => {
     for (const encoding of ['gzip', 'identity']) {
       const { headers } = await api.get('/openapi/v2', { headers: { 'accept-encoding': encoding } })

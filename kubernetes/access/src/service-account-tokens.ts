@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, timingSafeEqual } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { fieldInvalid, invalidError, StatusError } from '@gantry/apimachinery'
-import type { Definitions } from '@gantry/apimachinery'
+import type { Definitions, OpenApiEntry } from '@gantry/apimachinery'
 import type { ApiObject, Subresource, SubresourceCall } from '@gantry/apiserver'
 import { formatTime, valueResponse } from '@gantry/apiserver'
 import type { Clock, Handler, HttpResponse, Ids, Logger, UserInfo } from '@gantry/runtime'
@@ -149,6 +149,30 @@ export class ServiceAccountTokens {
       '/.well-known/openid-configuration': document(discovery, 'application/json'),
     }
   }
+
+  /** How OpenAPI describes those paths. */
+  static readonly entries: ReadonlyMap<string, OpenApiEntry> = new Map([
+    [
+      '.well-known/openid-configuration',
+      {
+        path: '/.well-known/openid-configuration/',
+        tag: 'WellKnown',
+        operationId: 'getServiceAccountIssuerOpenIDConfiguration',
+        description: "get service account issuer OpenID configuration, also known as the 'OIDC discovery doc'",
+        media: ['application/json'],
+      },
+    ],
+    [
+      'openid/v1/jwks',
+      {
+        path: '/openid/v1/jwks/',
+        tag: 'openid',
+        operationId: 'getServiceAccountIssuerOpenIDKeyset',
+        description: 'get service account issuer OpenID JSON Web Key Set (contains public token verification keys)',
+        media: ['application/jwk-set+json'],
+      },
+    ],
+  ])
 
   /** A token for a Secret of type kubernetes.io/service-account-token: it does not expire, and counts as long as the Secret holds it (A8). */
   async legacyToken(account: ApiObject, secretName: string): Promise<string> {

@@ -18,6 +18,7 @@ import {
   systemPriorityClasses,
 } from '@gantry/kube-api'
 import type { ComponentHealth, ExtensionTrust, NodeBackend, PodDisruptionBudget } from '@gantry/kube-api'
+import { ServiceAccountTokens } from '@gantry/kube-access'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import { createAccess, prefixOf } from './access.ts'
@@ -136,7 +137,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
         more: access.reviews,
       }),
       version: options.version,
-      openApi: { kubernetesVersion: options.kubernetesVersion, kinds: types.kinds },
+      openApi: { kubernetesVersion: options.kubernetesVersion, kinds: types.kinds, entries: ServiceAccountTokens.entries },
       paths: access.paths,
     },
   )

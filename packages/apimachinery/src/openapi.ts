@@ -163,7 +163,7 @@ class DocumentWriter implements OpenApiWriter {
     const head = { openapi: '3.0.0', info: { title: 'Kubernetes', version: this.version } }
     yield `${JSON.stringify(head).slice(0, -1)},"paths":{`
     yield* separated(sortedByKey(paths).map(([path, text]) => `${JSON.stringify(path)}:${text}`))
-    yield '},"components":{"schemas":{'
+    yield '},"components":{'
     const schemas = new Map<string, string>()
     const open = [...needs.names]
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
@@ -175,8 +175,12 @@ class DocumentWriter implements OpenApiWriter {
       open.push(...written.refs)
       yield ''
     }
-    yield* separated(sortedByKey(schemas).map(([, text]) => text))
-    yield `},"securitySchemes":${JSON.stringify({ BearerToken: bearerToken })}}}`
+    if (schemas.size > 0) {
+      yield '"schemas":{'
+      yield* separated(sortedByKey(schemas).map(([, text]) => text))
+      yield '},'
+    }
+    yield `"securitySchemes":${JSON.stringify({ BearerToken: bearerToken })}}}`
   }
 
   *swagger(resources: readonly OpenApiResource[]): Generator<SwaggerPart | undefined, void> {

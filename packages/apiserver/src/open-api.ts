@@ -53,9 +53,19 @@ export class OpenApi {
   readonly #documents = new Map<string, Kept>()
   readonly #swagger = new Map<SwaggerMedia, Kept>()
   readonly #clock: Clock
+  readonly #entries: ReadonlyMap<string, OpenApiEntry>
   readonly #delegate: Delegate | undefined
 
-  constructor(registry: Registry, definitions: Definitions, options: OpenApiOptions & { readonly clock: Clock; readonly delegate?: Delegate | undefined }) {
+  constructor(
+    registry: Registry,
+    definitions: Definitions,
+    options: OpenApiOptions & {
+      readonly clock: Clock
+      readonly delegate?: Delegate | undefined
+      readonly entries?: ReadonlyMap<string, OpenApiEntry> | undefined
+    },
+  ) {
+    this.#entries = new Map([...serverEntries, ...(options.entries ?? [])])
     this.#delegate = options.delegate
     this.#clock = options.clock
     this.#registry = registry
@@ -102,7 +112,7 @@ export class OpenApi {
     const paths: Record<string, { readonly serverRelativeURL: string }> = {}
     const groups = groupsOf(this.#registry)
     const names = [
-      ...serverEntries.keys(),
+      ...this.#entries.keys(),
       ...groups.filter(isBuiltin).map(({ group }) => `apis/${group}`),
       ...groups.flatMap(({ group, versions }) => versions.map(({ version }) => (group === '' ? `api/${version}` : `apis/${group}/${version}`))),
     ]
@@ -142,7 +152,7 @@ export class OpenApi {
   /** What stands above groups and versions. */
   #entry(path: string): OpenApiEntry | undefined {
     const [root, group, ...more] = path.split('/')
-    if (root !== 'apis' || group === undefined || more.length > 0) return serverEntries.get(path)
+    if (root !== 'apis' || group === undefined || more.length > 0) return this.#entries.get(path)
     const served = groupsOf(this.#registry).find((candidate) => candidate.group === group)
     return served !== undefined && isBuiltin(served) ? groupEntry(group) : undefined
   }

@@ -1,5 +1,5 @@
 import { createDecoder, createProtobufCodec, StatusError } from '@gantry/apimachinery'
-import type { Definitions, OpenApiOptions, Schema } from '@gantry/apimachinery'
+import type { Definitions, OpenApiEntry, OpenApiOptions, Schema } from '@gantry/apimachinery'
 import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, UpgradeHandler, UserInfo } from '@gantry/runtime'
 import { bodyOf, header } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
@@ -70,8 +70,8 @@ export interface ApiServerOptions {
   readonly resources: readonly ResourceDefinition[]
   /** What `/version` answers. */
   readonly version: Readonly<Record<string, string>>
-  /** What OpenAPI documents say of versions and kinds. */
-  readonly openApi: OpenApiOptions
+  /** What OpenAPI documents say of versions and kinds; `entries` describes what stands at `paths`, by the name of its document. */
+  readonly openApi: OpenApiOptions & { readonly entries?: ReadonlyMap<string, OpenApiEntry> | undefined }
   /** Further paths (`/openid/v1/jwks` …), by exact path. */
   readonly paths?: Readonly<Record<string, Handler>>
 }
