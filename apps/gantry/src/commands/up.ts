@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { openRotatingFile } from '@gantry/gateway'
 import { createLogger, systemClock, systemIds } from '@gantry/runtime'
 import type { UpOptions } from '../config.ts'
@@ -14,6 +16,9 @@ export interface UpContext {
   readonly out: (text: string) => void
   readonly err: (text: string) => void
 }
+
+/** When the garbage of a start is collected: late enough for whoever waited for it to have been served. */
+const collectAfterMs = 2_500
 
 const logFile = { maxBytes: 16 << 20, keep: 5 }
 
@@ -43,10 +48,13 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
       log.info('gantry is ready', { server: platform.server, startMs: ms })
       context.out(banner(platform, config.version))
       context.out(`ready in ${ms} ms\n`)
+      // A process that idles allocates nothing, so V8 would never give back what its start took: a sixth of the memory.
+      const collecting = systemClock.schedule(collectGarbage, collectAfterMs)
       const stopped = Promise.withResolvers<void>()
       if (context.signal.aborted) stopped.resolve()
       else context.signal.addEventListener('abort', () => stopped.resolve(), { once: true })
       await Promise.race([stopped.promise, platform.done])
+      collecting()
     } finally {
       await platform[Symbol.asyncDispose]()
     }
@@ -55,6 +63,14 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
     log.error('gantry ends', { error })
     throw error
   }
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  // Code that is compiled under other flags is no use to the next start.
+  setFlagsFromString('--no-expose-gc')
+  collect()
 }
 
 function banner(
