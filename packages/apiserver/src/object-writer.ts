@@ -114,7 +114,10 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
 
     const key = objectKey(definition, call.namespace, next.metadata.name)
     const existing = server.store.latest(key)
-    if (existing !== undefined) throw alreadyExists(servedBy(call), next.metadata.name, decodeObject(existing).metadata.deletionTimestamp !== undefined)
+    if (existing !== undefined) {
+      await server.store.settled(key)
+      throw alreadyExists(servedBy(call), next.metadata.name, decodeObject(existing).metadata.deletionTimestamp !== undefined)
+    }
     if (context.dryRun) {
       reservation?.release()
       return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: true }
@@ -126,6 +129,7 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
   } catch (error) {
     reservation?.release()
     if (error instanceof RevisionConflict) {
+      await server.store.settled(objectKey(definition, call.namespace, next.metadata.name))
       throw alreadyExists(servedBy(call), next.metadata.name, error.actual !== undefined && decodeObject(error.actual).metadata.deletionTimestamp !== undefined)
     }
     throw error
@@ -150,15 +154,26 @@ export async function updateObject(server: ServerContext, call: UpdateCall, prod
   const key = objectKey(call.definition, call.namespace, call.name)
   for (let attempt = 1; ; attempt++) {
     const entry = server.store.latest(key)
-    if (entry === undefined) throw notFound(servedBy(call), call.name)
+    if (entry === undefined) {
+      await throwUnlessBack(server, call, key)
+      continue
+    }
     try {
       return await updateOnce(server, call, { entry, produce })
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error
-      if (error.actual === undefined) throw notFound(servedBy(call), call.name)
-      if (!call.retriable || attempt >= limits.conflictRetries) throw modified(servedBy(call), call.name)
+      if (error.actual !== undefined && (!call.retriable || attempt >= limits.conflictRetries)) {
+        await server.store.settled(key)
+        throw modified(servedBy(call), call.name)
+      }
     }
   }
+}
+
+/** Nobody hears that an object is gone before that is on the disk: a list right after would still show it, a crash bring it back. Comes back where the removal has failed. */
+async function throwUnlessBack(server: ServerContext, call: WriteCall & { readonly name: string }, key: string): Promise<void> {
+  await server.store.settled(key)
+  if (server.store.latest(key) === undefined) throw notFound(servedBy(call), call.name)
 }
 
 async function updateOnce(server: ServerContext, call: UpdateCall, base: { readonly entry: Entry; readonly produce: Produce }): Promise<Written> {
@@ -278,13 +293,15 @@ export async function deleteObject(server: ServerContext, call: WriteCall & { re
   const key = objectKey(call.definition, call.namespace, call.name)
   for (let attempt = 1; ; attempt++) {
     const entry = server.store.latest(key)
-    if (entry === undefined) throw notFound(servedBy(call), call.name)
+    if (entry === undefined) {
+      await throwUnlessBack(server, call, key)
+      continue
+    }
     try {
       return await deleteOnce(server, call, { entry, options })
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error
-      if (error.actual === undefined) throw notFound(servedBy(call), call.name)
-      if (attempt >= limits.conflictRetries) throw modified(servedBy(call), call.name)
+      if (error.actual !== undefined && attempt >= limits.conflictRetries) throw modified(servedBy(call), call.name)
     }
   }
 }

@@ -60,6 +60,7 @@ interface PendingWrite {
   readonly entry: Entry
   /** The revision it builds on, 0 for none. */
   readonly previous: number
+  readonly promise: Promise<Entry>
   readonly resolve: (entry: Entry) => void
   readonly reject: (error: StoreUnavailable) => void
 }
@@ -126,6 +127,12 @@ export class MvccStore implements Store {
 
   latest(key: string): Entry | undefined {
     return newestOf(this.#slots.get(key))
+  }
+
+  async settled(key: string): Promise<void> {
+    const pending = this.#slots.get(key)?.pending
+    // A failure is told to who wrote it.
+    await pending?.promise.catch(() => {})
   }
 
   count(prefix: string): number {
@@ -251,7 +258,7 @@ export class MvccStore implements Store {
       slot = { key, durable: undefined, pending: undefined }
       this.#slots.set(key, slot)
     }
-    const pending: PendingWrite = { slot, type, entry, previous: expected, resolve, reject }
+    const pending: PendingWrite = { slot, type, entry, previous: expected, promise, resolve, reject }
     slot.pending = pending
     this.#queue.push(pending)
     this.#waitingWrites++

@@ -42,6 +42,12 @@ export interface Store extends AsyncDisposable {
    */
   watch(range: { readonly prefix: string; readonly after: number }, onEvents: (events: readonly StoreEvent[]) => void): () => void
 
+  /**
+   * Resolves when no write to the key that `latest` shows now is still on its way: it is durable, or it has failed and `latest` shows the state before. Whoever is told
+   * what `latest` said (that an object is gone, or there) is told after this.
+   */
+  settled(key: string): Promise<void>
+
   /** Resolves when `revision` has been reached or passed; rejects when the signal aborts. */
   reached(revision: number, signal: AbortSignal): Promise<void>
 }
