@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { run } from 'node:test'
-import { differences, kubectlDifferences } from './differences.ts'
+import { differences, kubectlDifferences, unclaimedDifferences } from './differences.ts'
 
 interface Tally {
   held: number
@@ -61,12 +61,20 @@ function page(table: string): string {
     '',
     ...differences.map(({ target, claim, because }) => `- ${target === 'local' ? 'Gantry' : 'Kubernetes'}: ${claim}: ${because}.`),
     '',
-    'After these commands a person at kubectl sees something else:',
+    ...kubectlLines(),
+    '## Seen, and in no claim yet',
     '',
-    ...Object.entries(kubectlDifferences).map(([command, because]) => `- \`kubectl ${command}\`: ${because}.`),
+    'Each with the reason; "not yet" where nobody has decided for it.',
     '',
+    ...Object.entries(unclaimedDifferences).flatMap(([area, seen]) => [`### ${area}`, '', ...seen.map((text) => `- ${text}.`), '']),
   ]
   return lines.join('\n')
+}
+
+function kubectlLines(): string[] {
+  const lines = Object.entries(kubectlDifferences).map(([command, because]) => `- \`kubectl ${command}\`: ${because}.`)
+  if (lines.length === 0) return ['A person at kubectl sees the same after every command that is compared.', '']
+  return ['After these commands a person at kubectl sees something else:', '', ...lines, '']
 }
 
 async function main(): Promise<number> {
