@@ -698,10 +698,11 @@ export const customResources = conformance('custom resources', ({ api, claim }) 
     })
 
     const read = await api.eventually(`${path}/a`, ({ json }) => json?.spec?.mode !== undefined)
-    const list = await api.read(path)
+    // Upstream's cache of the new schema begins anew: lists are refused until it is filled.
+    const list = await api.eventually(path, ({ code }) => code !== 429)
 
     assert.deepEqual(read.json.spec, { color: 'red', mode: 'fast', size: 1 })
-    assert.deepEqual(list.items[0].spec, { color: 'red', mode: 'fast', size: 1 })
+    assert.deepEqual(list.json.items[0].spec, { color: 'red', mode: 'fast', size: 1 })
   })
 
   claim('validates what is written to the status too (X6, X9)', async (t) => {
