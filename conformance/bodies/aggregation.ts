@@ -162,14 +162,18 @@ export const aggregation = conformance('aggregation', ({ api, claim }) => {
     const { group, name } = await extend(t)
     await passed(name)
     const accept = { headers: { accept: 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' } }
-    const discovered = async (holds: (version: Json) => boolean): Promise<Json> => {
-      for (;;) {
-        const { json } = await api.get('/apis', accept)
-        const [version] = json.items.find(({ metadata }: Json) => metadata.name === group)?.versions ?? []
-        if (version !== undefined && holds(version)) return version
-        await api.pass(50)
-      }
-    }
+    const versionIn = ({ json }: Answer): Json => json.items.find(({ metadata }: Json) => metadata.name === group)?.versions?.[0]
+    const discovered = async (holds: (version: Json) => boolean): Promise<Json> =>
+      versionIn(
+        await api.eventually(
+          '/apis',
+          (answer) => {
+            const version = versionIn(answer)
+            return version !== undefined && holds(version)
+          },
+          accept,
+        ),
+      )
 
     const fresh = await discovered(({ resources }) => resources !== undefined)
     const { json: legacy } = await api.get('/apis')

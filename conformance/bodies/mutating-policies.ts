@@ -37,11 +37,8 @@ export const mutatingPolicies = conformance('mutating admission policies', ({ ap
     await api.createForTest(t, `${group}/mutatingadmissionpolicies`, object)
     const matchResources = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace.split('/').at(-1) } } }
     await make(t, 'mutatingadmissionpolicybindings', name, { policyName: name, matchResources, ...binding })
-    for (;;) {
-      const answer = await api.post(`${namespace}/configmaps?dryRun=All`, { metadata: { name: 'probe' } })
-      if (inForce(answer) === true) return name
-      await api.pass(50)
-    }
+    await api.until(() => api.post(`${namespace}/configmaps?dryRun=All`, { metadata: { name: 'probe' } }), inForce)
+    return name
   }
   const create = (namespace: string, body: Json = { metadata: { name: 'one' }, data: { a: 'b' } }): Promise<Answer> => api.post(`${namespace}/configmaps`, body)
 

@@ -37,11 +37,11 @@ export const policies = conformance('validating admission policies', ({ api, cla
     await api.createForTest(t, `${group}/validatingadmissionpolicybindings`, bound)
     // What is not denied shows as a warning.
     const asked = { metadata: { name: 'probe', labels: { probe: name, matched: 'yes' } }, data: {} }
-    for (;;) {
-      const answer = await api.post(`${namespace}/configmaps?dryRun=All`, asked)
-      if (`${answer.text} ${String(answer.headers['warning'] ?? '')}`.includes(until)) return name
-      await api.pass(50)
-    }
+    await api.until(
+      () => api.post(`${namespace}/configmaps?dryRun=All`, asked),
+      ({ text, headers }) => `${text} ${String(headers['warning'] ?? '')}`.includes(until),
+    )
+    return name
   }
   const create = (namespace: string, body: Json = { metadata: { name: 'one' } }): Promise<Answer> => api.post(`${namespace}/configmaps`, body)
 

@@ -2,11 +2,11 @@
 const errorLine = /^[EF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ (\S+?):\d+\] (.*)$/
 
 /**
- * Whether two writers meet, whether an event comes before the one that it caused has been seen, and whether somebody still writes while a namespace ends, is chance: on every server
- * these are tried again.
+ * Whether two writers meet, whether an event comes before the one that it caused has been seen, and whether somebody still writes while a namespace or the very object that is synced ends,
+ * is chance: on every server these are tried again.
  */
 const chance =
-  /the object has been modified|Precondition failed|already exists|context canceled|is not as new as written version|because it is being terminated/
+  /the object has been modified|Precondition failed|already exists|context canceled|is not as new as written version|because it is being terminated|sync \\"[^"]*\/([^"/]+)\\" failed with \S+ \\"\1\\" not found/
 
 /** What varies between two runs. The order matters. */
 const varying: readonly (readonly [RegExp, string])[] = [

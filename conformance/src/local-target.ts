@@ -14,7 +14,7 @@ export async function startLocalTarget(): Promise<Target & AsyncDisposable> {
   const cluster = await startLocalCluster({ store, clock, ids: systemIds, log: silentLogger }, { apiEndpoint: { address: '192.0.2.10', port: 6443 } })
   return {
     version: cluster.kubernetesVersion,
-    patienceMs: 1_000,
+    patienceMs: 5_000,
     handle: (request) => cluster.handle({ ...request, user: admin }),
     pass: (ms) => clock.advance(ms),
     async [Symbol.asyncDispose]() {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadKubeconfig, openHttpTransport } from '@gantry/client'
-import { readWholeBody } from '@gantry/runtime'
+import { bodyOf, readWholeBody } from '@gantry/runtime'
 import type { Handler } from '@gantry/runtime'
 import { startKubernetes } from '../kubernetes/kubernetes.ts'
 import type { Target } from './target.ts'
@@ -26,15 +26,48 @@ export async function startRealTarget(): Promise<Target & AsyncDisposable> {
 async function connect(options: { readonly kubeconfig: string; readonly stop: () => Promise<void> }): Promise<Target & AsyncDisposable> {
   const { transport } = loadKubeconfig(await readFile(options.kubeconfig, 'utf8'))
   const http = openHttpTransport({ ...transport, streams: 100 })
+  await keepParameters(http.handle)
   return {
     version: (await versionOf(http.handle)).gitVersion,
-    patienceMs: 10_000,
+    patienceMs: 30_000,
     handle: http.handle,
     pass: (ms) => sleep(ms),
     async [Symbol.asyncDispose]() {
       await http.close()
       await options.stop()
     },
+  }
+}
+
+/**
+ * Upstream ends its watch of a built-in kind of parameters with the last policy that names it, and can never begin another: policies that come later see its ConfigMaps as they were
+ * then, or none. So that no claim depends on how long ago another one ended, one policy of each sort, which matches nothing, stays for the whole run.
+ */
+async function keepParameters(handle: Handler): Promise<void> {
+  const name = 'conformance-keeps-parameters'
+  const nothing = { resourceRules: [{ apiGroups: ['conformance.gantry.dev'], apiVersions: ['v1'], operations: ['CREATE'], resources: ['none'] }] }
+  const paramKind = { apiVersion: 'v1', kind: 'ConfigMap' }
+  const paramRef = { name: 'none', namespace: 'default', parameterNotFoundAction: 'Allow' }
+  const mutations = [{ patchType: 'ApplyConfiguration', applyConfiguration: { expression: 'Object{}' } }]
+  const objects: readonly (readonly [plural: string, spec: object])[] = [
+    ['validatingadmissionpolicies', { paramKind, matchConstraints: nothing, validations: [{ expression: 'true' }] }],
+    ['validatingadmissionpolicybindings', { policyName: name, paramRef, validationActions: ['Deny'] }],
+    ['mutatingadmissionpolicies', { paramKind, matchConstraints: nothing, reinvocationPolicy: 'Never', mutations }],
+    ['mutatingadmissionpolicybindings', { policyName: name, paramRef }],
+  ]
+  for (const [plural, spec] of objects) {
+    const body = Buffer.from(JSON.stringify({ metadata: { name }, spec }))
+    const answer = await handle({
+      method: 'POST',
+      path: `/apis/admissionregistration.k8s.io/v1/${plural}`,
+      query: '',
+      headers: { 'content-type': 'application/json', 'content-length': String(body.length) },
+      body: bodyOf(body),
+      signal: AbortSignal.timeout(10_000),
+    })
+    const text = (await readWholeBody(answer)).toString()
+    // An earlier run against the same control plane may have made it.
+    if (answer.status !== 201 && answer.status !== 409) throw new Error(`${plural} ${name} could not be created: ${text}`)
   }
 }
 

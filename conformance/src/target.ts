@@ -139,13 +139,18 @@ export class Api {
     return this.#target().pass(ms)
   }
 
-  /** Asks until `holds` says yes to an answer; for what an API does in its own time, such as serving a new kind. */
-  async eventually(target: string, holds: (answer: Answer) => boolean, options?: SendOptions): Promise<Answer> {
+  /** Reads until `holds` says yes to an answer; for what an API does in its own time, such as serving a new kind. */
+  eventually(target: string, holds: (answer: Answer) => boolean, options?: SendOptions): Promise<Answer> {
+    return this.until(() => this.get(target, options), holds)
+  }
+
+  /** Asks until `holds` says yes to an answer, and fails the test with the last one when that takes too long. */
+  async until(ask: () => Promise<Answer>, holds: (answer: Answer) => boolean): Promise<Answer> {
     const deadline = performance.now() + this.#target().patienceMs
     for (;;) {
-      const answer = await this.get(target, options)
+      const answer = await ask()
       if (holds(answer)) return answer
-      assert.ok(performance.now() < deadline, `${target} did not come to what was expected, last: ${answer.code} ${answer.text}`)
+      assert.ok(performance.now() < deadline, `it did not come to what was expected, last: ${answer.code} ${answer.text}`)
       await this.pass(20)
     }
   }
