@@ -5,10 +5,12 @@ import { createNodeAgent, detectContainerd } from '@gantry/kube-node'
 import { importTestImages } from '@gantry/kube-node/testing'
 import { createLogger, systemClock, systemIds } from '@gantry/runtime'
 import { createMemoryStore } from '@gantry/storage'
+import { eventually } from './eventually.ts'
 
 /** What the platform's own node agent leaves in a Gantry data folder. */
 const nodeFolder = (dataDir: string): string => join(dataDir, 'node')
 const removeWithinMs = 60_000
+const joinsWithinMs = 60_000
 
 /** Why real containers cannot run on this machine; undefined when they can. */
 export async function whyNoContainers(): Promise<string | undefined> {
@@ -16,9 +18,12 @@ export async function whyNoContainers(): Promise<string | undefined> {
   return found.available ? undefined : found.missing.map(({ why, install }) => `${why} (${install})`).join('; ')
 }
 
-/** Brings the images of the tests, which need no registry, to the containerd of a running Gantry. */
+/** Brings the images of the tests, which need no registry, to the containerd of a running Gantry; that one starts once Gantry answers. */
 export async function bringImages(dataDir: string): Promise<void> {
-  await importTestImages({ ctrAddress: await containerdSocket(dataDir) })
+  await eventually('containerd takes images', joinsWithinMs, async () => {
+    await importTestImages({ ctrAddress: await containerdSocket(dataDir) })
+    return true
+  })
 }
 
 export async function containerdSocket(dataDir: string): Promise<string> {

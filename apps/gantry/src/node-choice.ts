@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import type { NodeRuntimeState } from '@gantry/clusters/server'
 import type { LocalClusterOptions } from '@gantry/kube-cluster'
 import type { MissingPart, StreamDialer } from '@gantry/kube-node'
-import type { Clock, Ids, Logger } from '@gantry/runtime'
+import type { Clock, Ids, Logger, Service } from '@gantry/runtime'
 import { nodeKindLabel } from '@gantry/kube-node/simulated'
 import { dialPortForward, dialRemoteCommand } from '@gantry/streams'
 import type { PlatformConfig } from './config.ts'
@@ -14,8 +14,6 @@ export interface NodeChoice {
   readonly localOptions: Pick<LocalClusterOptions, 'services' | 'simulatedNodes'>
   /** For the condition NodeRuntime of the local cluster. */
   readonly runtime: () => NodeRuntimeState
-  /** Real containers: their runtime takes a moment to start. */
-  readonly isReal: boolean
   /** One line for people. */
   readonly description: string
   readonly simulatedSelector: string
@@ -26,6 +24,8 @@ export interface NodeChoiceDeps {
   readonly ids: Ids
   readonly log: Logger
   readonly data: DataDir
+  /** Resolves once the platform answers. */
+  readonly served: Promise<void>
 }
 
 const spdyDialer: StreamDialer = { command: dialRemoteCommand, port: dialPortForward }
@@ -48,7 +48,6 @@ export async function chooseNode(config: PlatformConfig, deps: NodeChoiceDeps): 
   }
   return {
     simulatedSelector,
-    isReal: true,
     description: more === 0 ? 'containerd' : `containerd, and ${more} simulated`,
     runtime: () => ({ isReal: true, reason: 'Containerd', message: 'pods are real containers' }),
     localOptions: {
@@ -58,8 +57,34 @@ export async function chooseNode(config: PlatformConfig, deps: NodeChoiceDeps): 
         const name = nodeName()
         const agent = createNodeAgent({ client: cluster.client, clock, ids, log, dialer: spdyDialer }, { nodeName: name, dataDir: deps.data.node, podCidr })
         cluster.addNode(name, agent)
-        return [agent]
+        return [joiningLater(agent, deps.served)]
       },
+    },
+  }
+}
+
+/**
+ * Starts a service once the platform answers, and nobody waits for it: gRPC and containerd take as long as everything else that a start does.
+ * That it cannot start ends the platform as if it had ended later.
+ */
+function joiningLater(service: Service, served: Promise<void>): Service {
+  return {
+    name: service.name,
+    start({ signal }) {
+      const stop = new AbortController()
+      const stopped = Promise.withResolvers<undefined>()
+      stop.signal.addEventListener('abort', () => stopped.resolve(undefined), { once: true })
+      const running = Promise.race([served, stopped.promise]).then(() =>
+        stop.signal.aborted ? undefined : service.start({ signal: AbortSignal.any([signal, stop.signal]) }),
+      )
+      return Promise.resolve({
+        done: running.then((started) => started?.done),
+        async [Symbol.asyncDispose]() {
+          stop.abort(new Error(`${service.name} is stopping`))
+          const started = await running.catch(() => undefined) // `done` tells it
+          await started?.[Symbol.asyncDispose]()
+        },
+      })
     },
   }
 }
@@ -67,7 +92,6 @@ export async function chooseNode(config: PlatformConfig, deps: NodeChoiceDeps): 
 function simulated(count: number, why: { readonly reason: string; readonly message: string }): NodeChoice {
   return {
     simulatedSelector,
-    isReal: false,
     description: count === 0 ? 'none' : count === 1 ? 'simulated' : `${count} simulated`,
     runtime: () => ({ isReal: false, ...why }),
     localOptions: { simulatedNodes: simulatedNames(count) },

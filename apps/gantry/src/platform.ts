@@ -80,7 +80,7 @@ const stopWithinMs = 5_000
 const auditFile = { maxBytes: 64 << 20, keep: 5 }
 const renewEveryMs = 24 * 60 * 60_000
 
-/** Starts everything, in order; resolves when gateway, console, hub API and local node answer. A failed start takes down what had started. */
+/** Starts everything, in order; resolves when gateway, console and hub API answer; a node with real containers joins after that. A failed start takes down what had started. */
 export async function startPlatform(config: PlatformConfig, ports: PlatformPorts, { signal }: { readonly signal: AbortSignal }): Promise<Platform> {
   const { clock, ids, log, data } = ports
   const parts = new Supervisor({ clock, log }, { stopWithinMs })
@@ -89,13 +89,14 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
   const certificateDeps = { clock, log }
   const certificateOptions = { dir: data.tls, hosts: hostsOf(config) }
   let edge: Edge | undefined
+  const served = Promise.withResolvers<void>()
   try {
     const onAuditError = (error: unknown): void => log.error('the audit log cannot be written', { error })
     const opening = await Promise.allSettled([
       openServingCertificate(certificateDeps, certificateOptions),
       openSqliteStore({ file: data.database, clock, log }).then((store) => parts.use('store', store)),
       openRotatingFile({ clock, onError: onAuditError }, { file: data.auditLog, ...auditFile }).then((file) => parts.use('audit', file)),
-      chooseNode(config, ports),
+      chooseNode(config, { ...ports, served: served.promise }),
     ])
     const [certificate, store, audit, node] = opened(opening)
     edge = await openEdge(
@@ -106,7 +107,6 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     })
     const server = `https://${publicHost(config.host)}:${edge.port}`
 
-    if (node.isReal) ports.progress('starting the local cluster on containerd …')
     const local = await startLocalCluster(
       { store, clock, ids, log },
       { signingKey: await keepSigningKey(data.files), ca: certificate.ca, accessFiles: config.accessFiles, ...node.localOptions },
@@ -187,6 +187,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       }),
     )
     parts.use('certificate renewal', renewCertificate(edge))
+    // Not before whoever waits for this has been told: what then begins keeps the event loop busy.
+    setImmediate(served.resolve)
     parts.use('gateway', edge) // last in, first out: what still answers is not taken down under it
     return {
       server,

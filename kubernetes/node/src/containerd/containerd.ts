@@ -79,7 +79,7 @@ export async function startContainerd(deps: ContainerdDeps, options: ContainerdO
       restartMs = Math.min(2 * restartMs, maxRestartMs)
       child = await launch(options.found.containerd, paths)
       watchOver(child)
-      await untilReady(deps, cri, { signal: stop.signal, child, socket: paths.socket })
+      await untilReady(deps, cri, { signal: stop.signal, child, socket: paths.socket, logFile: paths.log })
       restartMs = minRestartMs
     } catch (error) {
       if (!stop.signal.aborted) log.error('containerd could not be started again', { error })
@@ -100,7 +100,7 @@ export async function startContainerd(deps: ContainerdDeps, options: ContainerdO
   }
 
   try {
-    await untilReady(deps, cri, { signal: stop.signal, child, socket: paths.socket })
+    await untilReady(deps, cri, { signal: stop.signal, child, socket: paths.socket, logFile: paths.log })
     const needsPause = options.sandboxImage === undefined && (await cri.imageStatus(pauseImageReference)) === undefined
     if (needsPause) await importPauseImage(deps, { ...options, paths, snapshotter })
   } catch (error) {
@@ -163,7 +163,7 @@ async function launch(program: string, paths: ContainerdPaths): Promise<ChildPro
 async function untilReady(
   deps: ContainerdDeps,
   cri: CriClient,
-  options: { readonly signal: AbortSignal; readonly child: ChildProcess; readonly socket: string },
+  options: { readonly signal: AbortSignal; readonly child: ChildProcess; readonly socket: string; readonly logFile: string },
 ): Promise<void> {
   const deadline = deps.clock.monotonicMs() + readyWithinMs
   let last: unknown
@@ -184,7 +184,7 @@ async function untilReady(
     await deps.clock.sleep(pollMs, { signal: options.signal })
   }
   const ended = options.child.exitCode === null ? `is not ready after ${readyWithinMs / 1_000} s` : `has ended with code ${options.child.exitCode}`
-  throw new Error(`containerd ${ended}; its log says why`, { cause: last })
+  throw new Error(`containerd ${ended}; ${options.logFile} says why`, { cause: last })
 }
 
 async function importPauseImage(
