@@ -15,6 +15,8 @@ export interface PodManager {
   readonly workers: readonly PodWorker[]
   /** Whether all pods of the node have been seen once: before that, one that is not known may exist. */
   readonly synced: boolean
+  /** Resolves when `synced` becomes true. */
+  readonly listed: Promise<void>
   /** Lets go of all pods and leaves them running. */
   stop(): Promise<void>
 }
@@ -97,6 +99,7 @@ export function createPodManager(context: NodeContext, options: { readonly onRun
     get synced() {
       return source.synced
     },
+    listed: source.listed,
     async stop() {
       stopping = true
       const all = [...workers.values()]

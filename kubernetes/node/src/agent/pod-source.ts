@@ -9,6 +9,8 @@ export interface PodSource {
   run(signal: AbortSignal): Promise<void>
   /** Whether a whole list has been seen: before that, a pod that is not known may still exist. */
   readonly synced: boolean
+  /** Resolves when `synced` becomes true. */
+  readonly listed: Promise<void>
 }
 
 const minRetryMs = 250
@@ -22,6 +24,7 @@ export function createPodSource(
   const fieldSelector = `spec.nodeName=${options.nodeName}`
   const known = new Set<string>()
   let synced = false
+  const firstList = Promise.withResolvers<void>()
 
   function see(pod: Pod): void {
     known.add(pod.metadata.uid ?? '')
@@ -38,6 +41,7 @@ export function createPodSource(
     for (const pod of items) see(pod)
     for (const uid of known) if (!listed.has(uid)) lose(uid)
     synced = true
+    firstList.resolve()
     return metadata.resourceVersion
   }
 
@@ -57,6 +61,7 @@ export function createPodSource(
     get synced() {
       return synced
     },
+    listed: firstList.promise,
     async run(signal) {
       let retryMs = minRetryMs
       let revision: string | undefined

@@ -40,7 +40,7 @@ export interface StartedAgent {
   dispose(): Promise<void>
 }
 
-/** Starts the runtime, registers the node and begins to work. Rejects with one message that names what is missing, and leaves nothing running then. */
+/** Starts the runtime, registers the node, learns which pods are its own and begins to work. Rejects with one message that names what is missing, and leaves nothing running then. */
 export async function startAgent(deps: NodeAgentDeps, options: NodeAgentOptions, signal: AbortSignal): Promise<StartedAgent> {
   const { clock, log } = deps
   const run = deps.run ?? runCommand
@@ -96,12 +96,21 @@ export async function startAgent(deps: NodeAgentDeps, options: NodeAgentOptions,
     await registration.register(stop.signal)
     const recording = await context.events.recorder.start({ signal: stop.signal })
     loops.push(recording.done, pods.run(stop.signal), registration.run(stop.signal), runHousekeeping(context, pods, stop.signal))
+    // Whoever asks for a pod's log or a command in it before that would hear that the pod is not here.
+    await Promise.race([pods.listed, aborted(stop.signal)])
     const backend = createNodeBackend({ clock, log, cri: containerd.cri, dialer: deps.dialer ?? spdyDialer, podOf: (uid) => pods.find(uid) })
     return { backend, criSocket: containerd.paths.socket, nodeIP, done: containerd.done, dispose }
   } catch (error) {
     await dispose()
     throw error
   }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  if (signal.aborted) reject(signal.reason)
+  else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  return promise
 }
 
 async function openContext(
