@@ -23,6 +23,7 @@ import { protobuf } from './protobuf.ts'
 import { requestOptions } from './request-options.ts'
 import { selectors } from './selectors.ts'
 import { statusWrites } from './status-writes.ts'
+import { streams } from './streams.ts'
 import { subresources } from './subresources.ts'
 import { tables } from './tables.ts'
 import { versions } from './versions.ts'
@@ -49,6 +50,7 @@ export const bodies: readonly Conformance[] = [
   patches,
   apply,
   subresources,
+  streams,
   tables,
   clusterObjects,
   versions,

@@ -1,4 +1,5 @@
 import { startLocalCluster } from '@gantry/kube-cluster'
+import type { LocalClusterOptions } from '@gantry/kube-cluster'
 import { silentLogger, systemIds } from '@gantry/runtime'
 import type { UserInfo } from '@gantry/runtime'
 import { FakeClock } from '@gantry/runtime/testing'
@@ -11,11 +12,26 @@ const admin: UserInfo = { username: 'kubernetes-admin', groups: ['system:masters
 export async function startLocalTarget(): Promise<Target & AsyncDisposable> {
   const clock = new FakeClock()
   const store = createMemoryStore({ log: silentLogger })
-  const cluster = await startLocalCluster({ store, clock, ids: systemIds, log: silentLogger }, { apiEndpoint: { address: '192.0.2.10', port: 6443 } })
+  let nodes: Parameters<NonNullable<LocalClusterOptions['services']>>[0] | undefined
+  const cluster = await startLocalCluster(
+    { store, clock, ids: systemIds, log: silentLogger },
+    {
+      apiEndpoint: { address: '192.0.2.10', port: 6443 },
+      services: (host) => {
+        nodes = host
+        return []
+      },
+    },
+  )
   return {
     version: cluster.kubernetesVersion,
     patienceMs: 5_000,
     handle: (request) => cluster.handle({ ...request, user: admin }),
+    upgrade: (request, socket, head) => cluster.upgrade({ ...request, user: admin }, socket, head),
+    async joinNode(name, backend) {
+      nodes?.addNode(name, backend)
+      return { status: {}, [Symbol.asyncDispose]: async () => nodes?.removeNode(name) }
+    },
     pass: (ms) => clock.advance(ms),
     async [Symbol.asyncDispose]() {
       await cluster[Symbol.asyncDispose]()

@@ -6,6 +6,7 @@ import { loadKubeconfig, openHttpTransport } from '@gantry/client'
 import { bodyOf, readWholeBody } from '@gantry/runtime'
 import type { Handler } from '@gantry/runtime'
 import { startKubernetes } from '../kubernetes/kubernetes.ts'
+import { startKubelet } from './kubelet.ts'
 import type { Target } from './target.ts'
 
 /** A real kube-apiserver on etcd, started for this run. `CONFORMANCE_CONTROL_PLANE=DIR` takes one that `kubernetes.ts up --dir DIR` has started, to save the start while working on bodies. */
@@ -31,6 +32,12 @@ async function connect(options: { readonly kubeconfig: string; readonly stop: ()
     version: (await versionOf(http.handle)).gitVersion,
     patienceMs: 30_000,
     handle: http.handle,
+    upgrade: http.upgrade,
+    async joinNode(_name, backend) {
+      const kubelet = await startKubelet(backend, { clientCa: transport.ca ?? '' })
+      const status = { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }], daemonEndpoints: { kubeletEndpoint: { Port: kubelet.port } } }
+      return { status, [Symbol.asyncDispose]: () => kubelet[Symbol.asyncDispose]() }
+    },
     pass: (ms) => sleep(ms),
     async [Symbol.asyncDispose]() {
       await http.close()

@@ -1,19 +1,29 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { bodyOf, header, readBody, readWholeBody } from '@gantry/runtime'
-import type { Handler, HttpHeaders, HttpResponse } from '@gantry/runtime'
+import type { NodeBackend } from '@gantry/kube-api'
+import type { Handler, HttpHeaders, HttpResponse, UpgradeHandler } from '@gantry/runtime'
+import { openTestServer } from '@gantry/streams/testing'
 import type { Json } from './json.ts'
 import { Watch } from './watch.ts'
 
 /** One Kubernetes API to hold a body against. Bodies never ask which: what they need of its surroundings is here. */
 export interface Target {
   readonly handle: Handler
+  /** exec, attach, port-forward and watches over a WebSocket. */
+  readonly upgrade: UpgradeHandler
+  /** Joins a node whose agent is `backend`: what this API asks of the node's containers is asked there. The answer is the status that the Node has to have. */
+  joinNode(name: string, backend: NodeBackend): Promise<JoinedNode>
   /** Lets this much time pass for the API: a moment on a clock that can be moved, as long as it says on a real one. */
   pass(ms: number): Promise<void>
   /** How long what has to happen may take: short where everything happens in this process. */
   readonly patienceMs: number
   /** The release it serves, such as `v1.36.3`. */
   readonly version: string
+}
+
+export interface JoinedNode extends AsyncDisposable {
+  readonly status: object
 }
 
 export interface Answer {
@@ -135,6 +145,34 @@ export class Api {
     return created
   }
 
+  /** A Node whose agent is `backend`, until the test ends. */
+  async node(t: TestContext, backend: NodeBackend): Promise<string> {
+    const name = uniqueName('node')
+    const node = await this.#target().joinNode(name, backend)
+    t.after(() => node[Symbol.asyncDispose]())
+    await this.createForTest(t, '/api/v1/nodes', { metadata: { name }, status: node.status } as { readonly metadata: { readonly name: string } })
+    return name
+  }
+
+  /** A plain HTTP port of this machine whose upgrades go to the API, as its administrator: what WebSocket and SPDY clients can be pointed at. Closed after the test. */
+  async door(t: TestContext): Promise<number> {
+    const server = await openTestServer({ upgrade: this.#target().upgrade })
+    t.after(async () => {
+      await server[Symbol.asyncDispose]()
+      assert.deepEqual(server.failures, [])
+    })
+    return server.port
+  }
+
+  /** Opens an answer that is still coming; its chunks as text, until the test ends. */
+  async stream(t: TestContext, target: string): Promise<{ readonly headers: HttpHeaders; readonly chunks: AsyncGenerator<string, void> }> {
+    const stop = new AbortController()
+    t.after(() => stop.abort(new Error('the test is over')))
+    const response = await this.#respond('GET', target, { signal: stop.signal })
+    assert.equal(response.status, 200, response.status === 200 ? '' : (await readWholeBody(response)).toString())
+    return { headers: response.headers, chunks: texts(readBody(response)) }
+  }
+
   pass(ms: number): Promise<void> {
     return this.#target().pass(ms)
   }
@@ -173,6 +211,10 @@ export class Api {
       signal: options.signal ?? AbortSignal.timeout(answerWithinMs),
     })
   }
+}
+
+async function* texts(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
+  for await (const chunk of chunks) yield Buffer.from(chunk).toString()
 }
 
 function parse(text: string): Json {

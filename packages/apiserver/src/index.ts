@@ -9,6 +9,7 @@ export { swaggerBelow } from './foreign-swagger.ts'
 export type { Swagger } from './foreign-swagger.ts'
 export { forbidden, notFound, qualified, refusal, refused } from './errors.ts'
 export { apiVersion, collectionPrefix, decodeObject, objectKey } from './object-bytes.ts'
+export { integerOf } from './list.ts'
 export { formatTime } from './object-writer.ts'
 export { Registry } from './registry.ts'
 export type {

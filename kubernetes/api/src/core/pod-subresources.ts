@@ -1,20 +1,30 @@
-import { fieldNotSupported, fieldRequired, formatFieldError, StatusError } from '@gantry/apimachinery'
+import {
+  canonicalTime,
+  fieldForbidden,
+  fieldInvalid,
+  fieldNotSupported,
+  fieldRequired,
+  formatFieldError,
+  invalidError,
+  StatusError,
+} from '@gantry/apimachinery'
 import type { Definitions, FieldError } from '@gantry/apimachinery'
 import type { Subresource, SubresourceCall } from '@gantry/apiserver'
-import { formatTime, valueResponse } from '@gantry/apiserver'
+import { formatTime, integerOf, notFound, valueResponse } from '@gantry/apiserver'
 import type { HttpResponse } from '@gantry/runtime'
 import type { Duplex } from 'node:stream'
-import type { Binding, Pod } from '../generated/types.ts'
+import type { Binding, Node, Pod } from '../generated/types.ts'
 import { as } from '../kind.ts'
 import { evict } from '../policy/eviction.ts'
 import type { DisruptionBudgets } from '../policy/eviction.ts'
 import type { AttachOptions, ContainerTarget, LogOptions, NodeBackend, PodTarget } from '../node-backend.ts'
+import type { ProxyDeps } from './proxy.ts'
 
 // The streaming protocols are loaded by the first exec or port-forward: a start does not pay for them.
 
-type BackendOf = (nodeName: string) => NodeBackend | undefined
+type Nodes = Pick<ProxyDeps, 'backendOf' | 'find'>
 
-export function podSubresources(types: Definitions, backendOf: BackendOf, budgets: DisruptionBudgets): Readonly<Record<string, Subresource>> {
+export function podSubresources(types: Definitions, nodes: Nodes, budgets: DisruptionBudgets): Readonly<Record<string, Subresource>> {
   const core = (kind: string): Subresource['kind'] => ({ group: '', version: 'v1', kind })
   const bindingSchema = types.get('io.k8s.api.core.v1.Binding')
   const evictionSchema = types.get('io.k8s.api.policy.v1.Eviction')
@@ -23,29 +33,29 @@ export function podSubresources(types: Definitions, backendOf: BackendOf, budget
     attach: {
       kind: core('PodAttachOptions'),
       verbs: ['create', 'get'],
-      handle: (call) => upgradeRequired(call, runningContainer),
-      upgrade: (call, socket, head) => answered(attach(call, { backendOf, socket, head })),
+      handle: (call) => upgradeRequired(() => runningContainer(call, nodes)),
+      upgrade: (call, socket, head) => answered(attach(call, { nodes, socket, head })),
     },
     binding: { kind: core('Binding'), verbs: ['create'], schema: bindingSchema, handle: bind },
     eviction: { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'], schema: evictionSchema, handle: (call) => evict(call, budgets) },
     exec: {
       kind: core('PodExecOptions'),
       verbs: ['create', 'get'],
-      handle: (call) => upgradeRequired(call, runningContainer),
-      upgrade: (call, socket, head) => answered(exec(call, { backendOf, socket, head })),
+      handle: (call) => upgradeRequired(() => runningContainer(call, nodes)),
+      upgrade: (call, socket, head) => answered(exec(call, { nodes, socket, head })),
     },
-    log: { kind: core('Pod'), verbs: ['get'], handle: (call) => log(call, backendOf) },
+    log: { kind: core('Pod'), verbs: ['get'], handle: (call) => log(call, nodes) },
     portforward: {
       kind: core('PodPortForwardOptions'),
       verbs: ['create', 'get'],
-      handle: (call) => upgradeRequired(call, forwardedPod),
-      upgrade: (call, socket, head) => answered(portForward(call, { backendOf, socket, head })),
+      handle: (call) => upgradeRequired(() => forwardedPod(call, nodes)),
+      upgrade: (call, socket, head) => answered(portForward(call, { nodes, socket, head })),
     },
   }
 }
 
-async function upgradeRequired(call: SubresourceCall, checkTarget: (call: SubresourceCall) => unknown): Promise<HttpResponse> {
-  checkTarget(call)
+async function upgradeRequired(checkTarget: () => unknown): Promise<HttpResponse> {
+  checkTarget()
   throw new StatusError('BadRequest', 'Upgrade request required')
 }
 
@@ -84,79 +94,68 @@ function success(): HttpResponse {
   return valueResponse(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }, { media: 'json', pretty: false })
 }
 
-async function log(call: SubresourceCall, backendOf: BackendOf): Promise<HttpResponse> {
+async function log(call: SubresourceCall, nodes: Nodes): Promise<HttpResponse> {
+  const options = logOptionsOf(call)
   const pod = as<Pod>(call.parent())
   const container = containerOf(call, pod)
   if ((pod.spec.nodeName ?? '') === '') return { status: 204, headers: { 'content-type': 'text/plain' } }
-  const body = await backend(pod, backendOf).logs({ ...targetOf(pod), container }, logOptionsOf(call.query))
+  const body = await backend(pod, nodes).logs({ ...targetOf(pod), container }, options)
   return { status: 200, headers: { 'content-type': 'text/plain', 'cache-control': 'no-cache, private' }, body }
 }
 
-function logOptionsOf(query: URLSearchParams): LogOptions {
-  const flag = (name: string): boolean => isTrue(query.get(name))
-  const count = (name: string, minimum: number): number | undefined => {
-    const text = query.get(name)
-    if (text === null || text === '') return undefined
-    const value = Number(text)
-    if (!Number.isInteger(value)) throw new StatusError('BadRequest', `strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
-    if (value < minimum) {
-      const message = `Invalid value: ${value}: must be greater than or equal to ${minimum}`
-      throw new StatusError('Invalid', `PodLogOptions "" is invalid: ${name}: ${message}`, {
-        details: { kind: 'PodLogOptions', causes: [{ reason: 'FieldValueInvalid', message, field: name }] },
-      })
-    }
-    return value
-  }
-  const sinceTime = query.get('sinceTime') ?? undefined
-  const sinceSeconds = count('sinceSeconds', 1)
-  if (sinceTime !== undefined && sinceSeconds !== undefined)
-    throw new StatusError('BadRequest', 'at most one of `sinceTime` or `sinceSeconds` may be specified')
-  if (sinceTime !== undefined && Number.isNaN(Date.parse(sinceTime)))
-    throw new StatusError('BadRequest', `sinceTime ${JSON.stringify(sinceTime)} is not an RFC 3339 time`)
-  return {
-    follow: flag('follow'),
-    previous: flag('previous'),
-    timestamps: flag('timestamps'),
-    sinceSeconds,
-    sinceTime,
-    tailLines: count('tailLines', 0),
-    limitBytes: count('limitBytes', 1),
+/** Upstream: ValidatePodLogOptions. */
+function logOptionsOf({ query, name }: SubresourceCall): LogOptions {
+  const flag = (parameter: string): boolean => isTrue(query.get(parameter))
+  const [sinceSeconds, tailLines, limitBytes] = [integerOf(query, 'sinceSeconds'), integerOf(query, 'tailLines'), integerOf(query, 'limitBytes')]
+  const sinceTime = timeOf(query.get('sinceTime') ?? '')
+  const errors: FieldError[] = []
+  if (tailLines !== undefined && tailLines < 0) errors.push(fieldInvalid('tailLines', tailLines, 'must be greater than or equal to 0'))
+  if (limitBytes !== undefined && limitBytes < 1) errors.push(fieldInvalid('limitBytes', limitBytes, 'must be greater than 0'))
+  // Upstream's path without a name prints so.
+  if (sinceSeconds !== undefined && sinceTime !== undefined) errors.push(fieldForbidden('[]', 'at most one of `sinceTime` or `sinceSeconds` may be specified'))
+  else if (sinceSeconds !== undefined && sinceSeconds < 1) errors.push(fieldInvalid('sinceSeconds', sinceSeconds, 'must be greater than 0'))
+  if (query.has('stream')) errors.push(fieldForbidden('stream', 'may not be specified'))
+  if (errors.length > 0) throw invalidError({ group: '', kind: 'PodLogOptions' }, name, errors)
+  return { follow: flag('follow'), previous: flag('previous'), timestamps: flag('timestamps'), sinceSeconds, sinceTime, tailLines, limitBytes }
+}
+
+function timeOf(text: string): string | undefined {
+  if (text === '') return undefined
+  try {
+    return canonicalTime(text) ?? undefined
+  } catch (error) {
+    throw new StatusError('BadRequest', error instanceof Error ? error.message : String(error), { cause: error })
   }
 }
 
 interface Upgrade {
-  readonly backendOf: BackendOf
+  readonly nodes: Nodes
   readonly socket: Duplex
   readonly head: Buffer
 }
 
-async function exec(call: SubresourceCall, { backendOf, socket, head }: Upgrade): Promise<void> {
-  const { pod, container } = runningContainer(call)
-  const target: ContainerTarget = { ...targetOf(pod), container }
+async function exec(call: SubresourceCall, { nodes, socket, head }: Upgrade): Promise<void> {
+  const { node, target } = runningContainer(call, nodes)
   const command = call.query.getAll('command')
   if (command.length === 0) throw new StatusError('BadRequest', 'you must specify at least 1 command for the container')
   const options = streamOptionsOf(call.query)
-  const node = backend(pod, backendOf)
   const { acceptRemoteCommand } = await import('@gantry/streams')
   const streams = await acceptRemoteCommand(call.request, socket, head, options)
   await streams.finish(await settled(() => node.exec(target, { ...options, command }, streams)))
 }
 
-async function attach(call: SubresourceCall, { backendOf, socket, head }: Upgrade): Promise<void> {
-  const { pod, container } = runningContainer(call)
-  const target: ContainerTarget = { ...targetOf(pod), container }
+async function attach(call: SubresourceCall, { nodes, socket, head }: Upgrade): Promise<void> {
+  const { node, target } = runningContainer(call, nodes)
   const options = streamOptionsOf(call.query)
-  const node = backend(pod, backendOf)
   const { acceptRemoteCommand } = await import('@gantry/streams')
   const streams = await acceptRemoteCommand(call.request, socket, head, options)
   await streams.finish(await settled(() => node.attach(target, options, streams)))
 }
 
-async function portForward(call: SubresourceCall, { backendOf, socket, head }: Upgrade): Promise<void> {
-  const pod = forwardedPod(call)
-  const node = backend(pod, backendOf)
+async function portForward(call: SubresourceCall, { nodes, socket, head }: Upgrade): Promise<void> {
+  const { node, target } = forwardedPod(call, nodes)
   const { acceptPortForward } = await import('@gantry/streams')
-  await acceptPortForward(call.request, socket, head, (port, signal) => node.dial(targetOf(pod), port, signal))
+  await acceptPortForward(call.request, socket, head, (port, signal) => node.dial(target, port, signal))
 }
 
 /** What the client asked for in a way that nobody speaks has been answered already, and one that left before it was served needs no answer: neither is a fault of ours. */
@@ -193,49 +192,50 @@ function isTrue(value: string | null): boolean {
   return value !== null && value !== 'false' && value !== '0'
 }
 
-/** Upstream looks for the container before it looks for the host. */
-function runningContainer(call: SubresourceCall): { readonly pod: Pod; readonly container: string } {
+/** Upstream looks for the container before it looks for the host. What has ended is for the node to say. */
+function runningContainer(call: SubresourceCall, nodes: Nodes): { readonly node: NodeBackend; readonly target: ContainerTarget } {
   const pod = as<Pod>(call.parent())
-  return { container: containerOf(call, pod), pod: running(call, pod) }
+  const container = containerOf(call, pod)
+  return { node: backend(placed(pod), nodes), target: { ...targetOf(pod), container } }
 }
 
-function forwardedPod(call: SubresourceCall): Pod {
+function forwardedPod(call: SubresourceCall, nodes: Nodes): { readonly node: NodeBackend; readonly target: PodTarget } {
   for (const port of call.query.getAll('ports')) {
     if (!/^\d+$/.test(port))
       throw new StatusError('BadRequest', `cannot convert to []int32: strconv.ParseUint: parsing ${JSON.stringify(port)}: invalid syntax`)
   }
-  return running(call, as<Pod>(call.parent()))
+  const pod = as<Pod>(call.parent())
+  return { node: backend(placed(pod), nodes), target: targetOf(pod) }
 }
 
-function running(call: SubresourceCall, pod: Pod): Pod {
-  if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') {
-    throw new StatusError('BadRequest', `cannot exec into a container in a completed pod; current phase is ${pod.status.phase}`)
-  }
-  if ((pod.spec.nodeName ?? '') === '') throw new StatusError('BadRequest', `pod ${call.name} does not have a host assigned`)
+function placed(pod: Pod): Pod {
+  if ((pod.spec.nodeName ?? '') === '') throw new StatusError('BadRequest', `pod ${pod.metadata.name} does not have a host assigned`)
   return pod
 }
 
-/** The asked container, or the only one, or the one that the default-container annotation names. */
-function containerOf(call: SubresourceCall, pod: Pod): string {
+/** The asked container, or the only one. */
+function containerOf(call: SubresourceCall, { spec }: Pod): string {
   const asked = call.query.get('container') ?? ''
-  const names = (pod.spec.containers ?? []).map((container) => container.name)
-  const init = (pod.spec.initContainers ?? []).map((container) => container.name)
-  const all = [...names, ...init, ...(pod.spec.ephemeralContainers ?? []).map((container) => container.name)]
+  const containers = spec.containers ?? []
+  const { initContainers = [], ephemeralContainers = [] } = spec
+  const all = [...initContainers, ...containers, ...ephemeralContainers].map((container) => container.name)
   if (asked !== '') {
     if (all.includes(asked)) return asked
     throw new StatusError('BadRequest', `container ${asked} is not valid for pod ${call.name}`)
   }
-  const [only] = names
-  if (names.length === 1 && only !== undefined) return only
-  const suffix = init.length > 0 ? ` or one of the init containers: [${init.join(' ')}]` : ''
-  throw new StatusError('BadRequest', `a container name must be specified for pod ${call.name}, choose one of: [${names.join(' ')}]${suffix}`)
+  const [only] = containers
+  if (containers.length === 1 && only !== undefined) return only.name
+  throw new StatusError('BadRequest', `a container name must be specified for pod ${call.name}, choose one of: [${all.join(' ')}]`)
 }
 
-function backend(pod: Pod, backendOf: BackendOf): NodeBackend {
-  const node = backendOf(pod.spec.nodeName ?? '')
-  if (node === undefined)
-    throw new StatusError('InternalError', `Internal error occurred: no node agent is connected for node ${JSON.stringify(pod.spec.nodeName)}`)
-  return node
+function backend({ spec: { nodeName = '' } }: Pod, { backendOf, find }: Nodes): NodeBackend {
+  const agent = backendOf(nodeName)
+  if (agent !== undefined) return agent
+  const node = find('nodes', undefined, nodeName)
+  // Upstream says what it looked for by the kind of the request.
+  if (node === undefined) throw notFound({ group: '', plural: 'pods' }, nodeName)
+  if ((as<Node>(node).status?.addresses ?? []).length === 0) throw new StatusError('', 'no preferred addresses found; known addresses: []', { code: 500 })
+  throw new StatusError('InternalError', `Internal error occurred: no node agent is connected for node ${JSON.stringify(nodeName)}`)
 }
 
 function targetOf({ metadata }: Pod): PodTarget {

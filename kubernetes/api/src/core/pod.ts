@@ -32,7 +32,7 @@ export function podKind(types: Definitions, budgets: DisruptionBudgets, proxy: P
     returnsDeletedObject: true,
     columns: podColumns,
     rowConditions: (object) => podRowConditions(as<Pod>(object)),
-    subresources: { ...podSubresources(types, proxy.backendOf, budgets), proxy: podProxy(proxy) },
+    subresources: { ...podSubresources(types, proxy, budgets), proxy: podProxy(proxy) },
     partSubresources: {
       ephemeralcontainers: {
         keepOthers(object, old) {

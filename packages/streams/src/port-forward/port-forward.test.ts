@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect as connectTcp } from 'node:net'
-import { Duplex, duplexPair } from 'node:stream'
+import { duplexPair } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { FakeClock, settle } from '@gantry/runtime/testing'
-import { createWebSocketStream, WebSocket } from 'ws'
+import { WebSocket } from 'ws'
 import { acceptPortForward, dialPortForward } from '../index.ts'
 import { SpdyConnection } from '../spdy/spdy-connection.ts'
 import { openTestServer } from '../testing/command-server.ts'
 import type { TestServer } from '../testing/command-server.ts'
+import { dialTunnel } from '../testing/dial-tunnel.ts'
 import { serveSpdyForward } from './spdy-forward-server.ts'
 
 let server: TestServer
@@ -78,25 +79,7 @@ describe('port-forward over SPDY, with our own client', () => {
 })
 
 test('port-forward tunnels SPDY in a WebSocket', async () => {
-  // ws refuses this name as no token, and an answer with it: the test writes and reads the header itself.
-  const line = 'Sec-WebSocket-Protocol: SPDY/3.1+portforward.k8s.io\r\n'
-  const raw = connectTcp(server.port, '127.0.0.1')
-  let answer = ''
-  const filtered = new Duplex({
-    read: () => raw.resume(),
-    write: (chunk: Buffer, _encoding, callback) =>
-      raw.write(chunk.toString('latin1').replace('Connection: Upgrade', `${line}Connection: Upgrade`), 'latin1', callback),
-    final: (callback) => raw.end(callback),
-  })
-  raw.on('data', (chunk: Buffer) => {
-    if (answer === '') answer = chunk.toString('latin1')
-    filtered.push(Buffer.from(chunk.toString('latin1').replace(line, ''), 'latin1'))
-  })
-  raw.on('end', () => filtered.push(null))
-  const socket = new WebSocket(`ws://127.0.0.1:${server.port}${path}`, { createConnection: () => filtered })
-  await once(socket, 'open')
-  assert.ok(answer.includes(line), answer)
-  const client = new SpdyConnection(createWebSocketStream(socket), { clock: new FakeClock() }, { role: 'client' })
+  const client = await dialTunnel({ port: server.port, path }, { clock: new FakeClock() })
   const error = await client.open({ streamtype: 'error', port: '80', requestid: '0' })
   const data = await client.open({ streamtype: 'data', port: '80', requestid: '0' })
 
@@ -105,7 +88,7 @@ test('port-forward tunnels SPDY in a WebSocket', async () => {
   assert.equal(await text(data), 'THROUGH THE TUNNEL')
   assert.equal(await text(error), '')
   client.close()
-  await once(socket, 'close')
+  await client.closed
 })
 
 describe('port-forward over the channels of a WebSocket', () => {

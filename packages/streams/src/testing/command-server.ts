@@ -16,13 +16,14 @@ export interface TestServer extends AsyncDisposable {
 export interface TestServerOptions {
   readonly upgrade: UpgradeHandler
   readonly onRequest?: RequestListener | undefined
-  readonly tls?: { readonly key: string; readonly cert: string } | undefined
+  /** With `ca` only clients with a certificate of that authority get in. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string | Buffer } | undefined
 }
 
 /** A real loopback server whose upgrades go to `upgrade`: what `@gantry/gateway` does, and no more. */
 export async function openTestServer({ upgrade, onRequest, tls }: TestServerOptions): Promise<TestServer> {
   const listener: RequestListener = onRequest ?? ((_request, response) => response.writeHead(404).end())
-  const server: Server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
+  const server: Server = tls === undefined ? createServer(listener) : createTlsServer({ ...tls, requestCert: tls.ca !== undefined }, listener)
   const sockets = new Set<Duplex>()
   const failures: unknown[] = []
   server.on('connection', (socket: Duplex) => {

@@ -1,0 +1,6 @@
+export { openTestServer } from './command-server.ts'
+export type { TestServer, TestServerOptions } from './command-server.ts'
+export { openChannels } from './open-channels.ts'
+export type { Channels } from './open-channels.ts'
+export { dialTunnel } from './dial-tunnel.ts'
+export { runTestCommand } from './echo-command.ts'
