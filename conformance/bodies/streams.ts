@@ -8,7 +8,7 @@ import type { AttachOptions, ContainerTarget, ExecOptions, LogOptions, NodeBacke
 import { systemClock } from '@gantry/runtime'
 import { dialPortForward, dialRemoteCommand } from '@gantry/streams'
 import type { CommandStatus, RemoteCommandStreams } from '@gantry/streams'
-import { dialTunnel, openChannels, runTestCommand } from '@gantry/streams/testing'
+import { dialTunnel, openChannels, openMessages, runTestCommand } from '@gantry/streams/testing'
 import { conformance } from '../src/conformance.ts'
 import type { Json } from '../src/json.ts'
 import { uniqueName } from '../src/target.ts'
@@ -371,4 +371,35 @@ export const streams = conformance('logs, exec, attach and port-forward', ({ api
     )
     assert.deepEqual([answer.channel, answer.data.toString()], [0, 'HELLO'])
   })
+
+  for (const [protocol, isBase64] of [
+    ['binary.k8s.io', false],
+    ['base64.binary.k8s.io', true],
+  ] as const) {
+    claim(`streams a log over a WebSocket with ${protocol} (S6, L15)`, async (t) => {
+      const goOn = Promise.withResolvers<void>()
+      const agent = new TestAgent(async () => async (sink) => {
+        sink.write('one\ntwo\n')
+        // Upstream loses what comes together with the end.
+        await goOn.promise
+      })
+      const pod = await podOn(t, { api, agent })
+      const port = await api.door(t)
+
+      const log = await openMessages(`ws://127.0.0.1:${port}${pod}/log?container=c&follow=true`, [protocol])
+      const messages = [await log.next(), await log.next()]
+      goOn.resolve()
+      const { messages: rest, code } = await log.rest()
+
+      assert.equal(log.protocol, protocol)
+      assert.deepEqual(
+        messages.map(({ data, isBinary }) => [isBase64 ? Buffer.from(data.toString(), 'base64').toString() : data.toString(), isBinary]),
+        [
+          ['', !isBase64],
+          ['one\ntwo\n', !isBase64],
+        ],
+      )
+      assert.deepEqual([rest, code], [[], 1000])
+    })
+  }
 })

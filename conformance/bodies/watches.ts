@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { openMessages } from '@gantry/streams/testing'
 import { conformance } from '../src/conformance.ts'
 import type { Json } from '../src/json.ts'
 
@@ -231,5 +232,74 @@ export const watches = conformance('watches', ({ api, claim }) => {
     assert.deepEqual(first, second)
     const revisions = first.map((line) => BigInt(line.split(' ')[0] ?? ''))
     assert.ok(revisions.every((revision, at) => at === 0 || revision > (revisions[at - 1] ?? 0n)))
+  })
+
+  claim('tells one event in each text message to a watcher over a WebSocket (L15)', async (t) => {
+    const namespace = await api.namespace(t)
+    const { metadata } = await api.create(`${namespace}/configmaps`, configMap('a'))
+    const port = await api.door(t)
+
+    const watch = await openMessages(`ws://127.0.0.1:${port}${namespace}/configmaps?watch=true&resourceVersion=${metadata.resourceVersion}&timeoutSeconds=20`)
+    await api.create(`${namespace}/configmaps`, configMap('b'))
+    await api.delete(`${namespace}/configmaps/b`)
+    const events = [await watch.next(), await watch.next()]
+    watch.close()
+
+    assert.deepEqual(
+      events.map(({ data, isBinary }) => {
+        const { type, object } = JSON.parse(data.toString()) as Json
+        return [type, object.kind, object.metadata.name, isBinary]
+      }),
+      [
+        ['ADDED', 'ConfigMap', 'b', false],
+        ['DELETED', 'ConfigMap', 'b', false],
+      ],
+    )
+    assert.ok(events.every(({ data }) => data.toString().endsWith('}\n')))
+  })
+
+  claim('keeps the subprotocol that a watcher over a WebSocket names, and ends the watch in its time (L15, L20)', async (t) => {
+    const namespace = await api.namespace(t)
+    await api.create(`${namespace}/configmaps`, configMap('a'))
+    const port = await api.door(t)
+
+    const query = 'watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Da'
+    const watch = await openMessages(`ws://127.0.0.1:${port}${namespace}/configmaps?${query}`, ['base64.binary.k8s.io'])
+    const { data } = await watch.next()
+    await api.pass(1_100)
+    const { messages, code } = await watch.rest()
+
+    assert.equal(watch.protocol, 'base64.binary.k8s.io')
+    assert.equal((JSON.parse(data.toString()) as Json).object.metadata.name, 'a')
+    assert.deepEqual([messages, code], [[], 1000])
+  })
+
+  claim('tells events in protobuf in binary messages without the frames of HTTP (L15, W8)', async (t) => {
+    const namespace = await api.namespace(t)
+    await api.create(`${namespace}/configmaps`, configMap('a'))
+    const port = await api.door(t)
+
+    const watch = await openMessages(`ws://127.0.0.1:${port}${namespace}/configmaps?watch=true&fieldSelector=metadata.name%3Da`, [], {
+      accept: 'application/vnd.kubernetes.protobuf',
+    })
+    const { data, isBinary } = await watch.next()
+    watch.close()
+
+    assert.equal(isBinary, true)
+    // The first field of a WatchEvent: its type.
+    assert.deepEqual([...data.subarray(0, 2), data.subarray(2, 7).toString()], [0x0a, 5, 'ADDED'])
+  })
+
+  claim('refuses a watch over a WebSocket as it refuses any (L15, L22)', async (t) => {
+    const namespace = await api.namespace(t)
+    const port = await api.door(t)
+
+    await assert.rejects(openMessages(`ws://127.0.0.1:${port}${namespace}/configmaps?watch=true&sendInitialEvents=true`), (error: Json) => {
+      const { reason, message } = JSON.parse(error.body)
+      assert.equal(error.code, 422)
+      assert.equal(reason, 'Invalid')
+      assert.match(message, /sendInitialEvents requires/)
+      return true
+    })
   })
 })

@@ -1,9 +1,10 @@
 import { createDecoder, createProtobufCodec, StatusError } from '@gantry/apimachinery'
 import type { Definitions, OpenApiEntry, OpenApiOptions, Schema } from '@gantry/apimachinery'
-import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, UpgradeHandler, UserInfo } from '@gantry/runtime'
+import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, StreamBody, UpgradeHandler, UserInfo } from '@gantry/runtime'
 import { bodyOf, header } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import { StoreUnavailable } from '@gantry/storage'
+import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { anonymous, bearerToken } from './access.ts'
 import type { Attributes, AuditEvent, Authenticator, Authorizer, Decision, Impersonated } from './access.ts'
@@ -196,10 +197,13 @@ class Server {
       const foreign = foreignServerOf(this.#deps.delegate, admitted.info)
       if (foreign === undefined) {
         const { definition, subresource } = this.#subresource(admitted.info)
-        if (subresource?.upgrade === undefined) throw methodNotAllowed()
-        await this.#admitBody(admitted, definition, subresource)
-        const code = await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
-        if (code !== undefined) outcome = { code }
+        if (subresource?.upgrade !== undefined) {
+          await this.#admitBody(admitted, definition, subresource)
+          const code = await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
+          if (code !== undefined) outcome = { code }
+        } else if (admitted.info.verb === 'watch' || admitted.info.subresource === 'log') {
+          outcome = { code: await this.#overWebSocket(admitted, socket, head) }
+        } else throw methodNotAllowed()
       } else {
         await foreign.upgrade(admitted.request, admitted.user, { socket, head })
       }
@@ -208,16 +212,34 @@ class Server {
       outcome = exchange.trail === undefined ? { code: failure.status } : outcomeOf(failure, exchange.trail, () => undefined)
       if (!isAccepted) exchange.trail?.started(outcome)
       isAccepted = true
-      if (socket.writable) {
-        const body = typeof failure.body === 'string' ? failure.body : ''
-        socket.end(
-          `HTTP/1.1 ${failure.status} ${failure.status === 403 ? 'Forbidden' : 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-        )
-      }
+      if (socket.writable) writeAnswer(socket, failure)
     }
     exchange.ticket?.release()
     exchange.trail?.completed(outcome)
     this.#audit(request, { trace: exchange.trace, auditID, code: outcome.code, latencyMs: this.#deps.clock.monotonicMs() - started })
+  }
+
+  /** Watches and followed logs, for browsers: what would be the body of the answer leaves in messages. An answer that is none goes as it is. */
+  async #overWebSocket(admitted: Admitted, socket: Duplex, head: Buffer): Promise<number> {
+    const response = await this.#dispatch(admitted)
+    const { body, headers } = response
+    if (typeof body !== 'function') {
+      writeAnswer(socket, response)
+      return response.status
+    }
+    const isWatch = admitted.info.verb === 'watch'
+    const isProtobuf = header(headers, 'content-type')?.startsWith('application/vnd.kubernetes.protobuf') === true
+    const { streamToWebSocket, UpgradeRefused } = await import('@gantry/streams')
+    try {
+      await streamToWebSocket({ request: admitted.request, socket, head }, isWatch && isProtobuf ? withoutFrames(body) : body, {
+        form: !isWatch ? 'bytes' : isProtobuf ? 'binary' : 'text',
+        clock: this.#deps.clock,
+      })
+      return 101
+    } catch (error) {
+      if (error instanceof UpgradeRefused) return error.status
+      throw error
+    }
   }
 
   /** authenticate -> impersonate -> wait for a seat -> authorize, in upstream's order. */
@@ -871,6 +893,29 @@ function releasedAfter(response: HttpResponse, request: HttpRequest, held: { rea
   }
   request.signal.addEventListener('abort', release, { once: true })
   return { ...response, body: (sink) => body(sink).finally(release) }
+}
+
+/** An ordinary answer on a socket that asked for more; its end is the end of the connection. */
+function writeAnswer(socket: Duplex, { status, headers, body = '' }: HttpResponse): void {
+  if (typeof body === 'function') throw new Error('a streamed body is no ordinary answer')
+  const type = header(headers, 'content-type') ?? 'application/json'
+  socket.write(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`,
+  )
+  socket.end(body)
+}
+
+/** A message has a length of its own: the four bytes before each event are for HTTP. */
+function withoutFrames(body: StreamBody): StreamBody {
+  return (sink) =>
+    body({
+      write: (chunk) => sink.write(Buffer.from(chunk).subarray(4)),
+      drained: () => sink.drained(),
+      get bufferedBytes() {
+        return sink.bufferedBytes
+      },
+      signal: sink.signal,
+    })
 }
 
 function isImpersonating(request: HttpRequest): boolean {

@@ -10,3 +10,5 @@ export type { RemoteCommandClient, RemoteCommandClientOptions } from './remote-c
 export { UpgradeRefused } from './upgrade/http-answer.ts'
 export { pipeUpgrade } from './upgrade/pipe-upgrade.ts'
 export type { PipeUpgradeOptions } from './upgrade/pipe-upgrade.ts'
+export { streamToWebSocket } from './websocket/stream-to-websocket.ts'
+export type { MessageForm } from './websocket/stream-to-websocket.ts'

@@ -1,7 +1,7 @@
-import { once } from 'node:events'
-import { WebSocket } from 'ws'
+import { openMessages } from './open-messages.ts'
+import type { WebSocketMessage } from './open-messages.ts'
 
-export interface Message {
+export interface ChannelMessage {
   readonly channel: number
   readonly data: Buffer
 }
@@ -12,80 +12,33 @@ export interface Channels {
   readonly protocol: string
   send(channel: number, data: string | Buffer): void
   /** The next message; fails when the server closes first. */
-  next(): Promise<Message>
-  /** All messages until the server closes, and the code it closes with. */
-  rest(): Promise<{ readonly messages: readonly Message[]; readonly code: number }>
-  /** What went over each channel until the server closed, joined, without the messages that are empty. */
+  next(): Promise<ChannelMessage>
+  /** What went over each channel until the server closed, joined, and the code it closed with. */
   transcript(): Promise<{ readonly text: Readonly<Record<number, string>>; readonly code: number }>
   close(): void
 }
 
-/** What a server says instead of `101`. */
-export class Refused extends Error {
-  readonly code: number
-  readonly body: string
-
-  constructor(code: number, body: string) {
-    super(`the server answered ${code}: ${body}`)
-    this.code = code
-    this.body = body
-  }
-}
-
-/** Opens a WebSocket; rejects with `Refused` when the server does not want it. */
+/** Opens a WebSocket of channels; rejects with `Refused` when the server does not want it. */
 export async function openChannels(url: string, protocols: readonly string[]): Promise<Channels> {
-  const socket = new WebSocket(url, [...protocols])
-  const arrived: Message[] = []
-  const closed = once(socket, 'close') as Promise<[number]>
-  closed.catch(() => {}) // `opened` tells what failed
-  let wake: () => void = () => {}
-  const isText = protocols.some((protocol) => protocol.includes('base64'))
-  socket.on('message', (message: Buffer) => {
-    arrived.push(
-      isText
-        ? { channel: Number(message.toString().slice(0, 1)), data: Buffer.from(message.toString().slice(1), 'base64') }
-        : { channel: message[0] ?? -1, data: message.subarray(1) },
-    )
-    wake()
-  })
-  const opened = Promise.withResolvers<void>()
-  socket.on('open', () => opened.resolve())
-  socket.on('error', (error) => opened.reject(error))
-  socket.on('unexpected-response', (_request, response) => {
-    let body = ''
-    response.on('data', (chunk: Buffer) => (body += chunk.toString()))
-    response.on('end', () => {
-      opened.reject(new Refused(response.statusCode ?? 0, body))
-      socket.terminate()
-    })
-  })
-  await opened.promise
-  const rest: Channels['rest'] = async () => {
-    const [code] = await closed
-    return { messages: arrived.splice(0), code }
-  }
+  const socket = await openMessages(url, protocols)
+  const isBase64 = socket.protocol.includes('base64')
+  const channelMessage = ({ data }: WebSocketMessage): ChannelMessage =>
+    isBase64
+      ? { channel: Number(data.toString().slice(0, 1)), data: Buffer.from(data.toString().slice(1), 'base64') }
+      : { channel: data[0] ?? -1, data: data.subarray(1) }
   return {
     protocol: socket.protocol,
-    send: (channel, data) => {
+    send(channel, data) {
       const bytes = Buffer.from(data)
-      socket.send(isText ? `${channel}${bytes.toString('base64')}` : Buffer.concat([Buffer.of(channel), bytes]))
+      socket.send(isBase64 ? `${channel}${bytes.toString('base64')}` : Buffer.concat([Buffer.of(channel), bytes]))
     },
-    async next() {
-      for (;;) {
-        const message = arrived.shift()
-        if (message !== undefined) return message
-        const more = new Promise<void>((resolve) => (wake = resolve))
-        const code = await Promise.race([more, closed.then(([value]) => value)])
-        if (code !== undefined && arrived.length === 0) throw new Error(`the server closed with ${code}`)
-      }
-    },
-    rest,
+    next: async () => channelMessage(await socket.next()),
     async transcript() {
-      const { messages, code } = await rest()
+      const { messages, code } = await socket.rest()
       const text: Record<number, string> = {}
-      for (const { channel, data } of messages) if (data.length > 0) text[channel] = (text[channel] ?? '') + data.toString()
+      for (const { channel, data } of messages.map(channelMessage)) if (data.length > 0) text[channel] = (text[channel] ?? '') + data.toString()
       return { text, code }
     },
-    close: () => socket.close(1000),
+    close: () => socket.close(),
   }
 }
