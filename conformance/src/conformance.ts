@@ -18,9 +18,6 @@ export function conformance(area: string, declare: Conformance['declare']): Conf
   return { area, declare }
 }
 
-/** No claim takes so long that holds: one that waits for what never comes fails and lets the others go on. */
-const longestClaimMs: Readonly<Record<TargetName, number>> = { local: 30_000, kubernetes: 120_000 }
-
 /** Runs the bodies against one target, which is started once before the first and disposed after the last. */
 export function runConformance(name: TargetName, start: () => Promise<Target & AsyncDisposable>, bodies: readonly Conformance[]): void {
   describe(`conformance of ${name}`, () => {
@@ -41,7 +38,7 @@ export function runConformance(name: TargetName, start: () => Promise<Target & A
           claim: (claim, body) => {
             const because = known.get(claim)
             known.delete(claim)
-            test(claim, { timeout: longestClaimMs[name] }, because === undefined ? body : (t) => expectDifference(t, because, body))
+            test(claim, because === undefined ? body : (t) => expectDifference(t, because, body))
           },
         })
       })

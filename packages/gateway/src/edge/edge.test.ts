@@ -212,6 +212,31 @@ describe('edge', () => {
     await gone.promise
   })
 
+  test('carries 200 streams of one HTTP/2 connection at once, as informers hold them (W1)', async () => {
+    const writers: ((text: string) => void)[] = []
+    await using edge = await testEdge({
+      handle: () =>
+        Promise.resolve({
+          status: 200,
+          headers: {},
+          body: (sink) => {
+            writers.push((text) => void sink.write(text))
+            return new Promise((resolve) => sink.signal.addEventListener('abort', () => resolve()))
+          },
+        }),
+    })
+    const session = await h2(edge)
+    const streams = Array.from({ length: 200 }, () => session.request({ ':path': '/watch' }))
+    await Promise.all(streams.map((stream) => new Promise((resolve) => stream.once('response', resolve))))
+    const heard = streams.map((stream) => new Promise((resolve) => stream.once('data', (chunk: Buffer) => resolve(chunk.toString()))))
+
+    for (const write of writers) write('event')
+
+    assert.deepEqual([...new Set(await Promise.all(heard))], ['event'])
+    assert.equal(writers.length, 200)
+    session.destroy()
+  })
+
   test('sends GOAWAY, ends streams and stops within its bound', async () => {
     const edge = await testEdge({
       handle: () =>
