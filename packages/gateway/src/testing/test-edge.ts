@@ -38,8 +38,15 @@ export async function testEdge(handlers: { readonly handle?: Handler; readonly u
   )
 }
 
+export interface RawOptions {
+  readonly until?: RegExp
+  readonly tls?: ConnectionOptions
+  /** Told all that has been received so far, whenever more is. */
+  readonly onData?: (received: string) => void
+}
+
 /** Sends bytes as they are over TLS and returns everything the server says until it closes (or `until` is seen). */
-export async function raw(edge: Edge, text: string, options: { readonly until?: RegExp; readonly tls?: ConnectionOptions } = {}): Promise<string> {
+export async function raw(edge: Edge, text: string, options: RawOptions = {}): Promise<string> {
   const { ca } = await testCertificate()
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const socket: TLSSocket = connect({ host: '127.0.0.1', port: edge.port, ca, servername: 'localhost', ALPNProtocols: ['http/1.1'], ...options.tls }, () =>
@@ -48,6 +55,7 @@ export async function raw(edge: Edge, text: string, options: { readonly until?: 
   let received = ''
   socket.on('data', (chunk: Buffer) => {
     received += chunk.toString('latin1')
+    options.onData?.(received)
     if (options.until?.test(received) === true) {
       socket.destroy()
       resolve(received)
