@@ -367,9 +367,15 @@ describe('edge under attack', () => {
   })
 
   test('closes connections past the limit', async () => {
-    await using edge = await testEdge({ handle: () => new Promise(() => {}) }, { limits: { connections: 2 } })
+    const both = Promise.withResolvers<void>()
+    let handled = 0
+    const handle = (): Promise<never> => {
+      if (++handled === 2) both.resolve()
+      return new Promise(() => {})
+    }
+    await using edge = await testEdge({ handle }, { limits: { connections: 2 } })
     const open = [raw(edge, get('/1'), { until: /never/ }), raw(edge, get('/2'), { until: /never/ })]
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await both.promise
 
     await assert.rejects(raw(edge, get('/3')))
     await edge[Symbol.asyncDispose]()
