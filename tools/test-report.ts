@@ -23,6 +23,8 @@ export type TestReport =
     }
   /** Something the runner itself complains about, such as an error thrown after its test had ended. */
   | { readonly kind: 'noticed'; readonly message: string; readonly file: string | undefined }
+  /** What a test has measured or counted, for the reader of a run that tells each test. */
+  | { readonly kind: 'diagnosed'; readonly message: string; readonly nesting: number }
   /** Everything has been run and nothing was left behind. */
   | { readonly kind: 'finished'; readonly success: boolean }
   /** The tests are over and something keeps the process alive. */

@@ -26,6 +26,9 @@ export class TestTally {
         return this.#takeEnded(report)
       case 'noticed':
         return this.#options.write(`! ${this.#place(report.file)} ${report.message}\n`)
+      case 'diagnosed':
+        if (this.#options.tellEach) this.#options.write(`${'  '.repeat(report.nesting + 1)}${report.message}\n`)
+        return
       case 'lingered':
         return this.fail(`the tests have ended and their process has not: something was left open (${report.resources.join(', ')})`)
       case 'finished':

@@ -49,8 +49,10 @@ stream.on('test:fail', ({ name, file, line, nesting, details }) => {
   if (error.failureType === 'subtestsFailed') return
   tell({ kind: 'ended', name, file, line, nesting, durationMs: details.duration_ms, outcome: 'failed', why: inspect(error.cause ?? error, { depth: 6 }) })
 })
-stream.on('test:diagnostic', ({ message, level, file }) => {
+stream.on('test:diagnostic', ({ message, level, file, nesting }) => {
   if (level === 'error' || level === 'warn') tell({ kind: 'noticed', message, file })
+  // The runner's own counts come without a file.
+  else if (file !== undefined) tell({ kind: 'diagnosed', message, nesting })
 })
 stream.on('test:summary', ({ file, success }) => {
   if (file === undefined) tell({ kind: 'finished', success })

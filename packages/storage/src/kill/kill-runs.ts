@@ -38,7 +38,11 @@ export interface KillTotals {
   /** Copies with a page overwritten at random: how many were refused, and how many did not need that page. */
   readonly refused: number
   readonly unharmed: number
+  /** The longest that opening the file took after a kill, until everything in it was checked and could be read. */
+  readonly longestRestartMs: number
 }
+
+export const noKills: KillTotals = { runs: 0, attempted: 0, acknowledged: 0, unannounced: 0, torn: 0, refused: 0, unharmed: 0, longestRestartMs: 0 }
 
 /**
  * Kills a writing process `runs` times with SIGKILL and opens its file after each: the file must hold exactly the writes up to some revision, at least
@@ -53,7 +57,7 @@ export async function runKills(options: { readonly runs: number; readonly seed: 
         return runLane(join(folder, `${lane}.db`), { runs, seed: options.seed + lane })
       }),
     )
-    return totals.reduce(added)
+    return totals.reduce(summed)
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -66,18 +70,20 @@ async function runLane(file: string, options: { readonly runs: number; readonly 
   let attempted = 0
   let acknowledged = 0
   let unannounced = 0
+  let longestRestartMs = 0
   const damage = { torn: 0, refused: 0, unharmed: 0 }
   for (let run = 0; run < options.runs; run++) {
     const story = await killOnce(file, random)
     if (random() < 0.3) damage.torn += await tearCopy(file, random)
-    const newRevision = await verify(file, { state, revision, story })
+    const { newRevision, restartMs } = await verify(file, { state, revision, story })
+    longestRestartMs = Math.max(longestRestartMs, restartMs)
     attempted += story.attempts.length
     acknowledged += story.acknowledged.length
     unannounced += story.attempts.filter((attempt) => attempt.revision <= newRevision).length - story.acknowledged.length
     revision = newRevision
     if (random() < 0.3) damage[await overwriteCopy(file, { state, random })]++
   }
-  return { runs: options.runs, attempted, acknowledged, unannounced, ...damage }
+  return { runs: options.runs, attempted, acknowledged, unannounced, ...damage, longestRestartMs }
 }
 
 /** One life of the writer: most end after a random number of acknowledgements, some at a random time, which may be before the file is open. */
@@ -104,10 +110,15 @@ async function killOnce(file: string, random: () => number): Promise<Story> {
   return story
 }
 
-/** Opens the file, checks it against the story and brings `state` (key to revision) up to date; returns the file's revision. */
-async function verify(file: string, expected: { readonly state: Map<string, number>; readonly revision: number; readonly story: Story }): Promise<number> {
+/** Opens the file, checks it against the story and brings `state` (key to revision) up to date; returns the file's revision and how long it took to open. */
+async function verify(
+  file: string,
+  expected: { readonly state: Map<string, number>; readonly revision: number; readonly story: Story },
+): Promise<{ readonly newRevision: number; readonly restartMs: number }> {
   const { state, revision, story } = expected
+  const begunMs = performance.now()
   await using store = await openSqliteStore({ file, clock: systemClock, log: silentLogger })
+  const restartMs = performance.now() - begunMs
   assert.ok(store.revision >= revision, `the revision went back from ${revision} to ${store.revision}`)
   const newestAcknowledged = Math.max(0, ...story.acknowledged)
   assert.ok(store.revision >= newestAcknowledged, `revision ${newestAcknowledged} was acknowledged, the file ends at ${store.revision}`)
@@ -120,7 +131,7 @@ async function verify(file: string, expected: { readonly state: Map<string, numb
   const { entries } = store.list({ prefix: '' })
   for (const entry of entries) assert.ok(isRecordOf(entry.value, entry.key, entry.revision), `the value of ${entry.key} at ${entry.revision} is torn`)
   assert.deepEqual(new Map(entries.map((entry) => [entry.key, entry.revision])), new Map([...state].sort(([a], [b]) => (a < b ? -1 : 1))))
-  return store.revision
+  return { newRevision: store.revision, restartMs }
 }
 
 /** A power cut in the middle of the last commit: without it the file is what it was before, whole. Returns how many copies were torn. */
@@ -165,7 +176,7 @@ async function overwriteCopy(
   }
 }
 
-function added(a: KillTotals, b: KillTotals): KillTotals {
+export function summed(a: KillTotals, b: KillTotals): KillTotals {
   return {
     runs: a.runs + b.runs,
     attempted: a.attempted + b.attempted,
@@ -174,5 +185,16 @@ function added(a: KillTotals, b: KillTotals): KillTotals {
     torn: a.torn + b.torn,
     refused: a.refused + b.refused,
     unharmed: a.unharmed + b.unharmed,
+    longestRestartMs: Math.max(a.longestRestartMs, b.longestRestartMs),
   }
+}
+
+/** One line for a person. A lost write is no number in it: it ends the run as a failure. */
+export function told(totals: KillTotals): string {
+  const { runs, attempted, acknowledged, unannounced, torn, refused, unharmed, longestRestartMs } = totals
+  return (
+    `${runs} kills, ${attempted} writes begun, ${acknowledged} acknowledged, 0 lost, ${unannounced} saved unannounced; ` +
+    `${torn} torn copies opened without their last commit; ${refused + unharmed} copies with a damaged page: ${refused} refused, ${unharmed} whole without it; ` +
+    `longest restart ${Math.round(longestRestartMs)} ms`
+  )
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runKills } from './kill-runs.ts'
+import { runKills, told } from './kill-runs.ts'
 
 test('loses no acknowledged write when the process is killed', async (context) => {
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -8,6 +8,6 @@ test('loses no acknowledged write when the process is killed', async (context) =
 
   const totals = await runKills({ runs: 10, seed })
 
-  context.diagnostic(JSON.stringify(totals))
+  context.diagnostic(told(totals))
   assert.ok(totals.acknowledged > 0)
 })
