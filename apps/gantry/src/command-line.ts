@@ -4,7 +4,7 @@ import { StatusError } from '@gantry/apimachinery'
 import { accessCommands } from '@gantry/access/cli'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
 import { clusterCommands } from '@gantry/clusters/cli'
-import { systemClock } from '@gantry/runtime'
+import { fileProblem, systemClock } from '@gantry/runtime'
 import { exportCommand } from './commands/export.ts'
 import { storageCommands } from './commands/storage.ts'
 import { up, type UpContext } from './commands/up.ts'
@@ -42,6 +42,7 @@ function upCommand(context: UpContext): Command {
       'authentication-config': { type: 'string', value: 'FILE', description: 'AuthenticationConfiguration of the local cluster: issuers of tokens' },
       'authorization-config': { type: 'string', value: 'FILE', description: 'AuthorizationConfiguration of the local cluster: who decides' },
       'token-webhook': { type: 'string', value: 'FILE', description: 'Kubeconfig of a server that reviews bearer tokens of the local cluster' },
+      'audit-policy-file': { type: 'string', value: 'FILE', description: 'Policy of audit.k8s.io: what of the requests to the local cluster is recorded' },
       'simulated-nodes': { type: 'string', value: 'N', description: 'Simulated nodes beside it (0)' },
     },
     examples: ['gantry up', 'gantry up --data /srv/gantry --listen 0.0.0.0:7443'],
@@ -58,6 +59,7 @@ function upCommand(context: UpContext): Command {
           authenticationConfig: textOption(options, 'authentication-config'),
           authorizationConfig: textOption(options, 'authorization-config'),
           tokenWebhook: textOption(options, 'token-webhook'),
+          auditPolicyFile: textOption(options, 'audit-policy-file'),
         },
         context,
       )
@@ -88,13 +90,8 @@ async function readKubeconfig(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
-    const why =
-      code === 'ENOENT'
-        ? 'it does not exist: start Gantry ("./gantry up"), or name its data folder with --data DIR'
-        : code === 'EACCES'
-          ? 'this user may not read it'
-          : String(cause)
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
+    const why = isMissing ? 'it does not exist: start Gantry ("./gantry up"), or name its data folder with --data DIR' : fileProblem(cause)
     throw new StatusError('BadRequest', `cannot read the kubeconfig ${file}: ${why}`, { cause })
   }
 }
@@ -103,11 +100,6 @@ async function readUserFile(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
-    throw new StatusError(
-      'BadRequest',
-      `cannot read ${file}: ${code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not read it' : code === 'EISDIR' ? 'it is a folder' : String(cause)}`,
-      { cause },
-    )
+    throw new StatusError('BadRequest', `cannot read ${file}: ${fileProblem(cause)}`, { cause })
   }
 }

@@ -17,7 +17,7 @@ export interface PlatformConfig {
   /** Simulated nodes beside the real one. */
   readonly simulatedNodes: number
   readonly backups?: BackupSchedule | undefined
-  /** Who else may come in to the local cluster, and who decides. */
+  /** Who else may come in to the local cluster, who decides, and what is recorded. */
   readonly accessFiles?: AccessFiles | undefined
   /** Folder of a finished console build; without it the port serves the API alone. */
   readonly consoleDir: string | undefined
@@ -45,6 +45,7 @@ export interface UpOptions {
   readonly authenticationConfig?: string | undefined
   readonly authorizationConfig?: string | undefined
   readonly tokenWebhook?: string | undefined
+  readonly auditPolicyFile?: string | undefined
 }
 
 /** The configuration a command line asks for. Throws UsageError that names the option and what it may be. */
@@ -62,6 +63,7 @@ export function parseUpOptions(
       authenticationConfig: pathOf(options.authenticationConfig),
       authorizationConfig: pathOf(options.authorizationConfig),
       tokenWebhook: pathOf(options.tokenWebhook),
+      auditPolicy: pathOf(options.auditPolicyFile),
     },
     consoleDir: about.consoleDir,
     version: about.version,

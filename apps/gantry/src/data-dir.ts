@@ -10,6 +10,8 @@ export interface DataDir {
   readonly tls: string
   readonly log: string
   readonly auditLog: string
+  /** Events of audit.k8s.io/v1, when there is a policy for them. */
+  readonly kubernetesAuditLog: string
   readonly node: string
   readonly files: PrivateFiles
 }
@@ -43,6 +45,7 @@ export async function openDataDir(path: string): Promise<DataDir> {
     tls: join(path, 'tls'),
     log: join(path, 'log', 'gantry.log'),
     auditLog: join(path, 'log', 'audit.log'),
+    kubernetesAuditLog: join(path, 'log', 'kubernetes-audit.log'),
     node: join(path, 'node'),
     files: {
       pathOf: (name) => join(path, name),

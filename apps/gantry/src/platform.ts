@@ -39,8 +39,10 @@ import {
   statusResponse,
   type ClusterTarget,
   type Edge,
+  type RotatingFile,
   type Route,
 } from '@gantry/gateway'
+import type { AuditSink } from '@gantry/kube-access'
 import { startLocalCluster } from '@gantry/kube-cluster'
 import { readWholeBody, Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
@@ -91,14 +93,14 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
   let edge: Edge | undefined
   const served = Promise.withResolvers<void>()
   try {
-    const onAuditError = (error: unknown): void => log.error('the audit log cannot be written', { error })
     const opening = await Promise.allSettled([
       openServingCertificate(certificateDeps, certificateOptions),
       openSqliteStore({ file: data.database, clock, log }).then((store) => parts.use('store', store)),
-      openRotatingFile({ clock, onError: onAuditError }, { file: data.auditLog, ...auditFile }).then((file) => parts.use('audit', file)),
+      openAuditLog(data.auditLog).then((file) => parts.use('audit', file)),
       chooseNode(config, { ...ports, served: served.promise }),
     ])
     const [certificate, store, audit, node] = opened(opening)
+    const auditSinks = await openPolicyAudit()
     edge = await openEdge(
       { clock, log, handle: (request) => serving.handle(request), upgrade: (request, socket, head) => serving.upgrade(request, socket, head) },
       { host: config.host, port: config.port, tls: certificate, clientCa: certificate.ca },
@@ -108,7 +110,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const server = `https://${publicHost(config.host)}:${edge.port}`
 
     const local = await startLocalCluster(
-      { store, clock, ids, log },
+      { store, clock, ids, log, auditSinks },
       { signingKey: await keepSigningKey(data.files), ca: certificate.ca, accessFiles: config.accessFiles, ...node.localOptions },
     )
     await parts.start({ name: 'local cluster', start: () => Promise.resolve(local) })
@@ -206,6 +208,16 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     await edge?.[Symbol.asyncDispose]()
     await parts.stop()
     throw error
+  }
+
+  function openAuditLog(file: string): Promise<RotatingFile> {
+    return openRotatingFile({ clock, onError: (error) => log.error('an audit log loses events', { file, error }) }, { file, ...auditFile })
+  }
+
+  async function openPolicyAudit(): Promise<readonly AuditSink[]> {
+    if (config.accessFiles?.auditPolicy === undefined) return []
+    const file = parts.use('policy audit', await openAuditLog(data.kubernetesAuditLog))
+    return [{ write: (event) => file.write(`${event}\n`) }]
   }
 
   async function forgetFirstPassword(user: string): Promise<void> {

@@ -1,7 +1,34 @@
+import { access, constants, mkdir, open } from 'node:fs/promises'
+import { fileProblem } from '@gantry/runtime'
+
 /** The platform cannot start for a reason outside it. The message is one line with cause and fix. */
 export class StartFailure extends Error {
   /** An answer to the user, not a bug: the log shows no stack. */
   readonly reason = 'StartFailure'
+}
+
+/** Refuses what cannot be opened before anything is started or made: `files` are paths by the option that names them. */
+export async function requireReadable(files: Readonly<Record<string, string | undefined>>): Promise<void> {
+  for (const [option, path] of Object.entries(files)) {
+    if (path === undefined) continue
+    try {
+      await using file = await open(path)
+      if ((await file.stat()).isDirectory()) throw new Error('it is a folder')
+    } catch (cause) {
+      throw new StartFailure(`--${option} ${path} cannot be read: ${fileProblem(cause)}`, { cause })
+    }
+  }
+}
+
+/** Makes the folder of the backups when it is missing: what is wrong with it shows at the start and not a day later. */
+export async function requireBackupFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await access(dir, constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    throw new StartFailure(`--backup-dir ${dir} cannot be used: ${code === 'EEXIST' ? 'there is a file in the way' : fileProblem(cause)}`, { cause })
+  }
 }
 
 /** Makes one line of what the system says about a port. */

@@ -1,6 +1,7 @@
-import { fieldInvalid, fieldNotSupported, fieldRequired, formatFieldError } from '@gantry/apimachinery'
+import { fieldInvalid, fieldNotSupported, fieldRequired } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { Attributes } from '@gantry/apiserver'
+import { decodeConfiguration, flag, listOf, structOf, text, throwIfAny } from './configuration/read-configuration.ts'
 
 export const auditLevels = ['None', 'Metadata', 'Request', 'RequestResponse'] as const
 export const auditStages = ['RequestReceived', 'ResponseStarted', 'ResponseComplete', 'Panic'] as const
@@ -40,16 +41,42 @@ export interface AuditConfig {
 
 const nothing: AuditConfig = { level: 'None', omitStages: new Set(), omitManagedFields: false }
 
-/** Checks a document and makes a policy of it; throws an Error that names every problem. Upstream: apiserver pkg/audit/policy. */
-export function parseAuditPolicy(document: unknown): AuditPolicy {
-  const policy = document as { apiVersion?: unknown; kind?: unknown; rules?: unknown; omitStages?: unknown } | null
-  if (typeof policy !== 'object' || policy === null || policy.apiVersion !== 'audit.k8s.io/v1' || policy.kind !== 'Policy')
-    throw new Error('an audit policy has to be of apiVersion audit.k8s.io/v1 and kind Policy')
-  const rules = (Array.isArray(policy.rules) ? policy.rules : []) as AuditRule[]
-  if (rules.length === 0) throw new Error('the audit policy has no rules: nothing would be recorded')
+const policySchema = structOf('Policy', {
+  // Of its metadata a policy uses nothing.
+  metadata: { kind: 'any', any: 'json' },
+  rules: listOf(
+    structOf(
+      'PolicyRule',
+      {
+        level: text,
+        users: listOf(text),
+        userGroups: listOf(text),
+        verbs: listOf(text),
+        resources: listOf(structOf('GroupResources', { group: text, resources: listOf(text), resourceNames: listOf(text) })),
+        namespaces: listOf(text),
+        nonResourceURLs: listOf(text),
+        omitStages: listOf(text),
+        omitManagedFields: flag,
+      },
+      ['omitManagedFields'],
+    ),
+  ),
+  omitStages: listOf(text),
+  omitManagedFields: flag,
+})
+
+/**
+ * Makes a policy of a file; throws an Error that names every problem. What a strict reader would refuse (a field that does not exist, one that is there twice) is told and otherwise ignored, as
+ * upstream does: apiserver pkg/audit/policy.
+ */
+export function parseAuditPolicy(content: string): { readonly policy: AuditPolicy; readonly ignored: readonly string[] } {
+  const { object, strict } = decodeConfiguration(content, { kind: 'Policy', versions: ['audit.k8s.io/v1'], schema: policySchema })
+  const policy = object as Partial<AuditPolicy>
+  const rules = policy.rules ?? []
+  if (rules.length === 0) throw new Error('it has no rules: nothing would be recorded')
   const problems = [...stageProblems(policy.omitStages, 'omitStages'), ...rules.flatMap((rule, index) => ruleProblems(rule, `rules[${index}]`))]
-  if (problems.length > 0) throw new Error(`the audit policy is invalid: ${problems.map(formatFieldError).join(', ')}`)
-  return policy as unknown as AuditPolicy
+  throwIfAny(problems)
+  return { policy: { ...policy, rules }, ignored: strict }
 }
 
 /** What is recorded of a request: by the first rule that matches, nothing when none does. */

@@ -30,7 +30,8 @@ const request = (headers: Record<string, string> = {}): HttpRequest => ({
   signal: new AbortController().signal,
   peer: { address: '10.0.0.1' },
 })
-const policy = (rules: readonly object[], rest: object = {}) => parseAuditPolicy({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules, ...rest })
+const policy = (rules: readonly object[], rest: object = {}) =>
+  parseAuditPolicy(JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules, ...rest })).policy
 
 describe('an audit policy', () => {
   test('takes the first rule that matches, and records nothing when none does', () => {
@@ -60,12 +61,30 @@ describe('an audit policy', () => {
 
   test('is refused with every problem that it has', () => {
     assert.throws(() => policy([]), /has no rules/)
-    assert.throws(() => parseAuditPolicy({ apiVersion: 'audit.k8s.io/v1beta1', kind: 'Policy', rules: [{ level: 'None' }] }), /apiVersion audit\.k8s\.io\/v1/)
+    assert.throws(
+      () => parseAuditPolicy('{apiVersion: audit.k8s.io/v1beta1, kind: Policy, rules: [{level: None}]}'),
+      /expected Policy of audit\.k8s\.io\/v1, got/,
+    )
+    assert.throws(() => parseAuditPolicy('rules: ['), /yaml/i)
+    assert.throws(() => parseAuditPolicy(' '), /^Error: empty config data$/)
+    assert.throws(() => policy([{ level: 'None', users: 'jane' }]), /cannot unmarshal string into Go struct field PolicyRule\.rules\.users of type \[\]string/)
+    assert.throws(() => policy([{ level: 3 }]), /cannot unmarshal number into Go struct field PolicyRule\.rules\.level of type string/)
+    // As upstream's Go has it, null is a rule without anything.
+    assert.throws(() => policy([null as unknown as object]), /rules\[0\]\.level: Required value/)
     assert.throws(
       () => policy([{ level: 'All', nonResourceURLs: ['x'], resources: [{ group: '' }] }, {}]),
       /rules\[0\]\.level: Unsupported value: "All".*must begin with a '\/' character.*both regular resources and non-resource URLs.*rules\[1\]\.level: Required value/,
     )
   })
+})
+
+test('an audit policy with unknown or repeated fields counts without them, and tells of them', () => {
+  const { policy: read, ignored } = parseAuditPolicy(
+    'apiVersion: audit.k8s.io/v1\nkind: Policy\nmetadata: {name: x}\nrules: [{level: None, user: jane, level: Metadata, omitManagedFields: false}]',
+  )
+
+  assert.deepEqual(ignored, ['key "rules[0].level" already set in map', 'unknown field "rules[0].user"'])
+  assert.deepEqual(read.rules, [{ level: 'Metadata', omitManagedFields: false }])
 })
 
 describe('an audit trail', () => {

@@ -211,7 +211,7 @@ describe('callers of the local cluster', () => {
 describe('the audit log of the local cluster', () => {
   const recorded = async (level: string, run: (cluster: Awaited<ReturnType<typeof startTestCluster>>) => Promise<unknown>): Promise<Json[]> => {
     const lines: string[] = []
-    const policy = parseAuditPolicy({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules: [{ level, users: ['admin', ''] }] })
+    const { policy } = parseAuditPolicy(JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules: [{ level, users: ['admin', ''] }] }))
     await using cluster = await startTestCluster((clock) => ({
       auditor: createAuditor({ clock, sinks: [{ write: (line) => void lines.push(line) }] }, policy),
     }))

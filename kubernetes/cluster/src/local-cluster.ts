@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { definitionsFromTable, parseYaml } from '@gantry/apimachinery'
+import { definitionsFromTable } from '@gantry/apimachinery'
 import type { BuiltinTypes, TypeTable } from '@gantry/apimachinery'
-import type { AuditEvent } from '@gantry/apiserver'
+import type { AuditEvent, Auditor } from '@gantry/apiserver'
 import type { KubeClient } from '@gantry/client'
 import { createInformers } from '@gantry/controller'
 import { createAuditor, createSigningKey, parseAuditPolicy } from '@gantry/kube-access'
@@ -174,15 +174,21 @@ async function openAccessFiles(deps: LocalClusterDeps, files: AccessFiles): Prom
   const source = async (path: string | undefined): Promise<FileSource | undefined> => (path === undefined ? undefined : openFileSource(path))
   const [authenticationConfig, authorizationConfig] = await Promise.all([source(files.authenticationConfig), source(files.authorizationConfig)])
   const { auditPolicy, tokenWebhook } = files
-  const auditor =
-    auditPolicy === undefined
-      ? undefined
-      : createAuditor({ clock: deps.clock, sinks: deps.auditSinks ?? [] }, parseAuditPolicy(parseYaml(await readFile(auditPolicy, 'utf8')).value))
   return {
     authenticationConfig,
     authorizationConfig,
     ...(tokenWebhook !== undefined && { tokenWebhook: { kubeconfigFile: tokenWebhook } }),
-    ...(auditor !== undefined && { auditor }),
+    ...(auditPolicy !== undefined && { auditor: auditorOf(await openFileSource(auditPolicy), deps) }),
+  }
+}
+
+function auditorOf({ path, content }: FileSource, { clock, log, auditSinks }: LocalClusterDeps): Auditor {
+  try {
+    const { policy, ignored } = parseAuditPolicy(content)
+    if (ignored.length > 0) log.warn('the audit policy has errors that are ignored', { path, errors: ignored.join(', ') })
+    return createAuditor({ clock, sinks: auditSinks ?? [] }, policy)
+  } catch (cause) {
+    throw new Error(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
 }
 

@@ -33,6 +33,7 @@ export async function openRotatingFile(
   let waiting: string[] = []
   let waitingBytes = 0
   let dropped = 0
+  let crowdedOut = 0
   let flushing: Promise<void> | undefined
   let scheduled: (() => void) | undefined
   let closed = false
@@ -70,6 +71,10 @@ export async function openRotatingFile(
         }
       }
     }
+    if (crowdedOut === 0) return
+    const lost = crowdedOut
+    crowdedOut = 0
+    deps.onError(new Error(`${lost} lines are lost: they came faster than the disk takes them`))
   }
 
   async function append(bytes: Buffer): Promise<void> {
@@ -91,6 +96,7 @@ export async function openRotatingFile(
     write(line) {
       if (closed || waitingBytes + line.length > bufferBytes) {
         dropped++
+        crowdedOut++
         return
       }
       waiting.push(line)

@@ -1,5 +1,6 @@
 export { systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'
+export { fileProblem } from './file-problem.ts'
 export { BodyTooLarge, bodyOf, header } from './http.ts'
 export type {
   ByteSink,

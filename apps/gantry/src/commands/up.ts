@@ -5,6 +5,7 @@ import { createLogger, systemClock, systemIds } from '@gantry/runtime'
 import type { UpOptions } from '../config.ts'
 import { parseUpOptions } from '../config.ts'
 import { openDataDir } from '../data-dir.ts'
+import { requireBackupFolder, requireReadable } from '../start-failure.ts'
 
 export interface UpContext {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -25,6 +26,14 @@ const logFile = { maxBytes: 16 << 20, keep: 5 }
 /** `gantry up`: runs the platform until the signal aborts. */
 export async function up(options: UpOptions, context: UpContext): Promise<void> {
   const config = parseUpOptions(options, context)
+  const { accessFiles } = config
+  await requireReadable({
+    'authentication-config': accessFiles?.authenticationConfig,
+    'authorization-config': accessFiles?.authorizationConfig,
+    'token-webhook': accessFiles?.tokenWebhook,
+    'audit-policy-file': accessFiles?.auditPolicy,
+  })
+  if (config.backups !== undefined) await requireBackupFolder(config.backups.dir)
   const data = await openDataDir(config.dataDir)
   await using logs = await openRotatingFile(
     {

@@ -95,13 +95,14 @@ interface Configuration {
   readonly anonymous?: { readonly enabled?: boolean; readonly conditions?: readonly { readonly path?: string }[] }
 }
 
-const claimOrExpression = structOf({ claim: text, expression: text })
-const prefixed = structOf({ claim: text, prefix: text, expression: text }, ['prefix'])
+const claimOrExpression = structOf('ClaimOrExpression', { claim: text, expression: text })
+const prefixed = structOf('PrefixedClaimOrExpression', { claim: text, prefix: text, expression: text }, ['prefix'])
 const schema = structOf(
+  'AuthenticationConfiguration',
   {
     jwt: listOf(
-      structOf({
-        issuer: structOf({
+      structOf('JWTAuthenticator', {
+        issuer: structOf('Issuer', {
           url: text,
           discoveryURL: text,
           certificateAuthority: text,
@@ -109,17 +110,17 @@ const schema = structOf(
           audienceMatchPolicy: text,
           egressSelectorType: text,
         }),
-        claimValidationRules: listOf(structOf({ claim: text, requiredValue: text, expression: text, message: text })),
-        claimMappings: structOf({
+        claimValidationRules: listOf(structOf('ClaimValidationRule', { claim: text, requiredValue: text, expression: text, message: text })),
+        claimMappings: structOf('ClaimMappings', {
           username: prefixed,
           groups: prefixed,
           uid: claimOrExpression,
-          extra: listOf(structOf({ key: text, valueExpression: text })),
+          extra: listOf(structOf('ExtraMapping', { key: text, valueExpression: text })),
         }),
-        userValidationRules: listOf(structOf({ expression: text, message: text })),
+        userValidationRules: listOf(structOf('UserValidationRule', { expression: text, message: text })),
       }),
     ),
-    anonymous: structOf({ enabled: flag, conditions: listOf(structOf({ path: text })) }),
+    anonymous: structOf('AnonymousAuthConfig', { enabled: flag, conditions: listOf(structOf('AnonymousAuthCondition', { path: text })) }),
   },
   ['anonymous'],
 )

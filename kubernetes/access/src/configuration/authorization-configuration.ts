@@ -46,6 +46,7 @@ interface Configuration {
 }
 
 const webhookSchema = structOf(
+  'WebhookConfiguration',
   {
     authorizedTTL: duration,
     cacheAuthorizedRequests: flag,
@@ -55,12 +56,14 @@ const webhookSchema = structOf(
     subjectAccessReviewVersion: text,
     matchConditionSubjectAccessReviewVersion: text,
     failurePolicy: text,
-    connectionInfo: structOf({ type: text, kubeConfigFile: text }, ['kubeConfigFile']),
-    matchConditions: listOf(structOf({ expression: text })),
+    connectionInfo: structOf('WebhookConnectionInfo', { type: text, kubeConfigFile: text }, ['kubeConfigFile']),
+    matchConditions: listOf(structOf('WebhookMatchCondition', { expression: text })),
   },
   ['cacheAuthorizedRequests', 'cacheUnauthorizedRequests'],
 )
-const schema = structOf({ authorizers: listOf(structOf({ type: text, name: text, webhook: webhookSchema }, ['webhook'])) })
+const schema = structOf('AuthorizationConfiguration', {
+  authorizers: listOf(structOf('AuthorizerConfiguration', { type: text, name: text, webhook: webhookSchema }, ['webhook'])),
+})
 
 export interface AuthorizationLimits {
   /** Types, other than webhooks, that the file had when the server started: they cannot go while it runs. */
