@@ -51,6 +51,23 @@ export const aggregation = conformance('aggregation', ({ api, claim }) => {
   /** The first answer of a group that is not 503: what is available is proxied a moment later. */
   const serving = (path: string): Promise<Answer> => api.eventually(path, ({ code }) => code !== 503)
 
+  claim('publishes what extension servers trust, and again when it has been deleted (G1)', async () => {
+    const path = '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication'
+    const { json: first } = await api.eventually(path, ({ code }) => code === 200)
+    const { 'client-ca-file': clientCa, 'requestheader-client-ca-file': proxyCa, ...rest } = first.data
+    assert.deepEqual(rest, {
+      'requestheader-allowed-names': '["front-proxy-client"]',
+      'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+      'requestheader-group-headers': '["X-Remote-Group"]',
+      'requestheader-username-headers': '["X-Remote-User"]',
+    })
+    for (const pem of [clientCa, proxyCa]) assert.match(pem, /^-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n$/)
+    assert.notEqual(clientCa, proxyCa)
+    assert.equal((await api.delete(path)).code, 200)
+    const { json: second } = await api.eventually(path, ({ code, json }) => code === 200 && json.metadata.uid !== first.metadata.uid)
+    assert.deepEqual(second.data, first.data)
+  })
+
   claim('passes requests on to the service with who the caller is (G1)', async (t) => {
     const { group, name } = await extend(t)
     const calls: HttpsCall[] = []

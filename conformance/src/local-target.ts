@@ -1,3 +1,4 @@
+import { createTestAuthority } from '@gantry/client/testing'
 import { startLocalCluster } from '@gantry/kube-cluster'
 import type { LocalClusterOptions } from '@gantry/kube-cluster'
 import { silentLogger, systemIds } from '@gantry/runtime'
@@ -13,6 +14,7 @@ export async function startLocalTarget(): Promise<Target & AsyncDisposable> {
   const clock = new FakeClock()
   const store = createMemoryStore({ log: silentLogger })
   let nodes: Parameters<NonNullable<LocalClusterOptions['services']>>[0] | undefined
+  const proxies = createTestAuthority('front-proxy-ca', Date.now())
   const cluster = await startLocalCluster(
     { store, clock, ids: systemIds, log: silentLogger },
     {
@@ -20,6 +22,14 @@ export async function startLocalTarget(): Promise<Target & AsyncDisposable> {
       services: (host) => {
         nodes = host
         return []
+      },
+      extensionServers: {
+        certificate: proxies.issue({ commonName: 'front-proxy-client' }),
+        trust: {
+          requestHeaderCa: proxies.cert,
+          allowedNames: ['front-proxy-client'],
+          clientCa: createTestAuthority('ca', Date.now()).cert,
+        },
       },
     },
   )

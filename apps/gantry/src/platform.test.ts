@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { request } from 'node:https'
+import { createServer as createHttpsServer, request } from 'node:https'
 import { createServer } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { connectPlatform } from '@gantry/cli-kit'
 import { loadKubeconfig } from '@gantry/client'
+import type { KubeObject } from '@gantry/client'
+import { createTestAuthority } from '@gantry/client/testing'
+import { systemClock } from '@gantry/runtime'
 import { openDataDir } from './data-dir.ts'
 import type { Platform } from './platform.ts'
 import { StartFailure } from './start-failure.ts'
@@ -49,10 +54,60 @@ describe('the platform', () => {
       assert.equal((await get(platform, dir, '/readyz')).body, 'ok')
       assert.equal((await get(platform, dir, '/clusters/local/api/v1/namespaces', transport.token?.())).status, 200)
       assert.equal((await get(platform, dir, '/clusters/local/api/v1/namespaces')).status, 403, 'anonymous')
-      for (const file of ['initial-password', 'admin.kubeconfig', 'tls/ca.key', 'tls/server.key', 'service-account.key', 'gantry.db', 'log/audit.log']) {
+      for (const file of [
+        'initial-password',
+        'admin.kubeconfig',
+        'tls/ca.key',
+        'tls/server.key',
+        'tls/front-proxy-ca.key',
+        'tls/front-proxy-client.key',
+        'service-account.key',
+        'gantry.db',
+        'log/audit.log',
+      ]) {
         assert.equal((await stat(join(dir, file))).mode & 0o777, 0o600, file)
       }
       assert.equal((await stat(dir)).mode & 0o777, 0o700)
+    })
+  })
+
+  test('is known to extension servers by a certificate of a CA of its own', async (t) => {
+    await withDir(async (dir) => {
+      await using platform = await startTestPlatform(dir)
+      await using connection = connectPlatform(await readFile(platform.kubeconfig, 'utf8'), { clock: systemClock })
+      const core = { group: '', version: 'v1', namespaced: true }
+      const { data } = await connection.hub.get<KubeObject & { readonly data: Readonly<Record<string, string>> }>(
+        { ...core, resource: 'configmaps', kind: 'ConfigMap' },
+        { namespace: 'kube-system', name: 'extension-apiserver-authentication' },
+      )
+      const { promise: caller, resolve } = Promise.withResolvers<{ readonly isKnown: boolean; readonly name: unknown }>()
+      const certificate = createTestAuthority('extension', Date.now()).issue({ commonName: 'ext', dns: ['localhost'] })
+      const extension = createHttpsServer(
+        { ...certificate, ca: data['requestheader-client-ca-file'], requestCert: true, rejectUnauthorized: false },
+        ({ socket }, response) => {
+          const { authorized, getPeerCertificate } = socket as TLSSocket
+          resolve({ isKnown: authorized, name: getPeerCertificate.call(socket).subject.CN })
+          response.end('{}')
+        },
+      )
+      t.after(() => {
+        extension.closeAllConnections()
+        extension.close()
+      })
+      await new Promise<void>((listening) => extension.listen(0, '127.0.0.1', listening))
+      const { port } = extension.address() as { port: number }
+      const service = { metadata: { namespace: 'default', name: 'ext' }, spec: { type: 'ExternalName', externalName: 'localhost' } }
+      await connection.hub.create({ ...core, resource: 'services', kind: 'Service' }, service)
+      const spec = { group: 'g.example', version: 'v1', groupPriorityMinimum: 1, versionPriority: 1, insecureSkipTLSVerify: true }
+      await connection.hub.create({ group: 'apiregistration.k8s.io', version: 'v1', resource: 'apiservices', kind: 'APIService', namespaced: false }, {
+        metadata: { name: 'v1.g.example' },
+        spec: { ...spec, service: { namespace: 'default', name: 'ext', port } },
+      } as KubeObject)
+
+      assert.deepEqual(await caller, { isKnown: true, name: 'front-proxy-client' })
+      assert.equal(data['requestheader-allowed-names'], '["front-proxy-client"]')
+      assert.equal(data['requestheader-client-ca-file']?.trim(), (await readFile(join(dir, 'tls/front-proxy-ca.crt'), 'utf8')).trim())
+      assert.equal(data['client-ca-file']?.trim(), (await readFile(join(dir, 'tls/ca.crt'), 'utf8')).trim())
     })
   })
 

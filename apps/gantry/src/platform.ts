@@ -41,9 +41,11 @@ import {
   type Edge,
   type RotatingFile,
   type Route,
+  type ServingCertificate,
 } from '@gantry/gateway'
 import type { AuditSink } from '@gantry/kube-access'
 import { startLocalCluster } from '@gantry/kube-cluster'
+import type { LocalClusterOptions } from '@gantry/kube-cluster'
 import { readWholeBody, Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
 import { openSqliteStore } from '@gantry/storage'
@@ -80,6 +82,8 @@ export interface Platform extends AsyncDisposable {
 
 const stopWithinMs = 5_000
 const auditFile = { maxBytes: 64 << 20, keep: 5 }
+/** How extension servers know the local cluster's API. */
+const frontProxyName = 'front-proxy-client'
 const renewEveryMs = 24 * 60 * 60_000
 
 /** Starts everything, in order; resolves when gateway, console and hub API answer; a node with real containers joins after that. A failed start takes down what had started. */
@@ -89,7 +93,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
   // Handlers arrive one after the other; the port is taken first, so that a taken one is told at once.
   const serving: { handle: Handler; upgrade: UpgradeHandler } = { handle: notYet, upgrade: async (_request, socket) => void socket.destroy() }
   const certificateDeps = { clock, log }
-  const certificateOptions = { dir: data.tls, hosts: hostsOf(config) }
+  const certificateOptions = { dir: data.tls, hosts: hostsOf(config), frontProxyName }
   let edge: Edge | undefined
   const served = Promise.withResolvers<void>()
   try {
@@ -111,7 +115,13 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
 
     const local = await startLocalCluster(
       { store, clock, ids, log, auditSinks },
-      { signingKey: await keepSigningKey(data.files), ca: certificate.ca, accessFiles: config.accessFiles, ...node.localOptions },
+      {
+        signingKey: await keepSigningKey(data.files),
+        ca: certificate.ca,
+        accessFiles: config.accessFiles,
+        extensionServers: extensionServersOf(certificate),
+        ...node.localOptions,
+      },
     )
     await parts.start({ name: 'local cluster', start: () => Promise.resolve(local) })
     const hub = local.client
@@ -243,6 +253,10 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
 function opened<T extends readonly unknown[]>(outcomes: { readonly [K in keyof T]: PromiseSettledResult<T[K]> }): T {
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as unknown as T
+}
+
+function extensionServersOf({ frontProxy, ca }: ServingCertificate): LocalClusterOptions['extensionServers'] {
+  return frontProxy && { certificate: frontProxy, trust: { requestHeaderCa: frontProxy.ca, allowedNames: [frontProxyName], clientCa: ca } }
 }
 
 const notYet: Handler = () => Promise.resolve(statusResponse('ServiceUnavailable', 'Gantry is starting', { retryAfterSeconds: 1 }))

@@ -12,7 +12,8 @@ import {
   CustomResources,
   dynamicAdmission,
   PolicyStatus,
-  publishExtensionTrust,
+  extensionTrustName,
+  PublishedExtensionTrust,
   resources,
   serviceResolver,
   systemPriorityClasses,
@@ -181,6 +182,13 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     }
   }
 
+  const trust =
+    options.extensionServers &&
+    new PublishedExtensionTrust(
+      { client, clock: deps.clock, log: deps.log, find: () => newest(resources.configMaps, extensionTrustName.namespace, extensionTrustName.name) },
+      options.extensionServers.trust,
+    )
+
   // Each write waits for the disk: what does not need the other's objects is made together with it, and shares its commits.
   const [builtinObjects] = await Promise.all([
     keepBuiltinObjects(
@@ -193,10 +201,11 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
         ensureBootstrapPolicy(client, newest),
         ensureKubernetesService({ client, find: newest }, options),
         ensureLegacyTokenTracking({ client, clock: deps.clock, find: newest }),
-        ...(options.extensionServers === undefined ? [] : [publishExtensionTrust(client, options.extensionServers.trust)]),
+        trust?.ensure(),
       ]),
     ),
   ])
+  if (trust !== undefined) stops.push(followOne(store, resources.configMaps, extensionTrustName, () => trust.changed()))
   await running.settled()
   await customResources.settled()
   return {
@@ -206,6 +215,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       builtinObjects.stop()
       customResources.stop()
       for (const stop of stops) stop()
+      await trust?.stop()
       await running.stop()
       await policyStatus.settled()
       await webhooks[Symbol.asyncDispose]()
@@ -247,5 +257,18 @@ function follow(
       if (event.type === 'put') on.changed(decodeObject(event.entry))
       else on.removed(decodeObject(event.entry))
     }
+  })
+}
+
+/** Tells of each change of one object from now on. */
+function followOne(
+  store: Store,
+  resource: ResourceRef,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  changed: () => void,
+): () => void {
+  const key = objectKey({ group: resource.group, plural: resource.resource, namespaced: true }, namespace, name)
+  return store.watch({ prefix: key, after: store.revision }, (events) => {
+    if (events.some(({ entry }) => entry.key === key)) changed()
   })
 }

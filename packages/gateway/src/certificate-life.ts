@@ -15,7 +15,10 @@ export interface Pair {
 export interface CertificateJob {
   /** The CA that issues; absent: a new one. */
   readonly issuer: Pair | undefined
-  readonly hosts: readonly string[]
+  /** What a new CA is called, before a random ending. */
+  readonly issuerName: string
+  /** The names of a server, or the one of a client, whose certificate lives as long as its CA. */
+  readonly subject: { readonly hosts: readonly string[] } | { readonly commonName: string }
   /** Milliseconds since the epoch. */
   readonly now: number
 }

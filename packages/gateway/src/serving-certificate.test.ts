@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { X509Certificate } from 'node:crypto'
-import { readdir, stat } from 'node:fs/promises'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { silentLogger } from '@gantry/runtime'
@@ -51,5 +51,30 @@ test('a CA that is about to end is replaced', async () => {
 
     assert.notEqual(late.ca, first.ca)
     assert.ok(new X509Certificate(late.cert).checkIssued(new X509Certificate(late.ca)))
+  })
+})
+
+test('a front proxy has a certificate of a CA of its own, which is kept and comes back when it is lost', async () => {
+  await withTempDir(async (dir) => {
+    const options = { dir, hosts: ['localhost'], frontProxyName: 'front-proxy-client' }
+    const first = await openServingCertificate(at('2026-01-01T00:00:00Z'), options)
+    const again = await openServingCertificate(at('2026-06-01T00:00:00Z'), options)
+    await rm(join(dir, 'front-proxy-client.key'))
+    const made = await openServingCertificate(at('2026-06-01T00:00:00Z'), options)
+    const late = await openServingCertificate(at('2035-06-01T00:00:00Z'), options)
+
+    assert.ok(first.frontProxy !== undefined && made.frontProxy !== undefined && late.frontProxy !== undefined)
+    const certificate = new X509Certificate(first.frontProxy.cert)
+    assert.equal(certificate.subject, 'CN=front-proxy-client')
+    assert.deepEqual(certificate.keyUsage, ['1.3.6.1.5.5.7.3.2'])
+    assert.ok(certificate.checkPrivateKey(createPrivateKey(first.frontProxy.key)))
+    assert.ok(certificate.checkIssued(new X509Certificate(first.frontProxy.ca)))
+    assert.ok(!certificate.checkIssued(new X509Certificate(first.ca)))
+    assert.deepEqual(again, first)
+    assert.equal(made.frontProxy.ca, first.frontProxy.ca)
+    assert.notEqual(made.frontProxy.cert, first.frontProxy.cert)
+    assert.equal(made.cert, first.cert)
+    assert.notEqual(late.frontProxy.ca, first.frontProxy.ca)
+    for (const name of await readdir(dir)) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name)
   })
 })

@@ -13,7 +13,6 @@ import type { HttpRequest, UserInfo } from '@gantry/runtime'
 import { FakeClock } from '@gantry/runtime/testing'
 import type { ApiObject, ForeignServer } from '@gantry/apiserver'
 import { Aggregator } from './aggregator.ts'
-import { publishExtensionTrust } from './authentication-config.ts'
 
 const authority = createTestAuthority('extension', Date.now())
 const frontProxy = createTestAuthority('front-proxy', Date.now())
@@ -119,32 +118,4 @@ test('passes a watch on as it comes', async (t) => {
   }
 
   assert.deepEqual(told, ['first', 'second'])
-})
-
-test('publishes what extension servers trust, and keeps it up to date', async () => {
-  const writes: unknown[] = []
-  let found: unknown
-  const client = {
-    get: async () => found,
-    update: async (_resource: unknown, object: unknown) => {
-      writes.push(object)
-      found = object
-    },
-  } as unknown as KubeClient
-  found = { metadata: { name: 'extension-apiserver-authentication' }, data: { 'client-ca-file': 'old', more: 'kept' } }
-  const trust = { requestHeaderCa: 'CA', allowedNames: ['front-proxy-client'], clientCa: 'CLIENT' }
-
-  await publishExtensionTrust(client, trust)
-  await publishExtensionTrust(client, trust)
-
-  assert.equal(writes.length, 1)
-  assert.deepEqual((writes[0] as { data: unknown }).data, {
-    more: 'kept',
-    'client-ca-file': 'CLIENT',
-    'requestheader-allowed-names': '["front-proxy-client"]',
-    'requestheader-client-ca-file': 'CA',
-    'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
-    'requestheader-group-headers': '["X-Remote-Group"]',
-    'requestheader-username-headers': '["X-Remote-User"]',
-  })
 })

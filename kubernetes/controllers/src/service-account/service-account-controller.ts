@@ -23,10 +23,11 @@ export function createServiceAccountController(deps: ControllerDeps, options: { 
 
   async function ensureRootCa(namespace: string, ca: string, signal: AbortSignal): Promise<void> {
     const found = configMaps.store.get(`${namespace}/${rootCaName}`)
-    if (found?.data?.['ca.crt'] === ca) return
     const data = { 'ca.crt': ca }
     if (found !== undefined) {
-      await client.patch(resources.configMaps, { namespace, name: rootCaName }, { type: 'merge', body: { data }, signal })
+      // Whatever else somebody has put there goes.
+      if (found.data?.['ca.crt'] !== ca || Object.keys(found.data).length > 1)
+        await client.update<ConfigMap>(resources.configMaps, { ...found, data }, { signal })
       return
     }
     const annotations = { 'kubernetes.io/description': 'The certificate authority behind the address at which pods reach the API.' }
