@@ -81,6 +81,26 @@ export const customResourceLives = conformance('custom resources, from their def
     assert.equal((await api.eventually(crd, ({ code }) => code === 404)).code, 404)
   })
 
+  claim('takes its objects along although it serves none of its versions (X12)', async (t) => {
+    const { crd, group, path } = await served(t, [version('v1'), version('v2')])
+    await api.create(path(), widget(group, 'a'))
+    await api.create(path('v2'), { ...widget(group, 'b'), apiVersion: `${group}/v2` })
+    const unserved = [version('v1', { served: false }), version('v2', { served: false })]
+    assert.equal((await api.patch('merge', crd, { spec: { versions: unserved } })).code, 200)
+    for (const name of ['v1', 'v2']) await api.eventually(path(name), ({ code }) => code === 404)
+
+    assert.equal((await api.delete(crd)).code, 200)
+    await api.eventually(crd, ({ code }) => code === 404)
+    const again: Json = {
+      metadata: { name: `widgets.${group}` },
+      spec: { group, scope: 'Namespaced', names: { plural: 'widgets', kind: 'Widget' }, versions: [version('v1'), version('v2')] },
+    }
+    await api.createForTest(t, definitions, again)
+    const { json } = await api.eventually(path(), ({ code }) => code === 200)
+
+    assert.deepEqual(json.items, [])
+  })
+
   claim('knows of no subresource that its definition does not name (X9)', async (t) => {
     const { group, path } = await served(t, [version('v1')])
     await api.create(path(), widget(group, 'a'))

@@ -1,6 +1,6 @@
 import { isReason } from '@gantry/apimachinery'
 import type { BuiltinTypes } from '@gantry/apimachinery'
-import { collectionPrefix, createApiServer, decodeObject, objectKey } from '@gantry/apiserver'
+import { collectionPrefix, createApiServer, decodeObject, deleteStored, objectKey } from '@gantry/apiserver'
 import type { ApiObject, ApiServer, AuditEvent } from '@gantry/apiserver'
 import { createClient } from '@gantry/client'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
@@ -151,6 +151,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     log: deps.log,
     ids: deps.ids,
     webhooks,
+    deleteStored: (definition) => deleteStored(server.context, definition),
     anyStoredBefore: (resource, revision) => store.list({ prefix: collectionPrefix(resource) }).entries.some((entry) => entry.revision < revision),
   })
   const running = access.start((resource, on) => follow(store, resource, on), client)

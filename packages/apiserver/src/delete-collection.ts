@@ -1,15 +1,18 @@
 import { isReason } from '@gantry/apimachinery'
-import type { HttpResponse } from '@gantry/runtime'
+import type { HttpResponse, UserInfo } from '@gantry/runtime'
 import type { Representation } from './negotiate.ts'
 import { selectedPage } from './list.ts'
-import { apiVersion, decodeObject, servedBytes } from './object-bytes.ts'
+import { apiVersion, collectionPrefix, decodeObject, servedBytes } from './object-bytes.ts'
 import { deleteObject } from './object-writer.ts'
 import type { DeleteOptions, WriteCall } from './object-writer.ts'
 import type { RequestInfo } from './request-info.ts'
+import type { ResourceDefinition } from './resource.ts'
 import { valueResponse } from './respond.ts'
 import type { ServerContext } from './server-context.ts'
 
 const workers = 16
+const pageSize = 500
+const itself: UserInfo = { username: 'system:apiserver', groups: ['system:masters'] }
 
 /** DELETE of a collection: each object on its own, not atomic; the answer is the list as it was before (C18). */
 export async function deleteCollection(
@@ -42,4 +45,34 @@ export async function deleteCollection(
   }
   await Promise.all(Array.from({ length: workers }, work))
   return valueResponse(200, { kind: served.listKind, apiVersion: apiVersion(served), metadata, items }, as)
+}
+
+/**
+ * Deletes everything that is stored of a resource, whether it is served or not and without asking admission: its definition goes. Objects with finalizers are marked and stay. Returns how many are
+ * still there.
+ */
+export async function deleteStored(server: ServerContext, definition: ResourceDefinition): Promise<number> {
+  const past: ServerContext = { ...server, admission: [] }
+  const prefix = collectionPrefix(definition)
+  let remaining = 0
+  let after: string | undefined
+  for (;;) {
+    const { entries } = server.store.list({ prefix, after, limit: pageSize })
+    if (entries.length === 0) return remaining
+    after = entries.at(-1)?.key
+    let next = 0
+    const work = async (): Promise<void> => {
+      for (let entry = entries[next++]; entry !== undefined; entry = entries[next++]) {
+        const { namespace, name } = decodeObject(entry).metadata
+        const context = { user: itself, dryRun: false, now: server.clock.now(), warn() {} }
+        try {
+          const { gone } = await deleteObject(past, { definition, namespace, name, context, fieldManager: '', subresource: '' }, {})
+          if (!gone) remaining++
+        } catch (error) {
+          if (!isReason(error, 'NotFound')) throw error
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: workers }, work))
+  }
 }

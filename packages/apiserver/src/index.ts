@@ -10,6 +10,7 @@ export type { Swagger } from './foreign-swagger.ts'
 export { forbidden, notFound, qualified, refusal, refused } from './errors.ts'
 export { apiVersion, collectionPrefix, decodeObject, objectKey } from './object-bytes.ts'
 export { integerOf } from './list.ts'
+export { deleteStored } from './delete-collection.ts'
 export { formatTime } from './object-writer.ts'
 export { Registry } from './registry.ts'
 export type {

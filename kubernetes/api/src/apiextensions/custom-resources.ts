@@ -33,6 +33,8 @@ export interface CustomResourcesDeps {
   readonly ids: Ids
   readonly webhooks: WebhookClient
   /** Whether an object of a resource was last written before a revision. */
+  /** Deletes what is stored of a resource, served or not; returns how many objects are still there because of finalizers. */
+  readonly deleteStored: (definition: ResourceDefinition) => Promise<number>
   readonly anyStoredBefore: (resource: { readonly group: string; readonly plural: string }, revision: number) => boolean
 }
 
@@ -334,18 +336,12 @@ export class CustomResources {
   /** Deletes what is left of a definition's objects, then lets the definition go (X12). */
   async #cleanUp(definition: CustomResourceDefinition): Promise<void> {
     if (!(definition.metadata.finalizers ?? []).includes(cleanupFinalizer)) return
-    const { spec } = definition
-    // In the version that is stored nothing has to be converted.
-    const served = spec.versions?.find((version) => version.served && version.storage) ?? spec.versions?.find((version) => version.served)
-    if (served !== undefined) {
+    // In the version that is stored nothing has to be converted, and it is there even where no version is served.
+    const stored = definition.spec.versions?.find((version) => version.storage)
+    if (stored !== undefined) {
       await this.#announceDeletion(definition)
-      const ref = { group: spec.group, version: served.name, resource: spec.names.plural, kind: spec.names.kind, namespaced: spec.scope === 'Namespaced' }
-      const left = await this.#deps.client.list(ref)
-      for (const { metadata } of left.items)
-        await this.#tolerate(() => this.#deps.client.delete(ref, { namespace: metadata.namespace, name: metadata.name ?? '' }))
-      // Objects with finalizers of their own are still there: their going brings the definition back here.
-      const remaining = await this.#deps.client.list(ref)
-      if (remaining.items.length > 0) {
+      // Objects with finalizers of their own stay until these are taken away.
+      if ((await this.#deps.deleteStored(this.#resourceOf(definition, stored))) > 0) {
         this.#retryLater(nameOf(definition))
         return
       }
