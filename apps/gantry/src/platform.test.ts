@@ -85,8 +85,8 @@ describe('the platform', () => {
       const extension = createHttpsServer(
         { ...certificate, ca: data['requestheader-client-ca-file'], requestCert: true, rejectUnauthorized: false },
         ({ socket }, response) => {
-          const { authorized, getPeerCertificate } = socket as TLSSocket
-          resolve({ isKnown: authorized, name: getPeerCertificate.call(socket).subject.CN })
+          const tls = socket as TLSSocket
+          resolve({ isKnown: tls.authorized, name: tls.getPeerCertificate().subject.CN })
           response.end('{}')
         },
       )
