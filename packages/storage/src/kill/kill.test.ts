@@ -6,7 +6,7 @@ test('loses no acknowledged write when the process is killed', async (context) =
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
   context.diagnostic(`seed ${seed}`)
 
-  const totals = await runKills({ runs: 10, seed })
+  const totals = await runKills({ runs: 6, seed })
 
   context.diagnostic(told(totals))
   assert.ok(totals.acknowledged > 0)

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Write } from '../driver.ts'
-import { decodeFrame, decodeRows, encodeFrame, frameBound } from './frame.ts'
+import { decodeFrame, decodeRows, FrameWriter } from './frame.ts'
 import type { Answer, Maintained, Request, SqliteFailure, WorkerOptions } from './protocol.ts'
 import { SqliteFile } from './sqlite-file.ts'
 
@@ -29,23 +29,9 @@ function failureOf(error: unknown): SqliteFailure {
 
 /** Sends every row; throws after the last one when some are damaged. */
 function sendRows(file: SqliteFile): void {
-  let chunk: Write[] = []
-  let bytes = 0
-  function flush(): void {
-    if (chunk.length === 0) return
-    const frame = Buffer.allocUnsafeSlow(frameBound(chunk))
-    const length = encodeFrame(frame, chunk)
-    const exact = frame.buffer.slice(0, length)
-    answer({ type: 'rows', frame: exact }, [exact])
-    chunk = []
-    bytes = 0
-  }
-  for (const row of file.rows()) {
-    chunk.push({ ...row, previous: 0 })
-    bytes += row.value.length
-    if (bytes >= rowChunkBytes) flush()
-  }
-  flush()
+  const frames = new FrameWriter(rowChunkBytes, (frame) => answer({ type: 'rows', frame }, [frame]))
+  for (const row of file.rows()) frames.add(row)
+  frames.flush()
 }
 
 function maintain(file: SqliteFile, scrubAfter: number | undefined): Maintained {
