@@ -48,7 +48,6 @@ import { startLocalCluster } from '@gantry/kube-cluster'
 import type { LocalClusterOptions } from '@gantry/kube-cluster'
 import { readWholeBody, Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
-import { openSqliteStore } from '@gantry/storage'
 import type { SqliteStore } from '@gantry/storage'
 import type { PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
@@ -64,6 +63,8 @@ export interface PlatformPorts {
   readonly ids: Ids
   readonly log: Logger
   readonly data: DataDir
+  /** The store of its data file, which may still be opening; the platform closes it. */
+  readonly store: Promise<SqliteStore>
   /** Told what is being done, while it takes time. */
   readonly progress: (step: string) => void
 }
@@ -99,7 +100,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
   try {
     const opening = await Promise.allSettled([
       openServingCertificate(certificateDeps, certificateOptions),
-      openSqliteStore({ file: data.database, clock, log }).then((store) => parts.use('store', store)),
+      ports.store.then((store) => parts.use('store', store)),
       openAuditLog(data.auditLog).then((file) => parts.use('audit', file)),
       chooseNode(config, { ...ports, served: served.promise }),
     ])

@@ -46,10 +46,14 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
   log.info('gantry is starting', { version: config.version, dataDir: config.dataDir, node: process.version })
   try {
     // Loaded here, so that the other commands do not pay for the whole platform.
+    const { openSqliteStore } = await import('@gantry/storage')
+    // A thread of its own reads the file while this one loads the rest. A failure is told where the store is needed.
+    const store = openSqliteStore({ file: data.database, clock: systemClock, log })
+    store.catch(() => {})
     const { startPlatform } = await import('../platform.ts')
     const platform = await startPlatform(
       config,
-      { clock: systemClock, ids: systemIds, log, data, progress: (step) => context.err(`${step}\n`) },
+      { clock: systemClock, ids: systemIds, log, data, store, progress: (step) => context.err(`${step}\n`) },
       { signal: context.signal },
     )
     try {

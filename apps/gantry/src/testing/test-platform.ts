@@ -1,5 +1,6 @@
 import { runCommandLine } from '@gantry/cli-kit'
 import { silentLogger, systemClock, systemIds } from '@gantry/runtime'
+import { openSqliteStore } from '@gantry/storage'
 import { commandContext, gantryCommandLine } from '../command-line.ts'
 import type { PlatformConfig } from '../config.ts'
 import { openDataDir } from '../data-dir.ts'
@@ -8,7 +9,9 @@ import type { Platform } from '../platform.ts'
 
 /** The platform in this process, on a free port of the loopback, without a node. */
 export async function startTestPlatform(dataDir: string, more: Partial<PlatformConfig> = {}): Promise<Platform> {
-  const ports = { clock: systemClock, ids: systemIds, log: silentLogger, data: await openDataDir(dataDir), progress: () => {} }
+  const data = await openDataDir(dataDir)
+  const store = openSqliteStore({ file: data.database, clock: systemClock, log: silentLogger })
+  const ports = { clock: systemClock, ids: systemIds, log: silentLogger, data, store, progress: () => {} }
   const config = { dataDir, host: '127.0.0.1', port: 0, node: 'none', simulatedNodes: 0, consoleDir: undefined, version: '0.0.0', ...more } as const
   return startPlatform(config, ports, { signal: new AbortController().signal })
 }
