@@ -1,7 +1,8 @@
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { fileProblem } from '@gantry/runtime'
 import type { PrivateFiles } from '@gantry/access/server'
-import { StartFailure } from './start-failure.ts'
+import { folderProblem, StartFailure } from './start-failure.ts'
 
 /** Where things stand in the data folder. */
 export interface DataDir {
@@ -21,23 +22,10 @@ export async function openDataDir(path: string): Promise<DataDir> {
   try {
     await makeFolders(path)
     await chmod(path, 0o700)
-    await writeWhole(join(path, '.writable'), '')
+    await writeAside(join(path, '.writable'), '')
     await rm(join(path, '.writable'))
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const why =
-      code === 'EACCES' || code === 'EPERM'
-        ? 'it may not be written by this user'
-        : code === 'ENOTDIR' || code === 'EEXIST'
-          ? 'there is a file in the way'
-          : code === 'ENOSPC'
-            ? 'the disk is full'
-            : code === 'EROFS'
-              ? 'the file system is read-only'
-              : error instanceof Error
-                ? error.message
-                : String(error)
-    throw new StartFailure(`the data folder ${path} cannot be used: ${why}; choose another one with --data DIR`)
+    throw new StartFailure(`the data folder ${path} cannot be used: ${folderProblem(error)}; choose another one with --data DIR`, { cause: error })
   }
   return {
     path,
@@ -87,6 +75,14 @@ function isFolder(path: string): Promise<boolean> {
 
 /** A crash leaves the old file or the new one; nobody but the owner ever reads either. */
 async function writeWhole(file: string, text: string): Promise<void> {
+  try {
+    await writeAside(file, text)
+  } catch (cause) {
+    throw new StartFailure(`${file} cannot be written: ${fileProblem(cause)}`, { cause })
+  }
+}
+
+async function writeAside(file: string, text: string): Promise<void> {
   const fresh = `${file}.new`
   const handle = await open(fresh, 'w', 0o600)
   try {

@@ -20,14 +20,29 @@ export async function requireReadable(files: Readonly<Record<string, string | un
   }
 }
 
+/** What is wrong with a folder that should be made or written: words to follow its path. */
+export function folderProblem(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code ?? '') {
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return 'there is a file in the way'
+    case 'EACCES':
+    case 'EPERM':
+      return 'it may not be written by this user'
+    case 'ENOENT':
+      return 'no folder can be made there'
+    default:
+      return fileProblem(error)
+  }
+}
+
 /** Makes the folder of the backups when it is missing: what is wrong with it shows at the start and not a day later. */
 export async function requireBackupFolder(dir: string): Promise<void> {
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 })
     await access(dir, constants.W_OK | constants.X_OK)
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
-    throw new StartFailure(`--backup-dir ${dir} cannot be used: ${code === 'EEXIST' ? 'there is a file in the way' : fileProblem(cause)}`, { cause })
+    throw new StartFailure(`--backup-dir ${dir} cannot be used: ${folderProblem(cause)}`, { cause })
   }
 }
 

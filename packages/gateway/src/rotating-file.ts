@@ -1,5 +1,6 @@
 import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { fileProblem } from '@gantry/runtime'
 import type { Clock } from '@gantry/runtime'
 
 export interface RotatingFileOptions {
@@ -27,8 +28,7 @@ export async function openRotatingFile(
   options: RotatingFileOptions,
 ): Promise<RotatingFile> {
   const bufferBytes = options.bufferBytes ?? 4 << 20
-  await mkdir(dirname(options.file), { recursive: true, mode: 0o700 })
-  let handle: FileHandle = await open(options.file, 'a', 0o600)
+  let handle = await openLog(options.file)
   let size = (await handle.stat()).size
   let waiting: string[] = []
   let waitingBytes = 0
@@ -112,5 +112,15 @@ export async function openRotatingFile(
       await flushNow()
       await handle.close()
     },
+  }
+}
+
+async function openLog(file: string): Promise<FileHandle> {
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    return await open(file, 'a', 0o600)
+  } catch (cause) {
+    const isInTheWay = (cause as NodeJS.ErrnoException).code === 'EEXIST'
+    throw new Error(`the log ${file} cannot be opened: ${isInTheWay ? `${dirname(file)} is a file and no folder` : fileProblem(cause)}`, { cause })
   }
 }

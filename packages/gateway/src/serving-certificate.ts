@@ -4,6 +4,7 @@ import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { fileProblem } from '@gantry/runtime'
 import type { Clock, Logger } from '@gantry/runtime'
 import { certificateLifeMs } from './certificate-life.ts'
 import type { CertificateJob, CertificatePairs, Pair } from './certificate-life.ts'
@@ -84,6 +85,8 @@ interface Found {
 
 async function readWanted(dir: string, wanted: Wanted): Promise<Found> {
   const [ca, pair] = await Promise.all([readPair(dir, wanted.ca), readPair(dir, wanted.name)])
+  // Damaged ones are not simply made again: of a CA somebody may have a copy, and all kubeconfigs hold it.
+  for (const [name, found] of [[wanted.ca, ca] as const, [wanted.name, pair] as const]) if (found !== undefined) requireReadable(join(dir, name), found)
   return { wanted, ca, pair }
 }
 
@@ -147,13 +150,26 @@ function isUsable({ wanted: { subject }, ca, pair }: Found, now: number): boolea
   return subject.hosts.every((host) => (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined)
 }
 
+function requireReadable(file: string, { cert, key }: Pair): void {
+  for (const [ending, read] of [['crt', () => new X509Certificate(cert)] as const, ['key', () => createPrivateKey(key)] as const]) {
+    try {
+      read()
+    } catch (cause) {
+      const what = ending === 'crt' ? 'certificate' : 'private key'
+      throw new Error(`${file}.${ending} holds no ${what} in PEM: put a copy of it back, or move ${file}.crt and ${file}.key away and new ones are made`, {
+        cause,
+      })
+    }
+  }
+}
+
 async function readPair(dir: string, name: string): Promise<Pair | undefined> {
   try {
     const [cert, key] = await Promise.all([readFile(join(dir, `${name}.crt`), 'utf8'), readFile(join(dir, `${name}.key`), 'utf8')])
     return { cert, key }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+    throw new Error(`${join(dir, name)}.crt and .key cannot be read: ${fileProblem(error)}`, { cause: error })
   }
 }
 
@@ -165,13 +181,13 @@ async function writePair(dir: string, name: string, pair: Pair): Promise<void> {
 /** A crash leaves the old file or the new one, never half of one. */
 async function writeWhole(file: string, text: string): Promise<void> {
   const fresh = `${file}.new`
-  const handle = await open(fresh, 'w', 0o600)
   try {
+    await using handle = await open(fresh, 'w', 0o600)
     await handle.writeFile(text)
     await handle.sync()
-  } finally {
-    await handle.close()
+    await chmod(fresh, 0o600)
+    await rename(fresh, file)
+  } catch (cause) {
+    throw new Error(`${file} cannot be written: ${fileProblem(cause)}`, { cause })
   }
-  await chmod(fresh, 0o600)
-  await rename(fresh, file)
 }

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
 import { textOption, UsageError, type Command, type CommandContext, type OptionValues, type Output } from '@gantry/cli-kit'
 import { createClient, loadKubeconfig, openHttpTransport } from '@gantry/client'
@@ -7,6 +8,7 @@ import type { ApplyReport } from '../export/apply.ts'
 import type { Collection, Exported } from '../export/collect.ts'
 
 const shownFailures = 20
+const namespaceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
 
 /** `gantry export`: the objects of the local cluster as somebody would have written them, to files or into another cluster. */
 export function exportCommand(): Command {
@@ -26,11 +28,16 @@ export function exportCommand(): Command {
     async run({ options, context }) {
       const [to, kubeconfig] = [textOption(options, 'to'), textOption(options, 'to-kubeconfig')]
       if ((to === undefined) === (kubeconfig === undefined)) throw new UsageError('name where to export to: --to DIR or --to-kubeconfig FILE')
+      const misplaced = kubeconfig === undefined ? ['context', 'dry-run', 'force-conflicts'].find((name) => options[name] !== undefined) : undefined
+      if (misplaced !== undefined) throw new UsageError(`--${misplaced} is about another cluster: it needs --to-kubeconfig FILE`)
+      const target = kubeconfig === undefined ? undefined : await targetOf(kubeconfig, options, context)
       const { collect } = await import('../export/collect.ts')
       await using platform = await context.connect()
-      const collection = await collect(platform.hub, { namespaces: namespacesOf(options), secrets: options['secrets'] === true }, { signal: context.signal })
+      const namespaces = namespacesOf(options)
+      for (const name of namespaces ?? []) await platform.hub.get(namespaceRef, { name }, { signal: context.signal })
+      const collection = await collect(platform.hub, { namespaces, secrets: options['secrets'] === true }, { signal: context.signal })
       tellLeftOut(collection, context)
-      if (kubeconfig !== undefined) return applyAll(collection.objects, { kubeconfig, options, context })
+      if (target !== undefined) return applyAll(collection.objects, { target, options, context })
       return writeAll(collection, to ?? '-', context)
     },
   }
@@ -41,6 +48,17 @@ function namespacesOf(options: OptionValues): readonly string[] | undefined {
     ?.split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '')
+}
+
+async function targetOf(file: string, options: OptionValues, context: CommandContext): Promise<ReturnType<typeof loadKubeconfig>> {
+  const text = await context.readFile(file)
+  try {
+    // Files that it names stand relative to it.
+    const readFile = (path: string): Buffer => readFileSync(resolve(dirname(file), path))
+    return loadKubeconfig(text, { context: textOption(options, 'context'), readFile })
+  } catch (cause) {
+    throw new StatusError('BadRequest', `${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
 }
 
 function tellLeftOut({ leftOut }: Collection, context: CommandContext): void {
@@ -60,10 +78,9 @@ async function writeAll({ objects }: Collection, to: string, context: CommandCon
 
 async function applyAll(
   objects: readonly Exported[],
-  { kubeconfig, options, context }: { readonly kubeconfig: string; readonly options: OptionValues; readonly context: CommandContext },
+  { target, options, context }: { readonly target: ReturnType<typeof loadKubeconfig>; readonly options: OptionValues; readonly context: CommandContext },
 ): Promise<Output> {
   const { apply, tryOut } = await import('../export/apply.ts')
-  const target = loadKubeconfig(await context.readFile(kubeconfig), { context: textOption(options, 'context') })
   await using http = openHttpTransport(target.transport, { clock: systemClock })
   const client = createClient({ handle: http.handle }, { userAgent: 'gantry-export' })
   const how = { force: options['force-conflicts'] === true, signal: context.signal, clock: systemClock }

@@ -4,9 +4,10 @@ import { dirname, join, resolve } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
 import { textOption, UsageError, type Command, type CommandContext, type OptionValues, type Output } from '@gantry/cli-kit'
 import { transportFailureOf } from '@gantry/client'
-import { readBody, readWholeBody } from '@gantry/runtime'
+import { fileProblem, readBody, readWholeBody } from '@gantry/runtime'
 import type { HttpResponse } from '@gantry/runtime'
 import { defaultDataDir } from '../config.ts'
+import { folderProblem, StartFailure } from '../start-failure.ts'
 import type { StorageInfo } from '../storage/storage-routes.ts'
 
 // Loaded where they are used: the other commands do not pay for the store.
@@ -65,6 +66,7 @@ function needed(options: OptionValues, name: string, value: string): string {
 
 async function backup(file: string, dataDir: string, context: CommandContext): Promise<Output> {
   if (existsSync(file)) throw new StatusError('BadRequest', `${file} is there already: choose another name`)
+  if (!existsSync(dirname(file))) throw new StatusError('BadRequest', `${file} cannot be written: the folder ${dirname(file)} does not exist`)
   const response = await request(context).catch((error: unknown) => {
     if (transportFailureOf(error) === 'ConnectionRefused' || isWithoutPlatform(dataDir)) return undefined
     throw error
@@ -73,7 +75,12 @@ async function backup(file: string, dataDir: string, context: CommandContext): P
   if (response === undefined) return { kind: 'text', text: `${told(await backupStopped(file, dataDir))}\nGantry is not running: made from its data folder` }
   const partial = `${file}.partial`
   try {
-    await response.use((answer) => writeBody(answer, partial, context.signal))
+    await response
+      .use((answer) => writeBody(answer, partial, context.signal))
+      .catch((cause: unknown) => {
+        if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause
+        throw new StatusError('BadRequest', `${file} cannot be written: ${fileProblem(cause)}`, { cause })
+      })
     const summary = verifyDataFile(partial)
     await rename(partial, file)
     await syncFolder(dirname(file))
@@ -163,7 +170,9 @@ async function salvage(source: string, dataDir: string, context: CommandContext)
   const { salvageDataFile } = await loadStorage()
   const { damage, ...summary } = salvageDataFile(presentFile(source), target, { revisionJump })
   context.note(
-    damage.rows === 0 ? 'no object is lost' : `${damage.rows} objects are lost${damage.keys.length === 0 ? '' : `, among them ${damage.keys.join(', ')}`}`,
+    damage.rows === 0
+      ? 'no object is lost'
+      : `${damage.rows === 1 ? '1 object is' : `${damage.rows} objects are`} lost${damage.keys.length === 0 ? '' : `, among them ${damage.keys.join(', ')}`}`,
   )
   if (damage.problem !== undefined) context.note(`the file was damaged beyond single objects: ${damage.problem}`)
   return { kind: 'text', text: `${told({ file: target, ...summary })}\nstart it with: gantry up --data ${dataDir}` }
@@ -176,7 +185,11 @@ function presentFile(file: string): string {
 
 /** Where the data file goes; refuses a folder that has one. */
 async function emptyTarget(dataDir: string): Promise<string> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new StartFailure(`the data folder ${dataDir} cannot be made: ${folderProblem(cause)}`, { cause })
+  }
   const target = join(dataDir, databaseFile)
   for (const file of [target, `${target}-wal`]) {
     if (!existsSync(file)) continue

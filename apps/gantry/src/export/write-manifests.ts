@@ -6,6 +6,7 @@ import type { KubeObject } from '@gantry/client'
 import { nameOf } from './collect.ts'
 import type { Exported } from './collect.ts'
 import { rankOf } from './manifest.ts'
+import { folderProblem, StartFailure } from '../start-failure.ts'
 
 /** One YAML document. */
 export function yamlOf(object: KubeObject): string {
@@ -17,7 +18,11 @@ export function yamlOf(object: KubeObject): string {
  * that is not empty, so that it never holds two exports.
  */
 export async function writeManifests(dir: string, objects: readonly Exported[]): Promise<void> {
-  await mkdir(dir, { recursive: true })
+  try {
+    await mkdir(dir, { recursive: true })
+  } catch (cause) {
+    throw new StartFailure(`the folder ${dir} cannot be made: ${folderProblem(cause)}`, { cause })
+  }
   if ((await readdir(dir)).length > 0) throw new StatusError('Conflict', `${dir} is not empty: name another folder`)
   for (const { resource, object } of objects) {
     const folder = join(dir, `${String(rankOf(resource.kind)).padStart(2, '0')}-${nameOf(resource)}`)

@@ -91,7 +91,7 @@ test('a backup of a stopped platform is made from its folder; a damaged one is s
 
   assert.equal(refused.code, 1)
   assert.match(refused.err, /1 object cannot be read as written: core\/configmaps\/default\/broken/)
-  assert.deepEqual([salvaged.code, salvaged.err], [0, '1 objects are lost, among them /registry/core/configmaps/default/broken\n'])
+  assert.deepEqual([salvaged.code, salvaged.err], [0, '1 object is lost, among them /registry/core/configmaps/default/broken\n'])
   await using platform = await startTestPlatform(rescued)
   await using connection = await hubOf(platform)
   await assert.rejects(connection.hub.get(configMaps, { namespace: 'default', name: 'broken' }), /not found/)

@@ -1,8 +1,10 @@
 import { closeSync, fsyncSync, linkSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Row, Write } from '../driver.ts'
+import { copyFailureMessage, failureOf } from '../sqlite/failure-message.ts'
 import { SqliteFile } from '../sqlite/sqlite-file.ts'
 import type { Damage } from '../sqlite/sqlite-file.ts'
+import { StoreUnavailable } from '../store.ts'
 
 /** Small files that belong to a backup although the store does not hold them, such as keys. */
 export interface Attachment {
@@ -33,7 +35,7 @@ export class DataFileBuilder {
     this.#target = target
     this.#partial = `${target}.partial`
     removeAll(this.#partial)
-    this.#file = new SqliteFile({ file: this.#partial, mode: 'build' })
+    this.#file = named(target, () => new SqliteFile({ file: this.#partial, mode: 'build' }))
   }
 
   add({ key, revision, value }: Row): void {
@@ -65,17 +67,17 @@ export class DataFileBuilder {
   }
 
   #flush(): void {
-    if (this.#batch.length > 0) this.#file.commit(this.#batch)
+    if (this.#batch.length > 0) named(this.#target, () => this.#file.commit(this.#batch))
     this.#batch = []
   }
 }
 
 /** Reads a whole data file and compares everything that can be. Throws with what is wrong. */
 export function verifyDataFile(file: string): DataFileSummary {
-  const opened = new SqliteFile({ file, mode: 'read' })
+  const opened = openSource(file, 'read')
   try {
     let rows = 0
-    for (const _ of opened.rows()) rows++
+    for (const _ of rowsOf(opened, file)) rows++
     return { rows, revision: opened.revision, bytes: statSync(file).size }
   } finally {
     opened.close()
@@ -91,12 +93,12 @@ export function copyDataFile(
   target: string,
   options: { readonly revisionJump: number; readonly attachments?: readonly Attachment[] | undefined },
 ): DataFileSummary & { readonly attachments: readonly Attachment[] } {
-  const opened = new SqliteFile({ file: source, mode: 'read' })
+  const opened = openSource(source, 'read')
   try {
     const builder = new DataFileBuilder(target)
     try {
-      for (const row of opened.rows()) builder.add(row)
-      const attachments = opened.attachments()
+      for (const row of rowsOf(opened, source)) builder.add(row)
+      const attachments = named(source, () => opened.attachments())
       for (const attachment of options.attachments ?? []) builder.attach(attachment)
       return { ...builder.finish(opened.revision + options.revisionJump), attachments }
     } catch (error) {
@@ -110,7 +112,7 @@ export function copyDataFile(
 
 /** The same from a damaged file: every row that is provably whole, and what is lost. */
 export function salvageDataFile(source: string, target: string, options: { readonly revisionJump: number }): DataFileSummary & { readonly damage: Damage } {
-  const opened = new SqliteFile({ file: source, mode: 'salvage' })
+  const opened = openSource(source, 'salvage')
   try {
     const builder = new DataFileBuilder(target)
     try {
@@ -126,6 +128,24 @@ export function salvageDataFile(source: string, target: string, options: { reado
     }
   } finally {
     opened.close()
+  }
+}
+
+function openSource(file: string, mode: 'read' | 'salvage'): SqliteFile {
+  return named(file, () => new SqliteFile({ file, mode }))
+}
+
+function* rowsOf(opened: SqliteFile, file: string): Generator<Row, void> {
+  const rows = opened.rows()
+  for (let next = named(file, () => rows.next()); next.done !== true; next = named(file, () => rows.next())) yield next.value
+}
+
+/** What SQLite or the file itself refuses, with the file's name and what to do. */
+function named<T>(file: string, use: () => T): T {
+  try {
+    return use()
+  } catch (cause) {
+    throw new StoreUnavailable(copyFailureMessage(file, failureOf(cause)), { cause })
   }
 }
 

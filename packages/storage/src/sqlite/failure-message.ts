@@ -22,7 +22,7 @@ export function openFailureMessage(file: string, failure: SqliteFailure): string
       return `${file} is in use by another process: stop the other Gantry, or start this one with another data folder`
     case corrupt:
     case notADatabase:
-      return `${file} is damaged or is no database (${message.replace(/^it is damaged \((.*)\)$/, '$1')}): ${restore}`
+      return `${file} is damaged or is no database (${reasonOf(message)}): ${restore}`
     case full:
       return `${file} cannot be opened, the disk is full (${message}): free some space and start again`
     case ioError:
@@ -35,6 +35,39 @@ export function openFailureMessage(file: string, failure: SqliteFailure): string
     default:
       return `${file} cannot be opened: ${message}`
   }
+}
+
+/** Why a file could not be copied from, or to, and what to do, in one line. */
+export function copyFailureMessage(file: string, failure: SqliteFailure): string {
+  const { message } = failure
+  switch (primary(failure)) {
+    case busy:
+      return `${file} is in use: a Gantry that runs on it makes backups itself ("gantry backup")`
+    case corrupt:
+    case notADatabase:
+      return `${file} is damaged or is no data file of Gantry (${reasonOf(message)}): take another backup, or keep what is whole of it ("gantry salvage")`
+    case full:
+      return `${file} cannot be written, the disk is full`
+    case undefined:
+    default:
+      return `${file} cannot be used: ${sourceProblem(file) ?? message}`
+  }
+}
+
+/** What a thread or a command tells of an error of SQLite. */
+export function failureOf(error: unknown): SqliteFailure {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'errcode') : undefined
+  return { message: error instanceof Error ? error.message : String(error), code: typeof code === 'number' ? code : undefined }
+}
+
+function reasonOf(message: string): string {
+  return message.replace(/^it is damaged \((.*)\)$/, '$1')
+}
+
+function sourceProblem(file: string): string | undefined {
+  if (statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory() !== true) return `the folder ${dirname(file)} does not exist`
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) return 'it is a folder, name a file'
+  return isAllowed(dirname(file), constants.W_OK | constants.X_OK) ? undefined : `this user may not write to the folder ${dirname(file)}`
 }
 
 /** Why a batch did not reach the disk and what to do, in one line. */

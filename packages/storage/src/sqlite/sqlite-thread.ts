@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Write } from '../driver.ts'
+import { failureOf } from './failure-message.ts'
 import { decodeFrame, decodeRows, FrameWriter } from './frame.ts'
 import type { Answer, Maintained, Request, SqliteFailure, WorkerOptions } from './protocol.ts'
 import { SqliteFile } from './sqlite-file.ts'
@@ -20,11 +21,6 @@ const options = workerData as WorkerOptions
 
 function answer(message: Answer, transfer: readonly ArrayBuffer[] = []): void {
   port.postMessage(message, transfer)
-}
-
-function failureOf(error: unknown): SqliteFailure {
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'errcode') : undefined
-  return { message: error instanceof Error ? error.message : String(error), code: typeof code === 'number' ? code : undefined }
 }
 
 /** Sends every row; throws after the last one when some are damaged. */
