@@ -3,10 +3,14 @@ const errorLine = /^[EF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ (\S+?):\d+\] (.*)$/
 
 /**
  * Whether two writers meet, whether an event comes before the one that it caused has been seen, and whether somebody still writes while a namespace or the very object that is synced ends,
- * is chance: on every server these are tried again.
+ * is chance: on every server these are tried again. Kubernetes answers 404, too, when somebody updates what has just gone; controllers tell of it in one of these forms.
  */
-const chance =
-  /the object has been modified|Precondition failed|already exists|context canceled|is not as new as written version|because it is being terminated|sync \\"[^"]*\/([^"/]+)\\" failed with \S+ \\"\1\\" not found/
+const chance = [
+  /the object has been modified|Precondition failed|already exists|context canceled|is not as new as written version|because it is being terminated/,
+  /sync \\"[^"]*\/([^"/]+)\\" failed with \S+ \\"\1\\" not found/,
+  /err="\S+ \\"([^"\\]+)\\" not found" logger="UnhandledError" (?:queueKey|key)="[^"/]+\/\1"/,
+  /"Error getting updated StatefulSet from lister"/,
+]
 
 /** What varies between two runs. The order matters. */
 const varying: readonly (readonly [RegExp, string])[] = [
@@ -24,7 +28,7 @@ export function loggedErrors(log: string): Map<string, number> {
   const errors = new Map<string, number>()
   for (const line of log.split('\n')) {
     const [, file, rest = ''] = errorLine.exec(line) ?? []
-    if (file === undefined || chance.test(rest)) continue
+    if (file === undefined || chance.some((pattern) => pattern.test(rest))) continue
     let error = `${file}: ${rest}`
     for (const [pattern, word] of varying) error = error.replaceAll(pattern, word)
     errors.set(error, (errors.get(error) ?? 0) + 1)
