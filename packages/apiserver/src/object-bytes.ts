@@ -13,16 +13,15 @@ export interface Derived {
   readonly fields: Readonly<Record<string, string>>
 }
 
-// The derived part is known while an object is being encoded, before the store has made its entry: it waits here, keyed by the bytes.
-const derivedByBytes = new WeakMap<Buffer, Derived>()
 const noLabels: Readonly<Record<string, string>> = Object.freeze({})
 
-export function encodeObject(definition: ResourceDefinition, object: ApiObject): Buffer {
+/** `keep` takes what is derived, while the object is at hand. */
+export function encodeObject(definition: ResourceDefinition, object: ApiObject, keep: (derived: unknown) => void): Buffer {
   const text = JSON.stringify(object)
   // Not from Node's pool: a small object would keep 8 KiB of its neighbours alive.
   const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
   bytes.write(text)
-  derivedByBytes.set(bytes, derive(definition, object))
+  keep(derive(definition, object))
   return bytes
 }
 
@@ -31,7 +30,7 @@ export function decodeObject(entry: Entry): ApiObject {
 }
 
 export function derivedOf(definition: ResourceDefinition, entry: Entry): Derived {
-  entry.derived ??= derivedByBytes.get(entry.value) ?? derive(definition.storedAs?.definition ?? definition, decodeObject(entry))
+  entry.derived ??= derive(definition.storedAs?.definition ?? definition, decodeObject(entry))
   return entry.derived as Derived
 }
 

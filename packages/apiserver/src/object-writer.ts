@@ -1,6 +1,6 @@
 import { StatusError, invalidError, validateObjectMeta, validateObjectMetaUpdate, fieldInvalid, updateManagedFields, isNameValid } from '@gantry/apimachinery'
 import type { FieldError, FieldOwnership, FieldSet } from '@gantry/apimachinery'
-import type { Entry } from '@gantry/storage'
+import type { Encode, Entry } from '@gantry/storage'
 import { RevisionConflict, StoreUnavailable } from '@gantry/storage'
 import { mutate, validate } from './admission.ts'
 import type { AdmissionRequest, AdmittedShape } from './admission.ts'
@@ -242,7 +242,7 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     if (isReadyToGo(definition, next)) {
       reservation?.release()
       if (context.dryRun) return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
-      const removed = await server.store.delete(entry.key, entry.revision, (revision) => encodeAt(definition, next, revision))
+      const removed = await server.store.delete(entry.key, entry.revision, encoderOf(definition, next))
       definition.released?.(next)
       return { value: removed.value, created: false }
     }
@@ -362,7 +362,7 @@ async function deleteOnce(
       metadata.deletionTimestamp = formatTime(context.now)
       metadata.deletionGracePeriodSeconds = 0
     }
-    const removed = await server.store.delete(entry.key, entry.revision, (revision) => encodeAt(definition, object, revision))
+    const removed = await server.store.delete(entry.key, entry.revision, encoderOf(definition, object))
     definition.released?.(object)
     return { value: removed.value, gone: true }
   }
@@ -573,20 +573,22 @@ async function put(
   write: { readonly key: string; readonly expected: number; readonly object: ApiObject },
 ): Promise<Entry> {
   try {
-    return await server.store.put(write.key, write.expected, (revision) => encodeAt(definition, write.object, revision))
+    return await server.store.put(write.key, write.expected, encoderOf(definition, write.object))
   } catch (error) {
     if (error instanceof StoreUnavailable) throw new StatusError('ServiceUnavailable', error.message, { cause: error, details: { retryAfterSeconds: 1 } })
     throw error
   }
 }
 
-function encodeAt(definition: ResourceDefinition, object: ApiObject, revision: number): Buffer {
-  object.metadata.resourceVersion = String(revision)
-  const bytes = encodeObject(definition, arrange(definition, object))
-  if (bytes.length > limits.objectBytes) {
-    throw new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${limits.objectBytes}`)
+function encoderOf(definition: ResourceDefinition, object: ApiObject): Encode {
+  return (revision, keep) => {
+    object.metadata.resourceVersion = String(revision)
+    const bytes = encodeObject(definition, arrange(definition, object), keep)
+    if (bytes.length > limits.objectBytes) {
+      throw new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${limits.objectBytes}`)
+    }
+    return bytes
   }
-  return bytes
 }
 
 /** RFC 3339 with seconds, UTC: metav1.Time. */

@@ -52,6 +52,18 @@ test('lists, then follows every change, and keeps its indices right', async () =
   assert.equal(informer.store.get('a/two')?.spec?.color, 'red')
 })
 
+test('keeps no managed fields', async () => {
+  const { api, informer } = setUp()
+  await api.create(widgets, { ...widget('one'), metadata: { ...widget('one').metadata, managedFields: [{ manager: 'test' }] } })
+  await using _ = await informer.start({ signal: new AbortController().signal })
+  await informer.synced
+
+  const { metadata } = informer.store.get('a/one') ?? {}
+
+  assert.equal(metadata?.name, 'one')
+  assert.ok(metadata !== undefined && !('managedFields' in metadata))
+})
+
 test('hands out frozen objects', async () => {
   const { api, informer } = setUp()
   await api.create(widgets, widget('one'))

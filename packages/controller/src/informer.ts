@@ -33,7 +33,7 @@ export type Change<T> =
   | { readonly type: 'updated'; readonly object: T; readonly old: T }
   | { readonly type: 'deleted'; readonly object: T }
 
-/** A local, indexed copy of a collection that follows the server. It survives every failure of the server; `onChange` handlers are called in order. */
+/** A local, indexed copy of a collection that follows the server, without `managedFields`. It survives every failure of the server; `onChange` handlers are called in order. */
 export interface Informer<T extends KubeObject> extends Service {
   readonly store: Store<T>
   /** Resolves after the first complete list. */
@@ -80,7 +80,7 @@ export function createInformer<T extends KubeObject>(deps: InformerDeps, options
     }
   }
   function put(raw: T): void {
-    const object = deepFreeze(options.trim === undefined ? raw : options.trim(raw))
+    const object = deepFreeze(options.trim === undefined ? withoutManagers(raw) : options.trim(raw))
     const old = store.set(object)
     if (old === undefined) tell({ type: 'added', object })
     else if (old.metadata.uid !== object.metadata.uid) {
@@ -206,6 +206,12 @@ export function createInformer<T extends KubeObject>(deps: InformerDeps, options
     run,
     start: ({ signal }) => Promise.resolve(runInBackground(run, signal)),
   }
+}
+
+/** Who manages which field is the server's business and half of a pod in memory: a write without it changes nothing about it. */
+function withoutManagers<T extends KubeObject>(object: T): T {
+  const { managedFields, ...metadata } = object.metadata
+  return managedFields === undefined ? object : { ...object, metadata }
 }
 
 /** Lets the event loop turn when handlers have had it for a while: a list of 10,000 objects must not stall every request. */

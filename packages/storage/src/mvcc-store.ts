@@ -2,7 +2,7 @@ import type { Logger } from '@gantry/runtime'
 import type { StoreDriver, WriteBatch } from './driver.ts'
 import { History } from './history.ts'
 import { SortedIndex } from './sorted-index.ts'
-import type { Entry, ListRange, Listing, Store, StoreEvent } from './store.ts'
+import type { Encode, Entry, ListRange, Listing, Store, StoreEvent } from './store.ts'
 import { Compacted, FutureRevision, RevisionConflict, StoreUnavailable } from './store.ts'
 import { Watchers } from './watchers.ts'
 
@@ -154,11 +154,11 @@ export class MvccStore implements Store {
     return { entries, revision, remaining: end - start - entries.length }
   }
 
-  put(key: string, expected: number, encode: (revision: number) => Buffer): Promise<Entry> {
+  put(key: string, expected: number, encode: Encode): Promise<Entry> {
     return this.#write('put', { key, expected, encode })
   }
 
-  delete(key: string, expected: number, encode: (revision: number) => Buffer): Promise<Entry> {
+  delete(key: string, expected: number, encode: Encode): Promise<Entry> {
     return this.#write('delete', { key, expected, encode })
   }
 
@@ -241,7 +241,7 @@ export class MvccStore implements Store {
     return { entries, revision, remaining: total - entries.length }
   }
 
-  #write(type: StoreEvent['type'], write: { readonly key: string; readonly expected: number; readonly encode: (revision: number) => Buffer }): Promise<Entry> {
+  #write(type: StoreEvent['type'], write: { readonly key: string; readonly expected: number; readonly encode: Encode }): Promise<Entry> {
     const { key, expected, encode } = write
     if (this.#isEncoding) throw new Error(`${key}: an encode callback must not write to the store`)
     let slot = this.#slots.get(key)
@@ -252,7 +252,7 @@ export class MvccStore implements Store {
     if (refusal !== undefined) return Promise.reject(refusal)
 
     const revision = ++this.#assigned
-    const entry: Entry = { key, revision, value: this.#encode(encode, revision), derived: undefined }
+    const entry = this.#encode(encode, key, revision)
     const { promise, resolve, reject } = Promise.withResolvers<Entry>()
     if (slot === undefined) {
       slot = { key, durable: undefined, pending: undefined }
@@ -280,10 +280,12 @@ export class MvccStore implements Store {
     )
   }
 
-  #encode(encode: (revision: number) => Buffer, revision: number): Buffer {
+  #encode(encode: Encode, key: string, revision: number): Entry {
     this.#isEncoding = true
+    let derived: unknown
     try {
-      return encode(revision)
+      const value = encode(revision, (kept) => (derived = kept))
+      return { key, revision, value, derived }
     } finally {
       this.#isEncoding = false
     }

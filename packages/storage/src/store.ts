@@ -24,16 +24,16 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Writes a key if its newest state (as `latest` shows it) has revision `expected` (0: the key must be absent); throws `RevisionConflict`
-   * at once, synchronously, when it has not. `encode` is called synchronously with the write's revision and returns the bytes. Resolves when the write is on the disk;
+   * at once, synchronously, when it has not. `encode` is called synchronously and returns the bytes. Resolves when the write is on the disk;
    * rejects with `StoreUnavailable` when it could not be made durable, and then the key is as it was.
    */
-  put(key: string, expected: number, encode: (revision: number) => Buffer): Promise<Entry>
+  put(key: string, expected: number, encode: Encode): Promise<Entry>
 
   /**
    * Removes a key under the same rule. `encode` returns the last state of the object as of the deletion's revision: watchers get it as
    * the event's entry.
    */
-  delete(key: string, expected: number, encode: (revision: number) => Buffer): Promise<Entry>
+  delete(key: string, expected: number, encode: Encode): Promise<Entry>
 
   /**
    * Calls `onEvents` with every change after revision `after` to keys that start with `prefix`, in order of revision, without gaps or repeats: first from the history
@@ -51,6 +51,9 @@ export interface Store extends AsyncDisposable {
   /** Resolves when `revision` has been reached or passed; rejects when the signal aborts. */
   reached(revision: number, signal: AbortSignal): Promise<void>
 }
+
+/** Makes the bytes of a write at its revision. What it gives to `keep` becomes the entry's `derived`. */
+export type Encode = (revision: number, keep: (derived: unknown) => void) => Buffer
 
 export interface Entry {
   readonly key: string

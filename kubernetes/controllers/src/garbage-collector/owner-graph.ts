@@ -15,7 +15,8 @@ export interface GraphNode {
   /** False for an owner that no watch has shown yet: it may not exist. */
   observed: boolean
   owners: readonly OwnerReference[]
-  readonly dependents: Set<GraphNode>
+  /** Most objects own nothing: they share an empty set. Changed by the graph alone. */
+  dependents: ReadonlySet<GraphNode>
   deleting: boolean
   /** Waits for its dependents to go (finalizer foregroundDeletion). */
   deletingDependents: boolean
@@ -81,7 +82,7 @@ export class OwnerGraph {
     const examine = new Set<GraphNode>(node.dependents)
     for (const { uid: ownerUid } of node.owners) {
       const owner = this.#nodes.get(ownerUid)
-      owner?.dependents.delete(node)
+      if (owner !== undefined) release(owner, node)
       if (owner?.deletingDependents === true) examine.add(owner)
     }
     return { examine }
@@ -94,7 +95,7 @@ export class OwnerGraph {
       const now = next.find((reference) => reference.uid === old.uid)
       const owner = this.#nodes.get(old.uid)
       if (owner === undefined) continue
-      if (now === undefined) owner.dependents.delete(node)
+      if (now === undefined) release(owner, node)
       // It may have waited for this dependent alone.
       if (owner.deletingDependents && (now === undefined || (old.blockOwnerDeletion === true && now.blockOwnerDeletion !== true))) examine.add(owner)
     }
@@ -114,7 +115,7 @@ export class OwnerGraph {
         examine.add(owner)
       }
       const isNew = !owner.dependents.has(node)
-      owner.dependents.add(node)
+      adopt(owner, node)
       if (isNew && owner.deletingDependents) examine.add(node)
       if (isNew && owner.observed && owner.identity.namespace !== '' && owner.identity.namespace !== node.identity.namespace) {
         misplaced = { dependent: node, reference }
@@ -132,8 +133,19 @@ export function blockingDependents(node: GraphNode): GraphNode[] {
   )
 }
 
+const none: ReadonlySet<GraphNode> = new Set()
+
+function adopt(owner: GraphNode, dependent: GraphNode): void {
+  if (owner.dependents === none) owner.dependents = new Set([dependent])
+  else (owner.dependents as Set<GraphNode>).add(dependent)
+}
+
+function release(owner: GraphNode, dependent: GraphNode): void {
+  if (owner.dependents !== none) (owner.dependents as Set<GraphNode>).delete(dependent)
+}
+
 function newNode(identity: Identity): GraphNode {
-  return { identity, observed: false, owners: [], dependents: new Set(), deleting: false, deletingDependents: false, orphaning: false }
+  return { identity, observed: false, owners: [], dependents: none, deleting: false, deletingDependents: false, orphaning: false }
 }
 
 function identityOf(object: KubeObject, resource: ResourceRef): Identity {
