@@ -6,6 +6,11 @@ export interface Endpoint {
   readonly token: string
 }
 
+interface RequestOptions {
+  readonly body?: { readonly text: string; readonly contentType: string } | undefined
+  readonly accept?: string
+}
+
 /** One HTTP/2 connection to a server under measurement. */
 export class Connection {
   readonly #session: ClientHttp2Session
@@ -23,12 +28,12 @@ export class Connection {
     this.#session.on('goaway', (code) => (this.#broken ??= new Error(`the server said goodbye with code ${code}`)))
   }
 
-  open(method: string, path: string, body?: { readonly text: string; readonly contentType: string }): ClientHttp2Stream {
+  open(method: string, path: string, { body, accept = 'application/json' }: RequestOptions = {}): ClientHttp2Stream {
     const stream = this.#session.request({
       ':method': method,
       ':path': `${this.#prefix}${path}`,
       authorization: `Bearer ${this.#token}`,
-      accept: 'application/json',
+      accept,
       'user-agent': 'gantry-bench/1',
       ...(body && { 'content-type': body.contentType }),
     })
@@ -38,7 +43,7 @@ export class Connection {
 
   /** The text of a 2xx answer; throws on any other. */
   async send(method: string, path: string, body?: { readonly text: string; readonly contentType: string }): Promise<string> {
-    const stream = this.open(method, path, body)
+    const stream = this.open(method, path, { body })
     const where = `${method} ${this.#session.originSet?.[0] ?? ''}${path}`
     const { promise: closed, resolve, reject } = Promise.withResolvers<void>()
     let status = 0

@@ -1,10 +1,13 @@
-// One process of the bench: a thousand watchers of one object over twenty HTTP/2 connections, and its writer. Prints one line of JSON. Started by run.ts.
+// One process of the bench: a thousand watchers of one object, over twenty HTTP/2 connections or a thousand HTTP/1.1 ones, and its writer. Prints one line of JSON. Started by run.ts.
+import { Agent, request } from 'node:https'
+import type { Readable } from 'node:stream'
 import { Connection, statusOf } from './connection.ts'
 import type { Endpoint } from './connection.ts'
 
 export interface FanOutTask extends Endpoint {
   readonly namespace: string
   readonly watchers: number
+  /** HTTP/2 connections that the watchers share; 0: each has an HTTP/1.1 connection of its own. */
   readonly connections: number
   readonly writes: number
   readonly pacedPerSecond: number
@@ -35,10 +38,15 @@ async function fanOut(task: FanOutTask): Promise<FanOut> {
 
   const path = `${collection}?watch=1&fieldSelector=metadata.name%3Dbeat&resourceVersion=${created.metadata.resourceVersion}`
   const openedAt = performance.now()
-  await Promise.all(
-    Array.from({ length: task.watchers }, async (_, at) => {
-      const stream = connections[at % connections.length]?.open('GET', path)
-      if (stream === undefined) throw new Error('no connection')
+  const agent = new Agent({ maxSockets: Infinity, rejectUnauthorized: false })
+  const open = (at: number): Promise<Readable> => {
+    const connection = connections[at % connections.length]
+    return connection === undefined ? watchH1(task, path, agent) : watchH2(connection, path)
+  }
+  const numbers = Array.from({ length: task.watchers }, (_, at) => at).values()
+  async function lane(): Promise<void> {
+    for (const number of numbers) {
+      const stream = await open(number)
       let rest = ''
       stream.setEncoding('latin1')
       stream.on('data', (chunk: string) => {
@@ -53,11 +61,10 @@ async function fanOut(task: FanOutTask): Promise<FanOut> {
         received += lines.length
         wake()
       })
-      stream.on('error', () => {})
-      const status = await statusOf(stream)
-      if (status !== 200) throw new Error(`a watch was answered with ${status}`)
-    }),
-  )
+    }
+  }
+  // New TLS connections come a hundred at a time: more would wait for each other in the backlog.
+  await Promise.all(Array.from({ length: task.connections === 0 ? 100 : task.watchers }, lane))
   const openedMs = performance.now() - openedAt
 
   let written = 0
@@ -94,7 +101,29 @@ async function fanOut(task: FanOutTask): Promise<FanOut> {
   await allReceived()
   latencies.sort((a, b) => a - b)
   for (const connection of [writer, ...connections]) connection.close()
+  agent.destroy()
   return { openedMs, events, seconds, pacedP50Ms: quantile(latencies, 0.5), pacedP99Ms: quantile(latencies, 0.99) }
+}
+
+async function watchH2(connection: Connection, path: string): Promise<Readable> {
+  const stream = connection.open('GET', path)
+  stream.on('error', () => {})
+  const status = await statusOf(stream)
+  if (status !== 200) throw new Error(`a watch was answered with ${status}`)
+  return stream
+}
+
+function watchH1(task: FanOutTask, path: string, agent: Agent): Promise<Readable> {
+  const { promise, resolve, reject } = Promise.withResolvers<Readable>()
+  const headers = { authorization: `Bearer ${task.token}`, accept: 'application/json', 'user-agent': 'gantry-bench/1' }
+  request(`${task.url}${path}`, { agent, headers }, (response) => {
+    response.on('error', () => {})
+    if (response.statusCode === 200) resolve(response)
+    else reject(new Error(`a watch was answered with ${response.statusCode}`))
+  })
+    .on('error', reject)
+    .end()
+  return promise
 }
 
 function beat(number: string): string {

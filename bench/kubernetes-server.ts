@@ -2,13 +2,27 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startKubernetes } from '@gantry/conformance/kubernetes'
+import type { ControlPlaneOptions } from '@gantry/conformance/kubernetes'
 import type { BenchServer } from './server.ts'
 
+/**
+ * How fast controller manager and scheduler may ask: `harness` is quick to start (200/s and the scheduler's 50/s), `default` is what they do without a flag, `none` lets
+ * them ask as fast as they can.
+ */
+export type ClientLimits = 'harness' | 'default' | 'none'
+
+const unlimited = ['--kube-api-qps=10000', '--kube-api-burst=20000']
+const limitArgs: Readonly<Record<ClientLimits, Pick<ControlPlaneOptions, 'extraControllerManagerArgs' | 'extraSchedulerArgs'>>> = {
+  harness: {},
+  default: { extraControllerManagerArgs: ['--kube-api-qps=20', '--kube-api-burst=30'] },
+  none: { extraControllerManagerArgs: unlimited, extraSchedulerArgs: unlimited },
+}
+
 /** A real control plane on an empty folder; etcd syncs to disk. */
-export async function startKubernetesServer(options: { readonly controllers: boolean }): Promise<BenchServer> {
+export async function startKubernetesServer(options: { readonly controllers: boolean; readonly clientLimits?: ClientLimits }): Promise<BenchServer> {
   const dir = await mkdtemp(join(tmpdir(), 'gantry-bench-kubernetes-'))
   const begunMs = performance.now()
-  const plane = await startKubernetes({ dir, controllers: options.controllers })
+  const plane = await startKubernetes({ dir, controllers: options.controllers, ...limitArgs[options.clientLimits ?? 'harness'] })
   const { etcd, apiserver, controllerManager, scheduler } = plane.pids
   return {
     name: 'kubernetes',

@@ -22,6 +22,24 @@ export function podBody(name: string): string {
   })
 }
 
+/** A pod that the default scheduler places. */
+export function smallPodBody(name: string): string {
+  return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name, labels: { app: 'bench' } }, spec: podSpec })
+}
+
+export function deploymentBody(name: string, replicas: number): string {
+  return JSON.stringify({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: { replicas, selector: { matchLabels: { app: name } }, template: { metadata: { labels: { app: name } }, spec: podSpec } },
+  })
+}
+
+const podSpec = {
+  containers: [{ name: 'app', image: 'registry.example.com/team/application:1.2.3', resources: { requests: { cpu: '100m', memory: '128Mi' } } }],
+}
+
 /** A ConfigMap of a few hundred bytes. */
 export function configMapBody(name: string): string {
   return JSON.stringify({

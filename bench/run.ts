@@ -8,13 +8,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Connection } from './connection.ts'
 import type { FanOut, FanOutTask } from './fan-out.ts'
-import { fill } from './fill.ts'
-import { formatTable } from './figures.ts'
+import { fill, nameOf } from './fill.ts'
+import { formatTable, middle } from './figures.ts'
 import type { Figure, Sample } from './figures.ts'
 import { installRelease, startGantryServer } from './gantry-server.ts'
 import { startKubernetesServer } from './kubernetes-server.ts'
 import { loopDelaysBetween } from './loop-delay-log.ts'
+import { importMember } from './member.ts'
+import { startNodes } from './nodes.ts'
 import { configMapBody, eventBody, heartbeatBody, leaseBody, podBody } from './objects.ts'
+import { timeRestarts } from './restart.ts'
+import { rateOfScheduling, timeDeployment } from './scheduling.ts'
 import { cpuSeconds, residentMb } from './server.ts'
 import type { BenchServer } from './server.ts'
 import { measure } from './wrk.ts'
@@ -23,14 +27,23 @@ import type { Load } from './wrk.ts'
 const quick = process.argv.includes('--quick')
 const rounds = quick ? 1 : 3
 const loadSeconds = quick ? 2 : 5
-const idleSeconds = quick ? 2 : 15
+const idleSeconds = quick ? 2 : 10
 const listed = quick ? 1_000 : 10_000
+const replicas = quick ? 100 : 1_000
+const nodesToSearch = quick ? 200 : 5_000
+const podsToSchedule = quick ? 200 : 2_000
+const kept = quick ? 2_000 : 100_000
 const root = join(import.meta.dirname, '..')
+
+/** With room for 110 pods each. */
+const deploymentNodes = 20
 
 const figures: Figure[] = []
 /** How long Gantry's event loop was held up under each load, in milliseconds. */
 const loopDelays: { readonly load: string; readonly p50: number; readonly p99: number; readonly max: number }[] = []
 let loopDelayFile: string | undefined
+/** What the gateway does that the other side has nothing like. */
+const facts: string[] = []
 /** How busy the machine was with other things before the first process of ours. */
 const loadBefore = loadavg()[0] ?? Number.NaN
 
@@ -106,6 +119,9 @@ async function measureRequests(servers: readonly BenchServer[], dir: string): Pr
       rate(server, { path: '/api/v1/namespaces/bench-list/pods/object-000001', clients }),
     )
   }
+  await compare({ name: 'Get pod at resourceVersion=0, 32 clients', unit, better, target: 1.7 }, servers, (server) =>
+    rate(server, { path: '/api/v1/namespaces/bench-list/pods/object-000001?resourceVersion=0', clients: 32 }),
+  )
   await compare({ name: 'Create event, 32 clients', unit, better, target: 1.9 }, servers, (server, round) =>
     rate(server, { path: '/api/v1/namespaces/bench/events', clients: 32, bodyFile: eventFile, namePrefix: `e${round}-` }),
   )
@@ -152,9 +168,17 @@ async function timeKubectl(server: BenchServer, dir: string): Promise<Sample> {
 }
 
 async function measureFanOut(servers: readonly BenchServer[]): Promise<void> {
+  await measureFanOutOver({ name: '20 h2 connections', connections: 20, target: 1.6 }, servers)
+  await measureFanOutOver({ name: '1,000 HTTP/1.1 connections', connections: 0, target: 1.1 }, servers)
+}
+
+async function measureFanOutOver(
+  { name: over, connections, target }: { readonly name: string; readonly connections: number; readonly target: number },
+  servers: readonly BenchServer[],
+): Promise<void> {
   const outcomes = new Map<BenchServer, FanOut[]>()
-  await compare({ name: 'Watch fan-out, 1,000 watchers over 20 h2 connections', unit: 'events/s', better: 'more' }, servers, async (server, round) => {
-    const namespace = `bench-watch-${round}`
+  await compare({ name: `Watch fan-out, 1,000 watchers over ${over}`, unit: 'events/s', better: 'more', target }, servers, async (server, round) => {
+    const namespace = `bench-watch-${connections}-${round}`
     const connection = new Connection(server)
     await connection.post('/api/v1/namespaces', JSON.stringify({ metadata: { name: namespace } }))
     connection.close()
@@ -164,7 +188,7 @@ async function measureFanOut(servers: readonly BenchServer[]): Promise<void> {
       token: server.token,
       namespace,
       watchers: 1_000,
-      connections: 20,
+      connections,
       writes: quick ? 30 : 100,
       pacedPerSecond: 20,
       pacedSeconds: quick ? 2 : 5,
@@ -176,7 +200,78 @@ async function measureFanOut(servers: readonly BenchServer[]): Promise<void> {
   })
   const opened = (name: BenchServer['name']): Sample[] =>
     [...outcomes].filter(([server]) => server.name === name).flatMap(([, all]) => all.map(({ openedMs }) => ({ value: openedMs })))
-  add({ name: 'Opening these 1,000 watches', unit: 'ms', better: 'less', kubernetes: opened('kubernetes'), gantry: opened('gantry') })
+  add({ name: `Opening these 1,000 watches over ${over}`, unit: 'ms', better: 'less', kubernetes: opened('kubernetes'), gantry: opened('gantry') })
+}
+
+/** What controllers and scheduler do. On both sides the same nodes, which nothing runs on: the work ends with the binding. */
+async function measureScheduling(launcher: string): Promise<void> {
+  const deployment: Record<'default' | 'none', Sample[]> = { default: [], none: [] }
+  const scheduled: Record<BenchServer['name'], Sample[]> = { kubernetes: [], gantry: [] }
+  const deployed: Sample[] = []
+  for (const clientLimits of ['default', 'none'] as const) {
+    await using server = await startKubernetesServer({ controllers: true, clientLimits })
+    await using _few = await startNodes(server, { count: deploymentNodes, namePrefix: 'few' })
+    deployment[clientLimits].push(await timeDeployment(server, { namespace: 'bench-deployment', replicas }))
+    if (clientLimits === 'default') continue
+    await using _many = await startNodes(server, { count: nodesToSearch, namePrefix: 'many' })
+    scheduled.kubernetes.push(await rateOfScheduling(server, { namespace: 'bench-scheduler', pods: podsToSchedule }))
+  }
+  {
+    await using server = await startGantryServer(launcher)
+    await using _few = await startNodes(server, { count: deploymentNodes, namePrefix: 'few' })
+    deployed.push(await timeDeployment(server, { namespace: 'bench-deployment', replicas }))
+    await using _many = await startNodes(server, { count: nodesToSearch, namePrefix: 'many' })
+    scheduled.gantry.push(await rateOfScheduling(server, { namespace: 'bench-scheduler', pods: podsToSchedule }))
+  }
+  const name = `Deployment of ${replicas.toLocaleString('en-US')} replicas until all are bound`
+  add({ name: `${name}, as shipped`, unit: 's', better: 'less', target: 15, kubernetes: deployment.default, gantry: deployed })
+  add({ name: `${name}, no client limits`, unit: 's', better: 'less', target: 2, kubernetes: deployment.none, gantry: deployed })
+  add({
+    name: `Scheduler, ${nodesToSearch.toLocaleString('en-US')} nodes (no client limits)`,
+    unit: 'pods/s',
+    better: 'more',
+    target: 1,
+    ...scheduled,
+  })
+}
+
+/** One way to a cluster that was imported: directly, and through Gantry. */
+async function measureHop(kubernetes: BenchServer, gantry: BenchServer): Promise<void> {
+  const path = '/api/v1/namespaces/bench-list/pods/object-000001'
+  const through = await importMember(gantry, kubernetes)
+  const ways = [kubernetes, through]
+  const p50: Record<BenchServer['name'], Sample[]> = { kubernetes: [], gantry: [] }
+  await compare({ name: 'Get pod of a member, 1 client: direct, and through Gantry (its CPU alone)', unit: 'ms', better: 'less' }, ways, async (way) => {
+    const { p50Ms, p99Ms, cpuPerThousand } = await measure(way, { path, clients: 1, seconds: loadSeconds })
+    p50[way.name].push({ value: p50Ms })
+    return { value: p50Ms, p50Ms, p99Ms, cpuPerThousand }
+  })
+  const cpu: Sample[] = []
+  await compare({ name: 'Get pod of a member, 32 clients: direct, and through Gantry (its CPU alone)', unit: '/s', better: 'more' }, ways, async (way) => {
+    const { requests, seconds, p50Ms, p99Ms, cpuPerThousand } = await measure(way, { path, clients: 32, seconds: loadSeconds })
+    if (way === through) cpu.push({ value: cpuPerThousand })
+    return { value: requests / seconds, p50Ms, p99Ms, cpuPerThousand }
+  })
+  const added = middle(p50.gantry, 'less').value - middle(p50.kubernetes, 'less').value
+  facts.push(
+    `The hop through the gateway to a member adds ${added.toFixed(2)} ms at p50 (target ≤ 0.3 ms); a core carries ${Math.round(1_000 / middle(cpu, 'less').value).toLocaleString('en-US')} such requests/s (target ≥ 3,000).`,
+  )
+}
+
+/** Killed and started again on its data. */
+async function measureRestart(launcher: string): Promise<void> {
+  const answered: Record<BenchServer['name'], Sample[]> = { kubernetes: [], gantry: [] }
+  const collection = '/api/v1/namespaces/bench/configmaps'
+  for (const start of [() => startKubernetesServer({ controllers: false }), () => startGantryServer(launcher)]) {
+    await using server = await start()
+    const connection = new Connection(server)
+    await connection.post('/api/v1/namespaces', JSON.stringify({ metadata: { name: 'bench' } }))
+    connection.close()
+    await fill(server, { collection, count: kept, body: configMapBody })
+    const times = await timeRestarts(server, { path: `${collection}/${nameOf(kept)}`, times: rounds })
+    answered[server.name].push(...times.map((ms) => ({ value: ms / 1000 })))
+  }
+  add({ name: `Restart after kill -9 with ${kept.toLocaleString('en-US')} objects, until it gives one`, unit: 's', better: 'less', ...answered })
 }
 
 /** In a process of its own, so that it has a processor core to itself and a fresh heap. */
@@ -210,42 +305,51 @@ async function machine(): Promise<string> {
   return `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, ${stdout.trim().split('\n').at(-1)} for the data`
 }
 
+/** What one server of each kind answers, all in the same two processes. Returns how many bytes a stored pod is on each. */
+async function measureServing(launcher: string, dir: string): Promise<readonly number[]> {
+  await using kubernetes = await startKubernetesServer({ controllers: true })
+  loopDelayFile = join(dir, 'loop-delays')
+  await using gantry = await startGantryServer(launcher, { loopDelayFile })
+  const servers = [kubernetes, gantry]
+  await sleep(idleSeconds * 1000)
+  add({
+    name: 'Idle memory (Kubernetes: + controller manager, scheduler)',
+    unit: 'MB',
+    better: 'less',
+    kubernetes: [{ value: await residentMb([...kubernetes.serving, ...kubernetes.beside]) }],
+    gantry: [{ value: await residentMb(gantry.serving) }],
+  })
+  const bytes = [await prepare(kubernetes), await prepare(gantry)]
+  say(`a stored pod is ${bytes.join(' and ')} bytes`)
+  add({
+    name: `Memory with ${listed.toLocaleString('en-US')} pods (apiserver + etcd)`,
+    unit: 'MB',
+    better: 'less',
+    kubernetes: [{ value: await residentMb(kubernetes.serving) }],
+    gantry: [{ value: await residentMb(gantry.serving) }],
+  })
+  await measureRequests(servers, dir)
+  await measureHop(kubernetes, gantry)
+  await measureFanOut(servers)
+  add({
+    name: 'Memory after all of it (apiserver + etcd)',
+    unit: 'MB',
+    better: 'less',
+    kubernetes: [{ value: await residentMb(kubernetes.serving) }],
+    gantry: [{ value: await residentMb(gantry.serving) }],
+  })
+  return bytes
+}
+
 async function main(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'gantry-bench-'))
   try {
     say('building the release, as npm start does')
     const launcher = await installRelease(dir)
     await measureStarts(launcher)
-    await using kubernetes = await startKubernetesServer({ controllers: true })
-    loopDelayFile = join(dir, 'loop-delays')
-    await using gantry = await startGantryServer(launcher, { loopDelayFile })
-    const servers = [kubernetes, gantry]
-    await sleep(idleSeconds * 1000)
-    add({
-      name: 'Idle memory (Kubernetes: + controller manager, scheduler)',
-      unit: 'MB',
-      better: 'less',
-      kubernetes: [{ value: await residentMb([...kubernetes.serving, ...kubernetes.beside]) }],
-      gantry: [{ value: await residentMb(gantry.serving) }],
-    })
-    const bytes = [await prepare(kubernetes), await prepare(gantry)]
-    say(`a stored pod is ${bytes.join(' and ')} bytes`)
-    add({
-      name: `Memory with ${listed.toLocaleString('en-US')} pods (apiserver + etcd)`,
-      unit: 'MB',
-      better: 'less',
-      kubernetes: [{ value: await residentMb(kubernetes.serving) }],
-      gantry: [{ value: await residentMb(gantry.serving) }],
-    })
-    await measureRequests(servers, dir)
-    await measureFanOut(servers)
-    add({
-      name: 'Memory after all of it (apiserver + etcd)',
-      unit: 'MB',
-      better: 'less',
-      kubernetes: [{ value: await residentMb(kubernetes.serving) }],
-      gantry: [{ value: await residentMb(gantry.serving) }],
-    })
+    const bytes = await measureServing(launcher, dir)
+    await measureScheduling(launcher)
+    await measureRestart(launcher)
     await report(bytes)
   } finally {
     await rm(dir, { recursive: true, force: true })
@@ -278,9 +382,11 @@ ${loopDelays.map(({ load, p50, p99, max }) => `| ${load} | ${[p50, p99, max].map
 - Load: wrk, one thread, HTTP/1.1 over TLS with keep-alive, as an administrator (system:masters, exempt from flow control). Gantry is reached as users reach it: through the
   gateway with an API key, authenticated, audited and authorized.
 - CPU counts the processes that serve: kube-apiserver and etcd; for Gantry its one process, which also holds controllers, scheduler, gateway and console.
-- Watch fan-out: events per second at full speed; its p50 / p99 are the time from a write to its arrival at a watcher, at 20 writes a second; CPU per 1,000 events.
+- The work of controllers: ${deploymentNodes} nodes (the scheduler: ${nodesToSearch.toLocaleString('en-US')}) that are nothing but objects, made ready and kept alive by the bench with a Lease each, the same on both sides; CPU is that of
+  all processes of a server. Kubernetes as shipped asks its API at most 20 (controller manager) and 50 (scheduler) times a second; "no client limits" sets those to 10,000. Each is measured once.
+${facts.map((fact) => `- ${fact}\n`).join('')}- Watch fan-out: events per second at full speed; its p50 / p99 are the time from a write to its arrival at a watcher, at 20 writes a second; CPU per 1,000 events.
 `
-  say(`\n${formatTable(figures)}`)
+  say(`\n${[formatTable(figures), ...facts].join('\n')}`)
   if (quick) return
   const file = join(import.meta.dirname, 'results', 'latest.md')
   await mkdir(dirname(file), { recursive: true })

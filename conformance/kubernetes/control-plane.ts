@@ -26,6 +26,9 @@ export interface ControlPlaneOptions {
   readonly apiServer?: 'gantry'
   /** Appended to our own, so that a flag given here wins; Gantry's takes those that `src/api-process.ts` names. */
   readonly extraApiServerArgs?: readonly string[]
+  /** Appended to our own, so that a flag given here wins. */
+  readonly extraControllerManagerArgs?: readonly string[]
+  readonly extraSchedulerArgs?: readonly string[]
   /** Leave the processes running when this process ends (`up` of the command line). */
   readonly outliveUs?: boolean
 }
@@ -150,8 +153,14 @@ async function startOnce(binaries: Binaries, options: ControlPlaneOptions): Prom
     if (options.controllers) {
       const managerConfig = await kubeconfigOf('system:kube-controller-manager', 'controller-manager')
       const schedulerConfig = await kubeconfigOf('system:kube-scheduler', 'scheduler')
-      await run('controllerManager', binaries.controllerManager, controllerManagerArgs({ certs, kubeconfig: managerConfig, port: controllerManagerPort }))
-      await run('scheduler', binaries.scheduler, componentArgs({ certs, kubeconfig: schedulerConfig, port: schedulerPort }))
+      await run('controllerManager', binaries.controllerManager, [
+        ...controllerManagerArgs({ certs, kubeconfig: managerConfig, port: controllerManagerPort }),
+        ...(options.extraControllerManagerArgs ?? []),
+      ])
+      await run('scheduler', binaries.scheduler, [
+        ...componentArgs({ certs, kubeconfig: schedulerConfig, port: schedulerPort }),
+        ...(options.extraSchedulerArgs ?? []),
+      ])
       await healthy(`https://127.0.0.1:${controllerManagerPort}/healthz`)
       await healthy(`https://127.0.0.1:${schedulerPort}/healthz`)
       // A pod is refused until its namespace has this account, so a test may not begin earlier.
