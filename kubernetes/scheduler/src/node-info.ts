@@ -1,3 +1,4 @@
+import { controllerOf } from '@gantry/controller'
 import type { Node, Pod } from '@gantry/kube-api'
 import { amountsOf, requestOf } from './pod-request.ts'
 import type { Amounts } from './pod-request.ts'
@@ -11,6 +12,8 @@ export class NodeInfo {
   readonly requested = new Map<string, number>()
   readonly scored = { cpu: 0, memory: 0 }
   readonly pods = new Map<string, Pod>()
+  /** How many of the pods a controller has here, by its uid. */
+  readonly podsOf = new Map<string, number>()
   /** `protocol ip port`, with the number of pods that use it. */
   readonly hostPorts = new Map<string, number>()
 
@@ -45,12 +48,16 @@ export class NodeInfo {
     for (const [name, amount] of amounts) this.requested.set(name, (this.requested.get(name) ?? 0) + sign * amount)
     this.scored.cpu += sign * scored.cpu
     this.scored.memory += sign * scored.memory
-    for (const port of hostPortsOf(pod)) {
-      const count = (this.hostPorts.get(port.key) ?? 0) + sign
-      if (count > 0) this.hostPorts.set(port.key, count)
-      else this.hostPorts.delete(port.key)
-    }
+    for (const port of hostPortsOf(pod)) count(this.hostPorts, port.key, sign)
+    const owner = controllerOf(pod)?.uid
+    if (owner !== undefined) count(this.podsOf, owner, sign)
   }
+}
+
+function count(counts: Map<string, number>, key: string, change: 1 | -1): void {
+  const now = (counts.get(key) ?? 0) + change
+  if (now > 0) counts.set(key, now)
+  else counts.delete(key)
 }
 
 export function podKey({ metadata }: Pod): string {

@@ -6,7 +6,7 @@ import type { Change, Informers } from '@gantry/controller'
 import { resources } from '@gantry/kube-api'
 import type { Node, Pod } from '@gantry/kube-api'
 import type { Clock, Ids, Logger, Service } from '@gantry/runtime'
-import { misfitOf } from './filters.ts'
+import { createFilter } from './filters.ts'
 import type { Misfit } from './filters.ts'
 import { NodeInfo } from './node-info.ts'
 import { hasRequiredAntiAffinity, placementRules } from './pod-affinity.ts'
@@ -189,13 +189,14 @@ class Scheduler {
     if (all.length === 0) return { node: undefined, message: 'no nodes available to schedule pods' }
     const enough = feasibleEnough(all.length)
     const rules = placementRules(pod, all, { othersRefuse: this.#refusing > 0 })
+    const misfitOn = createFilter(pod, rules)
     const candidates: NodeInfo[] = []
     const misfits: Misfit[] = []
     let looked = 0
     for (; looked < all.length && candidates.length < enough; looked++) {
       const info = all[(this.#searchFrom + looked) % all.length]
       if (info === undefined) continue
-      const misfit = misfitOf(pod, info, rules)
+      const misfit = misfitOn(info)
       if (misfit === undefined) candidates.push(info)
       else misfits.push(misfit)
     }

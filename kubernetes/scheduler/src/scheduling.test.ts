@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { FakeClock } from '@gantry/runtime/testing'
 import type { Node, Pod, PodSpec } from '@gantry/kube-api'
-import { misfitOf } from './filters.ts'
+import { createFilter } from './filters.ts'
 import { NodeInfo } from './node-info.ts'
 import { placementRules } from './pod-affinity.ts'
 import { requestOf } from './pod-request.ts'
@@ -33,7 +33,7 @@ function node(
 }
 
 function reasons(subject: Pod, info: NodeInfo, all: readonly NodeInfo[] = [info]): readonly string[] {
-  return misfitOf(subject, info, placementRules(subject, all, { othersRefuse: true }))?.reasons ?? []
+  return createFilter(subject, placementRules(subject, all, { othersRefuse: true }))(info)?.reasons ?? []
 }
 
 describe('what a pod asks of a node', () => {

@@ -19,8 +19,10 @@ export function bestNode(pod: Pod, candidates: readonly NodeInfo[]): NodeInfo | 
     candidates.map((info) => preference(pod, info)),
     false,
   )
+  // Pods of the same controller on the node: what upstream's default spread constraints even out.
+  const owner = controllerOf(pod)?.uid
   const siblings = normalize(
-    candidates.map((info) => siblingsOn(pod, info)),
+    candidates.map((info) => (owner === undefined ? 0 : (info.podsOf.get(owner) ?? 0))),
     true,
   )
   const { scored } = requestOf(pod)
@@ -62,13 +64,4 @@ function preference(pod: Pod, { node }: NodeInfo): number {
   for (const { weight, preference: term } of pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])
     if (matchesTerm(term, node)) sum += weight
   return sum
-}
-
-/** Pods of the same controller on the node: what upstream's default spread constraints even out. */
-function siblingsOn(pod: Pod, info: NodeInfo): number {
-  const owner = controllerOf(pod)?.uid
-  if (owner === undefined) return 0
-  let count = 0
-  for (const other of info.pods.values()) if (controllerOf(other)?.uid === owner) count++
-  return count
 }

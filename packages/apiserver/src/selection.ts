@@ -6,6 +6,8 @@ import type { ResourceDefinition } from './resource.ts'
 /** The part of a collection that a request is about. */
 export interface Selection {
   readonly isEverything: boolean
+  /** Selections of one resource with the same text match the same objects. */
+  readonly text: string
   /** The one name that can match, when the field selector or the URL says so: turned into a single-key read (L11). */
   readonly name: string | undefined
   matches(entry: Entry): boolean
@@ -15,12 +17,13 @@ export interface Selection {
 export function selectionOf(definition: ResourceDefinition, query: URLSearchParams): Selection {
   const labelText = query.get('labelSelector') ?? ''
   const fieldText = query.get('fieldSelector') ?? ''
-  if (labelText === '' && fieldText === '') return { isEverything: true, name: undefined, matches: () => true }
+  if (labelText === '' && fieldText === '') return { isEverything: true, text: '', name: undefined, matches: () => true }
   const labels = labelText === '' ? undefined : parseLabelSelector(labelText)
   const fields = fieldText === '' ? undefined : parseFieldSelector(fieldText)
   for (const { field } of fields?.requirements ?? []) checkField(definition, field)
   return {
     isEverything: false,
+    text: `${labelText}\0${fieldText}`,
     name: fields?.requiresExactMatch('metadata.name'),
     matches(entry) {
       const derived = derivedOf(definition, entry)

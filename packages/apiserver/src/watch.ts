@@ -18,6 +18,7 @@ import { limits, namedType } from './server-context.ts'
 import { shapeOf } from './view.ts'
 
 const yieldEveryBytes = 256 * 1024
+const joinedBytes = 64 * 1024
 const minTimeoutSeconds = 1800
 const bookmarkEveryMs = 60_000
 const bookmarkBeforeEndMs = 2_000
@@ -117,6 +118,8 @@ class Watcher {
   readonly #shape: ResourceDefinition
   /** The representation as a key of the shared event encodings. */
   readonly #form: string
+  /** The representation and the selection. */
+  readonly #planKey: string
 
   constructor(server: ServerContext, definition: ResourceDefinition, plan: WatchPlan) {
     this.#server = server
@@ -125,6 +128,7 @@ class Watcher {
     const { as } = plan
     this.#shape = shapeOf(definition, as)
     this.#form = `${apiVersion(definition)} ${as.media} ${as.transform} ${as.metaVersion} ${as.includeObject}`
+    this.#planKey = `${this.#form}\0${plan.selection.text}`
   }
 
   async run(sink: ByteSink): Promise<void> {
@@ -175,10 +179,7 @@ class Watcher {
     try {
       const deliver = (events: readonly StoreEvent[]): void => {
         if (isOver) return
-        for (const event of events) {
-          const line = this.#lineOf(event)
-          if (line !== undefined) sink.write(line)
-        }
+        for (const lines of this.#linesOf(events)) sink.write(lines)
         if (sink.bufferedBytes > limits.watchBufferBytes) {
           this.#server.log.warn('a watcher did not keep up and was closed', { resource: this.#definition.plural, bufferedBytes: sink.bufferedBytes })
           isOver = true
@@ -221,6 +222,14 @@ class Watcher {
     }
   }
 
+  /** What changes mean to this watcher, and to every other one of the same plan: it is worked out and joined once for all of them. */
+  #linesOf(events: readonly StoreEvent[]): readonly Buffer[] {
+    const batch = sharedOf(batches, events)
+    let joined = batch.get(this.#planKey)
+    if (joined === undefined) batch.set(this.#planKey, (joined = join(events.map((event) => this.#lineOf(event)).filter((line) => line !== undefined))))
+    return joined
+  }
+
   /** What one change means to this watcher: changes outside its selection are silent, crossing its border is an ADDED or a DELETED (L19). */
   #lineOf(event: StoreEvent): Buffer | undefined {
     const { selection } = this.#plan
@@ -232,7 +241,7 @@ class Watcher {
   }
 
   #shared(event: StoreEvent, type: EventType): Buffer {
-    const lines = linesOf(event)
+    const lines = sharedOf(encodings, event)
     const key = `${type} ${this.#form}`
     let line = lines.get(key)
     if (line === undefined) lines.set(key, (line = this.#encode(type, servedBytes(this.#shape, event.entry.value))))
@@ -299,15 +308,36 @@ class Watcher {
   }
 }
 
-/** Encodings of the events of this turn: the store tells all watchers in one, and kept for as long as the history they would be three times the objects. */
+/** Encodings of the events of this turn, by type and form: the store tells all watchers in one, and kept for as long as the history they would be three times the objects. */
 const encodings = new Map<StoreEvent, Map<string, Buffer>>()
+/** What the watchers of one plan write for a batch of the store, in this turn. */
+const batches = new Map<readonly StoreEvent[], Map<string, readonly Buffer[]>>()
 
-function linesOf(event: StoreEvent): Map<string, Buffer> {
-  let lines = encodings.get(event)
-  if (lines !== undefined) return lines
-  if (encodings.size === 0) queueMicrotask(() => encodings.clear())
-  encodings.set(event, (lines = new Map()))
-  return lines
+function sharedOf<Of, Value>(all: Map<Of, Map<string, Value>>, of: Of): Map<string, Value> {
+  let shared = all.get(of)
+  if (shared !== undefined) return shared
+  if (all.size === 0) queueMicrotask(() => all.clear())
+  all.set(of, (shared = new Map()))
+  return shared
+}
+
+/** Fewer and larger writes: each costs a watcher more than its bytes. */
+function join(lines: readonly Buffer[]): readonly Buffer[] {
+  if (lines.length <= 1) return lines
+  const joined: Buffer[] = []
+  let part: Buffer[] = []
+  let bytes = 0
+  for (const line of lines) {
+    if (bytes > 0 && bytes + line.length > joinedBytes) {
+      joined.push(part.length === 1 ? part[0]! : Buffer.concat(part, bytes))
+      part = []
+      bytes = 0
+    }
+    part.push(line)
+    bytes += line.length
+  }
+  joined.push(part.length === 1 ? part[0]! : Buffer.concat(part, bytes))
+  return joined
 }
 
 function prefixOf(type: EventType): Buffer {
