@@ -899,10 +899,9 @@ function releasedAfter(response: HttpResponse, request: HttpRequest, held: { rea
 function writeAnswer(socket: Duplex, { status, headers, body = '' }: HttpResponse): void {
   if (typeof body === 'function') throw new Error('a streamed body is no ordinary answer')
   const type = header(headers, 'content-type') ?? 'application/json'
-  socket.write(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`,
-  )
-  socket.end(body)
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`
+  // In one write: the socket may be taken away as soon as the first one has left.
+  socket.end(Buffer.concat([Buffer.from(head), Buffer.from(body)]))
 }
 
 /** A message has a length of its own: the four bytes before each event are for HTTP. */
