@@ -7,6 +7,7 @@ import { apply } from './apply.ts'
 import { cel } from './cel.ts'
 import { claimsForDevices } from './claims-for-devices.ts'
 import { clusterObjects } from './cluster-objects.ts'
+import { conversions } from './conversions.ts'
 import { coreKinds } from './core-kinds.ts'
 import { customResourceLives } from './custom-resource-lives.ts'
 import { customResources } from './custom-resources.ts'
@@ -59,6 +60,7 @@ export const bodies: readonly Conformance[] = [
   otherKinds,
   customResources,
   customResourceLives,
+  conversions,
   cel,
   deviceSelectors,
   claimsForDevices,

@@ -543,7 +543,7 @@ export function ownershipOf(server: ServerContext, call: WriteCall): FieldOwners
     schema: definition.schema,
     definitions: server.definitions,
     apiVersion: apiVersion(definition),
-    ...(definition.custom === true ? {} : { versions: versionsOf(server.registry, definition) }),
+    ...(definition.custom === true && definition.hasConversions !== true ? {} : { versions: versionsOf(server.registry, definition) }),
     ...(subresource === '' ? {} : { subresource }),
     ...(resetFields === undefined ? {} : { resetFields }),
   }

@@ -64,6 +64,8 @@ export interface ResourceDefinition {
   readonly hashedVersion?: string
   /** A view: the objects are another definition's, shown in this group and version. Absent: they are stored as they are served. */
   readonly storedAs?: StoredAs
+  /** Custom resources whose versions are converted by others: who owns which field is compared in the version that it was written in (P9). */
+  readonly hasConversions?: boolean
   /** The order of the group and of the version inside discovery: higher first. */
   readonly groupPriority?: number
   readonly versionPriority?: number

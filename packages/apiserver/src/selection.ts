@@ -1,7 +1,7 @@
 import { parseFieldSelector, parseLabelSelector, StatusError } from '@gantry/apimachinery'
 import type { Entry } from '@gantry/storage'
-import { derivedOf, fieldValue } from './object-bytes.ts'
-import type { ResourceDefinition } from './resource.ts'
+import { derivedOf, fieldValue, servedObject } from './object-bytes.ts'
+import type { ApiObject, ResourceDefinition } from './resource.ts'
 
 /** The part of a collection that a request is about. */
 export interface Selection {
@@ -28,18 +28,32 @@ export function selectionOf(definition: ResourceDefinition, query: URLSearchPara
     matches(entry) {
       const derived = derivedOf(definition, entry)
       if (labels !== undefined && !labels.matches(derived.labels)) return false
-      return fields === undefined || fields.matches((field) => fieldValue(derived, definition.storedAs?.fieldLabels?.[field] ?? field) ?? '')
+      let served: ApiObject | undefined
+      return (
+        fields === undefined ||
+        fields.matches((field) => {
+          const own = ownFields(definition)?.[field]
+          return own === undefined
+            ? (fieldValue(derived, definition.storedAs?.fieldLabels?.[field] ?? field) ?? '')
+            : own((served ??= servedObject(definition, entry)))
+        })
+      )
     },
   }
 }
 
+/** A view without names for the fields of what is stored has fields of its own: versions of a custom resource select by what they show. */
+function ownFields({ storedAs, selectableFields }: ResourceDefinition): ResourceDefinition['selectableFields'] {
+  return storedAs === undefined || storedAs.fieldLabels !== undefined ? undefined : selectableFields
+}
+
 function checkField(definition: ResourceDefinition, field: string): void {
-  const labels = definition.storedAs === undefined ? definition.selectableFields : definition.storedAs.fieldLabels
+  const labels = definition.storedAs?.fieldLabels ?? (definition.storedAs === undefined ? definition.selectableFields : ownFields(definition))
   if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.namespaced) || field in (labels ?? {})) return
   throw new StatusError(
     'BadRequest',
     definition.unselectableField?.(field) ??
-      (labels === undefined
+      (labels === undefined && definition.custom !== true
         ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
         : `field label not supported: ${field}`),
   )

@@ -34,11 +34,11 @@ import { isTrue, requestInfo } from './request-info.ts'
 import type { RequestInfo } from './request-info.ts'
 import { checkWriteOptions, fieldManagerOf, fieldValidationOf, isApplyPatch, readDeleteOptions, timeoutOf } from './request-options.ts'
 import type { RequestedDeletion } from './request-options.ts'
-import type { ApiObject, ResourceDefinition, Subresource, SubresourceCall, WriteContext } from './resource.ts'
+import type { ApiObject, ResourceDefinition, StoredAs, Subresource, SubresourceCall, WriteContext } from './resource.ts'
 import { fromScale, toScale } from './scale.ts'
 import { namedType } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
-import { storageOf, toStored, untilConverted } from './view.ts'
+import { storageOf, toServed, toStored, untilConverted } from './view.ts'
 import { TableRows } from './table-rows.ts'
 import { watch } from './watch.ts'
 
@@ -387,7 +387,8 @@ class Server {
     }
     if (definition.deprecationWarning !== undefined) admitted.context.warn(definition.deprecationWarning)
     if (info.namespace !== undefined && !definition.namespaced && !(definition.plural === 'namespaces' && info.name === info.namespace)) return notServed()
-    if (definition.storedAs?.prepare !== undefined) return this.#converted(await this.#prepared(admitted, definition, definition.storedAs.prepare), definition)
+    if (definition.storedAs?.prepare !== undefined || (definition.hasConversions === true && writingVerbs.has(info.verb)))
+      return this.#converted(await this.#prepared(admitted, definition, definition.storedAs?.prepare), definition)
     if (info.subresource !== '') return compressed(request, await this.#onSubresource(admitted, definition))
     if (definition.create !== undefined) return this.#review(admitted, definition)
     if (definition.createsThrough !== undefined) return this.#createThrough(admitted, definition, definition.createsThrough)
@@ -420,13 +421,14 @@ class Server {
   }
 
   /** Has the conversions of all objects that a request may show at hand, and its body for more than one reading. */
-  async #prepared(admitted: Admitted, definition: ResourceDefinition, prepare: (stored: readonly ApiObject[]) => Promise<void>): Promise<Admitted> {
+  async #prepared(admitted: Admitted, definition: ResourceDefinition, prepare: StoredAs['prepare']): Promise<Admitted> {
     const { info, request } = admitted
     const { store } = this.#context
-    if (info.name === '') await prepare(store.list({ prefix: listPrefix(definition, info.namespace) }).entries.map((entry) => decodeObject(entry)))
-    else {
+    if (info.verb === 'list' || info.verb === 'deletecollection')
+      await prepare?.(store.list({ prefix: listPrefix(definition, info.namespace) }).entries.map((entry) => decodeObject(entry)))
+    else if (info.name !== '') {
       const entry = store.latest(objectKey(definition, info.namespace, info.name))
-      if (entry !== undefined) await prepare([decodeObject(entry)])
+      if (entry !== undefined) await prepare?.([decodeObject(entry)])
     }
     return { ...admitted, request: { ...request, body: bodyOf(await readBytes(request)) } }
   }
@@ -669,6 +671,8 @@ class Server {
     const mapping = definition.scale
     if (mapping === undefined) return notServed()
     const schema = namedType(this.#context, 'io.k8s.api.autoscaling.v1.Scale')
+    // The paths to the replicas are those of the version that is asked for.
+    const scaled = (parent: ApiObject, scale: ApiObject): ApiObject => toStored(definition, fromScale(mapping, toServed(definition, parent), scale))
     const shape = {
       kind: scaleKind,
       schema,
@@ -685,13 +689,11 @@ class Server {
     } else if (info.verb === 'update') {
       const scale = await readBody(this.#context, schema, request)
       admitted.trail?.requestObject({ ...typeOf(scaleKind), ...scale })
-      written = await updateObject(this.#context, { ...call, retriable: (scale.metadata?.resourceVersion ?? '') === '' }, (parent) =>
-        fromScale(mapping, parent, scale),
-      )
+      written = await updateObject(this.#context, { ...call, retriable: (scale.metadata?.resourceVersion ?? '') === '' }, (parent) => scaled(parent, scale))
     } else if (info.verb === 'patch') {
       const shown = {
-        toView: (parent: ApiObject) => toScale(mapping, parent),
-        fromView: (parent: ApiObject, scale: ApiObject) => fromScale(mapping, parent, scale),
+        toView: (parent: ApiObject) => toScale(mapping, toServed(definition, parent)),
+        fromView: scaled,
       }
       written = await patchObject(this.#context, { ...call, validation: 'Ignore', force: false, shown }, request)
     } else throw methodNotAllowed()
@@ -894,6 +896,8 @@ function releasedAfter(response: HttpResponse, request: HttpRequest, held: { rea
   request.signal.addEventListener('abort', release, { once: true })
   return { ...response, body: (sink) => body(sink).finally(release) }
 }
+
+const writingVerbs: ReadonlySet<string> = new Set(['create', 'update', 'patch'])
 
 /** An ordinary answer on a socket that asked for more; its end is the end of the connection. */
 function writeAnswer(socket: Duplex, { status, headers, body = '' }: HttpResponse): void {

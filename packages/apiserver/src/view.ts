@@ -48,9 +48,9 @@ export function toStored(definition: ResourceDefinition, object: ApiObject): Api
   return stored
 }
 
-/** In whose shape an answer is made: tables and bare metadata show what is stored, whatever version asks. */
+/** In whose shape an answer is made: tables and bare metadata of a built-in kind show what is stored, whatever version asks; versions of a custom resource have columns of their own. */
 export function shapeOf(definition: ResourceDefinition, as: { readonly transform: string }): ResourceDefinition {
-  return as.transform === 'none' ? definition : storageOf(definition)
+  return as.transform === 'none' || definition.custom === true ? definition : storageOf(definition)
 }
 
 function typed(definition: ResourceDefinition, object: ApiObject): ApiObject {

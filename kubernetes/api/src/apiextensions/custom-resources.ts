@@ -116,7 +116,8 @@ export class CustomResources {
       )
     }
     const converter = new WebhookConverter(this.#deps, { group, kind: names.kind, webhook: conversion.webhook })
-    const { storageVersion: _, ...stored } = this.#resourceOf(definition, storage)
+    const { storageVersion: _, ...storedResource } = this.#resourceOf(definition, storage)
+    const stored: ResourceDefinition = { ...storedResource, hasConversions: true }
     return served.map((version) => {
       // Until everything has been rewritten, some of it is still stored in a version of before.
       if (version === storage && (definition.status?.storedVersions ?? []).length < 2) return stored
@@ -124,6 +125,7 @@ export class CustomResources {
       const fromStored = (object: ApiObject): ApiObject => converter.convert(object, version.name)
       return {
         ...own,
+        hasConversions: true,
         storedAs: {
           definition: stored,
           fromStored,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { goQuote, isJsonObject, StatusError } from '@gantry/apimachinery'
+import { formatFieldError, goQuote, isJsonObject, StatusError, validateAnnotations, validateLabels } from '@gantry/apimachinery'
 import { ConversionPending } from '@gantry/apiserver'
 import type { ApiObject } from '@gantry/apiserver'
 import type { Ids } from '@gantry/runtime'
@@ -118,25 +118,40 @@ export class WebhookConverter {
     }
     const converted: readonly unknown[] = Array.isArray(response['convertedObjects']) ? response['convertedObjects'] : []
     if (converted.length !== objects.length) throw fail(`returned ${converted.length} objects, expected ${objects.length}`)
-    return objects.map((object, i) => this.#checked(object, converted[i], { apiVersion, fail: (why) => fail(`returned invalid object${why}`) }))
+    return objects.map((object, i) =>
+      this.#checked(object, converted[i], {
+        apiVersion,
+        at: i,
+        fail: (why) => fail(`returned invalid object${why}`),
+        spoilt: (why) => fail(`returned invalid metadata: ${why}`),
+      }),
+    )
   }
 
   #checked(
     original: ApiObject,
     converted: unknown,
-    { apiVersion, fail }: { readonly apiVersion: string; readonly fail: (why: string) => StatusError },
+    {
+      apiVersion,
+      at,
+      fail,
+      spoilt,
+    }: { readonly apiVersion: string; readonly at: number; readonly fail: (why: string) => StatusError; readonly spoilt: (why: string) => StatusError },
   ): Converted {
-    if (!isJsonObject(converted)) throw fail(' at index 0: it is no object')
+    if (!isJsonObject(converted)) throw fail(` at index ${at}: it is no object`)
     const { metadata, apiVersion: version, kind, ...content } = converted
-    if (version !== apiVersion) throw fail(` at index 0: invalid groupVersion (expected ${apiVersion}, received ${textOf(version)})`)
-    if (kind !== this.#kind) throw fail(` at index 0: invalid kind (expected ${this.#kind}, received ${textOf(kind)})`)
+    if (version !== apiVersion) throw fail(` at index ${at}: invalid groupVersion (expected ${apiVersion}, received ${textOf(version)})`)
+    if (kind !== this.#kind) throw fail(` at index ${at}: invalid kind (expected ${this.#kind}, received ${textOf(kind)})`)
     if (!isJsonObject(metadata)) throw fail(': missing metadata in converted object')
     const meta: Readonly<Record<string, unknown>> = metadata
     for (const field of ['name', 'namespace', 'uid'] as const) {
       const [given, before] = [textOf(meta[field]), original.metadata[field] ?? '']
       if (given !== before) throw fail(`: must have the same ${field === 'uid' ? 'UID' : field}: ${before} != ${given}`)
     }
-    return { content: JSON.stringify(content), labels: stringsOf(meta['labels']), annotations: stringsOf(meta['annotations']) }
+    const [labels, annotations] = [stringsOf(meta['labels']), stringsOf(meta['annotations'])]
+    const problems = [...validateLabels(labels, 'metadata.labels'), ...validateAnnotations(annotations, 'metadata.annotations')].map(formatFieldError)
+    if (problems.length > 0) throw spoilt(problems.length === 1 ? (problems[0] ?? '') : `[${problems.join(', ')}]`)
+    return { content: JSON.stringify(content), labels, annotations }
   }
 
   #keep(key: string, converted: Converted | undefined): void {
