@@ -232,7 +232,8 @@ const listsAndMaps: readonly (readonly [expression: string, value: string])[] = 
   ['self.m.map(k, k).size()', '2'],
   ['self.m.exists(k, self.m[k] == 2)', 'true'],
   ['self.m.transformMap(k, v, v + 1)', '{"one":2, "two":3}'],
-  ['self.m.transformList(k, v, k)', '["one", "two"]'],
+  // Go's maps have no order.
+  ['self.m.transformList(k, v, v).sum()', '3'],
   ['self.l.transformList(i, v, i * v)', '[0, 1, 4]'],
   ['self.l.all(i, v, v > i)', 'false'],
   ['self.l.exists(i, v, v == i)', 'true'],

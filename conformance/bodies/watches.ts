@@ -147,11 +147,14 @@ export const watches = conformance('watches', ({ api, claim }) => {
     const initial = await watch.told(2)
     const { type, object } = await watch.next()
     await api.create(`${namespace}/configmaps`, configMap('c'))
+    let created = await watch.next()
+    // A real server may send a bookmark of its own time in between.
+    while (created.type === 'BOOKMARK') created = await watch.next()
 
     assert.deepEqual(initial.sort(), ['ADDED a', 'ADDED b'])
     assert.equal(type, 'BOOKMARK')
     assert.equal(object.metadata.annotations['k8s.io/initial-events-end'], 'true')
-    assert.deepEqual(await watch.told(1), ['ADDED c'])
+    assert.deepEqual([created.type, created.object.metadata.name], ['ADDED', 'c'])
   })
 
   claim('refuses sendInitialEvents where it means nothing (L22)', async (t) => {
