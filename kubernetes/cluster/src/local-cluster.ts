@@ -17,6 +17,7 @@ import type { AccessOptions } from './access.ts'
 import { openFileSource } from './access-connections.ts'
 import { openLocalApi } from './api.ts'
 import type { ExtensionServerOptions } from './api.ts'
+import { createEventExpiry } from './event-expiry.ts'
 import { versionInfo } from './version.ts'
 
 export interface LocalClusterDeps {
@@ -119,7 +120,12 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
   supervisor.use('api', api)
   const host: NodeHost = { client: api.client, addNode: (name, backend) => void backends.set(name, backend), removeNode: (name) => void backends.delete(name) }
   try {
-    for (const service of [...workers(deps, options, { host, version }), ...(options.services?.(host) ?? [])]) await supervisor.start(service)
+    for (const service of [
+      createEventExpiry({ ...deps, client: host.client }),
+      ...workers(deps, options, { host, version }),
+      ...(options.services?.(host) ?? []),
+    ])
+      await supervisor.start(service)
     areWorkersRunning = options.controllers !== false
   } catch (error) {
     await supervisor.stop()
