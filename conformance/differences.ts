@@ -26,9 +26,6 @@ export const unclaimedDifferences: Readonly<Record<string, readonly string[]>> =
   ],
   writes: [
     'a body over the limit is 413, upstream 500 once it is unpacked (413 says what is wrong)',
-    'errors in labels on update have their causes once, upstream’s repeat them (not yet)',
-    'server-side apply with fields that do not exist and strategic patches with a wrong type are refused in other words (not yet)',
-    'the entry of a scale in managedFields keeps its time (not yet)',
     'requests without `timeout` have no limit of 60 s as a whole; storage, webhooks and queues have theirs (not yet)',
     'integers beyond 2^53 in custom resources lose their last digits (the price of JSON.parse)',
   ],

@@ -21,6 +21,7 @@ import { nulls } from './nulls.ts'
 import { otherKinds } from './other-kinds.ts'
 import { patches } from './patches.ts'
 import { protobuf } from './protobuf.ts'
+import { refusals } from './refusals.ts'
 import { requestOptions } from './request-options.ts'
 import { selectors } from './selectors.ts'
 import { statusWrites } from './status-writes.ts'
@@ -49,6 +50,7 @@ export const bodies: readonly Conformance[] = [
   selectors,
   nulls,
   patches,
+  refusals,
   apply,
   subresources,
   streams,

@@ -75,6 +75,68 @@ export const subresources = conformance('subresources', ({ api, claim }) => {
     assert.match(negative.json.message, /spec\.replicas: Invalid value: -1: must be greater than or equal to 0$/)
   })
 
+  claim('takes a Scale for what it says it is, and for the object that it names (S2)', async (t) => {
+    const path = `${inApps(await api.namespace(t))}/deployments`
+    const { metadata } = await api.create(path, deployment)
+
+    const another = await api.put(`${path}/web/scale`, { metadata: { name: 'other' }, spec: { replicas: 3 } })
+    const recreated = await api.put(`${path}/web/scale`, { metadata: { name: 'web', uid: 'x' }, spec: { replicas: 3 } })
+    const parent = await api.put(`${path}/web/scale`, { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' }, spec: { replicas: 3 } })
+    const text = await api.patch('merge', `${path}/web/scale`, { spec: { replicas: 'x' } })
+
+    assert.deepEqual([another.code, another.json.message], [400, 'the name of the object (other) does not match the name on the URL (web)'])
+    assert.deepEqual([recreated.code, recreated.json.reason], [409, 'Conflict'])
+    assert.ok(recreated.json.message.endsWith(`UID in precondition: x, UID in object meta: ${metadata.uid}`), recreated.json.message)
+    assert.deepEqual(
+      [parent.code, parent.json.message],
+      [400, 'Deployment in version "v1" cannot be handled as a Scale: converting (v1.Deployment) to (autoscaling.Scale): unknown conversion'],
+    )
+    assert.equal(text.code, 422)
+    assert.match(text.json.message, /": json: cannot unmarshal string into Go struct field ScaleSpec\.spec\.replicas of type int32$/)
+  })
+
+  claim('applies a Scale, and knows who owns the replicas (S2, 7.2)', async (t) => {
+    const path = `${inApps(await api.namespace(t))}/deployments`
+    await api.create(`${path}?fieldManager=creator`, deployment)
+    const scale = (replicas: number): Json => ({ apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name: 'web' }, spec: { replicas } })
+
+    const refused = await api.apply(`${path}/web/scale`, scale(4), { manager: 'scaler' })
+    const forced = await api.apply(`${path}/web/scale`, scale(4), { manager: 'scaler', force: true })
+    const owners = async (): Promise<Json> =>
+      (await api.read(`${path}/web`)).metadata.managedFields.map(({ manager, operation, subresource, time, fieldsV1, apiVersion }: Json) => [
+        manager,
+        operation,
+        apiVersion,
+        subresource,
+        time !== undefined,
+        fieldsV1['f:spec']?.['f:replicas'] !== undefined,
+      ])
+    const afterApply = await owners()
+    await api.patch('merge', `${path}/web/scale?fieldManager=hand`, { spec: { replicas: 6 } })
+    const afterPatch = await owners()
+
+    assert.deepEqual([refused.code, refused.json.message], [409, 'Apply failed with 1 conflict: conflict with "creator" using autoscaling/v1: .spec.replicas'])
+    assert.deepEqual([forced.code, forced.json.spec], [200, { replicas: 4 }])
+    assert.deepEqual(afterApply, [
+      ['scaler', 'Apply', 'apps/v1', 'scale', false, true],
+      ['creator', 'Update', 'apps/v1', undefined, true, false],
+    ])
+    assert.deepEqual(afterPatch, [
+      ['hand', 'Update', 'apps/v1', 'scale', false, true],
+      ['creator', 'Update', 'apps/v1', undefined, true, false],
+    ])
+  })
+
+  claim('shows a Scale in protobuf (S2)', async (t) => {
+    const path = `${inApps(await api.namespace(t))}/deployments`
+    await api.create(path, deployment)
+
+    const { code, headers, text } = await api.get(`${path}/web/scale`, { headers: { accept: 'application/vnd.kubernetes.protobuf' } })
+
+    assert.deepEqual([code, headers['content-type']], [200, 'application/vnd.kubernetes.protobuf'])
+    assert.ok(text.startsWith('k8s\u0000') && text.includes('autoscaling/v1'))
+  })
+
   claim('binds a pod to a node once (S3)', async (t) => {
     const namespace = await api.namespace(t)
     await api.create(`${namespace}/pods`, { metadata: { name: 'p' }, spec: podSpec })

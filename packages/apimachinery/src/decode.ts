@@ -31,6 +31,8 @@ export interface DecodeOptions {
   /** What a failure calls the object, as in `Pod in version "v1" cannot be handled as a Pod`. Default: its own kind and apiVersion. */
   readonly kind?: string | undefined
   readonly version?: string | undefined
+  /** The value has been worked out (a strategic patch) and not read: a failure is told in the words of upstream's conversion of maps into structs, which name no field. */
+  readonly isWorkedOut?: boolean | undefined
 }
 
 export function createDecoder(definitions: Definitions): Decoder {
@@ -75,10 +77,12 @@ class Context {
 
 /** A value of the wrong JSON type, before it is known which Go field it stands in. */
 class TypeMismatch extends Error {
+  readonly value: unknown
   readonly goType: string
 
   constructor(value: unknown, goType: string) {
     super(describeJsonType(value, goType))
+    this.value = value
     this.goType = goType
   }
 }
@@ -110,6 +114,11 @@ class StructDecoder implements Decoder {
       return { object, unknownFields: context.unknown.size === 0 ? none : [...context.unknown] }
     } catch (error) {
       if (!(error instanceof TypeMismatch) && !(error instanceof Malformed)) throw error
+      if (options.isWorkedOut === true) {
+        const at = this.#walk(schema, context.path).schema
+        const text = error instanceof TypeMismatch ? describeConversion(at, error) : isBytes(at) ? `error decoding from json: ${error.message}` : error.message
+        throw new StatusError('BadRequest', text, { cause: error })
+      }
       const text = error instanceof TypeMismatch ? this.#describeMismatch(schema, context.path, error) : error.message
       throw new StatusError('BadRequest', `${describeTarget(schema, value, options)}: ${text}`, { cause: error })
     }
@@ -141,8 +150,17 @@ class StructDecoder implements Decoder {
     }
   }
 
-  /** Finds the Go struct around the place of the error by walking the schema along the path. */
   #describeMismatch(root: Schema, path: readonly (string | number)[], mismatch: TypeMismatch): string {
+    const { struct, fields } = this.#walk(root, path)
+    const target = struct === '' ? 'Go value' : `Go struct field ${struct}.${fields.join('.')}`
+    return `json: cannot unmarshal ${mismatch.message} into ${target} of type ${mismatch.goType}`
+  }
+
+  /** The schema at the end of a path, and the Go struct around it. */
+  #walk(
+    root: Schema,
+    path: readonly (string | number)[],
+  ): { readonly struct: string; readonly fields: readonly string[]; readonly schema: Schema | undefined } {
     let struct = ''
     const fields: string[] = []
     let at: Schema | undefined = root
@@ -157,8 +175,7 @@ class StructDecoder implements Decoder {
         at = schema.of
       }
     }
-    const target = struct === '' ? 'Go value' : `Go struct field ${struct}.${fields.join('.')}`
-    return `json: cannot unmarshal ${mismatch.message} into ${target} of type ${mismatch.goType}`
+    return { struct, fields, schema: at === undefined ? undefined : this.#resolve(at) }
   }
 
   #resolve(schema: Schema): Schema {
@@ -503,6 +520,30 @@ const goScalars: Readonly<Record<Scalar, string>> = {
   duration: 'v1.Duration',
   quantity: 'resource.Quantity',
   intOrString: 'intstr.IntOrString',
+}
+
+function isBytes(schema: Schema | undefined): boolean {
+  return schema?.kind === 'scalar' && schema.scalar === 'bytes'
+}
+
+/** Upstream: apimachinery pkg/runtime/converter.go. Types that read themselves (times, IntOrString) say what they say of JSON text. */
+function describeConversion(schema: Schema | undefined, { value, goType, message }: TypeMismatch): string {
+  const kind = goKindOf(value)
+  if (schema?.kind === 'object') return `cannot restore struct from: ${kind}`
+  if (schema?.kind === 'map') return `cannot restore map from ${kind}`
+  if (schema?.kind === 'list' || isBytes(schema)) return `cannot restore slice from ${kind}`
+  if (schema?.kind !== 'scalar' || !plainScalars.has(schema.scalar)) return `json: cannot unmarshal ${message} into Go value of type ${goType}`
+  const isConvertible = schema.scalar === 'string' ? kind === 'int64' : schema.scalar !== 'bool' && (kind === 'int64' || kind === 'float64')
+  return isConvertible ? `cannot convert ${kind} to ${goType}` : `unrecognized type: ${goType}`
+}
+
+const plainScalars: ReadonlySet<Scalar> = new Set<Scalar>(['string', 'bool', 'int32', 'int64', 'number'])
+
+function goKindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'slice'
+  if (typeof value === 'boolean') return 'bool'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64'
+  return typeof value === 'string' ? 'string' : 'map'
 }
 
 /** The Go type of a schema, as encoding/json prints it: `[]v1.Container`. Named types of plain values are not known here. */

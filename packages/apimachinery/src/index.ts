@@ -51,6 +51,8 @@ export {
 } from './field-set.ts'
 export type { FieldSet } from './field-set.ts'
 export { decodeManagedFields, isSameButManagerTimes, updateManagedFields } from './managed-fields.ts'
+export { parentManagedFields, scaleApiVersion, scaleManagedFields } from './scale-managed-fields.ts'
+export type { ReplicasPaths } from './scale-managed-fields.ts'
 export type { FieldOwnership, ManagedFieldsEntry, UpdateManagedFieldsInput, VersionedView } from './managed-fields.ts'
 export { mergeTypeOf } from './merge-type.ts'
 export type { MergeType } from './merge-type.ts'
@@ -94,6 +96,8 @@ export {
   validateAnnotations,
   validateFieldManager,
   validateFinalizers,
+  validateFinalizersAreQualified,
+  validateImmutableMeta,
   validateLabels,
   validateLabelSelector,
   validateManagedFields,

@@ -74,8 +74,19 @@ function validateNamespaceOf({ namespace = '' }: ValidatedMeta, { namespaced }: 
   return dns1123LabelProblems(namespace).map((problem) => fieldInvalid(field, namespace, problem))
 }
 
-/** What may not change, and what may not be added while the object is being deleted. Whether a resourceVersion is needed is the caller's rule. */
+/** All that upstream looks at when metadata is updated: what may not change, and once more what an object may have at any time but for its name and finalizers. */
 export function validateObjectMetaUpdate(next: ValidatedMeta, old: ValidatedMeta, path = 'metadata'): FieldError[] {
+  return [
+    ...validateImmutableMeta(next, old, path),
+    ...validateLabels(next.labels, `${path}.labels`),
+    ...validateAnnotations(next.annotations, `${path}.annotations`),
+    ...validateOwnerReferences(next.ownerReferences, `${path}.ownerReferences`),
+    ...validateManagedFields(next.managedFields, `${path}.managedFields`),
+  ]
+}
+
+/** What may not change, and what may not be added while the object is being deleted. Whether a resourceVersion is needed is the caller's rule. */
+export function validateImmutableMeta(next: ValidatedMeta, old: ValidatedMeta, path = 'metadata'): FieldError[] {
   const errors: FieldError[] = []
   if (old.deletionTimestamp !== undefined && old.deletionTimestamp !== null) {
     const known = new Set(old.finalizers)
@@ -158,7 +169,7 @@ export function validateFinalizers(finalizers: readonly string[], path: string):
   return errors
 }
 
-function validateFinalizersAreQualified(finalizers: readonly string[], path: string): FieldError[] {
+export function validateFinalizersAreQualified(finalizers: readonly string[], path: string): FieldError[] {
   const errors: FieldError[] = []
   for (const [i, finalizer] of finalizers.entries()) {
     if (finalizer.includes('/') || standardFinalizers.has(finalizer)) continue

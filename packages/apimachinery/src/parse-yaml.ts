@@ -1,20 +1,26 @@
 import { EVENT_ID, getScalarValue, parseEvents, SCALAR_STYLE, YAMLException } from 'js-yaml'
 import type { Event, MappingEvent, ScalarEvent, SequenceEvent } from 'js-yaml'
+import { goQuote } from './go-quote.ts'
 import { setOwn } from './json-value.ts'
-import { formatStrictPath, maxStrictErrors } from './parse-json.ts'
-import type { ParsedText } from './parse-json.ts'
+import { maxStrictErrors } from './parse-json.ts'
 import { StatusError } from './status.ts'
 import { formatYamlNumber, resolvePlainScalar } from './yaml-scalar.ts'
 
 /** Deeper nesting is refused. */
 export const maxYamlDepth = 500
 
+export interface ParsedYaml {
+  readonly value: unknown
+  /** Keys that occur twice in one mapping, as go-yaml tells them: `line 3: key "kind" already set in map`. At most 100. */
+  readonly duplicates: readonly string[]
+}
+
 /**
  * The first document of a YAML text as JSON, as sigs.k8s.io/yaml reads it: YAML 1.1 booleans (`yes`, `n`), `0777` is octal, dates and `12:30` stay
  * text, numbers and booleans as keys become text. Aliases are copied, so that nothing in the value is shared, within upstream's limit on
  * their share of the document. Throws a BadRequest.
  */
-export function parseYaml(text: string): ParsedText {
+export function parseYaml(text: string): ParsedYaml {
   try {
     const builder = new JsonBuilder(text, parseEvents(text, { maxDepth: maxYamlDepth }))
     return { value: builder.document(), duplicates: [...builder.duplicates] }
@@ -137,13 +143,21 @@ class JsonBuilder {
         continue
       }
       const key = keyText(keyEvent?.type === EVENT_ID.SCALAR ? this.#keyScalar(keyEvent) : this.#node())
-      if (Object.hasOwn(out, key) && this.duplicates.size < maxStrictErrors) this.duplicates.add(formatStrictPath([...this.#path.slice(0, depth), key]))
+      if (Object.hasOwn(out, key) && this.duplicates.size < maxStrictErrors) this.#addDuplicate(key, keyEvent)
       this.#path[depth] = key
       setOwn(out, key, this.#node())
     }
     this.#path.length = depth
     this.#at++
     return out
+  }
+
+  #addDuplicate(key: string, at: Event | undefined): void {
+    const before = at?.type === EVENT_ID.SCALAR ? this.#text.slice(0, at.valueStart) : ''
+    const line = before.split('\n').length
+    const isQuoted =
+      at?.type !== EVENT_ID.SCALAR || at.style !== SCALAR_STYLE.PLAIN || typeof resolvePlainScalar(getScalarValue(this.#text, at)).value === 'string'
+    this.duplicates.add(`line ${line}: key ${isQuoted ? goQuote(key) : key} already set in map`)
   }
 
   /** A key may be any number: it becomes text. */

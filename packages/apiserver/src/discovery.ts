@@ -112,6 +112,8 @@ export class Discovery {
       const group = this.#groups().find((candidate) => candidate.group === first)
       return group === undefined ? undefined : json({ kind: 'APIGroup', apiVersion: 'v1', ...groupValue(group) })
     }
+    if (first !== '' && !this.#registry.hasGroupVersion(first, second) && this.#registry.hasGroup(first))
+      throw new StatusError('NotFound', 'the server could not find the requested resource', { details: {} })
     if (first === '' || !this.#registry.hasGroupVersion(first, second)) return undefined
     return json(this.#resourceList(first, second))
   }

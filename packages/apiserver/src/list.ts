@@ -1,4 +1,4 @@
-import { invalidError, fieldForbidden, fieldNotSupported, StatusError } from '@gantry/apimachinery'
+import { invalidError, fieldForbidden, fieldNotSupported, parseJson, StatusError } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { HttpResponse, StreamBody } from '@gantry/runtime'
 import type { Entry, Listing } from '@gantry/storage'
@@ -243,15 +243,21 @@ function encodeContinue(token: ContinueToken): string {
 }
 
 function decodeContinue(text: string): ContinueToken {
+  const stray = text.search(/[^\w-]/)
+  if (stray >= 0 || text.length % 4 === 1) {
+    const offset = stray < 0 ? text.length - 1 : stray
+    throw new StatusError('BadRequest', `invalid continue token: continue key is not valid: illegal base64 data at input byte ${offset}`)
+  }
   let token: unknown
   try {
-    token = JSON.parse(Buffer.from(text, 'base64url').toString())
+    token = parseJson(Buffer.from(text, 'base64url')).value
   } catch (error) {
-    throw new StatusError('BadRequest', `invalid continue token: ${error instanceof Error ? error.message : String(error)}`)
+    if (!(error instanceof StatusError)) throw error
+    throw new StatusError('BadRequest', `invalid continue token: continue key is not valid: ${error.message}`, { cause: error })
   }
   const { v, rv, start } = (typeof token === 'object' && token !== null ? token : {}) as { v?: unknown; rv?: unknown; start?: unknown }
-  if (v !== 'meta.k8s.io/v1' && typeof v === 'string')
-    throw new StatusError('BadRequest', `invalid continue token: continue key is not valid: server does not recognize this encoded version ${v}`)
+  if (v !== 'meta.k8s.io/v1' && (typeof v === 'string' || v === undefined))
+    throw new StatusError('BadRequest', `invalid continue token: continue key is not valid: server does not recognize this encoded version ${v ?? ''}`)
   if (rv === 0)
     throw new StatusError('BadRequest', 'invalid continue token: continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)')
   if (v !== 'meta.k8s.io/v1' || typeof rv !== 'number' || !Number.isSafeInteger(rv) || typeof start !== 'string') {

@@ -13,13 +13,14 @@ export interface Representation {
 }
 
 const supported = 'application/json, application/yaml, application/vnd.kubernetes.protobuf'
+const mediaTypes: ReadonlySet<string> = new Set(supported.split(', '))
 const plainJson: Representation = { media: 'json', transform: 'none', metaVersion: 'v1', includeObject: 'Metadata', pretty: false }
 
 /**
  * The first acceptable clause of Accept decides. Browsers, curl and Wget get indented JSON unless they say otherwise (W9).
  * Upstream: apiserver pkg/endpoints/handlers/negotiation.
  */
-export function negotiate(headers: HttpHeaders, query: URLSearchParams, allow: { readonly protobuf: boolean; readonly tables: boolean }): Representation {
+export function negotiate(headers: HttpHeaders, query: URLSearchParams, allow: Offered): Representation {
   const accept = header(headers, 'accept')
   const pretty = wantsPretty(headers, query)
   if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/json') return pretty ? { ...plainJson, pretty } : plainJson
@@ -27,7 +28,22 @@ export function negotiate(headers: HttpHeaders, query: URLSearchParams, allow: {
     const found = representationOf(clause, allow)
     if (found !== undefined) return { ...found, includeObject: includeObjectOf(query), pretty }
   }
+  if (allow.protobuf && !clausesOf(accept).some(({ type }) => type === '*/*' || mediaTypes.has(type))) throw notRouted(allow)
   throw new StatusError('NotAcceptable', `only the following media types are accepted: ${supported}`)
+}
+
+/** What an endpoint can answer with. */
+interface Offered {
+  readonly protobuf: boolean
+  readonly tables: boolean
+  /** It can be watched. */
+  readonly streams?: boolean
+}
+
+/** Upstream's router has routes for built-in kinds, and looks at Accept before anything else does. */
+function notRouted({ streams }: Offered): StatusError {
+  const offered = streams === true ? `${supported}, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch` : supported
+  return new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${offered}`, { details: {} })
 }
 
 interface Clause {
@@ -84,6 +100,14 @@ function includeObjectOf(query: URLSearchParams): IncludeObject {
   if (value === '' || value === 'Metadata') return 'Metadata'
   if (value === 'None' || value === 'Object') return value
   throw new StatusError('BadRequest', `unrecognized includeObject value: ${JSON.stringify(value)}`)
+}
+
+/** How an error is written: as its request asked for objects, in JSON when it asked for nothing that there is. */
+export function errorRepresentation(headers: HttpHeaders, query: URLSearchParams): Pick<Representation, 'media' | 'pretty'> {
+  const accept = header(headers, 'accept') ?? ''
+  const pretty = wantsPretty(headers, query)
+  const wanted = accept === '' || accept === 'application/json' ? undefined : clausesOf(accept).find(({ type }) => mediaOf(type) !== undefined)
+  return { media: mediaOf(wanted?.type ?? '') ?? 'json', pretty }
 }
 
 export function wantsPretty(headers: HttpHeaders, query: URLSearchParams): boolean {

@@ -12,10 +12,10 @@ import {
 import type { AppliedPatch, JsonObject } from '@gantry/apimachinery'
 import type { HttpRequest } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
-import { checkNames, createObject, ownershipOf, updateObject } from './object-writer.ts'
+import { checkNames, createObject, manage, ownershipOf, updateObject } from './object-writer.ts'
 import type { WriteCall, Written } from './object-writer.ts'
 import { objectKey } from './object-bytes.ts'
-import { readBytes, toObject } from './request-body.ts'
+import { goType, readBytes, toObject } from './request-body.ts'
 import type { FieldValidation } from './request-body.ts'
 import type { ApiObject, ResourceDefinition } from './resource.ts'
 import type { ServerContext } from './server-context.ts'
@@ -34,36 +34,44 @@ export interface PatchCall extends WriteCall {
   readonly name: string
   readonly validation: FieldValidation
   readonly force: boolean
-  /** For subresources that show another object (scale): how the parent is turned into it and back. */
-  readonly shown?: { toView(parent: ApiObject): ApiObject; fromView(parent: ApiObject, view: ApiObject): ApiObject }
+  /** For subresources that show another object (scale), of this definition: how the parent is turned into it and back, who owns what of it included. */
+  readonly shown?: { readonly definition: ResourceDefinition; toView(parent: ApiObject): ApiObject; fromView(parent: ApiObject, view: ApiObject): ApiObject }
 }
 
 /** PATCH: kube-api-spec §7. */
 export async function patchObject(server: ServerContext, call: PatchCall, request: HttpRequest): Promise<Written> {
-  const served = call.view ?? call.definition
+  const { shown } = call
+  const served = shown?.definition ?? call.view ?? call.definition
   const form = formOf(served, request)
   const bytes = await readBytes(request)
-  if (form === 'apply') return applyObject(server, call, parsePatch(bytes, 'yaml').value)
-  const { value: patch, duplicates } = parsePatch(bytes, 'json', call.validation !== 'Ignore')
+  if (form === 'apply') return applyObject(server, call, parseConfiguration(bytes, call))
+  const { value: patch, duplicates } = parsePatch(bytes, call.validation !== 'Ignore')
   const problems = form === 'json' ? jsonPatchProblems(patch, duplicates) : duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`)
   const carriesRevision =
     form !== 'json' &&
     typeof patch === 'object' &&
     patch !== null &&
     ((patch as { metadata?: { resourceVersion?: unknown } }).metadata?.resourceVersion ?? '') !== ''
-  return updateObject(server, { ...call, retriable: !carriesRevision }, (old) => {
-    const shown = call.shown === undefined ? toServed(served, old) : call.shown.toView(old)
-    const patched = applyForm(server, served, { form, patch, current: shown })
-    if (call.shown !== undefined) return call.shown.fromView(old, patched as ApiObject)
+  return updateObject(server, { ...call, retriable: !carriesRevision, managesFields: shown !== undefined }, (old) => {
+    const current = shown === undefined ? toServed(served, old) : shown.toView(old)
+    const patched = applyForm(server, served, { form, patch, current })
     const next = decodePatched(server, served, {
-      parsed: { value: asObject(patched), duplicates: [], problems },
+      parsed: {
+        value: asObject(patched),
+        duplicates: [],
+        problems,
+        ...(form === 'merge' ? { order: () => sortedAlong(patched, patch) } : form === 'strategic' ? { order: 'sorted' as const } : {}),
+      },
       validation: call.validation,
       context: call.context,
+      isWorkedOut: form === 'strategic',
       quoted: () => (form === 'strategic' ? goFormat(patch) : JSON.stringify(sortedAlong(patched, form === 'json' ? containersOf(patch) : patch))),
     })
     // The patched state carries the revision it was made from: what a client put there has been honoured already, by being compared.
     checkNames(served, next, { namespace: call.namespace, name: call.name })
-    return toStored(served, next)
+    if (shown === undefined) return toStored(served, next)
+    next.metadata.managedFields = manage(server, { ...call, view: served }, current, next)
+    return shown.fromView(old, next)
   })
 }
 
@@ -72,14 +80,54 @@ function formOf(definition: ResourceDefinition, request: HttpRequest): PatchForm
   const form = forms[type]
   if (form === undefined || (form === 'strategic' && definition.custom === true)) {
     const accepted = Object.keys(forms).filter((name) => definition.custom !== true || forms[name] !== 'strategic')
-    throw new StatusError('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`)
+    if (definition.custom === true)
+      throw new StatusError('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`)
+    // The router's own words, which has not looked at the resource yet.
+    throw new StatusError('UnsupportedMediaType', '415: Unsupported Media Type', { details: {} })
   }
   return form
 }
 
-function parsePatch(bytes: Buffer, media: 'json' | 'yaml', wantsDuplicates = false): { readonly value: unknown; readonly duplicates: readonly string[] } {
+/** The configuration of an apply. Keys that stand twice in it are told last, when it has been applied. */
+function parseConfiguration(bytes: Buffer, call: PatchCall): AppliedConfiguration {
+  let parsed
   try {
-    return media === 'json' ? parseJson(bytes, { duplicates: wantsDuplicates }) : parseYaml(bytes.toString())
+    parsed = parseYaml(bytes.toString())
+  } catch (error) {
+    if (error instanceof StatusError) throw undecodable(`error converting YAML to JSON: ${error.message}`, error)
+    throw error
+  }
+  const { value, duplicates } = parsed
+  if (value !== null && !isJsonObject(value)) throw undecodable(`error unmarshaling JSON: while decoding JSON: ${notAMap(value)}`)
+  return {
+    config: value ?? {},
+    checkDuplicates() {
+      if (duplicates.length === 0 || call.validation === 'Ignore') return
+      if (call.validation === 'Strict') {
+        const lines = duplicates.join('\n  ')
+        throw new StatusError('BadRequest', `error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  ${lines}`)
+      }
+      for (const line of duplicates) call.context.warn(line)
+    },
+  }
+}
+
+interface AppliedConfiguration {
+  readonly config: JsonObject
+  checkDuplicates(): void
+}
+
+function undecodable(why: string, cause?: Error): StatusError {
+  return new StatusError('BadRequest', `error decoding YAML: ${why}`, { cause })
+}
+
+function notAMap(value: unknown): string {
+  return `json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`
+}
+
+function parsePatch(bytes: Buffer, wantsDuplicates: boolean): { readonly value: unknown; readonly duplicates: readonly string[] } {
+  try {
+    return parseJson(bytes, { duplicates: wantsDuplicates })
   } catch (error) {
     if (error instanceof StatusError) throw new StatusError('BadRequest', `error decoding patch: ${error.message}`, { cause: error })
     throw error
@@ -95,14 +143,12 @@ function applyForm(
     case 'json':
       return applyJsonPatch(input.current, input.patch)
     case 'merge':
-      if (typeof input.patch !== 'object' || input.patch === null || Array.isArray(input.patch)) {
-        throw new StatusError('BadRequest', 'error decoding patch: json: cannot unmarshal the patch into Go value of type map[string]interface {}')
-      }
+      if (input.patch === null) throw new StatusError('BadRequest', 'Invalid JSON Patch')
+      if (!isJsonObject(input.patch)) throw new StatusError('BadRequest', `error decoding patch: ${notAMap(input.patch)}`)
       return applyMergePatch(input.current, input.patch)
     case 'strategic':
-      if (typeof input.patch !== 'object' || input.patch === null || Array.isArray(input.patch)) {
-        throw new StatusError('BadRequest', 'error decoding patch: json: cannot unmarshal the patch into Go value of type map[string]interface {}')
-      }
+      if (input.patch === null) return input.current
+      if (!isJsonObject(input.patch)) throw new StatusError('BadRequest', notAMap(input.patch))
       return applyStrategicMergePatch(input.current, input.patch, { schema: definition.schema, definitions: server.definitions })
   }
 }
@@ -117,8 +163,8 @@ function decodePatched(
     return toObject(server, definition, input)
   } catch (error) {
     if (!(error instanceof StatusError) || error.reason !== 'BadRequest') throw error
-    const strict = error.message.indexOf('strict decoding error')
-    const message = `Invalid value: ${JSON.stringify(input.quoted())}: ${strict < 0 ? error.message : error.message.slice(strict)}`
+    const [, why = error.message] = / cannot be handled as a \w+: (.*)$/s.exec(error.message) ?? []
+    const message = `Invalid value: ${JSON.stringify(input.quoted())}: ${why.replace('pkg/api/legacyscheme/scheme.go:30', 'pkg/runtime/scheme.go:111')}`
     throw new StatusError('Invalid', ` "" is invalid: patch: ${message}`, {
       cause: error,
       details: { causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }] },
@@ -167,10 +213,11 @@ function asObject(patched: unknown): unknown {
 }
 
 /** Server-side apply: creates what is missing, otherwise merges by field ownership. */
-async function applyObject(server: ServerContext, call: PatchCall, patch: unknown): Promise<Written> {
-  const definition = call.view ?? call.definition
-  const config = toApplied(patch)
-  const key = objectKey(definition, call.namespace, call.name)
+async function applyObject(server: ServerContext, call: PatchCall, configuration: AppliedConfiguration): Promise<Written> {
+  const { config } = configuration
+  const { shown } = call
+  const definition = shown?.definition ?? call.view ?? call.definition
+  const key = objectKey(call.definition, call.namespace, call.name)
   if (server.store.latest(key) === undefined) {
     if (call.subresource !== '')
       throw new StatusError('NotFound', `${definition.plural} ${JSON.stringify(call.name)} not found`, {
@@ -186,36 +233,49 @@ async function applyObject(server: ServerContext, call: PatchCall, patch: unknow
         { details: { name: call.name, ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural } },
       )
     }
-    const object = toObject(server, definition, { parsed: { value: applied.object, duplicates: [] }, validation: call.validation, context: call.context })
+    configuration.checkDuplicates()
+    const object = decodeApplied(server, call, { definition, value: applied.object })
     checkNames(definition, object, { namespace: call.namespace, name: call.name })
     // There is nothing that a revision could be compared with.
     delete object.metadata.resourceVersion
     return createObject(server, { ...call, appliedManagedFields: applied.managedFields }, toStored(definition, object))
   }
   const revision = (config as { metadata?: { resourceVersion?: string } }).metadata?.resourceVersion ?? ''
-  return updateObject(server, { ...call, retriable: revision === '', managesFields: true }, (live) => {
-    const applied = apply(server, call, { live: toServed(definition, live), config })
-    const next = toObject(server, definition, { parsed: { value: applied.object, duplicates: [] }, validation: call.validation, context: call.context })
+  return updateObject(server, { ...call, retriable: revision === '', managesFields: true }, (stored) => {
+    const live = shown === undefined ? toServed(definition, stored) : shown.toView(stored)
+    const applied = apply(server, { ...call, view: definition }, { live, config })
+    configuration.checkDuplicates()
+    const next = decodeApplied(server, call, { definition, value: applied.object })
     checkNames(definition, next, { namespace: call.namespace, name: call.name })
     next.metadata.managedFields = applied.managedFields
     if (revision !== '') next.metadata.resourceVersion = revision
-    return toStored(definition, next)
+    return shown === undefined ? toStored(definition, next) : shown.fromView(stored, next)
   })
+}
+
+/** What an apply has made as an object of the kind. Upstream has no reason for its failure: the configuration did fit the schema. */
+function decodeApplied(server: ServerContext, call: PatchCall, applied: { readonly definition: ResourceDefinition; readonly value: JsonObject }): ApiObject {
+  const { definition, value } = applied
+  const isWorkedOut = definition.custom !== true
+  try {
+    return toObject(server, definition, { parsed: { value, duplicates: [] }, validation: call.validation, context: call.context, isWorkedOut })
+  } catch (error) {
+    if (!isWorkedOut || !(error instanceof StatusError) || error.reason !== 'BadRequest') throw error
+    const { namespace = '', name = '' } = value['metadata'] as { readonly namespace?: string; readonly name?: string }
+    const kind = `${definition.group}/${definition.version}, Kind=${definition.kind}`
+    const what = `failed to convert new object (${namespace}/${name}; ${kind}) to proper version`
+    throw new StatusError('', `${what}: unable to convert unstructured object to ${kind}: ${error.message}`, { code: 500, cause: error })
+  }
 }
 
 function apply(server: ServerContext, call: PatchCall, input: { readonly live: ApiObject | undefined; readonly config: JsonObject }): AppliedPatch {
   return applyPatch({
     live: input.live,
     patch: input.config,
-    kind: call.definition.kind,
+    kind: (call.view ?? call.definition).kind,
     manager: call.fieldManager,
     force: call.force,
     ...ownershipOf(server, call),
     now: call.context.now,
   })
-}
-
-function toApplied(patch: unknown): JsonObject {
-  if (isJsonObject(patch)) return patch
-  throw new StatusError('BadRequest', 'error decoding YAML: the applied configuration must be an object')
 }

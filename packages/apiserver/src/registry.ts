@@ -36,6 +36,11 @@ export class Registry {
     return this.#byPath.values()
   }
 
+  hasGroup(group: string): boolean {
+    for (const definition of this.#byPath.values()) if (definition.group === group) return true
+    return false
+  }
+
   hasGroupVersion(group: string, version: string): boolean {
     for (const definition of this.#byPath.values()) if (definition.group === group && definition.version === version) return true
     return false

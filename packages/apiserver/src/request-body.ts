@@ -23,7 +23,12 @@ export async function readBytes(request: HttpRequest): Promise<Buffer> {
 
 interface Parsed {
   readonly value: unknown
+  /** Paths of keys that stand twice in one object. */
   readonly duplicates: readonly string[]
+  /** The same of YAML, as go-yaml tells them. */
+  readonly yamlDuplicates?: readonly string[] | undefined
+  /** In which order unknown fields are told: as they stand in this document, or sorted. Absent: as they stand in the value. */
+  readonly order?: 'sorted' | (() => unknown) | undefined
   /** What strict reading has against where the value comes from, as it is told. */
   readonly problems?: readonly string[] | undefined
 }
@@ -31,15 +36,22 @@ interface Parsed {
 /** A body in any of the three media types, as plain JSON. Throws BadRequest with the parser's words. */
 function parse(bytes: Buffer, media: 'json' | 'yaml', { validation, kind }: { readonly validation: FieldValidation; readonly kind?: string }): Parsed {
   try {
-    return media === 'json' ? parseJson(bytes, { duplicates: validation !== 'Ignore' }) : parseYaml(bytes.toString())
+    if (media === 'json') return parseJson(bytes, { duplicates: validation !== 'Ignore' })
+    const { value, duplicates } = parseYaml(bytes.toString())
+    // Upstream makes JSON of it, with sorted keys.
+    return { value, duplicates: [], yamlDuplicates: duplicates, order: 'sorted' }
   } catch (error) {
     if (!(error instanceof StatusError) || kind === undefined) throw error
-    throw new StatusError(
-      'BadRequest',
-      `the object provided is unrecognized (must be of type ${kind}): ${media === 'json' ? "couldn't get version/kind; json parse error: " : ''}${error.message} (${summaryOf(bytes)})`,
-      { cause: error },
-    )
+    throw unrecognized(bytes, kind, `${media === 'json' ? noType : ''}${error.message}`, error)
   }
+}
+
+const noType = "couldn't get version/kind; json parse error: "
+/** What upstream reads the type of an object into. */
+const typeStruct = String.raw`struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }`
+
+function unrecognized(bytes: Buffer, kind: string, why: string, cause?: Error): StatusError {
+  return new StatusError('BadRequest', `the object provided is unrecognized (must be of type ${kind}): ${why} (${summaryOf(bytes)})`, { cause })
 }
 
 /** The beginning of a body that cannot be read, as upstream quotes it: text when it might be JSON. */
@@ -61,15 +73,29 @@ export async function readObject(
   const media = bodyMedia(input.request.headers)
   const bytes = await readBytes(input.request)
   if (media === 'protobuf') {
-    const envelope = server.codec.decodeEnvelope(bytes)
+    const envelope = envelopeOf(server, definition, bytes)
     const value = { kind: envelope.kind, apiVersion: envelope.apiVersion, ...(server.codec.decode(definition.schema, envelope.raw) as Record<string, unknown>) }
     return toObject(server, definition, { parsed: { value, duplicates: [] }, validation: 'Ignore', context: input.context })
   }
+  const parsed = parse(bytes, media, { validation: input.validation, kind: definition.kind })
+  const { value } = parsed
+  if (definition.custom !== true && value !== null && (typeof value !== 'object' || Array.isArray(value))) {
+    throw unrecognized(bytes, definition.kind, `${noType}json: cannot unmarshal ${goType(value)} into Go value of type ${typeStruct}`)
+  }
   return toObject(server, definition, {
-    parsed: parse(bytes, media, { validation: input.validation, kind: definition.kind }),
+    parsed: value === null && definition.custom !== true ? { ...parsed, value: {} } : parsed,
     validation: input.validation,
     context: input.context,
   })
+}
+
+function envelopeOf(server: ServerContext, { kind }: ResourceDefinition, bytes: Buffer): ReturnType<ServerContext['codec']['decodeEnvelope']> {
+  try {
+    return server.codec.decodeEnvelope(bytes)
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error
+    throw unrecognized(bytes, kind, error.message, error)
+  }
 }
 
 /** A virtual object's or a subresource's body: decoded against a schema, nothing defaulted. */
@@ -83,25 +109,32 @@ export async function readBody(server: ServerContext, schema: ObjectSchema, requ
 export function toObject(
   server: ServerContext,
   definition: ResourceDefinition,
-  input: { readonly parsed: Parsed; readonly validation: FieldValidation; readonly context: WriteContext },
+  input: {
+    readonly parsed: Parsed
+    readonly validation: FieldValidation
+    readonly context: WriteContext
+    /** Not read but worked out: the endpoint's own type, whatever it says of itself. */
+    readonly isWorkedOut?: boolean
+  },
 ): ApiObject {
-  const { value } = input.parsed
+  const { value, yamlDuplicates = [] } = input.parsed
+  const isWorkedOut = input.isWorkedOut === true
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new StatusError(
       'BadRequest',
       `${definition.kind} in version ${JSON.stringify(definition.version)} cannot be handled as a ${definition.kind}: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
     )
   }
-  checkType(server, definition, value as Record<string, unknown>)
-  const decoded = server.decoder.decode(definition.schema, value)
-  const problems = [
-    ...(input.parsed.problems ?? []),
-    ...strictProblems(value, input.parsed.duplicates, { paths: decoded.unknownFields, areOrdered: definition.custom === true }),
-  ]
+  if (isWorkedOut) Object.assign(value, { kind: definition.kind, apiVersion: apiVersion(definition) })
+  else checkType(server, definition, value as Record<string, unknown>)
+  const decoded = server.decoder.decode(definition.schema, value, { isWorkedOut })
+  const found = [...(input.parsed.problems ?? []), ...strictProblems(input.parsed, { paths: decoded.unknownFields, areOrdered: definition.custom === true })]
+  const problems = [...yamlDuplicates, ...found]
   if (problems.length > 0 && input.validation === 'Strict') {
+    const told = yamlDuplicates.length === 0 ? found : [`yaml: unmarshal errors:\n  ${yamlDuplicates.join('\n  ')}`, ...found]
     throw new StatusError(
       'BadRequest',
-      `${definition.kind} in version ${JSON.stringify(definition.version)} cannot be handled as a ${definition.kind}: strict decoding error: ${problems.join(', ')}`,
+      `${definition.kind} in version ${JSON.stringify(definition.version)} cannot be handled as a ${definition.kind}: strict decoding error: ${told.join(', ')}`,
     )
   }
   if (input.validation === 'Warn') for (const problem of problems) input.context.warn(problem)
@@ -118,17 +151,14 @@ function isEmptyList(value: unknown): boolean {
 }
 
 /** Duplicate and unknown fields as strict decoding tells them, in the order of the document; pruning alone has an order of its own. */
-function strictProblems(
-  value: unknown,
-  duplicates: readonly string[],
-  unknownFields: { readonly paths: readonly string[]; readonly areOrdered: boolean },
-): string[] {
+function strictProblems({ value, duplicates, order }: Parsed, unknownFields: { readonly paths: readonly string[]; readonly areOrdered: boolean }): string[] {
   const unknown = unknownFields.paths.map((path) => ({ path, text: `unknown field ${JSON.stringify(path)}` }))
   const twice = duplicates.map((path) => ({ path, text: `duplicate field ${JSON.stringify(path)}` }))
   if (twice.length + unknown.length < 2 || (unknownFields.areOrdered && twice.length === 0)) return [...twice, ...unknown].map(({ text }) => text)
-  const order = new Map<string, number>()
-  walk(value, '', order)
-  return [...twice, ...unknown].sort((a, b) => (order.get(a.path) ?? 0) - (order.get(b.path) ?? 0)).map(({ text }) => text)
+  if (order === 'sorted') return [...twice.map(({ text }) => text), ...unknown.map(({ text }) => text).sort()]
+  const positions = new Map<string, number>()
+  walk(order === undefined ? value : order(), '', positions)
+  return [...twice, ...unknown].sort((a, b) => (positions.get(a.path) ?? 0) - (positions.get(b.path) ?? 0)).map(({ text }) => text)
 }
 
 function walk(value: unknown, path: string, order: Map<string, number>): void {
@@ -169,7 +199,7 @@ function splitApiVersion(text: string): [string, string] {
   return slash < 0 ? ['', text] : [text.slice(0, slash), text.slice(slash + 1)]
 }
 
-function goType(value: unknown): string {
+export function goType(value: unknown): string {
   if (Array.isArray(value)) return 'array'
   return typeof value === 'boolean' ? 'bool' : typeof value === 'object' ? 'null' : typeof value
 }

@@ -89,6 +89,10 @@ export interface ResourceDefinition {
   readonly scale?: ScaleMapping
   readonly subresources?: Readonly<Record<string, Subresource>>
 
+  /** What the rules of the kind look at again in the metadata of an update, beside the server. Absent: what changes. */
+  readonly metaChecksOnUpdate?: 'whole' | 'both' | 'none'
+  /** Finalizers need not be qualified. */
+  readonly takesAnyFinalizer?: boolean
   /** `metadata.generation` counts changes outside metadata and status. */
   readonly tracksGeneration?: boolean
   /** The status that comes with a create is taken (nodes register themselves so). */

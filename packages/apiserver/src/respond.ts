@@ -4,9 +4,11 @@ import { formatYaml } from '@gantry/apimachinery'
 import type { Status, StatusError } from '@gantry/apimachinery'
 import type { ByteSink, HttpHeaders, HttpRequest, HttpResponse, StreamBody } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
+import { errorRepresentation } from './negotiate.ts'
 import type { Representation } from './negotiate.ts'
 import { partialMetadata, tableRow, columnDefinitions } from './table.ts'
 import type { ApiObject, ResourceDefinition } from './resource.ts'
+import { namedType } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
 import { apiVersion, servedBytes } from './object-bytes.ts'
 import { shapeOf } from './view.ts'
@@ -25,16 +27,24 @@ export function valueResponse(status: number, value: unknown, representation: Pi
   return { status, headers: jsonHeaders, body: `${representation.pretty ? JSON.stringify(value, null, 2) : JSON.stringify(value)}\n` }
 }
 
-export function statusResponse(status: Status, code: number, retryAfterSeconds?: number): HttpResponse {
-  return {
-    status: code,
-    headers: retryAfterSeconds === undefined ? jsonHeaders : { ...jsonHeaders, 'retry-after': String(retryAfterSeconds) },
-    body: `${JSON.stringify(status)}\n`,
-  }
+/** A Status in the form that the request asked for. */
+export function statusResponse(
+  server: ServerContext,
+  status: Status,
+  answer: { readonly code: number; readonly as: Pick<Representation, 'media' | 'pretty'> },
+): HttpResponse {
+  if (answer.as.media !== 'protobuf') return valueResponse(answer.code, status, answer.as)
+  const { kind, apiVersion: version, ...fields } = status
+  const bytes = server.codec.encode(namedType(server, 'io.k8s.apimachinery.pkg.apis.meta.v1.Status'), fields)
+  const headers = { ...jsonHeaders, 'content-type': 'application/vnd.kubernetes.protobuf' }
+  return { status: answer.code, headers, body: server.codec.encodeEnvelope(version, kind, bytes) }
 }
 
-export function errorResponse(error: StatusError): HttpResponse {
-  return statusResponse(error.toStatus(), error.code, error.details?.retryAfterSeconds)
+export function errorResponse(server: ServerContext, error: StatusError, request: HttpRequest): HttpResponse {
+  const as = errorRepresentation(request.headers, new URLSearchParams(request.query))
+  const response = statusResponse(server, error.toStatus(), { code: error.code, as })
+  const seconds = error.details?.retryAfterSeconds
+  return seconds === undefined ? response : { ...response, headers: { ...response.headers, 'retry-after': String(seconds) } }
 }
 
 /** One stored object in the asked form. */

@@ -1,5 +1,5 @@
 import { createDecoder, createProtobufCodec, StatusError } from '@gantry/apimachinery'
-import type { Definitions, OpenApiEntry, OpenApiOptions, Schema } from '@gantry/apimachinery'
+import type { Definitions, OpenApiEntry, OpenApiOptions, Schema, Status } from '@gantry/apimachinery'
 import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, StreamBody, UpgradeHandler, UserInfo } from '@gantry/runtime'
 import { bodyOf, header } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
@@ -16,14 +16,14 @@ import { foreignServerOf, openApiServerOf } from './delegate.ts'
 import type { Delegate } from './delegate.ts'
 import { deleteCollection } from './delete-collection.ts'
 import { Discovery, verbsOf } from './discovery.ts'
-import { compressed, errorResponse, objectResponse, valueResponse } from './respond.ts'
+import { compressed, errorResponse, objectResponse, statusResponse, valueResponse } from './respond.ts'
 import { forbidden, methodNotAllowed, notFound } from './errors.ts'
 import { FlowRejected, isLongRunning, rejectionResponse } from './flow-control.ts'
 import type { FlowControl, FlowTicket } from './flow-control.ts'
 import { list, parseRevision, waitForRevision } from './list.ts'
-import { negotiate } from './negotiate.ts'
+import { errorRepresentation, negotiate } from './negotiate.ts'
 import type { Representation } from './negotiate.ts'
-import { decodeObject, listPrefix, objectKey, servedBytes } from './object-bytes.ts'
+import { decodeObject, listPrefix, objectKey } from './object-bytes.ts'
 import { checkNames, createObject, deleteObject, manage, updateObject, writesStatus } from './object-writer.ts'
 import type { WriteCall, Written } from './object-writer.ts'
 import { OpenApi } from './open-api.ts'
@@ -35,7 +35,7 @@ import type { RequestInfo } from './request-info.ts'
 import { checkWriteOptions, fieldManagerOf, fieldValidationOf, isApplyPatch, readDeleteOptions, timeoutOf } from './request-options.ts'
 import type { RequestedDeletion } from './request-options.ts'
 import type { ApiObject, ResourceDefinition, StoredAs, Subresource, SubresourceCall, WriteContext } from './resource.ts'
-import { fromScale, toScale } from './scale.ts'
+import { scaleKind, scaleViewOf } from './scale.ts'
 import { namedType } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
 import { storageOf, toServed, toStored, untilConverted } from './view.ts'
@@ -342,17 +342,18 @@ class Server {
   }
 
   #failure(error: unknown, request: HttpRequest): HttpResponse {
-    if (error instanceof StatusError) return errorResponse(error)
     if (error instanceof FlowRejected) return rejectionResponse(error)
     if (error instanceof RequestOverdue) return overdueResponse
-    if (error instanceof StoreUnavailable) return errorResponse(new StatusError('ServiceUnavailable', error.message, { details: { retryAfterSeconds: 1 } }))
-    if (request.signal.aborted) return errorResponse(new StatusError('Timeout', 'request did not complete within the allotted timeout'))
+    return errorResponse(this.#context, this.#statusOf(error, request), request)
+  }
+
+  #statusOf(error: unknown, request: HttpRequest): StatusError {
+    if (error instanceof StatusError) return error
+    if (error instanceof StoreUnavailable) return new StatusError('ServiceUnavailable', error.message, { details: { retryAfterSeconds: 1 } })
+    if (request.signal.aborted) return new StatusError('Timeout', 'request did not complete within the allotted timeout')
     this.#deps.log.error('a request failed inside the API server', { method: request.method, path: request.path, error })
-    return errorResponse(
-      new StatusError('InternalError', `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`, {
-        details: { causes: [{ message: error instanceof Error ? error.message : String(error) }] },
-      }),
-    )
+    const message = error instanceof Error ? error.message : String(error)
+    return new StatusError('InternalError', `Internal error occurred: ${message}`, { details: { causes: [{ message }] } })
   }
 
   /** A request that outlives its client's patience is answered without it; what it has begun ends by itself, told by its signal. */
@@ -381,8 +382,8 @@ class Server {
     if (!info.isResource) return this.#other(admitted)
     const definition = this.#context.registry.find(info.group, info.version, info.resource)
     if (definition === undefined) {
-      // A version that is served answers in its own words; one that is not, in none.
-      if (this.#context.registry.hasGroupVersion(info.group, info.version)) throw unknownResource()
+      // A group that is served answers in its own words, whatever the version; one that is not, in none.
+      if (this.#context.registry.hasGroup(info.group)) throw unknownResource()
       return notServed()
     }
     if (definition.deprecationWarning !== undefined) admitted.context.warn(definition.deprecationWarning)
@@ -393,7 +394,8 @@ class Server {
     if (definition.create !== undefined) return this.#review(admitted, definition)
     if (definition.createsThrough !== undefined) return this.#createThrough(admitted, definition, definition.createsThrough)
     if (!verbsOf(definition).includes(info.verb)) throw methodNotAllowed()
-    const as = negotiate(request.headers, info.query, { protobuf: definition.custom !== true, tables: true })
+    const streams = info.verb === 'list' || info.verb === 'watch'
+    const as = negotiate(request.headers, info.query, { protobuf: definition.custom !== true, tables: true, streams })
     switch (info.verb) {
       case 'get':
         return compressed(request, await this.#get(admitted, definition))
@@ -524,17 +526,10 @@ class Server {
       return objectResponse(this.#context, definition, { status: 200, value: deleted.value, as })
     }
     const { metadata } = JSON.parse(deleted.value.toString()) as ApiObject
-    return valueResponse(
-      200,
-      {
-        kind: 'Status',
-        apiVersion: 'v1',
-        metadata: {},
-        status: 'Success',
-        details: { name: info.name, ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural, uid: metadata.uid },
-      },
-      { media: 'json', pretty: false },
-    )
+    const group = definition.group === '' ? {} : { group: definition.group }
+    const details = { name: info.name, ...group, kind: definition.plural, uid: metadata.uid }
+    const status: Status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }
+    return statusResponse(this.#context, status, { code: 200, as: errorRepresentation(request.headers, info.query) })
   }
 
   #deletion(admitted: Admitted): Promise<RequestedDeletion> {
@@ -670,35 +665,37 @@ class Server {
     const { info, request } = admitted
     const mapping = definition.scale
     if (mapping === undefined) return notServed()
-    const schema = namedType(this.#context, 'io.k8s.api.autoscaling.v1.Scale')
-    // The paths to the replicas are those of the version that is asked for.
-    const scaled = (parent: ApiObject, scale: ApiObject): ApiObject => toStored(definition, fromScale(mapping, toServed(definition, parent), scale))
+    const view = scaleViewOf(this.#context, definition, mapping)
     const shape = {
       kind: scaleKind,
-      schema,
-      read: (parent: ApiObject) => this.#context.decoder.decode(schema, toScale(mapping, parent)).object as ApiObject,
-      // The revision that the caller wants to change has been compared already.
-      write: (parent: ApiObject, scale: ApiObject) => void fromScale(mapping, parent, { ...scale, metadata: parent.metadata }),
+      schema: view.definition.schema,
+      read: (parent: ApiObject) => view.show(parent),
+      write: (parent: ApiObject, scale: ApiObject) => view.setReplicas(parent, scale),
     }
     const call = { ...this.#writeCall(admitted, definition), name: info.name, shape }
+    const validation = fieldValidationOf(info.query)
     let written: Written
     if (info.verb === 'get') {
       const entry = this.#context.store.get(objectKey(definition, info.namespace, info.name))
       if (entry === undefined) throw notFound(definition, info.name)
       written = { value: entry.value, created: false }
     } else if (info.verb === 'update') {
-      const scale = await readBody(this.#context, schema, request)
-      admitted.trail?.requestObject({ ...typeOf(scaleKind), ...scale })
-      written = await updateObject(this.#context, { ...call, retriable: (scale.metadata?.resourceVersion ?? '') === '' }, (parent) => scaled(parent, scale))
+      const scale = await readObject(this.#context, view.definition, { request, validation, context: admitted.context })
+      admitted.trail?.requestObject(scale)
+      checkNames(view.definition, scale, { namespace: info.namespace, name: info.name })
+      const retriable = (scale.metadata.resourceVersion ?? '') === ''
+      written = await updateObject(this.#context, { ...call, namesUid: true, managesFields: true, retriable }, (parent) => {
+        const next = structuredClone(scale)
+        next.metadata.managedFields = manage(this.#context, { ...call, view: view.definition }, view.toView(parent), next)
+        return view.fromView(parent, next)
+      })
     } else if (info.verb === 'patch') {
-      const shown = {
-        toView: (parent: ApiObject) => toScale(mapping, toServed(definition, parent)),
-        fromView: scaled,
-      }
-      written = await patchObject(this.#context, { ...call, validation: 'Ignore', force: false, shown }, request)
+      const force = isApplyPatch(request) && isTrue(info.query.get('force'))
+      written = await patchObject(this.#context, { ...call, validation, force, shown: view }, request)
     } else throw methodNotAllowed()
-    const scale = this.#context.decoder.decode(schema, toScale(mapping, JSON.parse(servedBytes(definition, written.value).toString()) as ApiObject)).object
-    return valueResponse(200, scale, { media: 'json', pretty: false })
+    const scale = view.show(JSON.parse(written.value.toString()) as ApiObject)
+    const as = negotiate(request.headers, info.query, { protobuf: true, tables: false })
+    return objectResponse(this.#context, view.definition, { status: 200, value: Buffer.from(JSON.stringify(scale)), as })
   }
 
   #subresourceCall(admitted: Admitted, definition: ResourceDefinition, subresource: Subresource, body?: ApiObject): SubresourceCall {
@@ -814,8 +811,6 @@ interface Trace {
 function typeOf({ group, version, kind }: Subresource['kind']): { readonly kind: string; readonly apiVersion: string } {
   return { kind, apiVersion: group === '' ? version : `${group}/${version}` }
 }
-
-const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' }
 
 /** CreateOptions or UpdateOptions as admission sees them. */
 function writeOptions(operation: 'CREATE' | 'UPDATE', { query }: RequestInfo): Record<string, unknown> {

@@ -50,10 +50,7 @@ export function decodeConfiguration(
     { ...schema, fields: [{ name: 'apiVersion', schema: text }, { name: 'kind', schema: text }, ...schema.fields] },
     value,
   )
-  return {
-    object,
-    strict: [...duplicates.map((path) => `key ${goQuote(path)} already set in map`), ...unknownFields.map((path) => `unknown field ${goQuote(path)}`)],
-  }
+  return { object, strict: [...duplicates, ...unknownFields.map((path) => `unknown field ${goQuote(path)}`)] }
 }
 
 /** Throws an Error that tells all of them, as upstream's aggregates do: the same message once. */

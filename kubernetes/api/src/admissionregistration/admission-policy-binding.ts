@@ -25,6 +25,8 @@ const common = {
   version: 'v1',
   categories: ['api-extensions'],
   namespaced: false,
+  metaChecksOnUpdate: 'whole',
+  takesAnyFinalizer: true,
   groupPriority: 16700,
   tracksGeneration: true,
   columns: [

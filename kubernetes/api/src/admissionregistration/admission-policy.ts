@@ -38,6 +38,8 @@ const common = {
   version: 'v1',
   categories: ['api-extensions'],
   namespaced: false,
+  metaChecksOnUpdate: 'whole',
+  takesAnyFinalizer: true,
   groupPriority: 16700,
   tracksGeneration: true,
   prepareForCreate: (object: ApiObject, context: WriteContext) => warnOfStaticName(object.metadata.name, context),

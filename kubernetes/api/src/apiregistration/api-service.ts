@@ -25,6 +25,8 @@ export const apiService: BuiltinKind = {
   plural: 'apiservices',
   categories: ['api-extensions'],
   namespaced: false,
+  takesAnyFinalizer: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService',
   groupPriority: 20_000,
   hasStatus: true,

@@ -10,6 +10,7 @@ export const controllerRevision: BuiltinKind = {
   kind: 'ControllerRevision',
   plural: 'controllerrevisions',
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.apps.v1.ControllerRevision',
   groupPriority: 17800,
   allowUnconditionalUpdate: true,

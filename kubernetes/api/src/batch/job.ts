@@ -17,6 +17,7 @@ export const job: BuiltinKind = {
   plural: 'jobs',
   categories: ['all'],
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.batch.v1.Job',
   groupPriority: 17400,
   hasStatus: true,

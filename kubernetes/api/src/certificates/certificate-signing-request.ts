@@ -55,6 +55,7 @@ export const certificateSigningRequest: BuiltinKind = {
   plural: 'certificatesigningrequests',
   shortNames: ['csr'],
   namespaced: false,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.certificates.v1.CertificateSigningRequest',
   groupPriority: 17300,
   hasStatus: true,

@@ -10,6 +10,7 @@ export const lease: BuiltinKind = {
   kind: 'Lease',
   plural: 'leases',
   namespaced: true,
+  takesAnyFinalizer: true,
   type: 'io.k8s.api.coordination.v1.Lease',
   groupPriority: 16500,
   allowCreateOnUpdate: true,

@@ -12,6 +12,7 @@ export const configMap: BuiltinKind = {
   plural: 'configmaps',
   shortNames: ['cm'],
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.core.v1.ConfigMap',
   groupPriority: 18000,
   allowUnconditionalUpdate: true,

@@ -21,6 +21,7 @@ export const endpoints: BuiltinKind = {
   singular: 'endpoints',
   shortNames: ['ep'],
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.core.v1.Endpoints',
   groupPriority: 18000,
   allowUnconditionalUpdate: true,

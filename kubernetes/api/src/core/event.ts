@@ -10,6 +10,8 @@ export const event: BuiltinKind = {
   plural: 'events',
   shortNames: ['ev'],
   namespaced: true,
+  takesAnyFinalizer: true,
+  metaChecksOnUpdate: 'none',
   type: 'io.k8s.api.core.v1.Event',
   groupPriority: 18000,
   allowUnconditionalUpdate: true,

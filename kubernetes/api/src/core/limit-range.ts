@@ -14,6 +14,7 @@ export const limitRange: BuiltinKind = {
   plural: 'limitranges',
   shortNames: ['limits'],
   namespaced: true,
+  metaChecksOnUpdate: 'whole',
   type: 'io.k8s.api.core.v1.LimitRange',
   groupPriority: 18000,
   allowUnconditionalUpdate: true,

@@ -25,6 +25,7 @@ export function namespaceKind(types: Definitions, furnish: (namespace: string) =
     plural: 'namespaces',
     shortNames: ['ns'],
     namespaced: false,
+    metaChecksOnUpdate: 'both',
     type,
     groupPriority: 18000,
     hasStatus: true,

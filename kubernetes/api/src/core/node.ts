@@ -13,6 +13,7 @@ export const node: BuiltinKind = {
   plural: 'nodes',
   shortNames: ['no'],
   namespaced: false,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.core.v1.Node',
   groupPriority: 18000,
   hasStatus: true,

@@ -29,6 +29,7 @@ export const persistentVolumeClaim: BuiltinKind = {
   plural: 'persistentvolumeclaims',
   shortNames: ['pvc'],
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.core.v1.PersistentVolumeClaim',
   groupPriority: 18000,
   hasStatus: true,

@@ -59,6 +59,7 @@ export const persistentVolume: BuiltinKind = {
   plural: 'persistentvolumes',
   shortNames: ['pv'],
   namespaced: false,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.core.v1.PersistentVolume',
   groupPriority: 18000,
   hasStatus: true,

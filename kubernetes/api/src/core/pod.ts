@@ -23,6 +23,7 @@ export function podKind(types: Definitions, budgets: DisruptionBudgets, proxy: P
     shortNames: ['po'],
     categories: ['all'],
     namespaced: true,
+    metaChecksOnUpdate: 'both',
     type: 'io.k8s.api.core.v1.Pod',
     groupPriority: 18000,
     hasStatus: true,

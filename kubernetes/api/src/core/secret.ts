@@ -19,6 +19,7 @@ export const secret: BuiltinKind = {
   kind: 'Secret',
   plural: 'secrets',
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.core.v1.Secret',
   groupPriority: 18000,
   allowUnconditionalUpdate: true,

@@ -8,6 +8,7 @@ export const serviceAccount: BuiltinKind = {
   plural: 'serviceaccounts',
   shortNames: ['sa'],
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.core.v1.ServiceAccount',
   groupPriority: 18000,
   allowUnconditionalUpdate: true,

@@ -39,6 +39,7 @@ export const endpointSlice: BuiltinKind = {
   kind: 'EndpointSlice',
   plural: 'endpointslices',
   namespaced: true,
+  metaChecksOnUpdate: 'whole',
   type: 'io.k8s.api.discovery.v1.EndpointSlice',
   groupPriority: 16200,
   allowUnconditionalUpdate: true,

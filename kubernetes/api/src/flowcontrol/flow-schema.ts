@@ -24,6 +24,7 @@ export const flowSchema: BuiltinKind = {
   kind: 'FlowSchema',
   plural: 'flowschemas',
   namespaced: false,
+  metaChecksOnUpdate: 'whole',
   type: 'io.k8s.api.flowcontrol.v1.FlowSchema',
   groupPriority: 16100,
   versionPriority: 21,

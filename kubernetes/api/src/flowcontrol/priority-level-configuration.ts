@@ -25,6 +25,7 @@ export const priorityLevelConfiguration: BuiltinKind = {
   kind: 'PriorityLevelConfiguration',
   plural: 'prioritylevelconfigurations',
   namespaced: false,
+  metaChecksOnUpdate: 'whole',
   type: 'io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration',
   groupPriority: 16100,
   versionPriority: 21,

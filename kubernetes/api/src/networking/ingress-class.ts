@@ -23,6 +23,7 @@ export const ingressClass: BuiltinKind = {
   kind: 'IngressClass',
   plural: 'ingressclasses',
   namespaced: false,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.networking.v1.IngressClass',
   groupPriority: 17200,
   tracksGeneration: true,

@@ -24,6 +24,7 @@ export const ingress: BuiltinKind = {
   plural: 'ingresses',
   shortNames: ['ing'],
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.networking.v1.Ingress',
   groupPriority: 17200,
   hasStatus: true,

@@ -12,6 +12,7 @@ export const ipAddress: BuiltinKind = {
   plural: 'ipaddresses',
   shortNames: ['ip'],
   namespaced: false,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.networking.v1.IPAddress',
   groupPriority: 17200,
   allowUnconditionalUpdate: true,

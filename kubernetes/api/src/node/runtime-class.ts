@@ -24,6 +24,8 @@ export const runtimeClass: BuiltinKind = {
   kind: 'RuntimeClass',
   plural: 'runtimeclasses',
   namespaced: false,
+  takesAnyFinalizer: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.node.v1.RuntimeClass',
   groupPriority: 16300,
   allowCreateOnUpdate: true,

@@ -14,6 +14,8 @@ export const podDisruptionBudget: BuiltinKind = {
   plural: 'poddisruptionbudgets',
   shortNames: ['pdb'],
   namespaced: true,
+  takesAnyFinalizer: true,
+  metaChecksOnUpdate: 'none',
   type: 'io.k8s.api.policy.v1.PodDisruptionBudget',
   groupPriority: 17100,
   hasStatus: true,

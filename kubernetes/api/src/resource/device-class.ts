@@ -9,6 +9,7 @@ export const deviceClass: BuiltinKind = {
   kind: 'DeviceClass',
   plural: 'deviceclasses',
   namespaced: false,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.resource.v1.DeviceClass',
   tracksGeneration: true,
   allowUnconditionalUpdate: true,

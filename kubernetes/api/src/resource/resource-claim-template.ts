@@ -11,6 +11,7 @@ export const resourceClaimTemplate: BuiltinKind = {
   kind: 'ResourceClaimTemplate',
   plural: 'resourceclaimtemplates',
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.resource.v1.ResourceClaimTemplate',
   allowUnconditionalUpdate: true,
   returnsDeletedObject: true,

@@ -40,6 +40,7 @@ export const resourceClaim: BuiltinKind = {
   kind: 'ResourceClaim',
   plural: 'resourceclaims',
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.resource.v1.ResourceClaim',
   hasStatus: true,
   statusKeeps: 'metadata',

@@ -13,6 +13,7 @@ export const csiNode: BuiltinKind = {
   kind: 'CSINode',
   plural: 'csinodes',
   namespaced: false,
+  metaChecksOnUpdate: 'whole',
   type: 'io.k8s.api.storage.v1.CSINode',
   groupPriority: 16800,
   returnsDeletedObject: true,

@@ -18,6 +18,7 @@ export const csiStorageCapacity: BuiltinKind = {
   kind: 'CSIStorageCapacity',
   plural: 'csistoragecapacities',
   namespaced: true,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.storage.v1.CSIStorageCapacity',
   groupPriority: 16800,
   columns: [nameCell, createdAt],

@@ -19,6 +19,7 @@ export const storageClass: BuiltinKind = {
   plural: 'storageclasses',
   shortNames: ['sc'],
   namespaced: false,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.storage.v1.StorageClass',
   groupPriority: 16800,
   allowUnconditionalUpdate: true,

@@ -15,6 +15,7 @@ export const volumeAttachment: BuiltinKind = {
   kind: 'VolumeAttachment',
   plural: 'volumeattachments',
   namespaced: false,
+  metaChecksOnUpdate: 'whole',
   type: 'io.k8s.api.storage.v1.VolumeAttachment',
   groupPriority: 16800,
   hasStatus: true,

@@ -11,6 +11,7 @@ export const volumeAttributesClass: BuiltinKind = {
   plural: 'volumeattributesclasses',
   shortNames: ['vac'],
   namespaced: false,
+  metaChecksOnUpdate: 'both',
   type: 'io.k8s.api.storage.v1.VolumeAttributesClass',
   groupPriority: 16800,
   allowUnconditionalUpdate: true,
