@@ -42,10 +42,7 @@ export const unclaimedDifferences: Readonly<Record<string, readonly string[]>> =
     'no warning header for tokens of Secrets; unreachable webhooks and issuers in words of our own (not yet)',
     'expressions in authentication files have a cost limit, which upstream lacks',
   ],
-  'audit and flow control': [
-    'an apply patch in YAML at level Request is recorded without its body; upstream loses the event',
-    'FlowSchemas come sorted by name, not by precedence; the schemas exempt and catch-all come back at the next start (not yet)',
-  ],
+  'audit and flow control': ['an apply patch in YAML at level Request is recorded without its body; upstream loses the event'],
   nodes: [
     'logs, exec, attach and ports are asked of our own node agents, in process: a kubelet that joins is not dialled, and nodes/proxy leads nowhere (not yet)',
     'a log over a WebSocket keeps the bytes that come together with its end, which upstream loses',

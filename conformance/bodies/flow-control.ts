@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { conformance } from '../src/conformance.ts'
+import type { Json } from '../src/json.ts'
 import { uniqueName } from '../src/target.ts'
 import type { Answer } from '../src/target.ts'
 
@@ -65,5 +66,42 @@ export const flowControl = conformance('priority and fairness', ({ api, claim })
     }
 
     assert.deepEqual(found, expected)
+  })
+
+  claim('shows schemas in a table by precedence, and lists them by name (G3)', async () => {
+    const list: Json = await api.read(`${group}/flowschemas`)
+    const { json: table } = await api.get(`${group}/flowschemas`, { headers: { accept: 'application/json;as=Table;g=meta.k8s.io;v=v1' } })
+    const names = list.items.map(({ metadata }: Json) => metadata.name)
+    const precedences = table.rows.map(({ cells }: Json) => [cells[2], cells[0]])
+
+    assert.deepEqual(names, [...names].sort())
+    assert.ok(names.length >= 11)
+    assert.deepEqual(
+      precedences,
+      [...precedences].sort(([a, one], [b, other]) => a - b || (one < other ? -1 : 1)),
+    )
+  })
+
+  claim('makes the objects of every cluster again within a minute (G3, K2)', async () => {
+    const kept = [
+      `${group}/flowschemas/exempt`,
+      `${group}/flowschemas/service-accounts`,
+      `${group}/prioritylevelconfigurations/workload-low`,
+      '/api/v1/namespaces/default/services/kubernetes',
+      '/apis/networking.k8s.io/v1/servicecidrs/kubernetes',
+    ]
+    const removed = await Promise.all(kept.map(async (path) => ({ path, old: await api.read(path), code: (await api.delete(path)).code })))
+    const missing = async (): Promise<string[]> => {
+      const answers = await Promise.all(removed.map(async ({ path, old }) => ({ path, old, ...(await api.get(path)) })))
+      return answers.filter(({ code, json, old }) => code !== 200 || json.metadata.uid === old.metadata.uid).map(({ path }) => path)
+    }
+    for (let look = 0; look < 7 && (await missing()).length > 0; look++) await api.pass(10_000)
+
+    assert.deepEqual(
+      removed.map(({ code }) => code),
+      kept.map(() => 200),
+    )
+    assert.deepEqual(await missing(), [])
+    for (const { path, old } of removed.slice(0, 3)) assert.deepEqual((await api.read(path)).spec, old.spec)
   })
 })

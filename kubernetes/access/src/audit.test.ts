@@ -83,7 +83,7 @@ test('an audit policy with unknown or repeated fields counts without them, and t
     'apiVersion: audit.k8s.io/v1\nkind: Policy\nmetadata: {name: x}\nrules: [{level: None, user: jane, level: Metadata, omitManagedFields: false}]',
   )
 
-  assert.deepEqual(ignored, ['key "rules[0].level" already set in map', 'unknown field "rules[0].user"'])
+  assert.deepEqual(ignored, ['line 4: key "level" already set in map', 'unknown field "rules[0].user"'])
   assert.deepEqual(read.rules, [{ level: 'Metadata', omitManagedFields: false }])
 })
 

@@ -26,6 +26,7 @@ import { createAccess, prefixOf } from './access.ts'
 import type { AccessOptions } from './access.ts'
 import { ensureBootstrapPolicy } from './bootstrap-policy.ts'
 import { keepBuiltinObjects } from './builtin-objects.ts'
+import { keepObjects, serviceIntervalMs, systemIntervalMs } from './kept-objects.ts'
 import { ensureKubernetesService } from './kubernetes-service.ts'
 import { ensureLegacyTokenTracking } from './legacy-token-tracking.ts'
 
@@ -190,6 +191,9 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       options.extensionServers.trust,
     )
 
+  const ensureSystemNamespaces = (): Promise<void> => ensureNamespaces(client, (name) => newest(resources.namespaces, undefined, name) !== undefined)
+  const ensureService = (): Promise<void> => ensureKubernetesService({ client, find: newest }, options)
+  const ensureTracking = (): Promise<void> => ensureLegacyTokenTracking({ client, clock: deps.clock, find: newest })
   // Each write waits for the disk: what does not need the other's objects is made together with it, and shares its commits.
   const [builtinObjects] = await Promise.all([
     keepBuiltinObjects(
@@ -197,14 +201,14 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
       { serviceCidr: options.serviceCidr },
     ),
     ensurePriorityClasses(client, (name) => newest(resources.priorityClasses, undefined, name) !== undefined),
-    ensureNamespaces(client, (name) => newest(resources.namespaces, undefined, name) !== undefined).then(() =>
-      Promise.all([
-        ensureBootstrapPolicy(client, newest),
-        ensureKubernetesService({ client, find: newest }, options),
-        ensureLegacyTokenTracking({ client, clock: deps.clock, find: newest }),
-        trust?.ensure(),
-      ]),
-    ),
+    ensureSystemNamespaces().then(() => Promise.all([ensureBootstrapPolicy(client, newest), ensureService(), ensureTracking(), trust?.ensure()])),
+  ])
+  const keptObjects = keepObjects({ clock: deps.clock, log: deps.log }, [
+    { what: 'service kubernetes', everyMs: serviceIntervalMs, ensure: ensureService },
+    { what: 'service range', everyMs: serviceIntervalMs, ensure: () => builtinObjects.ensureServiceCidr() },
+    { what: 'tracking of legacy tokens', everyMs: systemIntervalMs, ensure: ensureTracking },
+    { what: 'namespaces', everyMs: systemIntervalMs, ensure: ensureSystemNamespaces },
+    { what: 'flow control', everyMs: systemIntervalMs, ensure: () => builtinObjects.ensureFlowControl() },
   ])
   if (trust !== undefined) stops.push(followOne(store, resources.configMaps, extensionTrustName, () => trust.changed()))
   await running.settled()
@@ -213,6 +217,7 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     server,
     client,
     async [Symbol.asyncDispose]() {
+      await keptObjects[Symbol.asyncDispose]()
       builtinObjects.stop()
       customResources.stop()
       for (const stop of stops) stop()

@@ -21,8 +21,15 @@ export interface BuiltinObjectsDeps {
   readonly follow: (resource: ResourceRef, on: { changed(object: ApiObject): void; removed(object: ApiObject): void }) => () => void
 }
 
+export interface BuiltinObjects {
+  /** Makes what is missing of the schemas and levels of flow control. */
+  ensureFlowControl(): Promise<void>
+  ensureServiceCidr(): Promise<void>
+  stop(): void
+}
+
 /** Objects of the API that are about the API itself (G1, G3): its groups and versions, its flow control, its network. Made where they are missing, and kept up to date. */
-export async function keepBuiltinObjects(deps: BuiltinObjectsDeps, options: { readonly serviceCidr: string }): Promise<{ stop(): void }> {
+export async function keepBuiltinObjects(deps: BuiltinObjectsDeps, options: { readonly serviceCidr: string }): Promise<BuiltinObjects> {
   const { client, find } = deps
   const local = new LocalApiServices({ client, log: deps.log, find: (name) => find(apiServices, undefined, name) })
   const flows = new FlowControlObjects({ client, clock: deps.clock, log: deps.log })
@@ -35,6 +42,8 @@ export async function keepBuiltinObjects(deps: BuiltinObjectsDeps, options: { re
   await Promise.all([local.ensure(deps.server.registry.all()), flows.ensure(), ensureServiceCidr(deps, options.serviceCidr)])
   await local.settled()
   return {
+    ensureFlowControl: () => flows.ensure(),
+    ensureServiceCidr: () => ensureServiceCidr(deps, options.serviceCidr),
     stop() {
       local.stop()
       flows.stop()

@@ -1,6 +1,7 @@
 import type { ApiObject } from '@gantry/apiserver'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { firstServiceAddress, resources } from '@gantry/kube-api'
+import { isDeepStrictEqual } from 'node:util'
 
 const endpoints: ResourceRef = { group: '', version: 'v1', resource: 'endpoints', kind: 'Endpoints', namespaced: true }
 const endpointSlices: ResourceRef = { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices', kind: 'EndpointSlice', namespaced: true }
@@ -51,6 +52,8 @@ export async function ensureKubernetesService(deps: KubernetesServiceDeps, { ser
 }
 
 async function replace({ client, find }: KubernetesServiceDeps, resource: ResourceRef, object: KubeObject & Readonly<Record<string, unknown>>): Promise<void> {
-  if (find(resource, namespace, name) === undefined) await client.create<KubeObject>(resource, object)
-  else await client.update<KubeObject>(resource, object)
+  const found = find(resource, namespace, name)
+  if (found === undefined) await client.create<KubeObject>(resource, object)
+  else if (!Object.keys(object).every((field) => field === 'metadata' || isDeepStrictEqual(found[field], object[field])))
+    await client.update<KubeObject>(resource, object)
 }

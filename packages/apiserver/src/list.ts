@@ -5,7 +5,7 @@ import type { Entry, Listing } from '@gantry/storage'
 import { Compacted, FutureRevision } from '@gantry/storage'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Representation } from './negotiate.ts'
-import { apiVersion, collectionPrefix, listPrefix, objectKey, servedBytes, servedObject, typePrefix } from './object-bytes.ts'
+import { decodeObject, apiVersion, collectionPrefix, listPrefix, objectKey, servedBytes, servedObject, typePrefix } from './object-bytes.ts'
 import type { RequestInfo } from './request-info.ts'
 import type { ApiObject, ComputedObjects, ResourceDefinition } from './resource.ts'
 import { jsonHeaders, valueResponse } from './respond.ts'
@@ -338,12 +338,18 @@ async function listOfObjects(
   },
 ): Promise<HttpResponse> {
   const { as } = page
-  if (as.media === 'json' && !as.pretty) return { status: 200, headers: jsonHeaders, body: streamOfItems(server, definition, page) }
+  const { tableOrder } = definition
+  const entries = as.transform === 'table' && tableOrder !== undefined ? await sortedEntries(server, page.entries, tableOrder) : page.entries
+  if (as.media === 'json' && !as.pretty) return { status: 200, headers: jsonHeaders, body: streamOfItems(server, definition, { ...page, entries }) }
   if (as.media === 'protobuf') return await listInProtobuf(server, definition, page)
-  const items = await inSlices(server, page.entries, (entry) =>
-    itemOf(definition, servedObject(shapeOf(definition, as), entry), { as, now: server.clock.now() }),
-  )
+  const items = await inSlices(server, entries, (entry) => itemOf(definition, servedObject(shapeOf(definition, as), entry), { as, now: server.clock.now() }))
   return valueResponse(200, listValue(definition, page, items), as)
+}
+
+async function sortedEntries(server: ServerContext, entries: readonly Entry[], rank: (object: ApiObject) => number): Promise<readonly Entry[]> {
+  const ranked = await inSlices(server, entries, (entry) => ({ entry, rank: rank(decodeObject(entry)) }))
+  // What ranks alike stays in the order of its names.
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ entry }) => entry)
 }
 
 async function listInProtobuf(

@@ -32,6 +32,7 @@ export const flowSchema: BuiltinKind = {
   statusKeeps: 'metadata',
   tracksGeneration: true,
   allowUnconditionalUpdate: true,
+  tableOrder: (object) => as<FlowSchema>(object).spec?.matchingPrecedence ?? 0,
   columns: [
     nameCell,
     column<FlowSchema>('PriorityLevel', ({ spec }) => spec?.priorityLevelConfiguration.name ?? '', { description: 'The priority level of its requests.' }),
