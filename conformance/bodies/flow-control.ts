@@ -88,7 +88,6 @@ export const flowControl = conformance('priority and fairness', ({ api, claim })
       `${group}/flowschemas/service-accounts`,
       `${group}/prioritylevelconfigurations/workload-low`,
       '/api/v1/namespaces/default/services/kubernetes',
-      '/apis/networking.k8s.io/v1/servicecidrs/kubernetes',
     ]
     const removed = await Promise.all(kept.map(async (path) => ({ path, old: await api.read(path), code: (await api.delete(path)).code })))
     const missing = async (): Promise<string[]> => {

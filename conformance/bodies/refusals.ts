@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { conformance } from '../src/conformance.ts'
 import type { Json } from '../src/json.ts'
+import { uniqueName } from '../src/target.ts'
 import type { Answer } from '../src/target.ts'
 
 const deployment: Json = {
@@ -18,6 +19,21 @@ const linesOfTwice = ['line 3: key "kind" already set in map', 'line 8: key "key
 
 function warningsOf({ headers }: Answer): string[] {
   return [headers['warning'] ?? []].flat().map((text) => JSON.parse(text.slice('299 - '.length)) as string)
+}
+
+function definition(group: string): { readonly metadata: { readonly name: string }; readonly spec: Json } {
+  const template = { type: 'object', 'x-kubernetes-embedded-resource': true, 'x-kubernetes-preserve-unknown-fields': true }
+  const schema = { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties: { replicas: { type: 'integer' }, template } } } } }
+  const subresources = { status: {}, scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' } }
+  return {
+    metadata: { name: `widgets.${group}` },
+    spec: {
+      group,
+      scope: 'Namespaced',
+      names: { plural: 'widgets', kind: 'Widget' },
+      versions: [{ name: 'v1', served: true, storage: true, subresources, schema }],
+    },
+  }
 }
 
 /** The words of refusals, where they are more than which field is wrong. */
@@ -311,5 +327,74 @@ export const refusals = conformance('words of refusals', ({ api, claim }) => {
     }
     const { code, text } = await api.get('/apis/no.such.group/v1')
     assert.deepEqual([code, text], [404, '404 page not found\n'])
+  })
+
+  claim('says what is wrong with the type and the metadata of a custom resource (X4)', async (t) => {
+    const group = `${uniqueName('refusals')}.gantry.dev`
+    const namespace = (await api.namespace(t)).split('/').at(-1) ?? ''
+    await api.createForTest(t, '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', definition(group))
+    const path = `/apis/${group}/v1/namespaces/${namespace}/widgets`
+    await api.eventually(path, ({ code }) => code === 200)
+    const widget = (fields: Json): Json => ({ apiVersion: `${group}/v1`, kind: 'Widget', metadata: { name: 'a' }, ...fields })
+    const said = ({ code, json }: Answer): unknown => [code, json.message.replaceAll(group, 'GROUP')]
+    const refused = async (fields: Json): Promise<unknown> => said(await api.post(`${path}?dryRun=All`, widget(fields)))
+    const embedded = (metadata: Json): Json => ({ spec: { template: { apiVersion: 'v1', kind: 'X', metadata } } })
+    await api.create(path, widget({}))
+
+    assert.deepEqual(
+      [
+        await refused({ kind: 'Other' }),
+        await refused({ apiVersion: 'v1' }),
+        await refused({ apiVersion: undefined }),
+        said(await api.post(path, '{"apiVersion":"v1"}', { contentType: 'application/json' })),
+        String(said(await api.post(path, '[]', { contentType: 'application/json' }))).slice(0, 120),
+        await refused(embedded('x')),
+        await refused(embedded({ labels: { a: 1 } })),
+        await refused(embedded({ creationTimestamp: 'x' })),
+        said(await api.patch('merge', `${path}/a`, { kind: 'Other' })),
+        said(await api.patch('merge', `${path}/a`, { apiVersion: 'v1' })),
+        said(await api.get(`${path}?fieldSelector=spec.a%3Db`)),
+      ],
+      [
+        [422, 'Other.GROUP "a" is invalid: kind: Invalid value: "Other": must be Widget'],
+        [400, 'the API version in the data (v1) does not match the expected API version (GROUP/v1)'],
+        [400, 'the API version in the data () does not match the expected API version (GROUP/v1)'],
+        [400, `the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '{"apiVersion":"v1"}' ({"apiVersion":"v1"})`],
+        "400,the object provided is unrecognized (must be of type Widget): couldn't get version/kind; json parse error: json: can",
+        [
+          400,
+          'Widget in version "v1" cannot be handled as a Widget: spec.template.metadata: Invalid value: "x": json: cannot unmarshal string into Go value of type v1.ObjectMeta',
+        ],
+        [
+          400,
+          'Widget in version "v1" cannot be handled as a Widget: spec.template.metadata: Invalid value: {"labels":{"a":1}}: json: cannot unmarshal number into Go struct field ObjectMeta.labels of type string',
+        ],
+        [
+          400,
+          'Widget in version "v1" cannot be handled as a Widget: spec.template.metadata: Invalid value: {"creationTimestamp":"x"}: parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"',
+        ],
+        [422, 'Other.GROUP "a" is invalid: kind: Invalid value: "Other": must be Widget'],
+        [422, 'Widget "a" is invalid: apiVersion: Invalid value: "v1": must be GROUP/v1'],
+        [400, 'field label not supported: spec.a'],
+      ],
+    )
+  })
+
+  claim('lists the verbs of a custom resource in the order of their server (D2)', async (t) => {
+    const group = `${uniqueName('refusals')}.gantry.dev`
+    await api.createForTest(t, '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', definition(group))
+
+    const { json } = await api.eventually(`/apis/${group}/v1`, ({ code }) => code === 200)
+    const other = await api.get(`/apis/${group}/v1/gadgets`)
+
+    assert.deepEqual(
+      json.resources.map(({ name, verbs }: Json) => [name, verbs.join(' ')]),
+      [
+        ['widgets', 'delete deletecollection get list patch create update watch'],
+        ['widgets/status', 'get patch update'],
+        ['widgets/scale', 'get patch update'],
+      ],
+    )
+    assert.deepEqual([other.code, other.text], [404, '404 page not found\n'])
   })
 })

@@ -145,8 +145,11 @@ class StructDecoder implements Decoder {
       for (const path of context.unknown) outer.addUnknown(path)
       return meta
     } catch (error) {
-      if (error instanceof TypeMismatch) throw new Malformed(this.#describeMismatch(schema, context.path, error), { cause: error })
-      throw error
+      const why = error instanceof TypeMismatch ? this.#describeMismatch(schema, context.path, error) : error instanceof Malformed ? error.message : undefined
+      if (why === undefined) throw error
+      // That of an embedded resource is told with its place.
+      const place = outer.path.length > 1 ? `${formatStrictPath(outer.path)}: Invalid value: ${JSON.stringify(value)}: ` : ''
+      throw new Malformed(`${place}${why}`, { cause: error })
     }
   }
 

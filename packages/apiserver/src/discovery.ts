@@ -10,9 +10,12 @@ import { storageOf } from './view.ts'
 
 export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
 
+/** In upstream's order: the same verbs, which its two servers list differently. */
+const customVerbs: readonly string[] = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch']
+
 /** Verbs of the object itself; create-only reviews have one. */
 export function verbsOf(definition: ResourceDefinition): readonly string[] {
-  return definition.verbs ?? (definition.create === undefined ? allVerbs : ['create'])
+  return definition.verbs ?? (definition.create !== undefined ? ['create'] : definition.custom === true ? customVerbs : allVerbs)
 }
 
 interface SubresourceDescription {
@@ -21,7 +24,7 @@ interface SubresourceDescription {
   readonly verbs: readonly string[]
 }
 
-/** Subresources in the alphabetical order in which discovery lists them. */
+/** Subresources in the order in which discovery lists them: that of the alphabet for built-in kinds. */
 export function subresourcesOf(definition: ResourceDefinition): SubresourceDescription[] {
   const found: SubresourceDescription[] = Object.entries(definition.subresources ?? {}).map(([name, { kind, verbs }]) => ({ name, kind, verbs }))
   const self = { group: definition.group, version: definition.version, kind: definition.kind }
@@ -33,7 +36,8 @@ export function subresourcesOf(definition: ResourceDefinition): SubresourceDescr
   for (const name of ofStatus) found.push({ name, kind: self, verbs: ['get', 'patch', 'update'] })
   if (definition.scale !== undefined)
     found.push({ name: 'scale', kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] })
-  return found.sort((a, b) => (a.name < b.name ? -1 : 1))
+  // Those of a custom resource stand in the order in which its definition knows them.
+  return definition.custom === true ? found : found.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** A served group. */
@@ -112,7 +116,7 @@ export class Discovery {
       const group = this.#groups().find((candidate) => candidate.group === first)
       return group === undefined ? undefined : json({ kind: 'APIGroup', apiVersion: 'v1', ...groupValue(group) })
     }
-    if (first !== '' && !this.#registry.hasGroupVersion(first, second) && this.#registry.hasGroup(first))
+    if (first !== '' && !this.#registry.hasGroupVersion(first, second) && this.#registry.hasBuiltinGroup(first))
       throw new StatusError('NotFound', 'the server could not find the requested resource', { details: {} })
     if (first === '' || !this.#registry.hasGroupVersion(first, second)) return undefined
     return json(this.#resourceList(first, second))

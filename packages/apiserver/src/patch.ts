@@ -14,8 +14,8 @@ import type { HttpRequest } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
 import { checkNames, createObject, manage, ownershipOf, updateObject } from './object-writer.ts'
 import type { WriteCall, Written } from './object-writer.ts'
-import { objectKey } from './object-bytes.ts'
-import { goType, readBytes, toObject } from './request-body.ts'
+import { apiVersion, objectKey } from './object-bytes.ts'
+import { goType, readBytes, toObject, wrongCustomType } from './request-body.ts'
 import type { FieldValidation } from './request-body.ts'
 import type { ApiObject, ResourceDefinition } from './resource.ts'
 import type { ServerContext } from './server-context.ts'
@@ -55,9 +55,12 @@ export async function patchObject(server: ServerContext, call: PatchCall, reques
   return updateObject(server, { ...call, retriable: !carriesRevision, managesFields: shown !== undefined }, (old) => {
     const current = shown === undefined ? toServed(served, old) : shown.toView(old)
     const patched = applyForm(server, served, { form, patch, current })
+    const object = asObject(patched)
+    if (served.custom === true && object['apiVersion'] !== apiVersion(served))
+      throw wrongCustomType(object, { field: 'apiVersion', given: object['apiVersion'] ?? '', expected: apiVersion(served) })
     const next = decodePatched(server, served, {
       parsed: {
-        value: asObject(patched),
+        value: object,
         duplicates: [],
         problems,
         ...(form === 'merge' ? { order: () => sortedAlong(patched, patch) } : form === 'strategic' ? { order: 'sorted' as const } : {}),
@@ -207,8 +210,8 @@ function sortedAlong(value: unknown, touched: unknown): unknown {
   )
 }
 
-function asObject(patched: unknown): unknown {
-  if (typeof patched === 'object' && patched !== null && !Array.isArray(patched)) return patched
+function asObject(patched: unknown): JsonObject {
+  if (isJsonObject(patched)) return patched
   throw new StatusError('Invalid', ' "" is invalid: patch: Invalid value: the patched document is not an object', { details: {} })
 }
 

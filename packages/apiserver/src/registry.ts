@@ -36,8 +36,9 @@ export class Registry {
     return this.#byPath.values()
   }
 
-  hasGroup(group: string): boolean {
-    for (const definition of this.#byPath.values()) if (definition.group === group) return true
+  /** Whether built-in kinds have this group. */
+  hasBuiltinGroup(group: string): boolean {
+    for (const { group: of, custom } of this.#byPath.values()) if (of === group && custom !== true) return true
     return false
   }
 

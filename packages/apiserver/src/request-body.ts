@@ -1,4 +1,4 @@
-import { parseJson, parseYaml, StatusError } from '@gantry/apimachinery'
+import { fieldInvalid, invalidError, isJsonObject, parseJson, parseYaml, StatusError } from '@gantry/apimachinery'
 import type { ObjectSchema } from '@gantry/apimachinery'
 import type { HttpRequest } from '@gantry/runtime'
 import { BodyTooLarge } from '@gantry/runtime'
@@ -79,8 +79,11 @@ export async function readObject(
   }
   const parsed = parse(bytes, media, { validation: input.validation, kind: definition.kind })
   const { value } = parsed
-  if (definition.custom !== true && value !== null && (typeof value !== 'object' || Array.isArray(value))) {
+  if (value !== null && (typeof value !== 'object' || Array.isArray(value))) {
     throw unrecognized(bytes, definition.kind, `${noType}json: cannot unmarshal ${goType(value)} into Go value of type ${typeStruct}`)
+  }
+  if (definition.custom === true && ((value as { readonly kind?: unknown } | null)?.kind ?? '') === '') {
+    throw unrecognized(bytes, definition.kind, `Object 'Kind' is missing in '${(media === 'json' ? bytes : Buffer.from(JSON.stringify(value))).toString()}'`)
   }
   return toObject(server, definition, {
     parsed: value === null && definition.custom !== true ? { ...parsed, value: {} } : parsed,
@@ -154,6 +157,8 @@ function isEmptyList(value: unknown): boolean {
 function strictProblems({ value, duplicates, order }: Parsed, unknownFields: { readonly paths: readonly string[]; readonly areOrdered: boolean }): string[] {
   const unknown = unknownFields.paths.map((path) => ({ path, text: `unknown field ${JSON.stringify(path)}` }))
   const twice = duplicates.map((path) => ({ path, text: `duplicate field ${JSON.stringify(path)}` }))
+  // Upstream reads the metadata of a custom resource before it prunes the rest.
+  if (unknownFields.areOrdered) unknown.sort((a, b) => Number(b.path.startsWith('metadata.')) - Number(a.path.startsWith('metadata.')))
   if (twice.length + unknown.length < 2 || (unknownFields.areOrdered && twice.length === 0)) return [...twice, ...unknown].map(({ text }) => text)
   if (order === 'sorted') return [...twice.map(({ text }) => text), ...unknown.map(({ text }) => text).sort()]
   const positions = new Map<string, number>()
@@ -171,10 +176,8 @@ function walk(value: unknown, path: string, order: Map<string, number>): void {
 
 function checkType(server: ServerContext, definition: ResourceDefinition, value: Record<string, unknown>): void {
   const expected = apiVersion(definition)
-  if ((value['kind'] ?? '') === '') {
-    if (definition.custom === true) throw new StatusError('BadRequest', "Object 'Kind' is missing in the body of the request")
-    value['kind'] = definition.kind
-  }
+  if (definition.custom === true) return checkCustomType(definition, value)
+  if ((value['kind'] ?? '') === '') value['kind'] = definition.kind
   if ((value['apiVersion'] ?? '') === '') value['apiVersion'] = expected
   if (value['kind'] !== definition.kind || value['apiVersion'] !== expected) {
     const [group, version] = splitApiVersion(String(value['apiVersion']))
@@ -187,6 +190,25 @@ function checkType(server: ServerContext, definition: ResourceDefinition, value:
       : `no kind ${JSON.stringify(value['kind'])} is registered for version ${JSON.stringify(group === '' ? version : `${group}/${version}`)} in scheme "pkg/api/legacyscheme/scheme.go:30"`
     throw new StatusError('BadRequest', `${String(value['kind'])} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${why}`)
   }
+}
+
+/** Upstream reads a custom resource of any kind, and validates what it is afterwards. */
+function checkCustomType(definition: ResourceDefinition, value: Record<string, unknown>): void {
+  const expected = apiVersion(definition)
+  const given = typeof value['apiVersion'] === 'string' ? value['apiVersion'] : ''
+  if (given !== expected) throw new StatusError('BadRequest', `the API version in the data (${given}) does not match the expected API version (${expected})`)
+  if (value['kind'] !== definition.kind) throw wrongCustomType(value, { field: 'kind', given: value['kind'], expected: definition.kind })
+}
+
+export function wrongCustomType(
+  { apiVersion: version, kind, metadata }: Readonly<Record<string, unknown>>,
+  wrong: { readonly field: 'kind' | 'apiVersion'; readonly given: unknown; readonly expected: string },
+): StatusError {
+  const text = typeof version === 'string' ? version : ''
+  const { name } = isJsonObject(metadata) ? metadata : { name: undefined }
+  return invalidError({ group: text.includes('/') ? splitApiVersion(text)[0] : '', kind: String(kind) }, typeof name === 'string' ? name : '', [
+    fieldInvalid(wrong.field, wrong.given, `must be ${wrong.expected}`),
+  ])
 }
 
 function findKind(server: ServerContext, wanted: { readonly group: string; readonly version: string; readonly kind: string }): boolean {

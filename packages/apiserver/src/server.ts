@@ -382,8 +382,8 @@ class Server {
     if (!info.isResource) return this.#other(admitted)
     const definition = this.#context.registry.find(info.group, info.version, info.resource)
     if (definition === undefined) {
-      // A group that is served answers in its own words, whatever the version; one that is not, in none.
-      if (this.#context.registry.hasGroup(info.group)) throw unknownResource()
+      // A group of built-in kinds answers in its own words, whatever the version; others in none.
+      if (this.#context.registry.hasBuiltinGroup(info.group)) throw unknownResource()
       return notServed()
     }
     if (definition.deprecationWarning !== undefined) admitted.context.warn(definition.deprecationWarning)
