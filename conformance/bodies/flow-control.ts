@@ -4,6 +4,7 @@ import type { Json } from '../src/json.ts'
 import { uniqueName } from '../src/target.ts'
 import type { Answer } from '../src/target.ts'
 
+const byText = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
 const group = '/apis/flowcontrol.apiserver.k8s.io/v1'
 
 export const flowControl = conformance('priority and fairness', ({ api, claim }) => {
@@ -74,11 +75,11 @@ export const flowControl = conformance('priority and fairness', ({ api, claim })
     const names = list.items.map(({ metadata }: Json) => metadata.name)
     const precedences = table.rows.map(({ cells }: Json) => [cells[2], cells[0]])
 
-    assert.deepEqual(names, [...names].sort())
+    assert.deepEqual(names, names.toSorted(byText))
     assert.ok(names.length >= 11)
     assert.deepEqual(
       precedences,
-      [...precedences].sort(([a, one], [b, other]) => a - b || (one < other ? -1 : 1)),
+      [...precedences].sort(([a, one], [b, other]) => a - b || byText(one, other)),
     )
   })
 

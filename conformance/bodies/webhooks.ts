@@ -333,6 +333,23 @@ export const webhooks = conformance('admission webhooks', ({ api, claim }) => {
     })
   }
 
+  claim('gives no request more than a minute, whoever is asked on its way (W15)', async (t) => {
+    const namespace = await api.namespace(t)
+    const path = raw(() => {}) // which never answers
+    const webhook = { clientConfig: at(path), rules: [everyOperation(['secrets'])], timeoutSeconds: 25, failurePolicy: 'Ignore' }
+    await configure(t, 'mutating', { namespace, webhooks: [webhook, webhook, webhook] })
+
+    let isAnswered = false
+    const asked = api
+      .post(`${namespace}/secrets?dryRun=All`, { metadata: { name: 'one' } }, { signal: AbortSignal.timeout(90_000) })
+      .finally(() => (isAnswered = true))
+    while (!isAnswered) await api.pass(1_000)
+    const { code, headers, json } = await asked
+
+    assert.deepEqual([code, headers['content-type']], [504, 'text/plain; charset=utf-8'])
+    assert.deepEqual([json.reason, json.message], ['Timeout', 'Timeout: request did not complete within the allotted timeout'])
+  })
+
   claim('fails a request whose patch cannot be applied (M8)', async (t) => {
     const namespace = await api.namespace(t)
     const { path } = hook(() => jsonPatch({ op: 'remove', path: '/data/none' }))

@@ -9,6 +9,9 @@ import { startKubernetes } from '../kubernetes/kubernetes.ts'
 import { startKubelet } from './kubelet.ts'
 import type { Target } from './target.ts'
 
+/** An API server gives up on a request after a minute. */
+const longestAnswerMs = 75_000
+
 /** A real kube-apiserver on etcd, started for this run. `CONFORMANCE_CONTROL_PLANE=DIR` takes one that `kubernetes.ts up --dir DIR` has started, to save the start while working on bodies. */
 export async function startRealTarget(): Promise<Target & AsyncDisposable> {
   const running = process.env['CONFORMANCE_CONTROL_PLANE']
@@ -26,7 +29,7 @@ export async function startRealTarget(): Promise<Target & AsyncDisposable> {
 
 async function connect(options: { readonly kubeconfig: string; readonly stop: () => Promise<void> }): Promise<Target & AsyncDisposable> {
   const { transport } = loadKubeconfig(await readFile(options.kubeconfig, 'utf8'))
-  const http = openHttpTransport({ ...transport, streams: 100 })
+  const http = openHttpTransport({ ...transport, streams: 100, headersTimeoutMs: longestAnswerMs })
   await keepParameters(http.handle)
   return {
     version: (await versionOf(http.handle)).gitVersion,

@@ -90,7 +90,7 @@ export interface ResourceDefinition {
   readonly subresources?: Readonly<Record<string, Subresource>>
 
   /** The rows of a table come by this rank, lowest first, and then by name. Absent: by name alone. */
-  tableOrder?(object: ApiObject): number
+  readonly tableOrder?: (object: ApiObject) => number
   /** What the rules of the kind look at again in the metadata of an update, beside the server. Absent: what changes. */
   readonly metaChecksOnUpdate?: 'whole' | 'both' | 'none'
   /** Finalizers need not be qualified. */

@@ -30,13 +30,14 @@ import { OpenApi } from './open-api.ts'
 import { patchObject } from './patch.ts'
 import { Registry } from './registry.ts'
 import { readBody, readBytes, readObject } from './request-body.ts'
+import { RequestDeadline, RequestOverdue } from './request-deadline.ts'
 import { isTrue, requestInfo } from './request-info.ts'
 import type { RequestInfo } from './request-info.ts'
 import { checkWriteOptions, fieldManagerOf, fieldValidationOf, isApplyPatch, readDeleteOptions, timeoutOf } from './request-options.ts'
 import type { RequestedDeletion } from './request-options.ts'
 import type { ApiObject, ResourceDefinition, StoredAs, Subresource, SubresourceCall, WriteContext } from './resource.ts'
 import { scaleKind, scaleViewOf } from './scale.ts'
-import { namedType } from './server-context.ts'
+import { limits, namedType } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
 import { storageOf, toServed, toStored, untilConverted } from './view.ts'
 import { TableRows } from './table-rows.ts'
@@ -131,7 +132,7 @@ interface Exchange {
   trace: Trace
   info?: RequestInfo
   isLongRunning: boolean
-  /** Undefined: its client gives it as long as it takes. */
+  /** Undefined: its client gives it as long as it may take. */
   timeoutMs?: number | undefined
   trail?: AuditTrail | undefined
   ticket?: FlowTicket
@@ -143,11 +144,13 @@ class Server {
   readonly #context: ServerContext
   readonly #discovery: Discovery
   readonly #openApi: OpenApi
+  readonly #deadline: RequestDeadline
 
   constructor(deps: ApiServerDeps, options: ApiServerOptions, context: ServerContext) {
     this.#deps = deps
     this.#options = options
     this.#context = context
+    this.#deadline = new RequestDeadline(deps.clock, limits.requestTimeoutMs)
     this.#discovery = new Discovery(context.registry, deps.delegate)
     this.#openApi = new OpenApi(context.registry, deps.definitions, { ...options.openApi, clock: deps.clock, delegate: deps.delegate })
   }
@@ -161,7 +164,9 @@ class Server {
     let admitted: Admitted | undefined
     try {
       admitted = await this.#admit(request, exchange, auditID)
-      response = exchange.timeoutMs === undefined ? await this.#dispatch(admitted) : await this.#dispatchWithin(exchange.timeoutMs, admitted)
+      if (exchange.timeoutMs !== undefined) response = await this.#dispatchWithin(exchange.timeoutMs, admitted)
+      else if (exchange.isLongRunning) response = await this.#dispatch(admitted)
+      else response = await this.#deadline.limit(started, this.#dispatch(admitted))
       response = {
         ...response,
         headers: { ...response.headers, ...warningHeaders(admitted.warnings), ...exchange.ticket?.headers, 'audit-id': auditID },
@@ -853,9 +858,6 @@ function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
   const selected = name === '' ? /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(fieldSelector ?? '')?.[1] : undefined
   return { user, verb, isResource, path, group, version, resource, subresource, namespace, name: selected ?? name, fieldSelector, labelSelector }
 }
-
-/** The client's `timeout` is over. */
-class RequestOverdue extends Error {}
 
 /** Upstream's filter writes it without negotiation and without the type of a Status. */
 const overdueResponse: HttpResponse = {
