@@ -26,7 +26,7 @@ export const unclaimedDifferences: Readonly<Record<string, readonly string[]>> =
   ],
   writes: [
     'a body over the limit is 413, upstream 500 once it is unpacked (413 says what is wrong)',
-    'a write that takes longer than its request may (60 s, or its `timeout`) is answered 504 and still ends as it ends; upstream gives it up where it can',
+    'a write that takes longer than it may (34 s, or its `timeout`) is answered 504 and still ends as it ends; upstream gives it up where it can',
     'integers beyond 2^53 in custom resources lose their last digits (the price of JSON.parse)',
   ],
   'custom resources': [

@@ -1,26 +1,25 @@
 import type { Clock } from '@gantry/runtime'
 
-/** A request has taken longer than it may. */
-export class RequestOverdue extends Error {}
-
 interface Waiting {
   readonly endsAtMs: number
-  readonly give: (error: RequestOverdue) => void
+  readonly give: (error: Error) => void
 }
 
 /** Gives up on what lasts longer than a limit that is the same for all: one timer watches over every request, so that one that is quick pays for none. */
 export class RequestDeadline {
   readonly #clock: Clock
   readonly #limitMs: number
+  readonly #overdue: () => Error
   readonly #waiting = new Set<Waiting>()
   #isArmed = false
 
-  constructor(clock: Clock, limitMs: number) {
+  constructor(clock: Clock, options: { readonly limitMs: number; readonly overdue: () => Error }) {
     this.#clock = clock
-    this.#limitMs = limitMs
+    this.#limitMs = options.limitMs
+    this.#overdue = options.overdue
   }
 
-  /** The outcome of work that began at `startedMs` of the clock's monotonic time. Rejects with RequestOverdue when that takes too long; the work ends by itself. */
+  /** The outcome of work that began at `startedMs` of the clock's monotonic time. Rejects with an error of `overdue` when that takes too long; the work ends by itself. */
   async limit<T>(startedMs: number, work: Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>()
     const waiting: Waiting = { endsAtMs: startedMs + this.#limitMs, give: late.reject }
@@ -43,7 +42,7 @@ export class RequestDeadline {
     const now = this.#clock.monotonicMs()
     let next = Infinity
     for (const { endsAtMs, give } of this.#waiting) {
-      if (endsAtMs <= now) give(new RequestOverdue())
+      if (endsAtMs <= now) give(this.#overdue())
       else next = Math.min(next, endsAtMs)
     }
     if (next !== Infinity) this.#arm(next - now)

@@ -38,5 +38,7 @@ export const limits = {
   /** Longest wait for a revision that has not been reached (L6). */
   futureRevisionWaitMs: 3_000,
   requestTimeoutMs: 60_000,
+  /** Of one object. Upstream: apiserver pkg/endpoints/handlers/rest.go requestTimeoutUpperBound. */
+  writeTimeoutMs: 34_000,
   conflictRetries: 5,
 } as const

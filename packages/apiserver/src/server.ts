@@ -30,7 +30,7 @@ import { OpenApi } from './open-api.ts'
 import { patchObject } from './patch.ts'
 import { Registry } from './registry.ts'
 import { readBody, readBytes, readObject } from './request-body.ts'
-import { RequestDeadline, RequestOverdue } from './request-deadline.ts'
+import { RequestDeadline } from './request-deadline.ts'
 import { isTrue, requestInfo } from './request-info.ts'
 import type { RequestInfo } from './request-info.ts'
 import { checkWriteOptions, fieldManagerOf, fieldValidationOf, isApplyPatch, readDeleteOptions, timeoutOf } from './request-options.ts'
@@ -145,12 +145,14 @@ class Server {
   readonly #discovery: Discovery
   readonly #openApi: OpenApi
   readonly #deadline: RequestDeadline
+  readonly #writeDeadline: RequestDeadline
 
   constructor(deps: ApiServerDeps, options: ApiServerOptions, context: ServerContext) {
     this.#deps = deps
     this.#options = options
     this.#context = context
-    this.#deadline = new RequestDeadline(deps.clock, limits.requestTimeoutMs)
+    this.#deadline = new RequestDeadline(deps.clock, { limitMs: limits.requestTimeoutMs, overdue: () => new RequestOverdue() })
+    this.#writeDeadline = new RequestDeadline(deps.clock, { limitMs: limits.writeTimeoutMs, overdue: writeOverdue })
     this.#discovery = new Discovery(context.registry, deps.delegate)
     this.#openApi = new OpenApi(context.registry, deps.definitions, { ...options.openApi, clock: deps.clock, delegate: deps.delegate })
   }
@@ -166,7 +168,7 @@ class Server {
       admitted = await this.#admit(request, exchange, auditID)
       if (exchange.timeoutMs !== undefined) response = await this.#dispatchWithin(exchange.timeoutMs, admitted)
       else if (exchange.isLongRunning) response = await this.#dispatch(admitted)
-      else response = await this.#deadline.limit(started, this.#dispatch(admitted))
+      else response = await (singleWrites.has(admitted.info.verb) ? this.#writeDeadline : this.#deadline).limit(started, this.#dispatch(admitted))
       response = {
         ...response,
         headers: { ...response.headers, ...warningHeaders(admitted.warnings), ...exchange.ticket?.headers, 'audit-id': auditID },
@@ -857,6 +859,16 @@ function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
   // A collection narrowed to one name may be allowed by a rule with resourceNames (Z1).
   const selected = name === '' ? /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(fieldSelector ?? '')?.[1] : undefined
   return { user, verb, isResource, path, group, version, resource, subresource, namespace, name: selected ?? name, fieldSelector, labelSelector }
+}
+
+/** The time of a request is over. */
+class RequestOverdue extends Error {}
+
+/** Writes of one object have less time, and are refused by their handler. */
+const singleWrites: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete'])
+
+function writeOverdue(): StatusError {
+  return new StatusError('Timeout', 'Timeout: request did not complete within requested timeout - context deadline exceeded', { details: {} })
 }
 
 /** Upstream's filter writes it without negotiation and without the type of a Status. */
