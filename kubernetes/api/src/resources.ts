@@ -36,6 +36,7 @@ export const resources = {
   validatingAdmissionPolicyBindings: ref(admission, 'validatingadmissionpolicybindings', 'ValidatingAdmissionPolicyBinding', { namespaced: false }),
   mutatingAdmissionPolicies: ref(admission, 'mutatingadmissionpolicies', 'MutatingAdmissionPolicy', { namespaced: false }),
   mutatingAdmissionPolicyBindings: ref(admission, 'mutatingadmissionpolicybindings', 'MutatingAdmissionPolicyBinding', { namespaced: false }),
+  endpoints: ref('v1', 'endpoints', 'Endpoints'),
   endpointSlices: ref('discovery.k8s.io/v1', 'endpointslices', 'EndpointSlice'),
   apiServices: ref('apiregistration.k8s.io/v1', 'apiservices', 'APIService', { namespaced: false }),
 } as const satisfies Readonly<Record<string, ResourceRef>>

@@ -3,9 +3,6 @@ import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { firstServiceAddress, resources } from '@gantry/kube-api'
 import { isDeepStrictEqual } from 'node:util'
 
-const endpoints: ResourceRef = { group: '', version: 'v1', resource: 'endpoints', kind: 'Endpoints', namespaced: true }
-const endpointSlices: ResourceRef = { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices', kind: 'EndpointSlice', namespaced: true }
-
 const namespace = 'default'
 const name = 'kubernetes'
 const servicePort = 443
@@ -39,11 +36,11 @@ export async function ensureKubernetesService(deps: KubernetesServiceDeps, { ser
   if (deps.find(resources.services, namespace, name) === undefined) await deps.client.create<KubeObject>(resources.services, service)
   if (apiEndpoint === undefined) return
   const { address } = apiEndpoint
-  await replace(deps, endpoints, {
+  await replace(deps, resources.endpoints, {
     metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
     subsets: [{ addresses: [{ ip: address }], ports }],
   })
-  await replace(deps, endpointSlices, {
+  await replace(deps, resources.endpointSlices, {
     metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } },
     addressType: address.includes(':') ? 'IPv6' : 'IPv4',
     endpoints: [{ addresses: [address], conditions: { ready: true } }],

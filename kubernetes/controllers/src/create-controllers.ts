@@ -1,6 +1,7 @@
 import { createDeploymentController } from './deployment/deployment-controller.ts'
 import { createDisruptionController } from './disruption/disruption-controller.ts'
 import { createEndpointSliceController } from './endpoint-slice/endpoint-slice-controller.ts'
+import { createEndpointSliceMirroringController } from './endpoint-slice-mirroring/endpoint-slice-mirroring-controller.ts'
 import { createGarbageCollector } from './garbage-collector/garbage-collector.ts'
 import { createNamespaceController } from './namespace/namespace-controller.ts'
 import { createNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
@@ -19,6 +20,7 @@ export function createControllers(deps: ControllerDeps, options: { readonly ca?:
     ...createDeploymentController(deps),
     ...createReplicaSetController(deps),
     ...createEndpointSliceController(deps),
+    ...createEndpointSliceMirroringController(deps),
     ...createGarbageCollector(deps),
     ...createNamespaceController(deps),
     ...createNodeLifecycleController(deps),
