@@ -39,7 +39,7 @@ import type { ApiObject, ResourceDefinition, StoredAs, Subresource, SubresourceC
 import { scaleKind, scaleViewOf } from './scale.ts'
 import { limits, namedType } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
-import { storageOf, toServed, toStored, untilConverted } from './view.ts'
+import { storageOf, toStored, untilConverted } from './view.ts'
 import { TableRows } from './table-rows.ts'
 import { watch } from './watch.ts'
 
