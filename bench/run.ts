@@ -51,6 +51,21 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
+/** What could not be measured in this run, and why. */
+const failures: string[] = []
+
+/** One part of the run. That it fails is told, and counts; the figures of the others are no worse for it. */
+async function part(what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    failures.push(`${what}: ${why}`)
+    say(`could not measure ${what}: ${why}`)
+    process.exitCode = 1
+  }
+}
+
 /** Measures both servers in turn, A B A B, so that what else the machine does falls on both. */
 async function compare(
   figure: Pick<Figure, 'name' | 'unit' | 'better' | 'target'>,
@@ -329,8 +344,8 @@ async function measureServing(launcher: string, dir: string): Promise<readonly n
     gantry: [{ value: await residentMb(gantry.serving) }],
   })
   await measureRequests(servers, dir)
-  await measureHop(kubernetes, gantry)
-  await measureFanOut(servers)
+  await part('the hop to a member', () => measureHop(kubernetes, gantry))
+  await part('the watch fan-out', () => measureFanOut(servers))
   add({
     name: 'Memory after all of it (apiserver + etcd)',
     unit: 'MB',
@@ -348,8 +363,8 @@ async function main(): Promise<void> {
     const launcher = await installRelease(dir)
     await measureStarts(launcher)
     const bytes = await measureServing(launcher, dir)
-    await measureScheduling(launcher)
-    await measureRestart(launcher)
+    await part('the work of controllers and scheduler', () => measureScheduling(launcher))
+    await part('restarts', () => measureRestart(launcher))
     await report(bytes)
   } finally {
     await rm(dir, { recursive: true, force: true })
@@ -384,7 +399,7 @@ ${loopDelays.map(({ load, p50, p99, max }) => `| ${load} | ${[p50, p99, max].map
 - CPU counts the processes that serve: kube-apiserver and etcd; for Gantry its one process, which also holds controllers, scheduler, gateway and console.
 - The work of controllers: ${deploymentNodes} nodes (the scheduler: ${nodesToSearch.toLocaleString('en-US')}) that are nothing but objects, made ready and kept alive by the bench with a Lease each, the same on both sides; CPU is that of
   all processes of a server. Kubernetes as shipped asks its API at most 20 (controller manager) and 50 (scheduler) times a second; "no client limits" sets those to 10,000. Each is measured once.
-${facts.map((fact) => `- ${fact}\n`).join('')}- Watch fan-out: events per second at full speed; its p50 / p99 are the time from a write to its arrival at a watcher, at 20 writes a second; CPU per 1,000 events.
+${[...facts, ...failures.map((failure) => `Not measured in this run: ${failure}`)].map((line) => `- ${line}\n`).join('')}- Watch fan-out: events per second at full speed; its p50 / p99 are the time from a write to its arrival at a watcher, at 20 writes a second; CPU per 1,000 events.
 `
   say(`\n${[formatTable(figures), ...facts].join('\n')}`)
   if (quick) return
