@@ -124,8 +124,9 @@ export const mutatingPolicies = conformance('mutating admission policies', ({ ap
   const failures: readonly (readonly [string, Json, string])[] = [
     [
       'parts with the wrong name',
-      apply('Object{metadata: Object.metadata{foo: Object.metadata.bar{}}, data: Object.x{}}'),
-      `${named} "Object.metadata.bar", expected "Object.metadata.foo"${path}\nunexpected type name "Object.x", expected "Object.data"${path}`,
+      // One alone: upstream tells several in the order of a Go map.
+      apply('Object{metadata: Object.metadata{foo: Object.metadata.bar{}}}'),
+      `${named} "Object.metadata.bar", expected "Object.metadata.foo"${path}`,
     ],
     [
       'parts of patches with the wrong name',
