@@ -1,4 +1,3 @@
-import { isReason } from '@gantry/apimachinery'
 import { createController, createEventRecorder, Expectations, keyOf, objectKey, settled, subjectOf, trigger } from '@gantry/controller'
 import type { Outcome } from '@gantry/controller'
 import { resources } from '@gantry/kube-api'
@@ -6,6 +5,7 @@ import type { Endpoints, EndpointSlice, Service } from '@gantry/kube-api'
 import type { Service as RuntimeService } from '@gantry/runtime'
 import type { ControllerDeps } from '../deps.ts'
 import { managedByLabel, serviceNameLabel } from '../endpoint-slice/slice-plan.ts'
+import { each, removeSlice } from '../endpoint-slice/slice-writes.ts'
 import { mirrorControllerName, planMirrors } from './mirror-plan.ts'
 
 const byMirrored = 'endpointslice/mirrored'
@@ -29,7 +29,7 @@ export function createEndpointSliceMirroringController(deps: ControllerDeps): re
     const mirrored = endpoints.store.get(key)
     if (mirrored === undefined) creations.forget(key)
     if (mirrored === undefined || !isMirrored(mirrored, services.store.get(key))) {
-      for (const slice of existing) await removeSlice(slice, signal)
+      for (const slice of existing) await removeSlice(client, slice, signal)
       return settled
     }
     const plan = planMirrors(mirrored, existing)
@@ -41,25 +41,14 @@ export function createEndpointSliceMirroringController(deps: ControllerDeps): re
       })
     }
     for (const slice of plan.update) await client.update(resources.endpointSlices, slice, { signal })
-    for (const slice of plan.remove) await removeSlice(slice, signal)
+    for (const slice of plan.remove) await removeSlice(client, slice, signal)
     creations.expectCreations(key, plan.create.length)
-    for (const [index, slice] of plan.create.entries()) {
-      try {
-        await client.create(resources.endpointSlices, slice, { signal })
-      } catch (error) {
-        for (let undone = index; undone < plan.create.length; undone++) creations.creationObserved(key)
-        throw error
-      }
-    }
+    await each(
+      plan.create,
+      (slice) => client.create(resources.endpointSlices, slice, { signal }),
+      () => creations.creationObserved(key),
+    )
     return settled
-  }
-
-  async function removeSlice({ metadata: { name = '', namespace, uid } }: EndpointSlice, signal: AbortSignal): Promise<void> {
-    try {
-      await client.delete(resources.endpointSlices, { namespace, name }, { ...(uid !== undefined && { preconditions: { uid } }), signal })
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error
-    }
   }
 
   return [

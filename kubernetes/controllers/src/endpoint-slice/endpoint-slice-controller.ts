@@ -1,4 +1,3 @@
-import { isReason } from '@gantry/apimachinery'
 import { createController, Expectations, findCondition, keyOf, namespaceIndex, objectKey, settled, trigger } from '@gantry/controller'
 import { resources } from '@gantry/kube-api'
 import type { Change, Outcome } from '@gantry/controller'
@@ -7,6 +6,7 @@ import type { Service as RuntimeService } from '@gantry/runtime'
 import type { ControllerDeps } from '../deps.ts'
 import { changesEndpoints, endpointGroups, familiesOf } from './pod-endpoints.ts'
 import { controllerName, managedByLabel, planSlices, serviceNameLabel } from './slice-plan.ts'
+import { each, removeSlice } from './slice-writes.ts'
 
 const byNode = 'endpointslice/node'
 const byService = 'endpointslice/service'
@@ -127,18 +127,10 @@ export function createEndpointSliceController(deps: ControllerDeps): readonly Ru
     for (const slice of plans.flatMap(({ update }) => update)) await client.update(resources.endpointSlices, withTriggerTime(slice, at), { signal })
     await each(
       removed,
-      (slice) => removeSlice(slice, signal),
+      (slice) => removeSlice(client, slice, signal),
       ({ metadata }) => deletions.deletionObserved(key, metadata.uid ?? ''),
     )
     return settled
-  }
-
-  async function removeSlice({ metadata: { name = '', namespace, uid } }: EndpointSlice, signal: AbortSignal): Promise<void> {
-    try {
-      await client.delete(resources.endpointSlices, { namespace, name }, { ...(uid !== undefined && { preconditions: { uid } }), signal })
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error
-    }
   }
 
   return [
@@ -154,18 +146,6 @@ export function createEndpointSliceController(deps: ControllerDeps): readonly Ru
       reconcile,
     }),
   ]
-}
-
-/** One after the other; what is not done because one failed is handed to `undone`, the failed one too. */
-async function each<T>(items: readonly T[], act: (item: T) => Promise<unknown>, undone: (item: T) => void): Promise<void> {
-  for (const [index, item] of items.entries()) {
-    try {
-      await act(item)
-    } catch (error) {
-      for (const left of items.slice(index)) undone(left)
-      throw error
-    }
-  }
 }
 
 function selects({ spec }: Service, { metadata }: Pod): boolean {
