@@ -50,7 +50,8 @@ function readNow(path: string): Buffer {
   }
 }
 
-function usable<T>(file: string, read: () => T): T {
+/** What is wrong with the content of a file, with the file's name. */
+export function usable<T>(file: string, read: () => T): T {
   try {
     return read()
   } catch (cause) {

@@ -14,7 +14,7 @@ import { Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, Service, UpgradeHandler } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import type { AccessOptions } from './access.ts'
-import { openFileSource } from './access-connections.ts'
+import { openFileSource, usable } from './access-connections.ts'
 import { openLocalApi } from './api.ts'
 import type { ExtensionServerOptions } from './api.ts'
 import { createEventExpiry } from './event-expiry.ts'
@@ -189,13 +189,11 @@ async function openAccessFiles(deps: LocalClusterDeps, files: AccessFiles): Prom
 }
 
 function auditorOf({ path, content }: FileSource, { clock, log, auditSinks }: LocalClusterDeps): Auditor {
-  try {
+  return usable(path, () => {
     const { policy, ignored } = parseAuditPolicy(content)
     if (ignored.length > 0) log.warn('the audit policy has errors that are ignored', { path, errors: ignored.join(', ') })
     return createAuditor({ clock, sinks: auditSinks ?? [] }, policy)
-  } catch (cause) {
-    throw new Error(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
+  })
 }
 
 async function loadTypes(): Promise<{ readonly types: BuiltinTypes; readonly version: string }> {
