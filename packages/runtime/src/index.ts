@@ -1,3 +1,4 @@
+export { aborted } from './aborted.ts'
 export { systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'
 export { fileProblem } from './file-problem.ts'

@@ -5,6 +5,7 @@ import { isSameAmounts, measuredResources, QuotaUsage, resources, usesAnother } 
 import type { KubeObject, ResourceRef } from '@gantry/client'
 import type { Change, Informer, Outcome } from '@gantry/controller'
 import type { ResourceQuota } from '@gantry/kube-api'
+import { aborted } from '@gantry/runtime'
 import type { Service } from '@gantry/runtime'
 import type { ControllerDeps } from '../deps.ts'
 
@@ -111,12 +112,4 @@ export function createResourceQuotaController(deps: ControllerDeps): readonly Se
     reconcile,
   })
   return [controller]
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  promise.catch(() => {})
-  if (signal.aborted) reject(signal.reason)
-  else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  return promise
 }

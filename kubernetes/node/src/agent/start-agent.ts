@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { NodeBackend } from '@gantry/kube-api'
+import { aborted } from '@gantry/runtime'
 import { spdyDialer } from '../backend/stream-dialer.ts'
 import { createNodeBackend } from '../backend/node-backend.ts'
 import { cleanMachine } from '../containerd/clean-machine.ts'
@@ -104,13 +105,6 @@ export async function startAgent(deps: NodeAgentDeps, options: NodeAgentOptions,
     await dispose()
     throw error
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  if (signal.aborted) reject(signal.reason)
-  else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  return promise
 }
 
 async function openContext(
