@@ -50,7 +50,11 @@ export const unclaimedDifferences: Readonly<Record<string, readonly string[]>> =
   ],
   'audit and flow control': ['an apply patch in YAML at level Request is recorded without its body; upstream loses the event'],
   nodes: [
-    'logs, exec, attach and ports are asked of our own node agents, in process: a kubelet that joins is not dialled, and nodes/proxy leads nowhere (not yet)',
+    'logs, exec, attach and ports are asked of our own node agents, in process: a kubelet that joins is not dialled (not yet), and nodes/proxy shows it no certificate; the agents serve no HTTP of their own',
+    'cookies pass through a proxy in neither direction, and its pages are confined by a Content-Security-Policy (a pod must not act as the address at which it is shown)',
+    'an upgrade through a proxy keeps its query, which upstream loses',
+    'upgrades to another version of HTTP are not passed on to what is behind a proxy (a second request would escape authorization)',
+    'pages behind a proxy keep their spelling but for the links; upstream writes every tag anew',
     'a log over a WebSocket keeps the bytes that come together with its end, which upstream loses',
     'a watch over a WebSocket needs no Origin header; upstream refuses it without (harmless)',
   ],

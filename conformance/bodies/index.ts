@@ -21,6 +21,7 @@ import { nulls } from './nulls.ts'
 import { otherKinds } from './other-kinds.ts'
 import { patches } from './patches.ts'
 import { protobuf } from './protobuf.ts'
+import { proxies } from './proxies.ts'
 import { refusals } from './refusals.ts'
 import { requestOptions } from './request-options.ts'
 import { selectors } from './selectors.ts'
@@ -54,6 +55,7 @@ export const bodies: readonly Conformance[] = [
   apply,
   subresources,
   streams,
+  proxies,
   tables,
   clusterObjects,
   versions,

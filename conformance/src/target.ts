@@ -173,6 +173,12 @@ export class Api {
     return { headers: response.headers, chunks: texts(readBody(response)) }
   }
 
+  /** The whole of an answer as it came, coded as it is. */
+  async bytes(target: string, headers: Readonly<Record<string, string>>): Promise<{ readonly headers: HttpHeaders; readonly content: Buffer }> {
+    const response = await this.#respond('GET', target, { headers })
+    return { headers: response.headers, content: await readWholeBody(response) }
+  }
+
   pass(ms: number): Promise<void> {
     return this.#target().pass(ms)
   }

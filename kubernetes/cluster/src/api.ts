@@ -125,6 +125,8 @@ export async function openLocalApi(deps: LocalApiDeps, options: LocalApiOptions)
     {
       resources: builtinResources({
         types: definitions,
+        clock: deps.clock,
+        ids: deps.ids,
         backendOf: deps.backendOf,
         serviceCidr: options.serviceCidr,
         furnishNamespace,

@@ -215,6 +215,8 @@ export type VirtualCreate = (object: ApiObject, context: WriteContext & { readon
 export interface Subresource {
   readonly kind: { readonly group: string; readonly version: string; readonly kind: string }
   readonly verbs: readonly string[]
+  /** The methods it takes, where these are more than those of its verbs (`proxy`). */
+  readonly methods?: readonly string[]
   /** The body's schema, for POST/PUT bodies in any media type. */
   readonly schema?: ObjectSchema
   handle?(call: SubresourceCall): Promise<HttpResponse>

@@ -205,6 +205,7 @@ class Server {
       if (foreign === undefined) {
         const { definition, subresource } = this.#subresource(admitted.info)
         if (subresource?.upgrade !== undefined) {
+          if (!takes(subresource, admitted)) throw methodNotAllowed()
           await this.#admitBody(admitted, definition, subresource)
           const code = await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
           if (code !== undefined) outcome = { code }
@@ -602,7 +603,7 @@ class Server {
     const subresource = definition.subresources?.[info.subresource]
     // Of a custom resource every path below an object is one of its own.
     if (subresource === undefined) throw definition.custom === true ? notFound(definition, info.name) : unknownResource()
-    if (subresource.handle === undefined || !subresource.verbs.includes(info.verb)) throw methodNotAllowed()
+    if (subresource.handle === undefined || !takes(subresource, admitted)) throw methodNotAllowed()
     const body = await this.#admitBody(admitted, definition, subresource)
     return subresource.handle(this.#subresourceCall(admitted, definition, subresource, body))
   }
@@ -630,6 +631,7 @@ class Server {
     const { info, request } = admitted
     const body = { kind: subresource.kind, schema: subresource.schema }
     if (subresource.upgrade !== undefined) {
+      if (info.query.has('dryRun')) throw new StatusError('BadRequest', 'dryRun is not supported')
       const connect: AdmissionRequest = {
         ...this.#admission(admitted, definition),
         operation: 'CONNECT',
@@ -800,6 +802,10 @@ class Server {
     }
     return [...groups].sort()
   }
+}
+
+function takes({ methods, verbs }: Subresource, { info, request }: Admitted): boolean {
+  return methods === undefined ? verbs.includes(info.verb) : methods.includes(request.method)
 }
 
 const anyMethod = /^\/($|apis\/?$|apis\/[^/]+\/?$|openapi\/|(healthz|livez|readyz)(\/|$))/

@@ -80,6 +80,20 @@ export function validateEndpointAddress(address: string, path: string): FieldErr
   return detail === undefined ? [] : [fieldInvalid(path, address, detail === unspecified ? `${unspecified} (${address})` : detail)]
 }
 
+/** Whether an address leads to one place somewhere in a network: not to this machine, its link, a group or nowhere. As Go's IsGlobalUnicast. */
+export function isGlobalUnicast(address: string): boolean {
+  if (familyOf(address) === 0) return false
+  const all = bytesOf(address)
+  const bytes = isMapped(address) ? all.slice(12) : all
+  const [first = 0, second = 0] = bytes
+  if (bytes.length === 4) {
+    if (first === 127 || (first === 169 && second === 254) || (first >= 224 && first < 240)) return false
+    return !bytes.every((byte) => byte === 0) && !bytes.every((byte) => byte === 255)
+  }
+  if (first === 0xff || (first === 0xfe && (second & 0xc0) === 0x80)) return false
+  return bytes.slice(0, 15).some((byte) => byte !== 0) || (bytes[15] ?? 0) > 1
+}
+
 const unspecified = 'may not be unspecified'
 const loopback = 'may not be in the loopback range (127.0.0.0/8, ::1/128)'
 const linkLocal = 'may not be in the link-local range (169.254.0.0/16, fe80::/10)'

@@ -18,7 +18,7 @@ import { as } from '../kind.ts'
 import { evict } from '../policy/eviction.ts'
 import type { DisruptionBudgets } from '../policy/eviction.ts'
 import type { AttachOptions, ContainerTarget, LogOptions, NodeBackend, PodTarget } from '../node-backend.ts'
-import type { ProxyDeps } from './proxy.ts'
+import type { ProxyDeps } from './proxy/proxy.ts'
 
 // The streaming protocols are loaded by the first exec or port-forward: a start does not pay for them.
 

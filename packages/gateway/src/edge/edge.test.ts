@@ -255,7 +255,7 @@ describe('edge', () => {
     assert.equal(await ended, 0, 'a watch ends cleanly, so that its client simply opens a new one')
   })
 
-  test('upgrades only to the protocols of exec and port-forward; any other is an ordinary request', async () => {
+  test('upgrades only to the protocols of exec and port-forward, behind a proxy to any but HTTP; any other is an ordinary request', async () => {
     const upgraded: string[] = []
     await using edge = await testEdge({
       upgrade(request, socket) {
@@ -270,9 +270,16 @@ describe('edge', () => {
       'GET /h2c HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n',
     )
 
+    const own = (path: string, protocol: string): Promise<string> =>
+      raw(edge, `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, close\r\nUpgrade: ${protocol}\r\n\r\n`)
+
     assert.match(spdy, /^HTTP\/1\.1 101 [^]*hello$/)
     assert.match(h2c, /^HTTP\/1\.1 200 /)
-    assert.deepEqual(upgraded, ['/exec'])
+    assert.match(await own('/pods/p/proxy/x', 'anything/1'), /^HTTP\/1\.1 101 /)
+    assert.match(await own('/pods/p/proxy?x', 'anything/1'), /^HTTP\/1\.1 101 /)
+    assert.match(await own('/pods/p/proxy/x', 'h2c'), /^HTTP\/1\.1 200 /)
+    assert.match(await own('/pods/p', 'anything/1'), /^HTTP\/1\.1 200 /)
+    assert.deepEqual(upgraded, ['/exec', '/pods/p/proxy/x', '/pods/p/proxy'])
   })
 
   test('does not run a second request smuggled behind a refused upgrade', async () => {

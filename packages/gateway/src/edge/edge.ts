@@ -46,8 +46,11 @@ export interface Edge extends AsyncDisposable {
 }
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-// What exec, attach and port-forward speak. Any other Upgrade header (h2c for one) is ignored and the request is an ordinary one (class 4).
+// What exec, attach and port-forward speak. What is behind a proxy of the API may speak anything that is not HTTP again: any other Upgrade header (h2c for one) is
+// ignored and the request is an ordinary one (class 4).
 const upgradeProtocols = new Set(['websocket', 'spdy/3.1'])
+const proxyPath = /\/proxy(?:[/?]|$)/
+const httpProtocols = /^(?:h2c?|http\/|tls\/)/
 
 /** Opens one HTTPS port for HTTP/2 and HTTP/1.1 and turns its sockets into Gantry's requests. Rejects with the listener's own error (`EADDRINUSE` …). */
 export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Edge> {
@@ -276,7 +279,10 @@ function createServer(options: EdgeOptions, limits: EdgeLimits): SecureServer {
     insecureHTTPParser: false,
   } as Parameters<typeof createSecureServer>[0]) as SecureServer
   // The HTTP/1.1 half reads this off the server; as an option the HTTP/2 server would drop it.
-  server.shouldUpgradeCallback = (incoming) => upgradeProtocols.has((incoming.headers.upgrade ?? '').toLowerCase())
+  server.shouldUpgradeCallback = ({ headers, url = '' }) => {
+    const protocol = (headers.upgrade ?? '').toLowerCase()
+    return upgradeProtocols.has(protocol) || (protocol !== '' && proxyPath.test(url) && !httpProtocols.test(protocol))
+  }
   server.maxConnections = limits.connections
   server.setTimeout(0)
   return server
