@@ -13,6 +13,9 @@ function local(claim: string, because: string): Difference {
 
 export const differences: readonly Difference[] = [local('describes every field that it serves (D9)', 'the type table carries no descriptions')]
 
+/** What the differential run finds and is meant to, or cannot be helped: `matches` is held against `kind way place`, then both answers, a line each. */
+export const differentialDifferences: readonly { readonly matches: RegExp; readonly because: string }[] = []
+
 /** Commands of `kubectl/commands.ts` after which a person sees something else on Gantry, with the reason. */
 export const kubectlDifferences: Readonly<Record<string, string>> = {}
 

@@ -7,10 +7,18 @@ import { FakeClock } from '@gantry/runtime/testing'
 import { createMemoryStore } from '@gantry/storage'
 import type { Target } from './target.ts'
 
-const admin: UserInfo = { username: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] }
+/** As the real one knows the owner of a client certificate. */
+const admin: UserInfo = {
+  username: 'kubernetes-admin',
+  groups: ['system:masters', 'system:authenticated'],
+  extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${'0'.repeat(64)}`] },
+}
 
-/** Our own API server in this process: memory for a store, a clock that stands still, no sockets. */
-export async function startLocalTarget(): Promise<Target & AsyncDisposable> {
+/** The range of a real one of the harness. */
+const serviceCidr = '10.96.0.0/16'
+
+/** Our own API server in this process: memory for a store, a clock that stands still, no sockets. Without `controllers` objects stay as they are written. */
+export async function startLocalTarget({ controllers = true }: { readonly controllers?: boolean } = {}): Promise<Target & AsyncDisposable> {
   const clock = new FakeClock()
   const store = createMemoryStore({ log: silentLogger })
   let nodes: Parameters<NonNullable<LocalClusterOptions['services']>>[0] | undefined
@@ -18,6 +26,8 @@ export async function startLocalTarget(): Promise<Target & AsyncDisposable> {
   const cluster = await startLocalCluster(
     { store, clock, ids: systemIds, log: silentLogger },
     {
+      controllers,
+      serviceCidr,
       apiEndpoint: { address: '192.0.2.10', port: 6443 },
       services: (host) => {
         nodes = host
