@@ -212,6 +212,18 @@ describe('edge', () => {
     await gone.promise
   })
 
+  test('answers a client that has closed its side after its request, and tells the handler', async () => {
+    const answer = Promise.withResolvers<void>()
+    await using edge = await testEdge({
+      async handle({ signal }) {
+        signal.addEventListener('abort', () => answer.resolve())
+        await answer.promise
+        return { status: 200, headers: {}, body: 'late' }
+      },
+    })
+    assert.match(await raw(edge, get('/'), { ends: true }), /late$/)
+  })
+
   test('carries 200 streams of one HTTP/2 connection at once, as informers hold them (W1)', async () => {
     const writers: ((text: string) => void)[] = []
     await using edge = await testEdge({

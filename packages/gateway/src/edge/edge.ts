@@ -3,6 +3,7 @@ import { createSecureServer, type Http2Session, type ServerHttp2Stream } from 'n
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
+import { turnBudgetOn } from '@gantry/runtime'
 import type { Clock, Handler, HttpRequest, HttpResponse, Logger, Peer, UpgradeHandler } from '@gantry/runtime'
 import { statusResponse } from '../status-response.ts'
 import { defaultEdgeLimits, type EdgeLimits } from './limits.ts'
@@ -56,6 +57,7 @@ const httpProtocols = /^(?:h2c?|http\/|tls\/)/
 export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Edge> {
   const limits: EdgeLimits = { ...defaultEdgeLimits, ...options.limits }
   const server = createServer(options, limits)
+  const turns = turnBudgetOn(deps.clock)
   const peers = new WeakMap<TLSSocket, Peer>()
   const sockets = new Set<Duplex>()
   const sessions = new Map<Http2Session, { readonly peer: Peer; streams: number }>()
@@ -76,6 +78,9 @@ export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Ed
     open.set(gone, progress)
     try {
       let response: HttpResponse
+      // Requests that arrive together, and answers that one commit has let go, each get their part of a turn.
+      const beginning = turns.enter()
+      if (beginning !== undefined) await beginning
       try {
         response = methods.has(request.method)
           ? await deps.handle(request)
@@ -87,6 +92,8 @@ export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Ed
       }
       progress.streaming = typeof response.body === 'function'
       if (progress.streaming && stopping !== undefined) gone.abort(new Error('the server is stopping'))
+      const answering = turns.pause()
+      if (answering !== undefined) await answering
       await writeResponse(request, response, outgoing)
     } catch (error) {
       deps.log.warn('an answer was cut off', { method: request.method, path: request.path, error })
@@ -108,8 +115,12 @@ export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Ed
     const gone = new AbortController()
     answer.on('error', () => gone.abort(new Error('the connection broke')))
     answer.once('close', () => {
+      incoming.socket.off('end', hangUp)
       if (!answer.writableFinished) gone.abort(new Error('the client has gone'))
     })
+    // Mostly it has gone. One that has only closed its side still gets the answer to what it has asked, if there is one.
+    const hangUp = (): void => gone.abort(new Error('the client has closed its side'))
+    incoming.socket.once('end', hangUp)
     let request: HttpRequest
     try {
       request = requestOfH1(incoming, gone.signal, { peer: peer(incoming.socket as TLSSocket), limits })
@@ -150,6 +161,7 @@ export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Ed
   async function onUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const gone = new AbortController()
     const abort = (): void => gone.abort(new Error('the client has gone'))
+    socket.allowHalfOpen = false
     socket.on('error', abort) // without a listener an ECONNRESET would end the process
     socket.once('close', abort)
     const progress = { streaming: true }
@@ -198,6 +210,7 @@ export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Ed
   })
   server.on('secureConnection', (socket) => {
     sockets.add(socket)
+    socket.allowHalfOpen = socket.alpnProtocol !== 'h2'
     socket.setKeepAlive(true, 30_000)
     socket.once('close', () => sockets.delete(socket))
   })
@@ -249,6 +262,7 @@ export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Ed
 
 type SecureServer = ReturnType<typeof createSecureServer> & {
   maxConnections: number
+  httpAllowHalfOpen: boolean
   closeIdleConnections?(): void
   shouldUpgradeCallback(incoming: IncomingMessage): boolean
 }
@@ -278,7 +292,8 @@ function createServer(options: EdgeOptions, limits: EdgeLimits): SecureServer {
     requireHostHeader: true,
     insecureHTTPParser: false,
   } as Parameters<typeof createSecureServer>[0]) as SecureServer
-  // The HTTP/1.1 half reads this off the server; as an option the HTTP/2 server would drop it.
+  // The HTTP/1.1 half reads these off the server; as options the HTTP/2 server would drop them.
+  server.httpAllowHalfOpen = true
   server.shouldUpgradeCallback = ({ headers, url = '' }) => {
     const protocol = (headers.upgrade ?? '').toLowerCase()
     return upgradeProtocols.has(protocol) || (protocol !== '' && proxyPath.test(url) && !httpProtocols.test(protocol))

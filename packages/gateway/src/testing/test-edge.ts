@@ -40,6 +40,8 @@ export async function testEdge(handlers: { readonly handle?: Handler; readonly u
 
 export interface RawOptions {
   readonly until?: RegExp
+  /** Closes the client's side after the bytes. */
+  readonly ends?: boolean
   readonly tls?: ConnectionOptions
   /** Told all that has been received so far, whenever more is. */
   readonly onData?: (received: string) => void
@@ -50,7 +52,7 @@ export async function raw(edge: Edge, text: string, options: RawOptions = {}): P
   const { ca } = await testCertificate()
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const socket: TLSSocket = connect({ host: '127.0.0.1', port: edge.port, ca, servername: 'localhost', ALPNProtocols: ['http/1.1'], ...options.tls }, () =>
-    socket.write(text),
+    options.ends === true ? socket.end(text) : socket.write(text),
   )
   let received = ''
   socket.on('data', (chunk: Buffer) => {
