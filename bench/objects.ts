@@ -80,3 +80,44 @@ export function leaseBody(name: string): string {
 export function heartbeatBody(holder: string): string {
   return JSON.stringify({ spec: { holderIdentity: holder } })
 }
+
+/** A ConfigMap of 20,000 keys: as many fields to manage. */
+export function wideConfigMapBody(name: string): string {
+  const data = Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`key-${at}`, `v${at}`]))
+  return JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data })
+}
+
+/** A ConfigMap with one value that is nearly as long as a value can be. */
+export function largeConfigMapBody(name: string): string {
+  return JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { file: 'x'.repeat(1_000_000) } })
+}
+
+/** A definition of the size that generators make for large types. */
+export function largeDefinitionBody(suffix: string): string {
+  const field = {
+    type: 'object',
+    description: 'a field that is described in some words, as generators of definitions do',
+    required: ['name'],
+    properties: {
+      name: { type: 'string', maxLength: 63 },
+      count: { type: 'integer', format: 'int32', minimum: 0 },
+      items: { type: 'array', items: { type: 'string' } },
+      nested: { type: 'object', properties: { mode: { type: 'string', enum: ['on', 'off'] }, isShown: { type: 'boolean' } } },
+    },
+  }
+  const properties = Object.fromEntries(Array.from({ length: 460 }, (_, at) => [`field${at}`, field]))
+  const [plural, group] = [`wides${suffix}`, 'bench.example.com']
+  return JSON.stringify({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: 'Namespaced',
+      names: { plural, singular: `wide${suffix}`, kind: `Wide${suffix}` },
+      versions: [
+        { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties } } } } },
+      ],
+    },
+  })
+}

@@ -14,9 +14,10 @@ import type { Figure, Sample } from './figures.ts'
 import { installRelease, startGantryServer } from './gantry-server.ts'
 import { startKubernetesServer } from './kubernetes-server.ts'
 import { loopDelaysBetween } from './loop-delay-log.ts'
+import type { LoopDelays } from './loop-delay-log.ts'
 import { importMember } from './member.ts'
 import { startNodes } from './nodes.ts'
-import { configMapBody, eventBody, heartbeatBody, leaseBody, podBody } from './objects.ts'
+import { configMapBody, eventBody, heartbeatBody, largeConfigMapBody, largeDefinitionBody, leaseBody, podBody, wideConfigMapBody } from './objects.ts'
 import { timeRestarts } from './restart.ts'
 import { rateOfScheduling, timeDeployment } from './scheduling.ts'
 import { cpuSeconds, residentMb } from './server.ts'
@@ -40,7 +41,7 @@ const deploymentNodes = 20
 
 const figures: Figure[] = []
 /** How long Gantry's event loop was held up under each load, in milliseconds. */
-const loopDelays: { readonly load: string; readonly p50: number; readonly p99: number; readonly max: number }[] = []
+const loopDelays: (LoopDelays & { readonly load: string })[] = []
 let loopDelayFile: string | undefined
 /** What the gateway does that the other side has nothing like. */
 const facts: string[] = []
@@ -164,6 +165,47 @@ async function measureRequests(servers: readonly BenchServer[], dir: string): Pr
   })
   await compare({ name: `List ${many} pods, 1 client`, unit: 'lists/s', better, target: 2.5 }, servers, (server) =>
     rate(server, { path: '/api/v1/namespaces/bench-list/pods', clients: 1 }),
+  )
+}
+
+/** Requests that are much work each: they show in the delays of the event loop. */
+async function measureLargeWrites(servers: readonly BenchServer[]): Promise<void> {
+  const creates = 5
+  const timed = async (server: BenchServer, work: (connection: Connection) => Promise<number>): Promise<Sample> => {
+    const connection = new Connection(server)
+    const cpuBefore = await cpuSeconds(server.serving)
+    const begunMs = performance.now()
+    const times = await work(connection)
+    const seconds = (performance.now() - begunMs) / 1000
+    connection.close()
+    return { value: (seconds / times) * 1000, cpuPerThousand: (((await cpuSeconds(server.serving)) - cpuBefore) / times) * 1000 }
+  }
+  const compareCreates = (name: string, collection: string, bodyOf: (name: string) => string): Promise<void> =>
+    compare({ name, unit: 'ms', better: 'less' }, servers, (server, round) =>
+      timed(server, async (connection) => {
+        for (let number = 0; number < creates; number++) await connection.post(collection, bodyOf(`${round}${number}`))
+        return creates
+      }),
+    )
+  const configMaps = '/api/v1/namespaces/bench/configmaps'
+  await compareCreates('Create a ConfigMap of 20,000 keys', configMaps, (name) => wideConfigMapBody(`wide-${name}`))
+  await compareCreates('Create a ConfigMap of 1 MB', configMaps, (name) => largeConfigMapBody(`large-${name}`))
+  await compareCreates('Create a CustomResourceDefinition of 190 KB', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', largeDefinitionBody)
+
+  const collectionOf = (round: number): string => `/api/v1/namespaces/bench-deleted-${round}/configmaps`
+  for (const server of servers) {
+    const connection = new Connection(server)
+    for (let round = 0; round < rounds; round++) {
+      await connection.post('/api/v1/namespaces', JSON.stringify({ metadata: { name: `bench-deleted-${round}` } }))
+      await fill(server, { collection: collectionOf(round), count: 2_000, body: configMapBody })
+    }
+    connection.close()
+  }
+  await compare({ name: 'Delete a collection of 2,000 ConfigMaps', unit: 'ms', better: 'less' }, servers, (server, round) =>
+    timed(server, async (connection) => {
+      await connection.send('DELETE', collectionOf(round))
+      return 1
+    }),
   )
 }
 
@@ -345,6 +387,7 @@ async function measureServing(launcher: string, dir: string): Promise<readonly n
   })
   await measureRequests(servers, dir)
   await part('the hop to a member', () => measureHop(kubernetes, gantry))
+  await part('large writes', () => measureLargeWrites(servers))
   await part('the watch fan-out', () => measureFanOut(servers))
   add({
     name: 'Memory after all of it (apiserver + etcd)',
@@ -385,11 +428,12 @@ ${await machine()}. Node ${process.version}, Kubernetes ${versions.kubernetesVer
 
 ${formatTable(figures)}
 
-How long Gantry's event loop was late under each load (timers of a millisecond; the collections of the engine are in it):
+How long Gantry's event loop was late under each load (timers of a millisecond; the collections of the engine and what else the machine did are in it), and the longest
+stretch of its own work (processor time, without collections):
 
-| Load | p50 | p99 | longest |
-| --- | ---: | ---: | ---: |
-${loopDelays.map(({ load, p50, p99, max }) => `| ${load} | ${[p50, p99, max].map((ms) => `${ms.toFixed(1)} ms`).join(' | ')} |`).join('\n')}
+| Load | p50 | p99 | longest | of its own |
+| --- | ---: | ---: | ---: | ---: |
+${loopDelays.map(({ load, p50, p99, max, own }) => `| ${load} | ${[p50, p99, max, own].map((ms) => `${ms.toFixed(1)} ms`).join(' | ')} |`).join('\n')}
 
 - Both run at the same time on this machine and share it with the load generator; each quantity is measured ${rounds} times in turn (Kubernetes, Gantry, Kubernetes, …), ${loadSeconds} s each after
   2 s that are thrown away. Before the run the load average was ${loadBefore.toFixed(1)}: what else the machine does makes both slower and the ratios less sure. The table shows the sample in the middle (of two the worse).

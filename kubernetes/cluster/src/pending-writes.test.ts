@@ -70,3 +70,15 @@ test('tries again where the removal that it waited for has failed', async () => 
     assert.equal(second.state, 'done')
   })
 })
+
+test('a PUT that names no revision is told of no conflict, whoever writes beside it', async () => {
+  await onHeldDisk(async ({ client }, _disk, letGo) => {
+    letGo()
+    const values = Array.from({ length: 20 }, (_, number) => String(number))
+    const written = await Promise.all(values.map((value) => client.update(resources.configMaps, { metadata: one, data: { value } })))
+    const last = await client.get<{ readonly metadata: typeof one; readonly data: { readonly value: string } }>(resources.configMaps, one)
+
+    assert.equal(written.length, values.length)
+    assert.ok(values.includes(last.data.value))
+  })
+})

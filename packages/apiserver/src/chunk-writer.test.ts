@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TurnBudget } from '@gantry/runtime'
 import type { ByteSink } from '@gantry/runtime'
+import { FakeClock } from '@gantry/runtime/testing'
 import { ChunkWriter, chunkBytes } from './chunk-writer.ts'
 
 function lendingSink(): { readonly sink: ByteSink; readonly lent: { readonly bytes: Uint8Array; readonly giveBack: () => void }[] } {
@@ -19,11 +21,12 @@ function lendingSink(): { readonly sink: ByteSink; readonly lent: { readonly byt
   return { sink, lent }
 }
 
+const turns = new TurnBudget({ clock: new FakeClock() })
 const chunkOf = (letter: string): Uint8Array[] => [Buffer.alloc(chunkBytes / 2, letter), Buffer.alloc(chunkBytes / 2, letter)]
 
 test('a lent buffer is filled again only after it was given back, and a slow reader holds the writer', async () => {
   const { sink, lent } = lendingSink()
-  const writer = new ChunkWriter(sink)
+  const writer = new ChunkWriter(sink, turns)
   for (const letter of 'abcd') await writer.write(chunkOf(letter))
   const fifth = writer.write(chunkOf('e'))
   assert.deepEqual(
@@ -43,8 +46,8 @@ test('parts beyond a buffer, and sinks whose readers keep what they get, have by
   const { sink } = lendingSink()
   const kept: Uint8Array[] = []
   const keeping: ByteSink = { ...sink, write: (bytes) => kept.push(bytes as Uint8Array) > 0 }
-  await new ChunkWriter(keeping).write([Buffer.alloc(3 * chunkBytes, 'x')])
-  const readers = new ChunkWriter({ ...keeping, lend: undefined })
+  await new ChunkWriter(keeping, turns).write([Buffer.alloc(3 * chunkBytes, 'x')])
+  const readers = new ChunkWriter({ ...keeping, lend: undefined }, turns)
   await readers.write(chunkOf('a'))
   await readers.write(chunkOf('b'))
 

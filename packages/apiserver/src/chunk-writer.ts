@@ -1,4 +1,4 @@
-import type { ByteSink } from '@gantry/runtime'
+import type { ByteSink, TurnBudget } from '@gantry/runtime'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** Parts are gathered until they are about this long. */
@@ -11,8 +11,9 @@ const maxSpare = 8
 const spare: Buffer[] = []
 
 /** Lets others have their turn; waits for the reader only when it is far behind. */
-export function roomFor(sink: ByteSink): Promise<void> {
-  return sink.bufferedBytes >= aheadBytes ? sink.drained() : nextTurn()
+export async function roomFor(sink: ByteSink, turns: TurnBudget): Promise<void> {
+  await (sink.bufferedBytes >= aheadBytes ? sink.drained() : nextTurn())
+  await turns.pause()
 }
 
 /**
@@ -21,10 +22,12 @@ export function roomFor(sink: ByteSink): Promise<void> {
  */
 export class ChunkWriter {
   readonly #sink: ByteSink
+  readonly #turns: TurnBudget
   readonly #lent: Promise<Buffer>[] = []
 
-  constructor(sink: ByteSink) {
+  constructor(sink: ByteSink, turns: TurnBudget) {
     this.#sink = sink
+    this.#turns = turns
   }
 
   async write(parts: readonly Uint8Array[]): Promise<void> {
@@ -33,7 +36,7 @@ export class ChunkWriter {
     for (const part of parts) length += part.length
     if (sink.lend === undefined || length > 2 * chunkBytes) {
       sink.write(Buffer.concat(parts, length))
-      await roomFor(sink)
+      await roomFor(sink, this.#turns)
       return
     }
     const buffer = this.#lent.length < buffersAhead ? (spare.pop() ?? Buffer.allocUnsafeSlow(2 * chunkBytes)) : await this.#lent.shift()!
@@ -44,6 +47,7 @@ export class ChunkWriter {
     }
     this.#lent.push(sink.lend(buffer.subarray(0, at)).then(() => buffer))
     await nextTurn()
+    await this.#turns.pause()
   }
 
   /** Waits until nothing is lent any more. */

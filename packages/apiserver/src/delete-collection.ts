@@ -1,13 +1,12 @@
 import { isReason } from '@gantry/apimachinery'
 import type { HttpResponse, UserInfo } from '@gantry/runtime'
 import type { Representation } from './negotiate.ts'
-import { selectedPage } from './list.ts'
-import { apiVersion, collectionPrefix, decodeObject, servedBytes } from './object-bytes.ts'
+import { listOf, selectedPage } from './list.ts'
+import { collectionPrefix, decodeObject } from './object-bytes.ts'
 import { deleteObject } from './object-writer.ts'
 import type { DeleteOptions, WriteCall } from './object-writer.ts'
 import type { RequestInfo } from './request-info.ts'
 import type { ResourceDefinition } from './resource.ts'
-import { valueResponse } from './respond.ts'
 import type { ServerContext } from './server-context.ts'
 
 const workers = 16
@@ -24,18 +23,18 @@ export async function deleteCollection(
   const served = call.view ?? definition
   const { options, info, as } = request
   const { entries, metadata } = await selectedPage(server, served, { info, signal: request.signal })
-  const items: unknown[] = []
   let next = 0
   const work = async (): Promise<void> => {
     for (let at = next++; at < entries.length; at = next++) {
       const entry = entries[at]
       if (entry === undefined) return
+      const turn = server.turns.pause()
+      if (turn !== undefined) await turn
       const target = decodeObject(entry)
+      await server.turns.pause()
       const namespace = definition.namespaced ? target.metadata.namespace : undefined
       // Without a precondition of the client's, what has taken a listed object's place meanwhile is not ours to delete.
       const preconditions = options.preconditions ?? { uid: target.metadata.uid }
-      const { kind: _kind, apiVersion: _apiVersion, ...item } = JSON.parse(servedBytes(served, entry.value).toString()) as Record<string, unknown>
-      items[at] = definition.custom === true ? { apiVersion: apiVersion(served), kind: definition.kind, ...item } : item
       try {
         await deleteObject(server, { ...call, namespace, name: target.metadata.name }, { ...options, preconditions, ofCollection: true })
       } catch (error) {
@@ -44,7 +43,7 @@ export async function deleteCollection(
     }
   }
   await Promise.all(Array.from({ length: workers }, work))
-  return valueResponse(200, { kind: served.listKind, apiVersion: apiVersion(served), metadata, items }, as)
+  return listOf(server, served, { entries, metadata, as })
 }
 
 /**

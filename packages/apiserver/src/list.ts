@@ -3,12 +3,11 @@ import type { FieldError } from '@gantry/apimachinery'
 import type { HttpResponse, StreamBody } from '@gantry/runtime'
 import type { Entry, Listing } from '@gantry/storage'
 import { Compacted, FutureRevision } from '@gantry/storage'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Representation } from './negotiate.ts'
 import { decodeObject, apiVersion, collectionPrefix, listPrefix, objectKey, servedBytes, servedObject, typePrefix } from './object-bytes.ts'
 import type { RequestInfo } from './request-info.ts'
 import type { ApiObject, ComputedObjects, ResourceDefinition } from './resource.ts'
-import { jsonHeaders, valueResponse } from './respond.ts'
+import { jsonHeaders, partialMetadataBytes, valueResponse } from './respond.ts'
 import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
 import type { ServerContext } from './server-context.ts'
@@ -35,8 +34,19 @@ export async function list(
   const selection = selectionOf(definition, info.query)
   const request = parseListRequest(info.query)
   if (definition.compute !== undefined) return listOfObjects(server, definition, { entries: computedEntries(definition.compute, selection), metadata: {}, as })
-  const { entries, metadata } = await readAskedPage(server, definition, { request, selection, namespace: info.namespace, signal: call.signal })
-  if (as.transform === 'none' && as.media === 'json' && !as.pretty && definition.storedAs === undefined) return listOfBytes(definition, { entries, metadata })
+  const page = await readAskedPage(server, definition, { request, selection, namespace: info.namespace, signal: call.signal })
+  return listOf(server, definition, { ...page, as })
+}
+
+/** These objects as a list in the asked form. */
+export async function listOf(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  page: { readonly entries: readonly Entry[]; readonly metadata: object; readonly as: Representation },
+): Promise<HttpResponse> {
+  const { entries, metadata, as } = page
+  if (as.transform === 'none' && as.media === 'json' && !as.pretty && definition.storedAs === undefined)
+    return listOfBytes(server, definition, { entries, metadata })
   return listOfObjects(server, definition, { entries, metadata, as })
 }
 
@@ -109,12 +119,9 @@ async function readPage(
     return { entries: listing.entries, revision: listing.revision, next: more ? last.key.slice(prefix.length) : undefined, remaining: listing.remaining }
   }
   const entries: Entry[] = []
-  let sliceEnd = server.clock.monotonicMs() + maxSliceMs
   for (const entry of listing.entries) {
-    if (server.clock.monotonicMs() > sliceEnd) {
-      await nextTurn()
-      sliceEnd = server.clock.monotonicMs() + maxSliceMs
-    }
+    const turn = server.turns.pause()
+    if (turn !== undefined) await turn
     if (!selection.matches(entry)) continue
     if (request.limit !== undefined && entries.length === request.limit) {
       const last = entries.at(-1)
@@ -124,8 +131,6 @@ async function readPage(
   }
   return { entries, revision: listing.revision, next: undefined, remaining: 0 }
 }
-
-const maxSliceMs = 3
 
 function readListing(
   server: ServerContext,
@@ -273,7 +278,11 @@ function decodeContinue(text: string): ContinueToken {
  * The list is its objects' stored bytes, copied into large chunks as the reader takes them: nothing is parsed, and the memory of one list is a few chunks. Items of
  * built-in kinds leave out kind and apiVersion (L12): these are the first bytes of every object.
  */
-function listOfBytes(definition: ResourceDefinition, page: { readonly entries: readonly Entry[]; readonly metadata: object }): HttpResponse {
+function listOfBytes(
+  server: ServerContext,
+  definition: ResourceDefinition,
+  page: { readonly entries: readonly Entry[]; readonly metadata: object },
+): HttpResponse {
   const skipped = definition.custom === true ? 0 : Buffer.byteLength(typePrefix(definition)) - 1
   const type = { apiVersion: apiVersion(definition), kind: definition.listKind }
   const head =
@@ -290,7 +299,7 @@ function listOfBytes(definition: ResourceDefinition, page: { readonly entries: r
     return { status: 200, headers: jsonHeaders, body: Buffer.concat(parts) }
   }
   const body: StreamBody = async (sink) => {
-    await using chunks = new ChunkWriter(sink)
+    await using chunks = new ChunkWriter(sink, server.turns)
     let parts: Uint8Array[] = [Buffer.from(head)]
     let size = head.length
     for (let index = 0; index < page.entries.length; index++) {
@@ -366,7 +375,7 @@ async function listInProtobuf(
   const bytes = parts.reduce((sum, part) => sum + part.length, 0)
   if (bytes < chunkBytes) return { status: 200, headers, body: Buffer.concat(parts) }
   const body: StreamBody = async (sink) => {
-    await using chunks = new ChunkWriter(sink)
+    await using chunks = new ChunkWriter(sink, server.turns)
     let from = 0
     let size = 0
     for (let index = 0; index < parts.length; index++) {
@@ -384,12 +393,10 @@ async function listInProtobuf(
 /** What is made of each entry; other requests get their turns in between. */
 async function inSlices<T>(server: ServerContext, entries: readonly Entry[], make: (entry: Entry) => T): Promise<T[]> {
   const made: T[] = []
-  let sliceEnd = server.clock.monotonicMs() + maxSliceMs
   for (const entry of entries) {
+    const turn = server.turns.pause()
+    if (turn !== undefined) await turn
     made.push(make(entry))
-    if (server.clock.monotonicMs() < sliceEnd) continue
-    await nextTurn()
-    sliceEnd = server.clock.monotonicMs() + maxSliceMs
   }
   return made
 }
@@ -434,23 +441,24 @@ function streamOfItems(
     // The shell ends with `"items":[]}` or `"rows":[]}`: the items go between its brackets.
     sink.write(shell.slice(0, -2))
     let text = ''
-    let sliceEnd = server.clock.monotonicMs() + maxSliceMs
+    const shape = shapeOf(definition, as)
     const now = server.clock.now()
     for (let index = 0; index < page.entries.length; index++) {
       const entry = page.entries[index]
       if (entry === undefined) break
-      const decode = (): ApiObject => servedObject(shapeOf(definition, as), entry)
+      const decode = (): ApiObject => servedObject(shape, entry)
+      const partial = as.transform === 'metadata' ? partialMetadataBytes(shape, servedBytes(shape, entry.value), as.metaVersion) : undefined
       const item =
-        as.transform === 'table' && as.includeObject === 'Metadata'
+        partial?.toString() ??
+        (as.transform === 'table' && as.includeObject === 'Metadata'
           ? server.tableRows.text(definition, entry, { now, decode })
-          : JSON.stringify(itemOf(definition, decode(), { as, now }))
+          : JSON.stringify(itemOf(definition, decode(), { as, now })))
       text += index > 0 ? `,${item}` : item
-      if (server.clock.monotonicMs() < sliceEnd) continue
+      if (text.length < chunkBytes && !server.turns.isSpent()) continue
       sink.write(text)
-      await roomFor(sink)
+      await roomFor(sink, server.turns)
       if (sink.signal.aborted) return
       text = ''
-      sliceEnd = server.clock.monotonicMs() + maxSliceMs
     }
     sink.write(`${text}]}\n`)
   }

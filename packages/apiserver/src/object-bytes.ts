@@ -1,3 +1,4 @@
+import type { TurnBudget } from '@gantry/runtime'
 import type { Entry } from '@gantry/storage'
 import type { ApiObject, ResourceDefinition } from './resource.ts'
 
@@ -15,15 +16,81 @@ export interface Derived {
 
 const noLabels: Readonly<Record<string, string>> = Object.freeze({})
 
-/** `keep` takes what is derived, while the object is at hand. */
-export function encodeObject(definition: ResourceDefinition, object: ApiObject, keep: (derived: unknown) => void): Buffer {
-  const text = JSON.stringify(object)
-  // Not from Node's pool: a small object would keep 8 KiB of its neighbours alive.
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
-  bytes.write(text)
-  keep(derive(definition, object))
-  return bytes
+/** An object's bytes but for its revision, which is known only when it is written. */
+export class Encoding {
+  readonly #definition: ResourceDefinition
+  readonly #object: ApiObject
+  readonly #before: string
+  readonly #after: string
+
+  constructor(definition: ResourceDefinition, object: ApiObject, text: { readonly before: string; readonly after: string }) {
+    this.#definition = definition
+    this.#object = object
+    this.#before = text.before
+    this.#after = text.after
+  }
+
+  /** `keep` takes what is derived, while the object is at hand. */
+  at(revision: number | string, keep?: (derived: unknown) => void): Buffer {
+    const text = `${this.#before}${revision}${this.#after}`
+    // Not from Node's pool: a small object would keep 8 KiB of its neighbours alive.
+    const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
+    bytes.write(text)
+    keep?.(derive(this.#definition, this.#object))
+    return bytes
+  }
 }
+
+/** The object as it is stored, in the order of `arrange`. Made piece by piece: a large one takes several turns of the event loop. */
+export async function encodeObject(definition: ResourceDefinition, object: ApiObject, turns: TurnBudget): Promise<Encoding> {
+  const custom = definition.custom === true
+  let before = ''
+  let text = typePrefix(definition)
+  let separator = ''
+  let group: Record<string, unknown> | undefined
+  const add = (json: string): void => {
+    text += separator === '' ? json : separator + json
+    separator = ','
+  }
+  const addGroup = (): void => {
+    if (group !== undefined) add(JSON.stringify(group).slice(1, -1))
+    group = undefined
+  }
+  const names = custom ? Object.keys(object).sort() : ['metadata', ...definition.schema.fields.map(({ name }) => name).filter((name) => name !== 'metadata')]
+  for (const name of names) {
+    if (name === 'kind' || name === 'apiVersion') continue
+    if (name !== 'metadata') {
+      if (object[name] === undefined) continue
+      add(`${JSON.stringify(name)}:${JSON.stringify(object[name])}`)
+    } else {
+      add('"metadata":{')
+      separator = ''
+      for (const field of custom ? customMetaOrder : metaOrder) {
+        const value = object.metadata[field]
+        if (field === 'resourceVersion') {
+          addGroup()
+          add('"resourceVersion":"')
+          before = text
+          text = '"'
+        } else if (value === undefined) continue
+        else if (field === 'managedFields') {
+          addGroup()
+          add(`"managedFields":${JSON.stringify(value)}`)
+        } else (group ??= {})[field] = value
+      }
+      addGroup()
+      text += '}'
+      separator = ','
+    }
+    if (text.length < largePieceChars) continue
+    const turn = turns.pause()
+    if (turn !== undefined) await turn
+  }
+  return new Encoding(definition, object, { before, after: `${text}}` })
+}
+
+/** What is shorter than this is no work worth asking for a turn. */
+const largePieceChars = 32 * 1024
 
 export function decodeObject(entry: Entry): ApiObject {
   return JSON.parse(entry.value.toString()) as ApiObject
@@ -105,6 +172,34 @@ export function servedBytes(definition: ResourceDefinition, value: Buffer): Buff
 }
 
 const kindMark = Buffer.from(',"kind":')
+const metadataMark = Buffer.from('"metadata":{')
+const quote = 0x22
+const backslash = 0x5c
+const openBrace = 0x7b
+const closeBrace = 0x7d
+
+/**
+ * The metadata of an object as it stands in its bytes, which need not be parsed for it: most of those who watch every object want no more. Undefined where it does not come first,
+ * as it may not in custom resources.
+ */
+export function metadataBytes(definition: ResourceDefinition, value: Buffer): Buffer | undefined {
+  if (definition.custom === true) return undefined
+  const from = value.indexOf(metadataMark)
+  // Before it stand kind and apiVersion alone: names without quotes.
+  if (from < 0 || from > maxTypeBytes) return undefined
+  const begin = from + metadataMark.length - 1
+  let depth = 0
+  for (let at = begin; at < value.length; at++) {
+    const byte = value[at]
+    if (byte === quote) {
+      for (at++; value[at] !== quote; at++) if (value[at] === backslash) at++
+    } else if (byte === openBrace) depth++
+    else if (byte === closeBrace && --depth === 0) return value.subarray(begin, at + 1)
+  }
+  return undefined
+}
+
+const maxTypeBytes = 400
 
 const metaOrder = [
   'name',

@@ -11,12 +11,13 @@ import {
   pathSegmentProblems,
 } from '@gantry/apimachinery'
 import type { FieldError, FieldOwnership, FieldSet } from '@gantry/apimachinery'
-import type { Encode, Entry } from '@gantry/storage'
+import type { Entry } from '@gantry/storage'
 import { RevisionConflict, StoreUnavailable } from '@gantry/storage'
 import { mutate, validate } from './admission.ts'
 import type { AdmissionRequest, AdmittedShape } from './admission.ts'
 import { alreadyExists, modified, notFound, preconditionFailed } from './errors.ts'
 import { apiVersion, arrange, decodeObject, encodeObject, objectKey, servedObject } from './object-bytes.ts'
+import type { Encoding } from './object-bytes.ts'
 import type { ApiObject, ResourceDefinition, ServerMeta, WriteContext } from './resource.ts'
 import { limits } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
@@ -76,6 +77,7 @@ export async function createObject(server: ServerContext, call: WriteCall, objec
   delete meta.resourceVersion
   if (definition.namespaced) meta.namespace = call.namespace ?? ''
   else delete meta.namespace
+  await server.turns.pause()
   meta.managedFields = call.appliedManagedFields === undefined ? manage(server, call, undefined, object) : [...call.appliedManagedFields]
   const admission: AdmissionRequest = {
     operation: 'CREATE',
@@ -90,6 +92,7 @@ export async function createObject(server: ServerContext, call: WriteCall, objec
     context,
     reinvocation: { round: 0, wanted: false },
   }
+  await server.turns.pause()
   await mutate(server, admission)
   if (admission.reinvocation?.wanted === true) checkMutated(call, object)
   const prefix = (object.metadata.name ?? '') === '' ? (object.metadata.generateName ?? '') : ''
@@ -116,13 +119,18 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
   if (definition.hasStatus === true && definition.keepsStatusOnCreate !== true) delete object['status']
   definition.prepareForCreate?.(object, context)
   if (meta.managedFields?.length === 0) delete meta.managedFields
+  await server.turns.pause()
   let next = normalize(server, definition, object)
+  await server.turns.pause()
   const reservation = definition.reserve?.(next, undefined, context)
   try {
     if (reservation !== undefined) next = normalize(server, definition, next)
     throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(rulesOf(call).validate?.(next, undefined, context) ?? [])])
+    await server.turns.pause()
     await validate(server, { ...admission, name: next.metadata.name, object: next })
+    await server.turns.pause()
 
+    const encoding = await encode(server, definition, next)
     const key = objectKey(definition, call.namespace, next.metadata.name)
     const existing = server.store.latest(key)
     if (existing !== undefined) {
@@ -133,7 +141,7 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
       reservation?.release()
       return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: true }
     }
-    const entry = await put(server, definition, { key, expected: 0, object: next })
+    const entry = await put(server, { key, expected: 0, encoding })
     reservation?.commit()
     await definition.afterCreate?.(next)
     return { value: entry.value, created: true }
@@ -153,12 +161,14 @@ export interface UpdateCall extends WriteCall {
   readonly namesUid?: boolean
   /** PUT says the whole object; a patch that carries no resourceVersion may be tried again on a newer state. */
   readonly retriable: boolean
+  /** A PUT that names no revision means whatever is there: it too is tried again when something gets ahead of it. Upstream: etcd3 GuaranteedUpdate. */
+  readonly unconditional?: boolean
   /** Managed fields that the producer has already worked out (apply). */
   readonly managesFields?: boolean
 }
 
-/** What `updateObject` calls for the next state: the old one (the caller's own copy) comes in. */
-export type Produce = (old: ApiObject) => ApiObject | Promise<ApiObject>
+/** What `updateObject` calls for the next state; `old` makes a copy of the old one that is the caller's own. */
+export type Produce = (old: () => ApiObject) => ApiObject | Promise<ApiObject>
 
 /** Changes an object under optimistic concurrency; removes it when its last finalizer went. */
 export async function updateObject(server: ServerContext, call: UpdateCall, produce: Produce): Promise<Written> {
@@ -173,7 +183,8 @@ export async function updateObject(server: ServerContext, call: UpdateCall, prod
       return await updateOnce(server, call, { entry, produce })
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error
-      if (error.actual !== undefined && (!call.retriable || attempt >= limits.conflictRetries)) {
+      const retries = call.unconditional === true ? limits.unconditionalRetries : call.retriable ? limits.conflictRetries : 0
+      if (error.actual !== undefined && attempt >= retries) {
         await server.store.settled(key)
         throw modified(servedBy(call), call.name)
       }
@@ -192,12 +203,14 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
   const { entry } = base
   // In the version that is asked for, where versions differ in nothing but their name.
   const old = servedObject(definition, entry)
-  const produced = await base.produce(servedObject(definition, entry))
+  await server.turns.pause()
+  const produced = await base.produce(() => servedObject(definition, entry))
   checkIdentity(call, produced, old, entry)
   let changed = nextState(call, produced, old)
   // What a subresource has done to the parent has not been decoded.
   if (call.subresource !== '' && call.subresource !== 'status') changed = normalize(server, definition, changed)
   dedupeOwners(changed.metadata, context)
+  await server.turns.pause()
   if (call.managesFields !== true) changed.metadata.managedFields = manage(server, call, old, changed)
   const admission: AdmissionRequest = {
     operation: 'UPDATE',
@@ -214,6 +227,7 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     context,
     reinvocation: { round: 0, wanted: false },
   }
+  await server.turns.pause()
   await mutate(server, admission)
   if (admission.reinvocation?.wanted === true) {
     checkMutated(call, changed)
@@ -224,7 +238,9 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
   else if (part !== undefined) part.keepOthers(changed, old)
   else if (writesStatus(definition, call.subresource)) definition.prepareForStatusUpdate?.(changed, old, { ...context, subresource: call.subresource })
   if (changed.metadata.managedFields?.length === 0) delete changed.metadata.managedFields
+  await server.turns.pause()
   let next = normalize(server, definition, changed)
+  await server.turns.pause()
   if (definition.tracksGeneration === true && !writesStatus(definition, call.subresource) && specChanged(next, old))
     next.metadata.generation = (old.metadata.generation ?? 0) + 1
   const reservation = call.subresource === '' ? definition.reserve?.(next, old, context) : undefined
@@ -240,17 +256,20 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
             ...(call.subresource === '' || call.subresource === 'scale' ? (rulesOf(call).validateUpdate?.(next, old) ?? []) : []),
           ]),
     ])
+    await server.turns.pause()
     await validate(server, { ...admission, object: next })
+    await server.turns.pause()
 
     next.metadata.resourceVersion = old.metadata.resourceVersion ?? String(entry.revision)
-    if (isSame(definition, next, old)) {
+    const encoding = await encode(server, definition, next)
+    if (encoding.at(next.metadata.resourceVersion).equals(entry.value)) {
       reservation?.release()
       return { value: entry.value, created: false }
     }
     if (isReadyToGo(definition, next)) {
       reservation?.release()
       if (context.dryRun) return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
-      const removed = await server.store.delete(entry.key, entry.revision, encoderOf(definition, next))
+      const removed = await server.store.delete(entry.key, entry.revision, (revision, keep) => bytesAt(encoding, revision, keep))
       definition.released?.(next)
       return { value: removed.value, created: false }
     }
@@ -258,7 +277,7 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
       reservation?.release()
       return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
     }
-    const written = await put(server, definition, { key: entry.key, expected: entry.revision, object: next })
+    const written = await put(server, { key: entry.key, expected: entry.revision, encoding })
     reservation?.commit()
     return { value: written.value, created: false }
   } catch (error) {
@@ -322,6 +341,7 @@ async function deleteOnce(
   const { definition, context } = call
   const { entry, options } = base
   const object = decodeObject(entry)
+  await server.turns.pause()
   const { metadata } = object
   checkPreconditions(call, object, entry, options)
   definition.checkDelete?.(object)
@@ -341,6 +361,7 @@ async function deleteOnce(
   }
   await mutate(server, admission)
   await validate(server, admission)
+  await server.turns.pause()
 
   const own = metadata.deletionTimestamp === undefined ? (definition.finalizersOnDelete ?? []) : []
   const finalizers = [...new Set([...finalizersFor(definition, metadata.finalizers ?? [], options), ...own])]
@@ -370,12 +391,13 @@ async function deleteOnce(
       metadata.deletionTimestamp = formatTime(context.now)
       metadata.deletionGracePeriodSeconds = 0
     }
-    const removed = await server.store.delete(entry.key, entry.revision, encoderOf(definition, object))
+    const encoding = await encode(server, definition, object)
+    const removed = await server.store.delete(entry.key, entry.revision, (revision, keep) => bytesAt(encoding, revision, keep))
     definition.released?.(object)
     return { value: removed.value, gone: true }
   }
   if (!touched) return { value: entry.value, gone: false }
-  const written = await put(server, definition, { key: entry.key, expected: entry.revision, object })
+  const written = await put(server, { key: entry.key, expected: entry.revision, encoding: await encode(server, definition, object) })
   return { value: written.value, gone: false }
 }
 
@@ -511,10 +533,6 @@ function specChanged(next: ApiObject, old: ApiObject): boolean {
   return JSON.stringify({ ...next, metadata: undefined, status: undefined }) !== JSON.stringify({ ...old, metadata: undefined, status: undefined })
 }
 
-function isSame(definition: ResourceDefinition, next: ApiObject, old: ApiObject): boolean {
-  return JSON.stringify(arrange(definition, next)) === JSON.stringify(old)
-}
-
 /** The definition under whose address the object is known to the caller. */
 function servedBy(call: WriteCall): ResourceDefinition {
   return call.view ?? call.definition
@@ -603,28 +621,25 @@ export function normalize(server: ServerContext, definition: ResourceDefinition,
   return server.decoder.decode(definition.schema, object).object as ApiObject
 }
 
-async function put(
-  server: ServerContext,
-  definition: ResourceDefinition,
-  write: { readonly key: string; readonly expected: number; readonly object: ApiObject },
-): Promise<Entry> {
+function encode(server: ServerContext, definition: ResourceDefinition, object: ApiObject): Promise<Encoding> {
+  return encodeObject(definition, object, server.turns)
+}
+
+async function put(server: ServerContext, write: { readonly key: string; readonly expected: number; readonly encoding: Encoding }): Promise<Entry> {
   try {
-    return await server.store.put(write.key, write.expected, encoderOf(definition, write.object))
+    return await server.store.put(write.key, write.expected, (revision, keep) => bytesAt(write.encoding, revision, keep))
   } catch (error) {
     if (error instanceof StoreUnavailable) throw new StatusError('ServiceUnavailable', error.message, { cause: error, details: { retryAfterSeconds: 1 } })
     throw error
   }
 }
 
-function encoderOf(definition: ResourceDefinition, object: ApiObject): Encode {
-  return (revision, keep) => {
-    object.metadata.resourceVersion = String(revision)
-    const bytes = encodeObject(definition, arrange(definition, object), keep)
-    if (bytes.length > limits.objectBytes) {
-      throw new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${limits.objectBytes}`)
-    }
-    return bytes
+function bytesAt(encoding: Encoding, revision: number, keep: (derived: unknown) => void): Buffer {
+  const bytes = encoding.at(revision, keep)
+  if (bytes.length > limits.objectBytes) {
+    throw new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${limits.objectBytes}`)
   }
+  return bytes
 }
 
 /** RFC 3339 with seconds, UTC: metav1.Time. */

@@ -44,7 +44,11 @@ export async function patchObject(server: ServerContext, call: PatchCall, reques
   const served = shown?.definition ?? call.view ?? call.definition
   const form = formOf(served, request)
   const bytes = await readBytes(request)
-  if (form === 'apply') return applyObject(server, call, parseConfiguration(bytes, call))
+  if (form === 'apply') {
+    const configuration = parseConfiguration(bytes, call)
+    await server.turns.pause()
+    return applyObject(server, call, configuration)
+  }
   const { value: patch, duplicates } = parsePatch(bytes, call.validation !== 'Ignore')
   const problems = form === 'json' ? jsonPatchProblems(patch, duplicates) : duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`)
   const carriesRevision =
@@ -52,9 +56,12 @@ export async function patchObject(server: ServerContext, call: PatchCall, reques
     typeof patch === 'object' &&
     patch !== null &&
     ((patch as { metadata?: { resourceVersion?: unknown } }).metadata?.resourceVersion ?? '') !== ''
-  return updateObject(server, { ...call, retriable: !carriesRevision, managesFields: shown !== undefined }, (old) => {
+  return updateObject(server, { ...call, retriable: !carriesRevision, managesFields: shown !== undefined }, async (copyOfOld) => {
+    const old = copyOfOld()
+    await server.turns.pause()
     const current = shown === undefined ? toServed(served, old) : shown.toView(old)
     const patched = applyForm(server, served, { form, patch, current })
+    await server.turns.pause()
     const object = asObject(patched)
     if (served.custom === true && object['apiVersion'] !== apiVersion(served))
       throw wrongCustomType(object, { field: 'apiVersion', given: object['apiVersion'] ?? '', expected: apiVersion(served) })
@@ -236,6 +243,7 @@ async function applyObject(server: ServerContext, call: PatchCall, configuration
         { details: { name: call.name, ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural } },
       )
     }
+    await server.turns.pause()
     configuration.checkDuplicates()
     const object = decodeApplied(server, call, { definition, value: applied.object })
     checkNames(definition, object, { namespace: call.namespace, name: call.name })
@@ -244,9 +252,12 @@ async function applyObject(server: ServerContext, call: PatchCall, configuration
     return createObject(server, { ...call, appliedManagedFields: applied.managedFields }, toStored(definition, object))
   }
   const revision = (config as { metadata?: { resourceVersion?: string } }).metadata?.resourceVersion ?? ''
-  return updateObject(server, { ...call, retriable: revision === '', managesFields: true }, (stored) => {
+  return updateObject(server, { ...call, retriable: revision === '', managesFields: true }, async (copyOfStored) => {
+    const stored = copyOfStored()
     const live = shown === undefined ? toServed(definition, stored) : shown.toView(stored)
+    await server.turns.pause()
     const applied = apply(server, { ...call, view: definition }, { live, config })
+    await server.turns.pause()
     configuration.checkDuplicates()
     const next = decodeApplied(server, call, { definition, value: applied.object })
     checkNames(definition, next, { namespace: call.namespace, name: call.name })

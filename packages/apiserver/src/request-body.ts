@@ -85,6 +85,7 @@ export async function readObject(
   if (definition.custom === true && ((value as { readonly kind?: unknown } | null)?.kind ?? '') === '') {
     throw unrecognized(bytes, definition.kind, `Object 'Kind' is missing in '${(media === 'json' ? bytes : Buffer.from(JSON.stringify(value))).toString()}'`)
   }
+  await server.turns.pause()
   return toObject(server, definition, {
     parsed: value === null && definition.custom !== true ? { ...parsed, value: {} } : parsed,
     validation: input.validation,

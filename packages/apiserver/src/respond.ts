@@ -10,7 +10,7 @@ import { partialMetadata, tableRow, columnDefinitions } from './table.ts'
 import type { ApiObject, ResourceDefinition } from './resource.ts'
 import { namedType } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
-import { apiVersion, servedBytes } from './object-bytes.ts'
+import { apiVersion, metadataBytes, servedBytes } from './object-bytes.ts'
 import { shapeOf } from './view.ts'
 
 const gzipAsync = promisify(gzip)
@@ -65,6 +65,18 @@ export function objectResponse(
     }
   }
   return valueResponse(status, transformed(server, definition, { object, as }), as)
+}
+
+const partialHeads = {
+  v1: Buffer.from('{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'),
+  v1beta1: Buffer.from('{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1beta1","metadata":'),
+}
+const closing = Buffer.from('}')
+
+/** An object's metadata alone, as JSON; undefined where the object has to be parsed for it. */
+export function partialMetadataBytes(definition: ResourceDefinition, value: Buffer, metaVersion: Representation['metaVersion']): Buffer | undefined {
+  const metadata = metadataBytes(definition, value)
+  return metadata && Buffer.concat([partialHeads[metaVersion], metadata, closing])
 }
 
 /** The object, its metadata alone, or a table of one row; the object comes in the shape that `shapeOf` says. */

@@ -1,5 +1,5 @@
 import type { Decoder, Definitions, ObjectSchema, ProtobufCodec } from '@gantry/apimachinery'
-import type { Clock, Ids, Logger } from '@gantry/runtime'
+import type { Clock, Ids, Logger, TurnBudget } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import type { AdmissionPlugin } from './admission.ts'
 import type { Registry } from './registry.ts'
@@ -9,6 +9,8 @@ import type { TableRows } from './table-rows.ts'
 export interface ServerContext {
   readonly store: Store
   readonly clock: Clock
+  /** What takes long asks it now and then, so that it holds up nobody. */
+  readonly turns: TurnBudget
   readonly ids: Ids
   readonly log: Logger
   readonly registry: Registry
@@ -41,4 +43,6 @@ export const limits = {
   /** Of one object. Upstream: apiserver pkg/endpoints/handlers/rest.go requestTimeoutUpperBound. */
   writeTimeoutMs: 34_000,
   conflictRetries: 5,
+  /** Of a PUT that means whatever is there: each try that fails is a write of somebody else's that has gone through. */
+  unconditionalRetries: 100,
 } as const

@@ -1,7 +1,7 @@
 import { createDecoder, createProtobufCodec, StatusError } from '@gantry/apimachinery'
 import type { Definitions, OpenApiEntry, OpenApiOptions, Schema, Status } from '@gantry/apimachinery'
 import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, StreamBody, UpgradeHandler, UserInfo } from '@gantry/runtime'
-import { bodyOf, header } from '@gantry/runtime'
+import { bodyOf, header, turnBudgetOn } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import { StoreUnavailable } from '@gantry/storage'
 import { STATUS_CODES } from 'node:http'
@@ -95,6 +95,7 @@ export function createApiServer(deps: ApiServerDeps, options: ApiServerOptions):
   const context: ServerContext = {
     store: deps.store,
     clock: deps.clock,
+    turns: turnBudgetOn(deps.clock),
     ids: deps.ids,
     log: deps.log,
     registry,
@@ -505,9 +506,15 @@ class Server {
 
   async #update(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
     const { info, request, context } = admitted
-    const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
-    admitted.trail?.requestObject(object)
-    checkNames(definition, object, { namespace: definition.namespaced ? info.namespace : undefined, name: info.name })
+    const body = bodyOf(await readBytes(request))
+    const read = async (): Promise<ApiObject> => {
+      const object = await readObject(this.#context, definition, { request: { ...request, body }, validation: fieldValidationOf(info.query), context })
+      admitted.trail?.requestObject(object)
+      checkNames(definition, object, { namespace: definition.namespaced ? info.namespace : undefined, name: info.name })
+      return object
+    }
+    const object = await read()
+    const revision = object.metadata.resourceVersion ?? ''
     const call = this.#writeCall(admitted, definition)
     if (
       storageOf(definition).allowCreateOnUpdate === true &&
@@ -516,7 +523,17 @@ class Server {
     ) {
       return createObject(this.#context, call, toStored(definition, object))
     }
-    return updateObject(this.#context, { ...call, name: info.name, namesUid: true, retriable: false }, () => structuredClone(toStored(definition, object)))
+    // What is written becomes another object on its way: a second try starts from the body again.
+    let unused: ApiObject | undefined = object
+    return updateObject(
+      this.#context,
+      { ...call, name: info.name, namesUid: true, retriable: false, unconditional: revision === '' || revision === '0' },
+      async () => {
+        const next = unused ?? (await read())
+        unused = undefined
+        return toStored(definition, next)
+      },
+    )
   }
 
   #patch(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
@@ -693,7 +710,8 @@ class Server {
       admitted.trail?.requestObject(scale)
       checkNames(view.definition, scale, { namespace: info.namespace, name: info.name })
       const retriable = (scale.metadata.resourceVersion ?? '') === ''
-      written = await updateObject(this.#context, { ...call, namesUid: true, managesFields: true, retriable }, (parent) => {
+      written = await updateObject(this.#context, { ...call, namesUid: true, managesFields: true, retriable }, (copyOfParent) => {
+        const parent = copyOfParent()
         const next = structuredClone(scale)
         next.metadata.managedFields = manage(this.#context, { ...call, view: view.definition }, view.toView(parent), next)
         return view.fromView(parent, next)
@@ -730,7 +748,8 @@ class Server {
       },
       change: async (mutate) => {
         const call = { ...this.#writeCall(admitted, definition), name: info.name, retriable: true, consequence: body !== undefined }
-        const written = await updateObject(server, call, (parent) => {
+        const written = await updateObject(server, call, (copyOfParent) => {
+          const parent = copyOfParent()
           mutate(parent)
           return parent
         })

@@ -10,7 +10,7 @@ import { apiVersion, decodeObject, listPrefix, servedBytes } from './object-byte
 import type { RequestInfo } from './request-info.ts'
 import { isTrue } from './request-info.ts'
 import type { ApiObject, ResourceDefinition } from './resource.ts'
-import { transformed } from './respond.ts'
+import { partialMetadataBytes, transformed } from './respond.ts'
 import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
 import type { ServerContext } from './server-context.ts'
@@ -165,8 +165,8 @@ class Watcher {
       const line = this.#encode('ADDED', servedBytes(this.#shape, entry.value))
       sinceYield += line.length
       sink.write(line)
-      if (sinceYield < yieldEveryBytes) continue
-      await roomFor(sink)
+      if (sinceYield < yieldEveryBytes && !this.#server.turns.isSpent()) continue
+      await roomFor(sink, this.#server.turns)
       sinceYield = 0
       if (sink.signal.aborted) break
     }
@@ -251,6 +251,8 @@ class Watcher {
   #encode(type: EventType, bytes: Buffer): Buffer {
     const { as } = this.#plan
     if (as.transform === 'none') return this.#frame(type, bytes, { apiVersion: apiVersion(this.#definition), kind: this.#definition.kind })
+    const partial = as.transform === 'metadata' && as.media === 'json' ? partialMetadataBytes(this.#shape, bytes, as.metaVersion) : undefined
+    if (partial !== undefined) return Buffer.concat([prefixes[type], partial, suffix])
     const object = JSON.parse(bytes.toString()) as ApiObject
     return this.#frame(type, Buffer.from(JSON.stringify(transformed(this.#server, this.#definition, { object, as }))), {
       apiVersion: 'meta.k8s.io/v1',

@@ -1,6 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
 import { isReason, StatusError } from '@gantry/apimachinery'
-import { Backoff } from '@gantry/runtime'
+import { Backoff, turnBudgetOn } from '@gantry/runtime'
 import { deepFreeze } from './deep-freeze.ts'
 import { keyOf } from './object-key.ts'
 import { IndexedStore } from './store.ts'
@@ -51,7 +50,6 @@ const pageSize = 500
 const shortestWatchSeconds = 300
 // How long after its own deadline a watch may still be silent before it counts as dead.
 const watchGraceMs = 30_000
-const yieldAfterMs = 3
 
 export function createInformer<T extends KubeObject>(deps: InformerDeps, options: InformerOptions<T>): Informer<T> {
   const { resource } = options
@@ -94,7 +92,8 @@ export function createInformer<T extends KubeObject>(deps: InformerDeps, options
     if (old !== undefined) tell({ type: 'deleted', object: last === undefined ? old : deepFreeze(last) })
   }
 
-  const pace = pacer(deps.clock)
+  /** A list of 10,000 objects, or as many events at once, must not stall every request. */
+  const turns = turnBudgetOn(deps.clock)
 
   /** Brings the store up to the server's state and returns the revision to watch from. */
   async function list(signal: AbortSignal): Promise<string> {
@@ -105,7 +104,7 @@ export function createInformer<T extends KubeObject>(deps: InformerDeps, options
       for (const item of page.items) {
         gone.delete(keyOf(item))
         put(item)
-        await pace()
+        await turns.pause()
       }
       next = page.metadata.continue
       if (next === undefined || next === '') {
@@ -138,7 +137,7 @@ export function createInformer<T extends KubeObject>(deps: InformerDeps, options
         else if (event.type !== 'BOOKMARK') put(event.object)
         const { resourceVersion } = event.object.metadata
         if (resourceVersion !== undefined) seen(resourceVersion)
-        await pace()
+        await turns.pause()
       }
     } finally {
       cancel()
@@ -212,17 +211,6 @@ export function createInformer<T extends KubeObject>(deps: InformerDeps, options
 function withoutManagers<T extends KubeObject>(object: T): T {
   const { managedFields, ...metadata } = object.metadata
   return managedFields === undefined ? object : { ...object, metadata }
-}
-
-/** Lets the event loop turn when handlers have had it for a while: a list of 10,000 objects must not stall every request. */
-function pacer(clock: Clock): () => Promise<void> | undefined {
-  let since = clock.monotonicMs()
-  return () => {
-    if (clock.monotonicMs() - since < yieldAfterMs) return undefined
-    return setImmediate().then(() => {
-      since = clock.monotonicMs()
-    })
-  }
 }
 
 /** A Running over a loop that ends when its signal aborts. */

@@ -38,6 +38,15 @@ export interface CustomResourcesDeps {
   readonly anyStoredBefore: (resource: { readonly group: string; readonly plural: string }, revision: number) => boolean
 }
 
+/** A version's schema as it is worked with. */
+interface CompiledVersion {
+  readonly kind: string
+  /** What it was made of. */
+  readonly source: CustomResourceDefinitionVersion['schema']
+  readonly schema: ReturnType<typeof structuralSchemaOf>
+  readonly rules: () => ReturnType<typeof ruleValidatorOf>
+}
+
 /**
  * Turns CustomResourceDefinitions into served resources. `changed` and `removed` are called with each definition as it is stored, in order: what is accepted is served at once; conditions and
  * the clean-up of deleted definitions follow as writes of this one client, one at a time for each definition.
@@ -49,6 +58,8 @@ export class CustomResources {
   /** All definitions as stored, to see names that two of them want. */
   readonly #known = new Map<string, CustomResourceDefinition>()
   readonly #schemas = new Map<string, { readonly versions: unknown; readonly revision: number }>()
+  /** What has been made of the schemas of versions, by definition and version: a definition changes its status several times before it is established. */
+  readonly #compiled = new Map<string, Map<string, CompiledVersion>>()
   readonly #decoder: Decoder
   #stopped = false
 
@@ -71,6 +82,7 @@ export class CustomResources {
     const name = object.metadata.name
     this.#known.delete(name)
     this.#schemas.delete(name)
+    this.#compiled.delete(name)
     this.#stopServing(name)
     // A name that was in the way may be free now.
     for (const other of this.#known.values()) if (!isEstablished(other)) this.changed(other as unknown as ApiObject)
@@ -175,17 +187,13 @@ export class CustomResources {
   #resourceOf(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion): ResourceDefinition {
     const { spec } = definition
     const { names } = spec
-    const schema = structuralSchemaOf(version.schema?.openAPIV3Schema ?? {}, {
-      definitions: this.#deps.definitions,
-      group: spec.group,
-      version: version.name,
-      kind: names.kind,
-    })
+    const compiled = this.#compiledOf(definition, version)
+    const { schema } = compiled
     const storage = spec.versions?.find((candidate) => candidate.storage)?.name ?? version.name
     const { scale } = version.subresources ?? {}
-    const rules = ruleValidatorOf(version.schema?.openAPIV3Schema ?? {})
     const validate = (object: ApiObject, old?: ApiObject, context?: WriteContext): FieldError[] => {
       const errors = validateCustomResource(schema, object, old)
+      const rules = compiled.rules()
       // Rules are not evaluated over what has not the shape that they rely on.
       if (rules === undefined || errors.some((error) => blocksRules.has(error.type))) return errors
       const found = rules.validate(object, old)
@@ -232,6 +240,27 @@ export class CustomResources {
       validate,
       validateStatusUpdate: (object, old, _subresource, context) => validate(object, old, context),
     }
+  }
+
+  #compiledOf(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion): CompiledVersion {
+    const name = nameOf(definition)
+    const { group, names, versions } = definition.spec
+    let all = this.#compiled.get(name)
+    if (all === undefined) this.#compiled.set(name, (all = new Map()))
+    for (const other of all.keys()) if (!versions?.some((one) => one.name === other)) all.delete(other)
+    const known = all.get(version.name)
+    if (known !== undefined && known.kind === names.kind && jsonEqual(known.source, version.schema)) return known
+    const source = version.schema?.openAPIV3Schema ?? {}
+    let rules: { readonly validator: ReturnType<typeof ruleValidatorOf> } | undefined
+    const compiled: CompiledVersion = {
+      kind: names.kind,
+      source: version.schema,
+      schema: structuralSchemaOf(source, { definitions: this.#deps.definitions, group, version: version.name, kind: names.kind }),
+      // Expressions are compiled when the first object is judged by them.
+      rules: () => (rules ??= { validator: ruleValidatorOf(source) }).validator,
+    }
+    all.set(version.name, compiled)
+    return compiled
   }
 
   /** The names that a definition gets: those it asks for, but for what another one of its group has already, and the last of the reasons why. Upstream: naming_controller.go. */
