@@ -30,6 +30,7 @@ import { streams } from './streams.ts'
 import { subresources } from './subresources.ts'
 import { tables } from './tables.ts'
 import { versions } from './versions.ts'
+import { warnings } from './warnings.ts'
 import { watches } from './watches.ts'
 import { policies } from './policies.ts'
 import { webhooks } from './webhooks.ts'
@@ -44,6 +45,7 @@ export const bodies: readonly Conformance[] = [
   protobuf,
   discovery,
   lists,
+  warnings,
   watches,
   writes,
   requestOptions,

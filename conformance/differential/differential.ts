@@ -114,7 +114,7 @@ class Differential {
   }
 
   async #try(trial: Trial, live: readonly [Json, Json]): Promise<void> {
-    let requests = [trial.request(live[0]), trial.request(live[1])] as const
+    let requests = requestsOf(trial, live)
     const generateName: unknown = requests[0].body?.metadata?.generateName
     const real = await answerOf(ask(this.#real, requests[0]))
     this.#requests++
@@ -131,18 +131,13 @@ class Differential {
     const orders = new Set([causeOrder(real)])
     for (let again = 0; again < repetitions && found.length > 0; again++) {
       // A controller of the server itself may have written since.
-      if (live[0] !== undefined)
-        requests = [trial.request(await this.#reread(this.#real, trial, live[0])), trial.request(await this.#reread(this.#ours, trial, live[1]))]
+      if (live[0] !== undefined) requests = [trial.request(await reread(this.#real, trial)), trial.request(await reread(this.#ours, trial))]
       const theirs = await answerOf(ask(this.#real, requests[0]))
       if (theirs === undefined) continue
       orders.add(causeOrder(theirs))
       found = deviations(theirs, await ask(this.#ours, requests[1]), generateName).filter(({ sort }) => sort !== 'order of causes' || orders.size === 1)
     }
     for (const deviation of found) this.#add(trial, requests[1], deviation)
-  }
-
-  #reread(api: Api, { subject }: Trial, { metadata }: Json): Promise<Json> {
-    return api.read(`${subject.collection}/${metadata.name}`)
   }
 
   #add({ subject: { kind }, way, field, change: made }: Trial, request: TrialRequest, { sort, real, ours }: Deviation): void {
@@ -190,6 +185,20 @@ class Differential {
     if (answer.code !== 200) throw new Error(`the status of ${subject.kind} ${metadata.name} could not be written: ${answer.text}`)
     return answer
   }
+}
+
+/** The request to each, which both mean the same: what one server has made up is replaced by what the other has. */
+function requestsOf(trial: Trial, [real, ours]: readonly [Json, Json]): readonly [TrialRequest, TrialRequest] {
+  const first = trial.request(real)
+  const second = trial.request(ours)
+  if (real === undefined || second.body === undefined) return [first, second]
+  let text = JSON.stringify(second.body)
+  for (const field of ['uid', 'resourceVersion', 'creationTimestamp']) text = text.replaceAll(`"${real.metadata[field]}"`, `"${ours.metadata[field]}"`)
+  return [first, { ...second, body: JSON.parse(text) }]
+}
+
+function reread(api: Api, { subject }: Trial): Promise<Json> {
+  return api.read(`${subject.collection}/${subject.manifest.metadata.name}`)
 }
 
 function ask(api: Api, { method, target, body, contentType }: TrialRequest): Promise<Answer> {

@@ -65,16 +65,12 @@ const suffixLength = 5
 export async function createObject(server: ServerContext, call: WriteCall, object: ApiObject): Promise<Written> {
   const { definition, context } = call
   const meta = object.metadata
-  if (meta.resourceVersion !== undefined && meta.resourceVersion !== '') {
-    throw new StatusError('', 'resourceVersion should not be set on objects to be created', { code: 500 })
-  }
   dedupeOwners(meta, context)
   meta.uid = ''
   meta.creationTimestamp = null
   delete meta.deletionTimestamp
   delete meta.deletionGracePeriodSeconds
   delete meta['selfLink']
-  delete meta.resourceVersion
   if (definition.namespaced) meta.namespace = call.namespace ?? ''
   else delete meta.namespace
   await server.turns.pause()
@@ -126,6 +122,7 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
   try {
     if (reservation !== undefined) next = normalize(server, definition, next)
     throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(rulesOf(call).validate?.(next, undefined, context) ?? [])])
+    warn(call, next, undefined)
     await server.turns.pause()
     await validate(server, { ...admission, name: next.metadata.name, object: next })
     await server.turns.pause()
@@ -141,6 +138,8 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
       reservation?.release()
       return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: true }
     }
+    // Found by what stores it, so a dry run does not; what is no revision is dropped.
+    if (/^0*[1-9]\d*$/.test(meta.resourceVersion ?? '')) throw new StatusError('', 'resourceVersion should not be set on objects to be created', { code: 500 })
     const entry = await put(server, { key, expected: 0, encoding })
     reservation?.commit()
     await definition.afterCreate?.(next)
@@ -256,6 +255,7 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
             ...(call.subresource === '' || call.subresource === 'scale' ? (rulesOf(call).validateUpdate?.(next, old) ?? []) : []),
           ]),
     ])
+    warn(call, next, old)
     await server.turns.pause()
     await validate(server, { ...admission, object: next })
     await server.turns.pause()
@@ -436,7 +436,7 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
   if (call.namesUid === true && meta.uid !== undefined && meta.uid !== '' && meta.uid !== old.metadata.uid) {
     throw new StatusError(
       'Conflict',
-      `Operation cannot be fulfilled on ${definition.plural}${definition.group === '' ? '' : `.${definition.group}`} ${JSON.stringify(call.name)}: StorageError: invalid object, Code: 4, Key: ${etcdKey(definition, entry)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${old.metadata.uid}`,
+      `Operation cannot be fulfilled on ${definition.plural}${definition.group === '' ? '' : `.${definition.group}`} ${JSON.stringify(call.name)}: StorageError: invalid object, Code: 4, Key: ${etcdKey(call, entry)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${old.metadata.uid}`,
       { details: { name: call.name, ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural } },
     )
   }
@@ -453,9 +453,10 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
   }
 }
 
-/** Where upstream keeps the object: built-in groups are no part of its keys. */
-function etcdKey({ custom }: ResourceDefinition, { key }: Entry): string {
-  return custom === true ? key : key.replace(/^\/registry\/[^/]+\//, '/registry/')
+/** Where upstream keeps the object: built-in groups are no part of its keys, and a dry run leaves out what all keys begin with. */
+function etcdKey({ definition, context }: UpdateCall, { key }: Entry): string {
+  const full = definition.custom === true ? key : key.replace(/^\/registry\/[^/]+\//, '/registry/')
+  return context.dryRun ? full.slice('/registry'.length) : full
 }
 
 /** The server's own metadata stays; the main endpoint leaves the status alone where that has an endpoint of its own. */
@@ -477,7 +478,6 @@ function keepServerMeta(meta: ServerMeta, old: ServerMeta): void {
   if (old.deletionGracePeriodSeconds !== undefined) meta.deletionGracePeriodSeconds ??= old.deletionGracePeriodSeconds
   if (old.generation === undefined) delete meta.generation
   else meta.generation = old.generation
-  delete meta['selfLink']
 }
 
 /**
@@ -575,6 +575,11 @@ export function ownershipOf(server: ServerContext, call: WriteCall): FieldOwners
   }
 }
 
+function warn({ definition, subresource, context }: WriteCall, object: ApiObject, old: ApiObject | undefined): void {
+  if (subresource !== '' && subresource !== 'status') return
+  for (const text of definition.warnings?.(object, old, subresource) ?? []) context.warn(text)
+}
+
 function validateMeta(definition: ResourceDefinition, object: ApiObject): FieldError[] {
   return validateObjectMeta(object.metadata, {
     namespaced: definition.namespaced,
@@ -659,8 +664,8 @@ export function checkNames(
     else if (meta.namespace !== target.namespace) {
       throw new StatusError('BadRequest', 'the namespace of the provided object does not match the namespace sent on the request')
     }
-  } else if ((meta.namespace ?? '') !== '') {
-    throw new StatusError('BadRequest', 'namespace is not allowed on this type')
+  } else {
+    delete meta.namespace
   }
   if (target.name === undefined) return
   if ((meta.name ?? '') === '') {

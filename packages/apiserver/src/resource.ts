@@ -126,6 +126,8 @@ export interface ResourceDefinition {
   prepareForUpdate?(object: ApiObject, old: ApiObject, context: WriteContext): void
   /** Called for what writes the status: `subresource` is `status` or one of `statusSubresources`. */
   prepareForStatusUpdate?(object: ApiObject, old: ApiObject, context: WriteContext & { readonly subresource: string }): void
+  /** What the writer should know of an object that has been found valid; `old` is there on updates. Asked for the object itself and, where the kind has it so, for its status. */
+  warnings?(object: ApiObject, old: ApiObject | undefined, subresource: string): readonly string[]
   /** `old` is there on updates: what was wrong before and has not changed may stay (ratcheting). */
   validate?(object: ApiObject, old?: ApiObject, context?: WriteContext): FieldError[]
   validateUpdate?(object: ApiObject, old: ApiObject): FieldError[]

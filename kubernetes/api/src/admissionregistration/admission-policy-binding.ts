@@ -9,11 +9,11 @@ import {
   validateLabelSelector,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { ApiObject, WriteContext } from '@gantry/apiserver'
+import type { ApiObject } from '@gantry/apiserver'
 import type { LabelSelector, MutatingAdmissionPolicyBinding, ParamRef, ValidatingAdmissionPolicyBinding } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
-import { defaultMatchResources, validateMatchResources, validateMutatingOperations, warnOfStaticName } from './rules.ts'
+import { defaultMatchResources, validateMatchResources, validateMutatingOperations, staticNameWarnings } from './rules.ts'
 
 type Binding = MutatingAdmissionPolicyBinding | ValidatingAdmissionPolicyBinding
 
@@ -35,8 +35,7 @@ const common = {
     column<Binding>('ParamRef', ({ spec }) => formatParamRef(spec?.paramRef), { description: 'The parameters it is used with.' }),
     ageCell,
   ],
-  prepareForCreate: (object: ApiObject, context: WriteContext) => warnOfStaticName(object.metadata.name, context),
-  prepareForUpdate: (object: ApiObject, _old: ApiObject, context: WriteContext) => warnOfStaticName(object.metadata.name, context),
+  warnings: (object: ApiObject) => staticNameWarnings(object.metadata.name),
   applyDefaults: (object: ApiObject) => defaultMatchResources(as<Binding>(object).spec?.matchResources),
 } as const
 

@@ -8,7 +8,7 @@ import {
   labelKeyProblems,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { ApiObject, WriteContext } from '@gantry/apiserver'
+import type { ApiObject } from '@gantry/apiserver'
 import { mutatingExpressionProblems, validatingExpressionProblems } from '../admission/policies/expression-problems.ts'
 import type { AuditAnnotation, MutatingAdmissionPolicy, Mutation, ParamKind, ValidatingAdmissionPolicy, Validation, Variable } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
@@ -20,7 +20,7 @@ import {
   validateMatchConditions,
   validateMatchResources,
   validateMutatingOperations,
-  warnOfStaticName,
+  staticNameWarnings,
 } from './rules.ts'
 
 type Policy = ValidatingAdmissionPolicy | MutatingAdmissionPolicy
@@ -42,8 +42,7 @@ const common = {
   takesAnyFinalizer: true,
   groupPriority: 16700,
   tracksGeneration: true,
-  prepareForCreate: (object: ApiObject, context: WriteContext) => warnOfStaticName(object.metadata.name, context),
-  prepareForUpdate: (object: ApiObject, _old: ApiObject, context: WriteContext) => warnOfStaticName(object.metadata.name, context),
+  warnings: (object: ApiObject) => staticNameWarnings(object.metadata.name),
   applyDefaults(object: ApiObject) {
     const { spec } = as<Policy>(object)
     if (spec === undefined) return

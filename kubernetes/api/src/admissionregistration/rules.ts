@@ -9,7 +9,6 @@ import {
   validateLabelSelector,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { WriteContext } from '@gantry/apiserver'
 import type { MatchCondition, MatchResources, NamedRuleWithOperations, RuleWithOperations } from '../generated/types.ts'
 
 export const failurePolicies = ['Fail', 'Ignore']
@@ -21,13 +20,12 @@ const scopes = ['*', 'Cluster', 'Namespaced']
 const maxMatchConditions = 64
 const staticSuffix = '.static.k8s.io'
 
-/** Names that are kept for configurations which come from files. A body without a name gets this far. */
-export function warnOfStaticName(name: string | undefined, context: WriteContext): void {
-  if (name?.endsWith(staticSuffix) === true) {
-    context.warn(
-      `metadata.name: names ending with ${JSON.stringify(staticSuffix)} are reserved for static manifest-based configurations and cannot be managed via the API`,
-    )
-  }
+/** Names that are kept for configurations which come from files. */
+export function staticNameWarnings(name: string): string[] {
+  if (!name.endsWith(staticSuffix)) return []
+  return [
+    `metadata.name: names ending with ${JSON.stringify(staticSuffix)} are reserved for static manifest-based configurations and cannot be managed via the API`,
+  ]
 }
 
 export function defaultRules(rules: readonly { scope?: string | undefined }[] | undefined): void {

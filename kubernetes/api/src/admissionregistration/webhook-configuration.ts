@@ -10,7 +10,7 @@ import {
 } from '@gantry/apimachinery'
 import { conditionProblems } from '../admission/policies/expression-problems.ts'
 import type { FieldError } from '@gantry/apimachinery'
-import type { ApiObject, WriteContext } from '@gantry/apiserver'
+import type { ApiObject } from '@gantry/apiserver'
 import type {
   AdmissionregistrationServiceReference,
   AdmissionregistrationWebhookClientConfig,
@@ -20,7 +20,7 @@ import type {
 } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
-import { defaultRules, failurePolicies, matchPolicies, reinvocationPolicies, validateMatchConditions, validateRule, warnOfStaticName } from './rules.ts'
+import { defaultRules, failurePolicies, matchPolicies, reinvocationPolicies, validateMatchConditions, validateRule, staticNameWarnings } from './rules.ts'
 
 type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration
 /** A validating webhook is one without a reinvocation policy. */
@@ -46,8 +46,7 @@ const common = {
     column<Configuration>('Webhooks', ({ webhooks }) => (webhooks ?? []).length, { type: 'integer', description: 'How many webhooks it has.' }),
     ageCell,
   ],
-  prepareForCreate: (object: ApiObject, context: WriteContext) => warnOfStaticName(object.metadata.name, context),
-  prepareForUpdate: (object: ApiObject, _old: ApiObject, context: WriteContext) => warnOfStaticName(object.metadata.name, context),
+  warnings: (object: ApiObject) => staticNameWarnings(object.metadata.name),
   validate(object: ApiObject, old?: ApiObject): FieldError[] {
     const before = old === undefined ? undefined : webhooksOf(old)
     return validateWebhooks(webhooksOf(object), before)

@@ -2,6 +2,7 @@ import { fieldInvalid, fieldNotSupported, fieldRequired, validateLabelSelector }
 import type { FieldError } from '@gantry/apimachinery'
 import type { ApiObject } from '@gantry/apiserver'
 import { validatePodTemplateSpec } from '../core/pod-template-validation.ts'
+import { podTemplateWarnings } from '../core/pod-warnings.ts'
 import type { DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy } from '../generated/types.ts'
 import { ageCell, as, column, formatLabels, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -70,6 +71,10 @@ export const daemonSet: BuiltinKind = {
   prepareForUpdate(object, old) {
     const [template, before] = [as<DaemonSet>(object).spec?.template, as<DaemonSet>(old).spec?.template]
     setTemplateGeneration(object, templateGenerationOf(old) + (JSON.stringify(template) === JSON.stringify(before) ? 0 : 1))
+  },
+  warnings(object, old, subresource) {
+    const isNew = subresource === '' && (old === undefined || templateGenerationOf(object) !== templateGenerationOf(old))
+    return isNew ? podTemplateWarnings(as<DaemonSet>(object).spec?.template, 'spec.template') : []
   },
   validate(object, old) {
     const { spec } = as<DaemonSet>(object)

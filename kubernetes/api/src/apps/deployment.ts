@@ -1,11 +1,11 @@
-import { fieldForbidden, fieldInvalid, fieldNotSupported, labelSelectorFromObject } from '@gantry/apimachinery'
+import { fieldForbidden, fieldInvalid, fieldNotSupported, jsonEqual, labelSelectorFromObject } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { Deployment, DeploymentStrategy } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { validateAtMost, validateCollisionCount, validateNotNegative } from './counts.ts'
 import { amountOf, validateAtMost100Percent, validateIntOrPercent } from './int-or-percent.ts'
-import { defaultTemplate, selectorText, templateColumns, validateReplicated, validateWorkloadUpdate, warnOfName } from './pod-template.ts'
+import { defaultTemplate, selectorText, templateColumns, validateReplicated, validateWorkloadUpdate, workloadWarnings } from './pod-template.ts'
 
 export const deployment: BuiltinKind = {
   group: 'apps',
@@ -55,7 +55,11 @@ export const deployment: BuiltinKind = {
     }
     spec.template = defaultTemplate(spec.template)
   },
-  prepareForCreate: warnOfName,
+  // Its controller takes annotations over to the replica sets, so these are part of what it is told to do.
+  prepareForUpdate(object, old) {
+    if (!jsonEqual(object.metadata.annotations ?? {}, old.metadata.annotations ?? {})) object.metadata.generation = (old.metadata.generation ?? 0) + 1
+  },
+  warnings: (object, old, subresource) => (subresource === '' ? workloadWarnings(object, old, as<Deployment>(object).spec?.template) : []),
   validate(object) {
     const { spec } = as<Deployment>(object)
     if (spec === undefined) return []

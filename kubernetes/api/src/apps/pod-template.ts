@@ -11,9 +11,10 @@ import {
   validateLabelSelector,
 } from '@gantry/apimachinery'
 import type { FieldError, LabelSelector as CompiledSelector } from '@gantry/apimachinery'
-import type { ApiObject, TableColumn, WriteContext } from '@gantry/apiserver'
+import type { ApiObject, TableColumn } from '@gantry/apiserver'
 import { defaultPodSpec } from '../core/pod-spec-defaults.ts'
 import { validatePodTemplateSpec } from '../core/pod-template-validation.ts'
+import { podTemplateWarnings } from '../core/pod-warnings.ts'
 import type { LabelSelector, PodTemplateSpec } from '../generated/types.ts'
 import { column } from '../kind.ts'
 
@@ -108,12 +109,20 @@ export function validateWorkloadUpdate(selector: Selector, old: Selector): Field
 }
 
 /** Pods are called after their owner: a name that is no label makes odd host names. */
-export function warnOfName(object: ApiObject, context: WriteContext): void {
-  const { name } = object.metadata
-  // Without a name it is refused in a moment.
-  const problems = (name ?? '') === '' ? [] : dns1123LabelProblems(name)
-  if (problems.length > 0)
-    context.warn(
-      `metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${problems.join(' ')}]`,
-    )
+export function nameWarnings({ metadata }: ApiObject): string[] {
+  const problems = dns1123LabelProblems(metadata.name ?? '')
+  if (problems.length === 0) return []
+  return [
+    `metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${problems.join(' ')}]`,
+  ]
+}
+
+/** What is looked at for warnings is what is new: all of an object that is created, nothing where an update has not changed it. */
+export function isOtherGeneration({ metadata }: ApiObject, old: ApiObject | undefined): boolean {
+  return old === undefined || metadata.generation !== old.metadata.generation
+}
+
+/** Warnings of a kind that makes pods from `spec.template`. */
+export function workloadWarnings(object: ApiObject, old: ApiObject | undefined, template: PodTemplateSpec | undefined): string[] {
+  return [...(old === undefined ? nameWarnings(object) : []), ...(isOtherGeneration(object, old) ? podTemplateWarnings(template, 'spec.template') : [])]
 }

@@ -2,7 +2,7 @@ import type { ReplicaSet } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { validateAtMost, validateNotNegative } from './counts.ts'
-import { defaultTemplate, selectorColumn, selectorText, templateColumns, validateReplicated, validateWorkloadUpdate, warnOfName } from './pod-template.ts'
+import { defaultTemplate, selectorColumn, selectorText, templateColumns, validateReplicated, validateWorkloadUpdate, workloadWarnings } from './pod-template.ts'
 
 export const replicaSet: BuiltinKind = {
   group: 'apps',
@@ -37,10 +37,10 @@ export const replicaSet: BuiltinKind = {
     spec.replicas ??= 1
     spec.template = defaultTemplate(spec.template)
   },
-  prepareForCreate(object, context) {
+  prepareForCreate(object) {
     object['status'] = { replicas: 0 }
-    warnOfName(object, context)
   },
+  warnings: (object, old, subresource) => (subresource === '' ? workloadWarnings(object, old, as<ReplicaSet>(object).spec?.template) : []),
   validate(object) {
     const { spec } = as<ReplicaSet>(object)
     if (spec?.template === undefined) return []

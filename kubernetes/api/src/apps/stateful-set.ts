@@ -1,12 +1,22 @@
 import { dns1123LabelProblems, fieldForbidden, fieldInvalid, fieldNotSupported, fieldRequired, validateAnnotations, validateLabels } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import { defaultClaimSpec, validateClaimSpec } from '../core/persistent-volume-claim.ts'
+import { claimSpecWarnings, defaultClaimSpec, validateClaimSpec } from '../core/persistent-volume-claim.ts'
 import { validatePodTemplateSpec } from '../core/pod-template-validation.ts'
+import { podTemplateWarnings } from '../core/pod-warnings.ts'
 import type { PodTemplateSpec, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy, Volume } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { validateAtMost, validateCollisionCount, validateNotNegative } from './counts.ts'
-import { compiledSelector, defaultTemplate, selectorText, templateColumns, validateLongRunning, validateSelected, validateSelector } from './pod-template.ts'
+import {
+  compiledSelector,
+  defaultTemplate,
+  isOtherGeneration,
+  selectorText,
+  templateColumns,
+  validateLongRunning,
+  validateSelected,
+  validateSelector,
+} from './pod-template.ts'
 
 export const statefulSet: BuiltinKind = {
   group: 'apps',
@@ -58,14 +68,23 @@ export const statefulSet: BuiltinKind = {
       claim.status.phase ??= 'Pending'
     }
   },
-  prepareForCreate(object, context) {
+  prepareForCreate(object) {
     object['status'] = { replicas: 0, availableReplicas: 0 }
     dropAlphaFields(as<StatefulSet>(object).spec)
-    if ((as<StatefulSet>(object).spec?.revisionHistoryLimit ?? 0) < 0) context.warn(negativeHistory)
   },
-  prepareForUpdate(object, _old, context) {
+  prepareForUpdate(object) {
     dropAlphaFields(as<StatefulSet>(object).spec)
-    if ((as<StatefulSet>(object).spec?.revisionHistoryLimit ?? 0) < 0) context.warn(negativeHistory)
+  },
+  warnings(object, old, subresource) {
+    if (subresource !== '') return []
+    const { spec } = as<StatefulSet>(object)
+    // The field is called otherwise on an update.
+    const part = old === undefined ? '' : '.Spec'
+    return [
+      ...(isOtherGeneration(object, old) ? podTemplateWarnings(spec?.template, 'spec.template') : []),
+      ...(spec?.volumeClaimTemplates ?? []).flatMap((claim, i) => claimSpecWarnings(claim.spec ?? {}, `spec.volumeClaimTemplates[${i}]${part}`)),
+      ...((spec?.revisionHistoryLimit ?? 0) < 0 ? [negativeHistory] : []),
+    ]
   },
   validate: (object, old) => validateSpec(as<StatefulSet>(object).spec, old !== undefined),
   validateUpdate(object, old) {

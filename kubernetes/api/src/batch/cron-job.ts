@@ -1,13 +1,13 @@
 import { dns1123SubdomainProblems, fieldInvalid, fieldNotSupported, fieldRequired } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import { validateNotNegative } from '../apps/counts.ts'
-import { defaultTemplate, selectorColumn, templateColumns, warnOfName } from '../apps/pod-template.ts'
+import { defaultTemplate, selectorColumn, isOtherGeneration, nameWarnings, templateColumns } from '../apps/pod-template.ts'
 import type { CronJob, CronJobSpec, JobSpec } from '../generated/types.ts'
 import { ageCell, ageOf, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { cronScheduleProblem } from './cron-schedule.ts'
 import { validateJobSpec } from './job-validation.ts'
-import { defaultFailurePolicy } from './job.ts'
+import { defaultFailurePolicy, jobSpecWarnings } from './job.ts'
 import { locationProblem, timeZoneProblems } from './time-zone.ts'
 
 /** Its jobs are called `<name>-<minutes>`, eleven characters more. */
@@ -55,12 +55,16 @@ export const cronJob: BuiltinKind = {
     jobSpec.template = defaultTemplate(jobSpec.template)
     defaultFailurePolicy(jobSpec)
   },
-  prepareForCreate: warnOfName,
-  prepareForUpdate(object, _old, context) {
-    if ((as<CronJob>(object).spec?.schedule ?? '').includes('TZ'))
-      context.warn(
+  warnings(object, old, subresource) {
+    if (subresource !== '') return []
+    const { spec } = as<CronJob>(object)
+    const warnings = old === undefined ? nameWarnings(object) : []
+    if (isOtherGeneration(object, old)) warnings.push(...jobSpecWarnings(spec?.jobTemplate.spec, 'spec.jobTemplate.spec'))
+    if (old !== undefined && (spec?.schedule ?? '').includes('TZ'))
+      warnings.push(
         'cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details',
       )
+    return warnings
   },
   validate(object, old) {
     const { metadata, spec } = as<CronJob>(object)

@@ -1,7 +1,7 @@
 import { dns1123LabelProblems, fieldInvalid, goQuote, humanDuration } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { WriteContext } from '@gantry/apiserver'
-import { defaultTemplate, selectorColumn, templateColumns, warnOfName } from '../apps/pod-template.ts'
+import { defaultTemplate, selectorColumn, templateColumns, isOtherGeneration, nameWarnings } from '../apps/pod-template.ts'
+import { podTemplateWarnings } from '../core/pod-warnings.ts'
 import type { Job, JobSpec } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -53,12 +53,14 @@ export const job: BuiltinKind = {
     const labels = spec.template.metadata?.labels
     if (labels !== undefined && Object.keys(made.metadata.labels ?? {}).length === 0) made.metadata.labels = labels
   },
-  prepareForCreate(object, context) {
+  prepareForCreate(object) {
     const made = as<Job>(object)
     object['status'] = {}
     if (made.spec !== undefined && made.spec.manualSelector !== true) generateSelector(made, made.spec)
-    warnOfName(object, context)
-    if (made.spec !== undefined) warnOfSize(made.spec, context)
+  },
+  warnings(object, old, subresource) {
+    if (subresource !== '' || !isOtherGeneration(object, old)) return []
+    return [...(old === undefined ? nameWarnings(object) : []), ...jobSpecWarnings(as<Job>(object).spec, 'spec')]
   },
   validate(object, old) {
     const made = as<Job>(object)
@@ -96,11 +98,14 @@ function validateHostNames({ metadata, spec }: Job): FieldError[] {
   return [fieldInvalid('metadata.name', metadata.name ?? '', `will not able to create pod with invalid DNS label: ${last}`)]
 }
 
-function warnOfSize({ completionMode, completions = 0, parallelism = 0 }: JobSpec, context: WriteContext): void {
+export function jobSpecWarnings(spec: JobSpec | undefined, path: string): string[] {
+  const { completionMode, completions = 0, parallelism = 0, template } = spec ?? {}
+  const warnings = podTemplateWarnings(template, `${path}.template`)
   if (completionMode === 'Indexed' && completions > 100_000 && parallelism > 10_000)
-    context.warn(
-      'spec: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail',
+    warnings.unshift(
+      `${path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail`,
     )
+  return warnings
 }
 
 function statusOf(object: Job): string {

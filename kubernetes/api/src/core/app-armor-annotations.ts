@@ -24,8 +24,8 @@ export function takeAppArmorAnnotations({ metadata, spec }: Pod, context: Pick<W
   }
 }
 
-/** Undefined for a text that names no valid profile. */
-function profileOf(text: string): AppArmorProfile | undefined {
+/** The profile that an annotation names; undefined for a text that names no valid one. */
+export function profileOf(text: string): AppArmorProfile | undefined {
   if (text === 'unconfined') return { type: 'Unconfined' }
   if (text === 'runtime/default') return { type: 'RuntimeDefault' }
   if (!text.startsWith(localhostPrefix)) return undefined

@@ -11,6 +11,7 @@ import type { FieldError } from '@gantry/apimachinery'
 import type { EndpointAddress, EndpointPort, EndpointSubset, Endpoints } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
+import { addressWarnings } from '../networking/addresses.ts'
 import { validateAddress, validateEndpointAddress } from './ip-validation.ts'
 
 export const endpoints: BuiltinKind = {
@@ -31,6 +32,15 @@ export const endpoints: BuiltinKind = {
   applyDefaults(object) {
     for (const subset of as<Endpoints>(object).subsets ?? []) for (const port of subset.ports ?? []) port.protocol ??= 'TCP'
   },
+  warnings(object) {
+    const { metadata, subsets = [] } = as<Endpoints>(object)
+    if (metadata.labels?.[managedByLabel] === 'endpoint-controller') return []
+    return subsets.flatMap((subset, i) =>
+      (['addresses', 'notReadyAddresses'] as const).flatMap((list) =>
+        (subset[list] ?? []).flatMap(({ ip }, j) => addressWarnings(`subsets[${i}].${list}[${j}].ip`, ip)),
+      ),
+    )
+  },
   validate(object, old) {
     const { subsets = [] } = as<Endpoints>(object)
     const errors = subsets.flatMap((subset, index) => validateSubset(subset, `subsets[${index}]`))
@@ -39,6 +49,7 @@ export const endpoints: BuiltinKind = {
   },
 }
 
+const managedByLabel = 'endpoints.kubernetes.io/managed-by'
 const shownEndpoints = 3
 
 /** The first three addresses, with how many more there are. */

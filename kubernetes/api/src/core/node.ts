@@ -1,6 +1,7 @@
 import type { Node } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
+import { networkWarnings } from '../networking/addresses.ts'
 import { validateNode, validateNodeUpdate } from './node-validation.ts'
 import { roundAmounts } from './resource-defaults.ts'
 
@@ -48,6 +49,15 @@ export const node: BuiltinKind = {
     // Two fields for the same: the first of the list and the single one.
     if (spec.podCIDR !== undefined && spec.podCIDRs === undefined) spec.podCIDRs = [spec.podCIDR]
     else if (spec.podCIDRs?.[0] !== undefined && spec.podCIDR === undefined) [spec.podCIDR] = spec.podCIDRs
+  },
+  warnings(object, _old, subresource) {
+    if (subresource !== '') return []
+    const { configSource, externalID = '', podCIDRs = [] } = as<Node>(object).spec ?? {}
+    return [
+      ...(configSource === undefined ? [] : ['spec.configSource: the feature is removed']),
+      ...(externalID === '' ? [] : ['spec.externalID: this field is deprecated, and is unused by Kubernetes']),
+      ...podCIDRs.flatMap((network, i) => networkWarnings(`spec.podCIDRs[${i}]`, network)),
+    ]
   },
   validate: (object, old) => validateNode(as<Node>(object), old === undefined),
   validateUpdate: (object, old) => validateNodeUpdate(as<Node>(object), as<Node>(old)),

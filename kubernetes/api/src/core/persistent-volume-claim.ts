@@ -62,17 +62,16 @@ export const persistentVolumeClaim: BuiltinKind = {
     for (const amounts of [status?.capacity, status?.allocatedResources]) roundAmounts(amounts)
     if (status !== undefined) status.phase ??= 'Pending'
   },
-  prepareForCreate(object, context) {
+  prepareForCreate(object) {
     const claim = as<PersistentVolumeClaim>(object)
     claim.status = { phase: 'Pending' }
     if (claim.spec !== undefined) normalizeDataSources(claim.spec, undefined)
-    for (const text of warningsOf(claim)) context.warn(text)
   },
-  prepareForUpdate(object, old, context) {
+  prepareForUpdate(object, old) {
     const [claim, before] = [as<PersistentVolumeClaim>(object), as<PersistentVolumeClaim>(old)]
     if (claim.spec !== undefined) normalizeDataSources(claim.spec, before.spec)
-    for (const text of warningsOf(claim)) context.warn(text)
   },
+  warnings: (object, _old, subresource) => (subresource === '' ? warningsOf(as<PersistentVolumeClaim>(object)) : []),
   validate: (object, old) =>
     validateClaimSpec(as<PersistentVolumeClaim>(object).spec ?? {}, 'spec', old === undefined ? undefined : as<PersistentVolumeClaim>(old).spec),
   validateUpdate: (object, old) => validateUpdate(as<PersistentVolumeClaim>(object), as<PersistentVolumeClaim>(old)),
@@ -103,12 +102,17 @@ function warningsOf({ metadata, spec }: PersistentVolumeClaim): string[] {
   const warnings: string[] = []
   if (metadata.annotations?.[storageClassAnnotation] !== undefined)
     warnings.push(`metadata.annotations[${storageClassAnnotation}]: deprecated since v1.8; use "storageClassName" attribute instead`)
-  for (const list of ['requests', 'limits'] as const) {
-    const amount = spec?.resources?.[list]?.['storage']
-    if (amount !== undefined && parseQuantity(amount).exponent < 0 && amount.endsWith('m'))
-      warnings.push(`spec.resources.${list}[storage]: fractional byte value ${JSON.stringify(amount)} is invalid, must be an integer`)
-  }
-  return warnings
+  return [...warnings, ...claimSpecWarnings(spec ?? {}, 'spec')]
+}
+
+/** Amounts are canonical: only parts of one have these units. */
+export function claimSpecWarnings({ resources }: PersistentVolumeClaimSpec, path: string): string[] {
+  return (['requests', 'limits'] as const).flatMap((list) => {
+    const amount = resources?.[list]?.['storage']
+    return amount !== undefined && /[mun]$/.test(amount)
+      ? [`${path}.resources.${list}[storage]: fractional byte value ${JSON.stringify(amount)} is invalid, must be an integer`]
+      : []
+  })
 }
 
 /** Drops a source that was never understood, and keeps the two ways to name one the same. */

@@ -33,6 +33,7 @@ import {
   validateVolumeMode,
 } from './persistent-volume-claim.ts'
 import { compareToZero } from './quantities.ts'
+import { nodeSelectorTermWarnings } from './pod-warnings.ts'
 import { roundAmounts } from './resource-defaults.ts'
 import {
   requires,
@@ -121,11 +122,42 @@ export const persistentVolume: BuiltinKind = {
     } else if (status.lastPhaseTransitionTime === undefined || status.lastPhaseTransitionTime === before?.lastPhaseTransitionTime)
       status.lastPhaseTransitionTime = formatTime(context.now)
   },
+  warnings: (object, _old, subresource) => (subresource === '' ? warningsOf(as<PersistentVolume>(object)) : []),
   validate(object) {
     const { spec, metadata } = as<PersistentVolume>(object)
     return validateSpec(spec ?? {}, metadata.name ?? '')
   },
   validateUpdate: (object, old) => validateUpdate(as<PersistentVolume>(object).spec ?? {}, as<PersistentVolume>(old).spec ?? {}),
+}
+
+const deprecatedAnnotations: readonly (readonly [key: string, text: string])[] = [
+  [storageClassAnnotation, 'deprecated since v1.8; use "storageClassName" attribute instead'],
+  ['volume.beta.kubernetes.io/mount-options', 'deprecated since v1.31; use "mountOptions" attribute instead'],
+]
+
+const deprecatedSources: readonly (readonly [source: keyof PersistentVolumeSpec, field: string, text: string])[] = [
+  ['cephfs', 'cephfs', 'deprecated in v1.28, non-functional in v1.31+'],
+  ['photonPersistentDisk', 'photonPersistentDisk', 'deprecated in v1.11, non-functional in v1.16+'],
+  ['scaleIO', 'scaleIO', 'deprecated in v1.16, non-functional in v1.22+'],
+  ['storageos', 'storageOS', 'deprecated in v1.22, non-functional in v1.25+'],
+  ['glusterfs', 'glusterfs', 'deprecated in v1.25, non-functional in v1.26+'],
+  ['rbd', 'rbd', 'deprecated in v1.28, non-functional in v1.31+'],
+]
+
+/** Upstream: pkg/api/persistentvolume/util.go. */
+function warningsOf({ metadata, spec = {} }: PersistentVolume): string[] {
+  const warnings = deprecatedAnnotations.flatMap(([key, text]) =>
+    Object.hasOwn(metadata.annotations ?? {}, key) ? [`metadata.annotations[${key}]: ${text}`] : [],
+  )
+  if (spec.persistentVolumeReclaimPolicy === 'Recycle')
+    warnings.push(
+      'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
+    )
+  spec.nodeAffinity?.required?.nodeSelectorTerms?.forEach((term, i) =>
+    warnings.push(...nodeSelectorTermWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${i}]`, false)),
+  )
+  for (const [source, field, text] of deprecatedSources) if (spec[source] !== undefined) warnings.push(`spec.${field}: ${text}`)
+  return warnings
 }
 
 const reclaimPolicies = ['Delete', 'Recycle', 'Retain']

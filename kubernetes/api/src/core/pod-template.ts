@@ -2,7 +2,9 @@ import { formatLabels, as, column, nameCell } from '../kind.ts'
 import type { PodTemplate } from '../generated/types.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { defaultPodSpec } from './pod-spec-defaults.ts'
+import { isOtherGeneration } from '../apps/pod-template.ts'
 import { validatePodTemplateSpec } from './pod-template-validation.ts'
+import { podTemplateWarnings } from './pod-warnings.ts'
 
 export const podTemplate: BuiltinKind = {
   group: '',
@@ -24,6 +26,7 @@ export const podTemplate: BuiltinKind = {
     const { template } = as<PodTemplate>(object)
     if (template?.spec !== undefined) defaultPodSpec(template.spec)
   },
+  warnings: (object, old) => (isOtherGeneration(object, old) ? podTemplateWarnings(as<PodTemplate>(object).template, 'template') : []),
   validate: (object) => validatePodTemplateSpec(as<PodTemplate>(object).template ?? { spec: { containers: [] } }, 'template'),
 }
 

@@ -4,6 +4,7 @@ import { formatTime } from '@gantry/apiserver'
 import type { Container, LabelSelector, Pod, PodAffinityTerm, PodSpec } from '../generated/types.ts'
 import { as } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
+import { addressWarnings } from '../networking/addresses.ts'
 import type { DisruptionBudgets } from '../policy/eviction.ts'
 import { takeAppArmorAnnotations } from './app-armor-annotations.ts'
 import { podColumns, podRowConditions } from './pod-columns.ts'
@@ -11,6 +12,7 @@ import { defaultOwnPodSpec } from './pod-spec-defaults.ts'
 import { podProxy } from './proxy/proxy.ts'
 import type { ProxyDeps } from './proxy/proxy.ts'
 import { podSubresources } from './pod-subresources.ts'
+import { podWarnings } from './pod-warnings.ts'
 import { keepUnsaidStatus, validateEphemeralUpdate, validatePod, validatePodResize, validatePodStatusUpdate, validatePodUpdate } from './pod-validation.ts'
 import { qosClassOf } from './qos-class.ts'
 
@@ -67,6 +69,13 @@ export function podKind(types: Definitions, budgets: DisruptionBudgets, proxy: P
       if (status !== undefined) alignAddresses(status)
     },
     prepareForCreate,
+    // People do not write to pods that are there, and controllers do all the time.
+    warnings(object, old, subresource) {
+      const { metadata, spec, status } = as<Pod>(object)
+      if (subresource === 'status')
+        return (['podIPs', 'hostIPs'] as const).flatMap((list) => (status?.[list] ?? []).flatMap(({ ip }, i) => addressWarnings(`status.${list}[${i}].ip`, ip)))
+      return old === undefined ? podWarnings(metadata, spec) : []
+    },
     prepareForStatusUpdate: (object, old) => keepUnsaidStatus(as<Pod>(object), as<Pod>(old)),
     validate: (object, old) => validatePod(as<Pod>(object), old === undefined),
     validateUpdate: (object, old) => validatePodUpdate(as<Pod>(object), as<Pod>(old)),

@@ -3,6 +3,7 @@ import type { FieldError } from '@gantry/apimachinery'
 import type { PodTemplateSpec, ReplicationController, ReplicationControllerStatus } from '../generated/types.ts'
 import { ageCell, as, column, formatLabels, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
+import { workloadWarnings } from '../apps/pod-template.ts'
 import { defaultPodSpec } from './pod-spec-defaults.ts'
 import { validatePodTemplateSpec } from './pod-template-validation.ts'
 
@@ -48,6 +49,11 @@ export const replicationController: BuiltinKind = {
   },
   prepareForCreate(object) {
     object['status'] = { replicas: 0 }
+  },
+  warnings(object, old, subresource) {
+    if (subresource !== '') return []
+    // Upstream takes the old template for the new one.
+    return workloadWarnings(object, old, as<ReplicationController>(old ?? object).spec?.template)
   },
   validate(object) {
     const { spec } = as<ReplicationController>(object)

@@ -29,10 +29,10 @@ export const resourceQuota: BuiltinKind = {
     const { spec, status } = as<ResourceQuota>(object)
     for (const amounts of [spec?.hard, status?.hard, status?.used]) roundAmounts(amounts)
   },
-  prepareForCreate(object, context) {
+  prepareForCreate(object) {
     object['status'] = {}
-    for (const text of warningsOf(as<ResourceQuota>(object).spec ?? {})) context.warn(text)
   },
+  warnings: (object, _old, subresource) => (subresource === '' ? warningsOf(as<ResourceQuota>(object).spec ?? {}) : []),
   validate: (object) => validateSpec(as<ResourceQuota>(object).spec ?? {}),
   validateUpdate(object, old) {
     const [next, before] = [as<ResourceQuota>(object).spec?.scopes ?? [], as<ResourceQuota>(old).spec?.scopes ?? []]

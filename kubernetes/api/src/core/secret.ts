@@ -4,6 +4,7 @@ import type { Secret } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { dataKeyProblems, maxDataBytes } from './data-keys.ts'
+import { keyPairProblem } from './tls-key-pair.ts'
 
 // Types with a contract: the keys that must be there. Upstream: pkg/apis/core/validation ValidateSecret.
 const requiredKeys: ReadonlyMap<string, readonly string[]> = new Map([
@@ -37,6 +38,13 @@ export const secret: BuiltinKind = {
     value.data ??= {}
     for (const [key, text] of Object.entries(value.stringData)) value.data[key] = Buffer.from(text).toString('base64')
     delete value.stringData
+  },
+  warnings(object) {
+    const { type, data = {} } = as<Secret>(object)
+    if (type !== 'kubernetes.io/tls') return []
+    const text = (key: string): string => Buffer.from(data[key] ?? '', 'base64').toString('latin1')
+    const problem = keyPairProblem(text('tls.crt'), text('tls.key'))
+    return problem === undefined ? [] : [problem]
   },
   validate(object) {
     const { data = {}, type = '', metadata } = as<Secret>(object)

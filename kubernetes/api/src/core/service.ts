@@ -3,6 +3,7 @@ import type { ApiObject } from '@gantry/apiserver'
 import type { Service, ServicePort, ServiceSpec } from '../generated/types.ts'
 import { ageCell, as, column, formatLabels, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
+import { addressWarnings, networkWarnings } from '../networking/addresses.ts'
 import { serviceProxy } from './proxy/proxy.ts'
 import type { ProxyDeps } from './proxy/proxy.ts'
 import { ServiceAllocation } from './service-allocation.ts'
@@ -55,12 +56,43 @@ export function serviceKind(options: ServiceAllocationOptions & { readonly proxy
       dropForType(next.spec, before.spec)
       if (next.spec.type !== 'LoadBalancer' && next.status !== undefined) next.status.loadBalancer = {}
     },
+    warnings: (object, _old, subresource) => (subresource === 'status' ? statusWarnings : warningsOf)(as<Service>(object)),
     validate: (object, old) => validateService(as<Service>(object), old === undefined ? undefined : as<Service>(old)),
     validateUpdate: (object, old) => validateServiceUpdate(as<Service>(object), as<Service>(old)),
     validateStatusUpdate: (object, old) => validateServiceStatus(as<Service>(object), as<Service>(old)),
     reserve: (object, old, context) => allocation.reserve(as<Service>(object), old === undefined ? undefined : as<Service>(old), context.dryRun),
     released: (object) => allocation.release(as<Service>(object)),
   }
+}
+
+/** Upstream: pkg/api/service/warnings.go. */
+function warningsOf({ metadata, spec = {} }: Service): string[] {
+  const { type, clusterIP = '', clusterIPs = [], externalIPs = [], loadBalancerIP = '', externalName = '', loadBalancerSourceRanges = [] } = spec
+  const isHeadless = type === 'ClusterIP' && clusterIP === 'None'
+  const isExternal = type === 'ExternalName'
+  const warnings: string[] = []
+  if (metadata.annotations?.[topologyHints] !== undefined)
+    warnings.push(`annotation ${topologyHints} is deprecated, please use service.kubernetes.io/topology-mode instead`)
+  if (clusterIP !== '' && clusterIP !== 'None') clusterIPs.forEach((address, i) => warnings.push(...addressWarnings(`spec.clusterIPs[${i}]`, address)))
+  if (isHeadless) {
+    if (loadBalancerIP !== '') warnings.push('spec.loadBalancerIP is ignored for headless services')
+    if (externalIPs.length > 0) warnings.push('spec.externalIPs is ignored for headless services')
+    if (spec.sessionAffinity !== 'None') warnings.push('spec.SessionAffinity is ignored for headless services')
+  }
+  externalIPs.forEach((address, i) => warnings.push(...addressWarnings(`spec.externalIPs[${i}]`, address)))
+  if (externalIPs.length > 0 && !isHeadless && !isExternal) warnings.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters')
+  if (loadBalancerIP !== '') warnings.push(...addressWarnings('spec.loadBalancerIP', loadBalancerIP))
+  loadBalancerSourceRanges.forEach((range, i) => warnings.push(...networkWarnings(`spec.loadBalancerSourceRanges[${i}]`, range)))
+  if (isExternal && externalIPs.length > 0) warnings.push('spec.externalIPs is ignored when spec.type is "ExternalName"')
+  if (!isExternal && externalName !== '') warnings.push('spec.externalName is ignored when spec.type is not "ExternalName"')
+  if (spec.trafficDistribution === 'PreferClose') warnings.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
+  return warnings
+}
+
+const topologyHints = 'service.kubernetes.io/topology-aware-hints'
+
+function statusWarnings({ status }: Service): string[] {
+  return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }, i) => (ip === '' ? [] : addressWarnings(`status.loadBalancer.ingress[${i}]`, ip)))
 }
 
 function applyDefaults(object: ApiObject): void {

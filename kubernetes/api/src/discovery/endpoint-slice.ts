@@ -13,7 +13,7 @@ import {
   validateLabels,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { ApiObject, WriteContext } from '@gantry/apiserver'
+import type { ApiObject } from '@gantry/apiserver'
 import type { DiscoveryEndpointPort, Endpoint, EndpointHints, EndpointSlice } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -60,21 +60,22 @@ export const endpointSlice: BuiltinKind = {
       port.protocol ??= 'TCP'
     }
   },
-  prepareForCreate(object, context) {
+  prepareForCreate(object) {
     const slice = as<EndpointSlice>(object)
     object.metadata.generation = 1
     for (const endpoint of slice.endpoints ?? []) delete endpoint.deprecatedTopology
-    if (slice.addressType === 'FQDN') context.warn('spec.addressType: FQDN endpoints are deprecated')
-    warnOfAddresses(slice, context)
     storeEmptyEndpoints(object)
   },
   // Labels count as content here: they say whose endpoints these are.
-  prepareForUpdate(object, old, context) {
+  prepareForUpdate(object, old) {
     const [next, before] = [as<EndpointSlice>(object), as<EndpointSlice>(old)]
     if (contentOf(next) !== contentOf(before)) object.metadata.generation = (old.metadata.generation ?? 0) + 1
     if (JSON.stringify(next.endpoints) !== JSON.stringify(before.endpoints)) for (const endpoint of next.endpoints ?? []) delete endpoint.deprecatedTopology
-    warnOfAddresses(next, context)
     storeEmptyEndpoints(object)
+  },
+  warnings(object, old) {
+    const slice = as<EndpointSlice>(object)
+    return [...(old === undefined && slice.addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : []), ...addressesWarnings(slice)]
   },
   validate(object, old) {
     const slice = as<EndpointSlice>(object)
@@ -103,12 +104,10 @@ function contentOf({ metadata, addressType, endpoints, ports }: EndpointSlice): 
   return JSON.stringify([sortedText(metadata.labels), addressType, endpoints ?? [], ports ?? []])
 }
 
-function warnOfAddresses({ metadata, endpoints }: EndpointSlice, context: WriteContext): void {
-  if (quietManagers.has(metadata.labels?.[managedByLabel])) return
-  ;(endpoints ?? []).forEach((endpoint, i) =>
-    (endpoint.addresses ?? []).forEach((address, j) => {
-      for (const text of addressWarnings(`endpoints[${i}].addresses[${j}]`, address)) context.warn(text)
-    }),
+function addressesWarnings({ metadata, endpoints }: EndpointSlice): string[] {
+  if (quietManagers.has(metadata.labels?.[managedByLabel])) return []
+  return (endpoints ?? []).flatMap((endpoint, i) =>
+    (endpoint.addresses ?? []).flatMap((address, j) => addressWarnings(`endpoints[${i}].addresses[${j}]`, address)),
   )
 }
 

@@ -38,17 +38,15 @@ export const ingress: BuiltinKind = {
     column<Ingress>('Ports', ({ spec }) => ((spec?.tls ?? []).length > 0 ? '80, 443' : '80'), { description: 'Ports it listens on.' }),
     ageCell,
   ],
-  prepareForCreate(object, context) {
-    const { metadata, spec } = as<Ingress>(object)
+  prepareForCreate(object) {
     object['status'] = { loadBalancer: {} }
-    if (metadata.annotations?.[classAnnotation] !== undefined && spec?.ingressClassName === undefined) {
-      context.warn(`annotation "${classAnnotation}" is deprecated, please use 'spec.ingressClassName' instead`)
-    }
   },
-  prepareForStatusUpdate(object, _old, context) {
-    ;(as<Ingress>(object).status?.loadBalancer?.ingress ?? []).forEach(({ ip = '' }, i) => {
-      if (ip !== '') for (const text of addressWarnings(`status.loadBalancer.ingress[${i}]`, ip)) context.warn(text)
-    })
+  warnings(object, old, subresource) {
+    const { metadata, spec, status } = as<Ingress>(object)
+    if (subresource === 'status')
+      return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }, i) => (ip === '' ? [] : addressWarnings(`status.loadBalancer.ingress[${i}]`, ip)))
+    if (old !== undefined || metadata.annotations?.[classAnnotation] === undefined || spec?.ingressClassName !== undefined) return []
+    return [`annotation "${classAnnotation}" is deprecated, please use 'spec.ingressClassName' instead`]
   },
   validate(object, old) {
     const { metadata, spec = {} } = as<Ingress>(object)

@@ -9,7 +9,6 @@ import {
   validateLabelSelector,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { WriteContext } from '@gantry/apiserver'
 import type { IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -40,8 +39,7 @@ export const networkPolicy: BuiltinKind = {
     if ((spec.policyTypes ?? []).length === 0) spec.policyTypes = (spec.egress ?? []).length === 0 ? ['Ingress'] : ['Ingress', 'Egress']
     for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) for (const port of rule.ports ?? []) port.protocol ??= 'TCP'
   },
-  prepareForCreate: (object, context) => warn(as<NetworkPolicy>(object), context),
-  prepareForUpdate: (object, _old, context) => warn(as<NetworkPolicy>(object), context),
+  warnings: (object, _old, subresource) => (subresource === '' ? warningsOf(as<NetworkPolicy>(object)) : []),
   validate(object, old) {
     const { spec = {} } = as<NetworkPolicy>(object)
     const known = new Set(old === undefined ? [] : peersOf(as<NetworkPolicy>(old)).flatMap(({ peer }) => networksOf(peer.ipBlock)))
@@ -78,12 +76,10 @@ function networksOf(block: IPBlock | undefined): string[] {
   return block === undefined ? [] : [block.cidr, ...(block.except ?? [])]
 }
 
-function warn(policy: NetworkPolicy, context: WriteContext): void {
-  for (const { peer, path } of peersOf(policy)) {
-    networksOf(peer.ipBlock).forEach((network, i) => {
-      for (const text of networkWarnings(`${path}.ipBlock.${i === 0 ? 'cidr' : `except[${i - 1}]`}`, network)) context.warn(text)
-    })
-  }
+function warningsOf(policy: NetworkPolicy): string[] {
+  return peersOf(policy).flatMap(({ peer, path }) =>
+    networksOf(peer.ipBlock).flatMap((network, i) => networkWarnings(`${path}.ipBlock.${i === 0 ? 'cidr' : `except[${i - 1}]`}`, network)),
+  )
 }
 
 function validatePort({ protocol, port, endPort }: NetworkPolicyPort, path: string): FieldError[] {

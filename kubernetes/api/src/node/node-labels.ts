@@ -17,6 +17,12 @@ export function deprecatedNodeLabel(key: string): string | undefined {
   return deprecated.get(key)
 }
 
+/** A warning about a label of nodes that is going away, at the field that names it. */
+export function nodeLabelWarnings(path: string, key: string): string[] {
+  const text = deprecated.get(key)
+  return text === undefined ? [] : [`${path}: ${text}`]
+}
+
 /** Warnings about the labels that a selector of nodes asks for. */
 export function nodeSelectorWarnings(selector: LabelSelector | undefined, path: string): string[] {
   const warnings = (selector?.matchExpressions ?? []).flatMap(({ key }, i) => {

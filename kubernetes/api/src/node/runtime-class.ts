@@ -12,11 +12,10 @@ import {
   validateLabels,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { WriteContext } from '@gantry/apiserver'
 import type { RuntimeClass, Toleration } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
-import { deprecatedNodeLabel } from './node-labels.ts'
+import { nodeLabelWarnings } from './node-labels.ts'
 
 export const runtimeClass: BuiltinKind = {
   group: 'node.k8s.io',
@@ -30,8 +29,8 @@ export const runtimeClass: BuiltinKind = {
   groupPriority: 16300,
   allowCreateOnUpdate: true,
   columns: [nameCell, column<RuntimeClass>('Handler', ({ handler }) => handler, { description: 'What the container runtime calls it.' }), ageCell],
-  prepareForCreate: (object, context) => warn(as<RuntimeClass>(object), context),
-  prepareForUpdate: (object, _old, context) => warn(as<RuntimeClass>(object), context),
+  warnings: (object) =>
+    Object.keys(as<RuntimeClass>(object).scheduling?.nodeSelector ?? {}).flatMap((key) => nodeLabelWarnings('scheduling.nodeSelector', key)),
   validate(object) {
     const { handler, overhead, scheduling } = as<RuntimeClass>(object)
     const errors = handler === '' ? [fieldRequired('handler')] : dns1123LabelProblems(handler).map((problem) => fieldInvalid('handler', handler, problem))
@@ -44,13 +43,6 @@ export const runtimeClass: BuiltinKind = {
     const { handler } = as<RuntimeClass>(object)
     return handler === as<RuntimeClass>(old).handler ? [] : [fieldInvalid('handler', handler, fieldIsImmutable)]
   },
-}
-
-function warn({ scheduling }: RuntimeClass, context: WriteContext): void {
-  for (const key of Object.keys(scheduling?.nodeSelector ?? {})) {
-    const text = deprecatedNodeLabel(key)
-    if (text !== undefined) context.warn(`scheduling.nodeSelector: ${text}`)
-  }
 }
 
 const containerResources = new Set(['cpu', 'memory', 'ephemeral-storage'])

@@ -62,6 +62,10 @@ export const resourceSlice: BuiltinKind = {
   ],
   prepareForCreate: (object, context) => prepare(as<ResourceSlice>(object), context),
   prepareForUpdate: (object, _old, context) => prepare(as<ResourceSlice>(object), context),
+  warnings(object) {
+    const { driver } = as<ResourceSlice>(object).spec
+    return driver === driver.toLowerCase() ? [] : [`spec.driver: driver names should be lowercase; ${JSON.stringify(driver)} contains uppercase characters`]
+  },
   validate: (object) => validateSpec(as<ResourceSlice>(object).spec),
   validateUpdate(object, old) {
     const [next, before] = [as<ResourceSlice>(object).spec, as<ResourceSlice>(old).spec]
@@ -74,9 +78,6 @@ export const resourceSlice: BuiltinKind = {
 }
 
 function prepare({ spec }: ResourceSlice, context: WriteContext): void {
-  if (spec.driver !== spec.driver.toLowerCase()) {
-    context.warn(`spec.driver: driver names should be lowercase; ${JSON.stringify(spec.driver)} contains uppercase characters`)
-  }
   for (const taint of (spec.devices ?? []).flatMap(({ taints }) => taints ?? [])) taint.timeAdded ??= formatTime(context.now)
 }
 

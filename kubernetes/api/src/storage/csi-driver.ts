@@ -51,19 +51,20 @@ export const csiDriver: BuiltinKind = {
     spec.requiresRepublish ??= false
     spec.seLinuxMount ??= false
   },
-  prepareForCreate(object, context) {
-    const { spec } = as<CSIDriver>(object)
-    delete spec?.preventPodSchedulingIfMissing
-    if ((spec?.tokenRequests ?? []).length > 0 && spec?.serviceAccountTokenInSecrets === undefined) context.warn(secretsRecommended)
+  prepareForCreate(object) {
+    delete as<CSIDriver>(object).spec?.preventPodSchedulingIfMissing
   },
   // The generation counts changes only: a new driver has none.
-  prepareForUpdate(object, old, context) {
+  prepareForUpdate(object, old) {
     const [next, before] = [as<CSIDriver>(object).spec, as<CSIDriver>(old).spec]
     if (before?.preventPodSchedulingIfMissing === undefined) delete next?.preventPodSchedulingIfMissing
     if (JSON.stringify(next) !== JSON.stringify(before)) object.metadata.generation = (old.metadata.generation ?? 0) + 1
-    const requests = next?.tokenRequests ?? []
-    const changed = JSON.stringify(requests) !== JSON.stringify(before?.tokenRequests ?? [])
-    if (changed && requests.length > 0 && next?.serviceAccountTokenInSecrets === undefined) context.warn(secretsRecommended)
+  },
+  warnings(object, old) {
+    const { tokenRequests = [], serviceAccountTokenInSecrets: inSecrets } = as<CSIDriver>(object).spec ?? {}
+    const before = old === undefined ? undefined : (as<CSIDriver>(old).spec?.tokenRequests ?? [])
+    const isNew = JSON.stringify(tokenRequests) !== JSON.stringify(before)
+    return isNew && tokenRequests.length > 0 && inSecrets === undefined ? [secretsRecommended] : []
   },
   validate(object) {
     const { spec } = as<CSIDriver>(object)

@@ -1,5 +1,5 @@
 import { dns1123SubdomainProblems, fieldInvalid, parseQuantity, quantityToNumber, validateLabelSelector } from '@gantry/apimachinery'
-import type { TableColumn, WriteContext } from '@gantry/apiserver'
+import type { TableColumn } from '@gantry/apiserver'
 import type { CSIStorageCapacity } from '../generated/types.ts'
 import { as, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -22,8 +22,7 @@ export const csiStorageCapacity: BuiltinKind = {
   type: 'io.k8s.api.storage.v1.CSIStorageCapacity',
   groupPriority: 16800,
   columns: [nameCell, createdAt],
-  prepareForCreate: (object, context) => warn(as<CSIStorageCapacity>(object), context),
-  prepareForUpdate: (object, _old, context) => warn(as<CSIStorageCapacity>(object), context),
+  warnings: (object) => nodeSelectorWarnings(as<CSIStorageCapacity>(object).nodeTopology, 'nodeTopology'),
   validate(object) {
     const { nodeTopology, storageClassName, capacity } = as<CSIStorageCapacity>(object)
     const errors = validateLabelSelector(nodeTopology, 'nodeTopology')
@@ -42,8 +41,4 @@ export const csiStorageCapacity: BuiltinKind = {
     if (next.storageClassName !== before.storageClassName) errors.push(fieldInvalid('storageClassName', next.storageClassName, 'field is immutable'))
     return errors
   },
-}
-
-function warn({ nodeTopology }: CSIStorageCapacity, context: WriteContext): void {
-  for (const text of nodeSelectorWarnings(nodeTopology, 'nodeTopology')) context.warn(text)
 }

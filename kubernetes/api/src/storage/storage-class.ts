@@ -1,10 +1,9 @@
 import { fieldDuplicate, fieldInvalid, fieldIsImmutable, fieldNotSupported, fieldRequired, fieldTooLong, labelKeyProblems } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { WriteContext } from '@gantry/apiserver'
 import type { StorageClass, TopologySelectorTerm } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
-import { deprecatedNodeLabel } from '../node/node-labels.ts'
+import { nodeLabelWarnings } from '../node/node-labels.ts'
 
 const maxParameters = 512
 const maxParametersBytes = 256 * 1024
@@ -42,8 +41,7 @@ export const storageClass: BuiltinKind = {
     storage.reclaimPolicy ??= 'Delete'
     storage.volumeBindingMode ??= 'Immediate'
   },
-  prepareForCreate: (object, context) => warn(as<StorageClass>(object), context),
-  prepareForUpdate: (object, _old, context) => warn(as<StorageClass>(object), context),
+  warnings: (object) => warningsOf(as<StorageClass>(object)),
   validate(object) {
     const { provisioner, parameters = {}, reclaimPolicy = '', volumeBindingMode, allowedTopologies = [] } = as<StorageClass>(object)
     const errors = [...validateDriver(provisioner, 'provisioner'), ...validateParameters(parameters, 'parameters')]
@@ -63,12 +61,9 @@ export const storageClass: BuiltinKind = {
   },
 }
 
-function warn({ allowedTopologies }: StorageClass, context: WriteContext): void {
-  ;(allowedTopologies ?? []).forEach((term, i) =>
-    (term.matchLabelExpressions ?? []).forEach(({ key }, j) => {
-      const text = deprecatedNodeLabel(key)
-      if (text !== undefined) context.warn(`allowedTopologies[${i}].matchLabelExpressions[${j}].key: ${text}`)
-    }),
+function warningsOf({ allowedTopologies }: StorageClass): string[] {
+  return (allowedTopologies ?? []).flatMap((term, i) =>
+    (term.matchLabelExpressions ?? []).flatMap(({ key }, j) => nodeLabelWarnings(`allowedTopologies[${i}].matchLabelExpressions[${j}].key`, key)),
   )
 }
 
