@@ -261,6 +261,8 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     await server.turns.pause()
 
     next.metadata.resourceVersion = old.metadata.resourceVersion ?? String(entry.revision)
+    // Dropped by what stores it, so a dry run shows it.
+    if (!context.dryRun) delete next.metadata['selfLink']
     const encoding = await encode(server, definition, next)
     if (encoding.at(next.metadata.resourceVersion).equals(entry.value)) {
       reservation?.release()
