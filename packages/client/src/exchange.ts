@@ -3,7 +3,8 @@ import { transportError } from './transport-failure.ts'
 import type { Dispatcher } from 'undici'
 import type { ByteSink, Clock, HttpHeaders, HttpResponse } from '@gantry/runtime'
 
-// A body up to this length is handed over whole: cheaper, and its connection is free again without anybody reading.
+// A body up to this length is handed over whole: cheaper, and its connection is free again without anybody reading. One whose length is not told (what kube-apiserver answers
+// above 2 KiB) is whole too, when all of it has come with its head.
 const wholeBodyBytes = 256 * 1024
 
 export interface ExchangeDeps {
@@ -32,8 +33,10 @@ export function createExchange(
   let controller: Dispatcher.DispatchController | undefined
   let cancelTimer: (() => void) | undefined
   let early: Buffer[] = []
+  let earlyBytes = 0
   let whole: { readonly status: number; readonly headers: HttpHeaders } | undefined
   let sink: ByteSink | undefined
+  let beginStream: (() => void) | undefined
   let finished = false
 
   function onAbort(): void {
@@ -101,12 +104,21 @@ export function createExchange(
         whole = { status, headers }
         return
       }
-      controller?.pause() // until somebody reads
-      head.resolve({ status, headers, body })
+      whole = { status, headers }
+      beginStream = () => {
+        beginStream = undefined
+        if (finished) return
+        whole = undefined
+        controller?.pause() // until somebody reads
+        head.resolve({ status, headers, body })
+      }
+      setImmediate(() => beginStream?.())
     },
     onResponseData(_controller, chunk) {
-      if (sink !== undefined) push(chunk, sink)
-      else early.push(chunk)
+      if (sink !== undefined) return push(chunk, sink)
+      early.push(chunk)
+      earlyBytes += chunk.length
+      if (earlyBytes > wholeBodyBytes) beginStream?.()
     },
     onResponseEnd() {
       if (finished) return

@@ -226,6 +226,18 @@ test('streams an answer with back-pressure to its source', async () => {
   assert.ok(mostAhead < 30_000_000, `${mostAhead} bytes ahead of the reader`)
 })
 
+test('hands over whole an answer of unknown length that has come with its head', async () => {
+  const { handle } = await serve((_request, response) => {
+    response.write('one, ')
+    response.end('two')
+  })
+
+  const { headers, body } = await handle(get('/'))
+
+  assert.equal(headers['content-length'], undefined)
+  assert.equal(String(body), 'one, two')
+})
+
 test('flushes the head of a silent stream and ends it when the reader leaves', async () => {
   const gone = Promise.withResolvers<void>()
   const { handle } = await serve((_request, response) => {
