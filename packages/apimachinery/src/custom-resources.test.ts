@@ -357,16 +357,19 @@ describe('validateCustomResource', () => {
 
 describe('structuralSchemaProblems', () => {
   const path = 'spec.validation.openAPIV3Schema'
-  function problems(schema: JsonSchema): string[] {
-    return structuralSchemaProblems(schema, path).map(formatFieldError)
+  async function problems(schema: JsonSchema): Promise<string[]> {
+    return (await structuralSchemaProblems(schema, path)).map(formatFieldError)
   }
 
-  it('accepts a structural schema', () => {
-    assert.deepEqual(problems({ type: 'object', properties: { spec: { type: 'object', properties: { a: { type: 'integer', minimum: 1, default: 2 } } } } }), [])
+  it('accepts a structural schema', async () => {
+    assert.deepEqual(
+      await problems({ type: 'object', properties: { spec: { type: 'object', properties: { a: { type: 'integer', minimum: 1, default: 2 } } } } }),
+      [],
+    )
   })
 
-  it('wants a type everywhere', () => {
-    assert.deepEqual(problems({ properties: { spec: { properties: { a: {} } }, list: { type: 'array', items: {} } } }), [
+  it('wants a type everywhere', async () => {
+    assert.deepEqual(await problems({ properties: { spec: { properties: { a: {} } }, list: { type: 'array', items: {} } } }), [
       `${path}.properties[list].items.type: Required value: must not be empty for specified array items`,
       `${path}.properties[spec].properties[a].type: Required value: must not be empty for specified object fields`,
       `${path}.properties[spec].type: Required value: must not be empty for specified object fields`,
@@ -374,29 +377,30 @@ describe('structuralSchemaProblems', () => {
     ])
   })
 
-  it('wants what is validated to be declared, and nothing structural within alternatives', () => {
-    assert.deepEqual(problems({ type: 'object', properties: { spec: { type: 'object', anyOf: [{ type: 'object', properties: { a: { minimum: 1 } } }] } } }), [
-      `${path}.properties[spec].anyOf[0].type: Forbidden: must be empty to be structural`,
-    ])
-    assert.deepEqual(problems({ type: 'object', allOf: [{ properties: { a: { minimum: 1 } } }] }), [
+  it('wants what is validated to be declared, and nothing structural within alternatives', async () => {
+    assert.deepEqual(
+      await problems({ type: 'object', properties: { spec: { type: 'object', anyOf: [{ type: 'object', properties: { a: { minimum: 1 } } }] } } }),
+      [`${path}.properties[spec].anyOf[0].type: Forbidden: must be empty to be structural`],
+    )
+    assert.deepEqual(await problems({ type: 'object', allOf: [{ properties: { a: { minimum: 1 } } }] }), [
       `${path}.properties[a]: Required value: because it is defined in ${path}.allOf[0].properties[a]`,
     ])
   })
 
-  it('checks lists that are maps', () => {
+  it('checks lists that are maps', async () => {
     const list: JsonSchema = {
       type: 'array',
       items: { type: 'object', properties: { a: { type: 'string' } } },
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['a', 'b'],
     }
-    assert.deepEqual(problems({ type: 'object', properties: { list } }), [
+    assert.deepEqual(await problems({ type: 'object', properties: { list } }), [
       `${path}.properties[list].items.properties[a].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property`,
       `${path}.properties[list].x-kubernetes-list-map-keys: Invalid value: ["a","b"]: entries must all be names of item properties`,
     ])
   })
 
-  it('checks defaults, patterns and forbidden keywords', () => {
+  it('checks defaults, patterns and forbidden keywords', async () => {
     const schema: JsonSchema = {
       type: 'object',
       properties: {
@@ -405,21 +409,21 @@ describe('structuralSchemaProblems', () => {
         c: { type: 'array', items: { type: 'string' }, uniqueItems: true },
       },
     }
-    assert.deepEqual(problems({ ...schema, properties: { a: { type: 'string', default: 1 } } }), [
+    assert.deepEqual(await problems({ ...schema, properties: { a: { type: 'string', default: 1 } } }), [
       `${path}.properties[a].default: Invalid value: "integer":  in body must be of type string: "integer"`,
     ])
-    assert.deepEqual(problems(schema), [
+    assert.deepEqual(await problems(schema), [
       `${path}.properties[b].pattern: Invalid value: "(": must be a valid regular expression, but isn't: error parsing regexp: missing closing ): \`(\``,
       `${path}.properties[c].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic`,
     ])
-    assert.deepEqual(problems({ type: 'object', properties: { a: { $ref: '#/x', type: 'string' } } }), [
+    assert.deepEqual(await problems({ type: 'object', properties: { a: { $ref: '#/x', type: 'string' } } }), [
       `${path}.properties[a].$ref: Forbidden: $ref is not supported`,
     ])
   })
 
-  it('checks embedded resources and what goes with int-or-string', () => {
+  it('checks embedded resources and what goes with int-or-string', async () => {
     assert.deepEqual(
-      problems({
+      await problems({
         type: 'object',
         properties: {
           a: { 'x-kubernetes-embedded-resource': true },
@@ -440,10 +444,10 @@ describe('structuralSchemaProblems', () => {
     )
   })
 
-  it('keeps the root an object and its metadata its own', () => {
-    assert.deepEqual(problems({ type: 'array', items: { type: 'string' } }), [`${path}.type: Invalid value: "array": must be object at the root`])
+  it('keeps the root an object and its metadata its own', async () => {
+    assert.deepEqual(await problems({ type: 'array', items: { type: 'string' } }), [`${path}.type: Invalid value: "array": must be object at the root`])
     assert.deepEqual(
-      problems({
+      await problems({
         type: 'object',
         nullable: true,
         additionalProperties: { type: 'string' },
@@ -460,12 +464,15 @@ describe('structuralSchemaProblems', () => {
         `${path}.additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive`,
       ],
     )
-    assert.deepEqual(problems({ type: 'object', properties: { metadata: { type: 'object', properties: { name: { type: 'string', maxLength: 9 } } } } }), [])
+    assert.deepEqual(
+      await problems({ type: 'object', properties: { metadata: { type: 'object', properties: { name: { type: 'string', maxLength: 9 } } } } }),
+      [],
+    )
   })
 
-  it('checks list and map types', () => {
+  it('checks list and map types', async () => {
     assert.deepEqual(
-      problems({
+      await problems({
         type: 'object',
         properties: {
           a: { type: 'object', 'x-kubernetes-list-type': 'set', 'x-kubernetes-map-type': 'odd' },
@@ -490,7 +497,7 @@ describe('structuralSchemaProblems', () => {
     )
   })
 
-  it('checks what can be checked of rules without running them', () => {
+  it('checks what can be checked of rules without running them', async () => {
     const rules = [
       { rule: ' ' },
       { rule: 'a\nb' },
@@ -500,7 +507,7 @@ describe('structuralSchemaProblems', () => {
       { rule: 'a', fieldPath: '.x\n.y' },
     ]
     const at = `${path}.x-kubernetes-validations`
-    assert.deepEqual(problems({ type: 'object', 'x-kubernetes-validations': rules }), [
+    assert.deepEqual(await problems({ type: 'object', 'x-kubernetes-validations': rules }), [
       `${at}[0].rule: Required value: rule is not specified`,
       `${at}[1].message: Required value: message must be specified if rule contains line breaks`,
       `${at}[2].message: Invalid value: " ": must be non-empty if specified`,
@@ -512,20 +519,20 @@ describe('structuralSchemaProblems', () => {
     ])
   })
 
-  it('refuses keywords that CustomResourceDefinitions do not have', () => {
-    assert.deepEqual(problems({ type: 'object', properties: { a: { type: 'null' }, b: { type: 'odd' } } }), [
+  it('refuses keywords that CustomResourceDefinitions do not have', async () => {
+    assert.deepEqual(await problems({ type: 'object', properties: { a: { type: 'null' }, b: { type: 'odd' } } }), [
       `${path}.properties[a].type: Unsupported value: "null": supported values: "array", "boolean", "integer", "number", "object", "string"`,
       `${path}.properties[a].type: Forbidden: type cannot be set to null, use nullable as an alternative`,
       `${path}.properties[b].type: Unsupported value: "odd": supported values: "array", "boolean", "integer", "number", "object", "string"`,
     ])
-    assert.deepEqual(problems({ type: 'object', properties: { a: { type: 'array', items: [{ type: 'string' }] } } }), [
+    assert.deepEqual(await problems({ type: 'object', properties: { a: { type: 'array', items: [{ type: 'string' }] } } }), [
       `${path}.properties[a].items: Forbidden: items must be a schema object and not an array`,
     ])
-    assert.deepEqual(problems({ type: 'object', properties: { a: { type: 'string', patternProperties: {}, definitions: {} } } }), [
+    assert.deepEqual(await problems({ type: 'object', properties: { a: { type: 'string', patternProperties: {}, definitions: {} } } }), [
       `${path}.properties[a].patternProperties: Forbidden: patternProperties is not supported`,
       `${path}.properties[a].definitions: Forbidden: definitions is not supported`,
     ])
-    assert.deepEqual(problems({ type: 'object', properties: { metadata: { type: 'object', default: {} } } }), [
+    assert.deepEqual(await problems({ type: 'object', properties: { metadata: { type: 'object', default: {} } } }), [
       `${path}.properties[metadata].default: Forbidden: must not be set in top-level metadata`,
     ])
   })

@@ -9,17 +9,23 @@ import type { JsonSchema } from './structural-schema.ts'
 
 /**
  * What is wrong with the `openAPIV3Schema` of a CustomResourceDefinition: whether it is structural, whether its keywords go together, whether its defaults are
- * valid. Rules in CEL are not compiled. Upstream: apiextensions-apiserver pkg/apiserver/schema/validation.go and pkg/apis/apiextensions/validation/validation.go.
+ * valid. Rules in CEL are not compiled. Asks `pause` between its looks at the whole schema, which may be large.
+ * Upstream: apiextensions-apiserver pkg/apiserver/schema/validation.go and pkg/apis/apiextensions/validation/validation.go.
  */
-export function structuralSchemaProblems(schema: JsonSchema, path: string): FieldError[] {
+export async function structuralSchemaProblems(schema: JsonSchema, path: string, pause?: () => Promise<void> | undefined): Promise<FieldError[]> {
   const errors: FieldError[] = []
   if (schema.nullable === true) errors.push(fieldForbidden(`${path}.nullable`, 'nullable cannot be true at the root'))
   const unsupported = unsupportedKeyword(schema)
   if (unsupported === undefined) {
-    const structure = [...checkStructure(schema, 'root', path), ...checkCompleteness(schema, schema, { schemaPath: path, valuePath: path })]
+    await pause?.()
+    const structure = checkStructure(schema, 'root', path)
+    await pause?.()
+    structure.push(...checkCompleteness(schema, schema, { schemaPath: path, valuePath: path }))
     structure.sort((a, b) => (formatFieldError(a) < formatFieldError(b) ? -1 : 1))
+    await pause?.()
     errors.push(...(structure.length > 0 ? structure : checkDefaults(schema, path, false)))
   }
+  await pause?.()
   errors.push(...checkKeywords(schema, path, { isRoot: true, insideMeta: false, noDefaults: undefined }))
   if (errors.length === 0 && unsupported !== undefined) errors.push(fieldInvalid(path, '', unsupported))
   return errors

@@ -121,7 +121,7 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
   const reservation = definition.reserve?.(next, undefined, context)
   try {
     if (reservation !== undefined) next = normalize(server, definition, next)
-    throwIfInvalid(definition, next, [...validateMeta(definition, next), ...(rulesOf(call).validate?.(next, undefined, context) ?? [])])
+    throwIfInvalid(definition, next, [...validateMeta(definition, next), ...((await rulesOf(call).validate?.(next, undefined, context)) ?? [])])
     warn(call, next, undefined)
     await server.turns.pause()
     await validate(server, { ...admission, name: next.metadata.name, object: next })
@@ -250,7 +250,7 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
       ...(writesStatus(definition, call.subresource)
         ? (definition.validateStatusUpdate?.(next, old, call.subresource, context) ?? [])
         : [
-            ...(rulesOf(call).validate?.(next, old, context) ?? []),
+            ...((await rulesOf(call).validate?.(next, old, context)) ?? []),
             ...(part?.validateUpdate(next, old) ?? []),
             ...(call.subresource === '' || call.subresource === 'scale' ? (rulesOf(call).validateUpdate?.(next, old) ?? []) : []),
           ]),

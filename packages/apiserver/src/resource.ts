@@ -1,5 +1,5 @@
 import type { FieldError, ObjectSchema } from '@gantry/apimachinery'
-import type { HttpRequest, HttpResponse, UserInfo } from '@gantry/runtime'
+import type { HttpRequest, HttpResponse, Pause, UserInfo } from '@gantry/runtime'
 import type { Duplex } from 'node:stream'
 
 /** An object as the server handles it: decoded against its schema, canonical field order, metadata always present. */
@@ -39,6 +39,7 @@ export interface WriteContext {
   warn(text: string): void
   /** Adds an annotation to the request's audit event; absent where nobody keeps them. */
   readonly annotate?: ((key: string, value: string) => void) | undefined
+  readonly pause?: Pause | undefined
 }
 
 /**
@@ -129,7 +130,7 @@ export interface ResourceDefinition {
   /** What the writer should know of an object that has been found valid; `old` is there on updates. Asked for the object itself and, where the kind has it so, for its status. */
   warnings?(object: ApiObject, old: ApiObject | undefined, subresource: string): readonly string[]
   /** `old` is there on updates: what was wrong before and has not changed may stay (ratcheting). */
-  validate?(object: ApiObject, old?: ApiObject, context?: WriteContext): FieldError[]
+  validate?(object: ApiObject, old?: ApiObject, context?: WriteContext): FieldError[] | Promise<FieldError[]>
   validateUpdate?(object: ApiObject, old: ApiObject): FieldError[]
   validateStatusUpdate?(object: ApiObject, old: ApiObject, subresource: string, context?: WriteContext): FieldError[]
   readonly validateName?: (name: string, isPrefix?: boolean) => string[]

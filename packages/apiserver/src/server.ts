@@ -295,6 +295,7 @@ class Server {
       verb: info.verb,
       now: this.#deps.clock.now(),
       warn: (text) => void warnings.add(text),
+      pause: () => this.#context.turns.pause(),
       annotate: trail?.annotate.bind(trail),
     }
     return { request: trail === undefined ? request : auditedRequest(request, trail, info.verb), info, user, warnings, context, trail }

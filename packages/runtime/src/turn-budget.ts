@@ -6,6 +6,9 @@ const turnMs = 2.5
 /** Callbacks of one turn that may let somebody in. */
 const maxPasses = 64
 
+/** Asked between pieces of work that takes long. Undefined: go on; otherwise wait for it, while others have their turn. */
+export type Pause = () => Promise<void> | undefined
+
 export interface TurnBudgetDeps {
   readonly clock: Pick<Clock, 'monotonicMs'>
   /** The event loop: by default the one of this thread. */

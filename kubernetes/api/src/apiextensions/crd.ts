@@ -65,7 +65,8 @@ export const customResourceDefinition: BuiltinKind = {
       now,
     })
   },
-  validate: (object, old) => validateDefinition(as<CustomResourceDefinition>(object), old === undefined ? undefined : as<CustomResourceDefinition>(old)),
+  validate: (object, old, context) =>
+    validateDefinition(as<CustomResourceDefinition>(object), old === undefined ? undefined : as<CustomResourceDefinition>(old), context?.pause),
   validateUpdate(object, old) {
     const [next, before] = [as<CustomResourceDefinition>(object).spec, as<CustomResourceDefinition>(old).spec]
     const errors: FieldError[] = []

@@ -11,6 +11,7 @@ import {
   jsonEqual,
   structuralSchemaProblems,
 } from '@gantry/apimachinery'
+import type { Pause } from '@gantry/runtime'
 import type { FieldError, JsonSchema } from '@gantry/apimachinery'
 import { validateWebhookService, validateWebhookUrl } from '../admissionregistration/webhook-configuration.ts'
 import type {
@@ -31,13 +32,13 @@ const columnFormats = ['byte', 'date', 'date-time', 'double', 'float', 'int32', 
 const reviewVersions = ['v1', 'v1beta1']
 
 /** Checks a definition in upstream's order and words; `old` is the one before an update. Upstream: apiextensions-apiserver pkg/apis/apiextensions/validation. */
-export function validateDefinition(definition: CustomResourceDefinition, old?: CustomResourceDefinition): FieldError[] {
+export async function validateDefinition(definition: CustomResourceDefinition, old?: CustomResourceDefinition, pause?: Pause): Promise<FieldError[]> {
   const { spec, status, metadata } = definition
   const errors: FieldError[] = []
   if (old === undefined && metadata.name !== `${spec.names.plural}.${spec.group}`) {
     errors.push(fieldInvalid('metadata.name', metadata.name ?? '', 'must be spec.names.plural+"."+spec.group'))
   }
-  errors.push(...validateSpec(spec, old?.spec))
+  errors.push(...(await validateSpec(spec, old?.spec, pause)))
   errors.push(...validateNames(status?.acceptedNames ?? { plural: '', kind: '' }, 'status.acceptedNames'))
   errors.push(...validateStoredVersions(status?.storedVersions, spec.versions ?? []))
   errors.push(...validateApproval(definition, old))
@@ -71,7 +72,11 @@ function commonOf(versions: readonly CustomResourceDefinitionVersion[]): Common 
   }
 }
 
-function validateSpec(spec: CustomResourceDefinitionSpec, old: CustomResourceDefinitionSpec | undefined): FieldError[] {
+async function validateSpec(
+  spec: CustomResourceDefinitionSpec,
+  old: CustomResourceDefinitionSpec | undefined,
+  pause: Pause | undefined,
+): Promise<FieldError[]> {
   const errors = [...validateGroup(spec.group ?? '')]
   if ((spec.scope ?? '') === '') errors.push(fieldRequired('spec.scope'))
   else if (spec.scope !== 'Cluster' && spec.scope !== 'Namespaced') errors.push(fieldNotSupported('spec.scope', spec.scope, ['Cluster', 'Namespaced']))
@@ -85,7 +90,7 @@ function validateSpec(spec: CustomResourceDefinitionSpec, old: CustomResourceDef
     const path = `spec.versions[${i}]`
     const problems = dns1035LabelProblems(version.name)
     if (problems.length > 0) errors.push(fieldInvalid(`${path}.name`, version.name, problems.join(',')))
-    errors.push(...validateVersion(version, { path, common, old }))
+    errors.push(...(await validateVersion(version, { path, common, old, pause })))
   }
   const names = versions.map(({ name }) => name)
   if (new Set(names).size < names.length) errors.push(fieldInvalid('spec.versions', shownVersions(versions, common), 'must contain unique version names'))
@@ -97,7 +102,7 @@ function validateSpec(spec: CustomResourceDefinitionSpec, old: CustomResourceDef
   for (const name of ['plural', 'singular', 'kind', 'listKind'] as const) if ((spec.names[name] ?? '') === '') errors.push(fieldRequired(`spec.names.${name}`))
   errors.push(...validateNames(spec.names, 'spec.names'))
   if (first !== undefined) {
-    if (common.schema) errors.push(...validateSchema(first, 'spec.validation', { hasStatus: versions.some(hasStatus), old }))
+    if (common.schema) errors.push(...(await validateSchema(first, 'spec.validation', { hasStatus: versions.some(hasStatus), old, pause })))
     if (common.subresources) errors.push(...validateSubresources(first, 'spec.subresources'))
     if (common.columns) errors.push(...validateColumns(first, 'spec.additionalPrinterColumns'))
     if (common.selectableFields) errors.push(...validateSelectableFields(first, 'spec.selectableFields', old))
@@ -121,11 +126,12 @@ interface VersionPlace {
   readonly path: string
   readonly common: Common
   readonly old: CustomResourceDefinitionSpec | undefined
+  readonly pause: Pause | undefined
 }
 
-function validateVersion(version: CustomResourceDefinitionVersion, { path, common, old }: VersionPlace): FieldError[] {
+async function validateVersion(version: CustomResourceDefinitionVersion, { path, common, old, pause }: VersionPlace): Promise<FieldError[]> {
   const errors = deprecationProblems(version).map((problem) => fieldInvalid(`${path}.deprecationWarning`, version.deprecationWarning ?? '', problem))
-  if (!common.schema) errors.push(...validateSchema(version, `${path}.schema`, { hasStatus: hasStatus(version), old }))
+  if (!common.schema) errors.push(...(await validateSchema(version, `${path}.schema`, { hasStatus: hasStatus(version), old, pause })))
   if (!common.subresources) errors.push(...validateSubresources(version, `${path}.subresources`))
   if (!common.columns) errors.push(...validateColumns(version, `${path}.additionalPrinterColumns`))
   if (!common.selectableFields) errors.push(...validateSelectableFields(version, `${path}.selectableFields`, old))
@@ -173,9 +179,10 @@ const rootKeywordsShown =
 interface SchemaContext {
   readonly hasStatus: boolean
   readonly old: CustomResourceDefinitionSpec | undefined
+  readonly pause: Pause | undefined
 }
 
-function validateSchema(version: CustomResourceDefinitionVersion, path: string, context: SchemaContext): FieldError[] {
+async function validateSchema(version: CustomResourceDefinitionVersion, path: string, context: SchemaContext): Promise<FieldError[]> {
   const schema: JsonSchema | undefined = version.schema?.openAPIV3Schema
   if (schema === undefined) return []
   const at = `${path}.openAPIV3Schema`
@@ -194,9 +201,11 @@ function validateSchema(version: CustomResourceDefinitionVersion, path: string, 
   const before = context.old?.versions?.find(({ name }) => name === version.name)?.schema?.openAPIV3Schema
   // Compiling rules takes time, and this schema has been accepted.
   if (errors.length === 0 && before !== undefined && jsonEqual(before, schema)) return errors
-  const problems = [...structuralSchemaProblems(schema, at), ...ruleFieldPathProblems(schema, at)]
+  const problems = await structuralSchemaProblems(schema, at, context.pause)
+  await context.pause?.()
+  problems.push(...ruleFieldPathProblems(schema, at))
   errors.push(...problems)
-  if (problems.length === 0) errors.push(...ruleProblems(schema, at, { isUnchanged: false }))
+  if (problems.length === 0) errors.push(...(await ruleProblems(schema, at, { isUnchanged: false, pause: context.pause })))
   return errors
 }
 

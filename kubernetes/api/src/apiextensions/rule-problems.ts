@@ -1,4 +1,5 @@
 import { fieldForbidden, fieldInternal, fieldInvalid } from '@gantry/apimachinery'
+import type { Pause } from '@gantry/runtime'
 import type { FieldError, JsonSchema } from '@gantry/apimachinery'
 import { typeOfSchema } from '@gantry/cel'
 import type { Type } from '@gantry/cel'
@@ -16,15 +17,17 @@ const mostExpensiveShown = 4
 export interface RuleProblemOptions {
   /** The schema has not changed: what it costs has been accepted before. */
   readonly isUnchanged: boolean
+  /** Asked before each rule: compiling one takes up to a millisecond. */
+  readonly pause?: Pause | undefined
 }
 
 /**
  * What is wrong with the rules of a structural schema: compilation, types, costs, what they refer to. To be called where nothing else is wrong with the schema.
  * Upstream: apiextensions-apiserver pkg/apis/apiextensions/validation.
  */
-export function ruleProblems(schema: JsonSchema, path: string, options: RuleProblemOptions): FieldError[] {
+export async function ruleProblems(schema: JsonSchema, path: string, options: RuleProblemOptions): Promise<FieldError[]> {
   const checker = new RuleChecker(options)
-  checker.visit(schema, { path, type: typeOfSchema(schema, true), cardinality: 1, uncorrelatable: undefined })
+  await checker.visit(schema, { path, type: once(() => typeOfSchema(schema, true)), cardinality: 1, uncorrelatable: undefined })
   return [...checker.errors, ...checker.totalProblems(path)]
 }
 
@@ -50,8 +53,8 @@ function* childrenOf(schema: JsonSchema, path: string): Generator<readonly [Json
 
 interface Place {
   readonly path: string
-  /** Undefined: rules cannot see what is here. */
-  readonly type: Type | undefined
+  /** Undefined: rules cannot see what is here. Worked out where a rule asks: most schemas have few, and a type is as large as all that is below. */
+  readonly type: () => Type | undefined
   /** How often this value can occur in an object; undefined: as often as a request has room for. */
   readonly cardinality: number | undefined
   /** The list around this that old and new items cannot be told apart in. */
@@ -68,28 +71,36 @@ class RuleChecker {
     this.#options = options
   }
 
-  visit(schema: JsonSchema, place: Place): void {
-    const { path, type, cardinality } = place
+  async visit(schema: JsonSchema, place: Place): Promise<void> {
+    const { path, cardinality } = place
     const values = valuesOf(schema)
     if (values !== undefined) {
-      const of = type?.kind === 'map' ? type.of : undefined
-      this.visit(values, { ...place, path: `${path}.additionalProperties`, type: of, cardinality: times(cardinality, schema.maxProperties) })
+      const ofMap = (): Type | undefined => {
+        const type = place.type()
+        return type?.kind === 'map' ? type.of : undefined
+      }
+      await this.visit(values, { ...place, path: `${path}.additionalProperties`, type: ofMap, cardinality: times(cardinality, schema.maxProperties) })
     }
     for (const [name, property] of Object.entries(schema.properties ?? {})) {
-      this.visit(property, { ...place, path: `${path}.properties[${name}]`, type: typeOfSchema(property, isEmbedded(property)) })
+      await this.visit(property, { ...place, path: `${path}.properties[${name}]`, type: once(() => typeOfSchema(property, isEmbedded(property))) })
     }
     const items = itemsOf(schema)
     if (items !== undefined) {
       const uncorrelatable = place.uncorrelatable ?? (schema['x-kubernetes-list-type'] === 'map' ? undefined : path)
-      this.visit(items, {
+      await this.visit(items, {
         path: `${path}.items`,
-        type: type?.kind === 'list' ? type.of : undefined,
+        type: () => {
+          const type = place.type()
+          return type?.kind === 'list' ? type.of : undefined
+        },
         cardinality: times(cardinality, schema.maxItems),
         uncorrelatable,
       })
     }
     for (const [i, rule] of rulesOf(schema).entries()) {
       const at = `${path}.x-kubernetes-validations`
+      await this.#options.pause?.()
+      const type = place.type()
       if (type === undefined) {
         this.errors.push(fieldInternal(at, 'internal error: failed to retrieve type information for x-kubernetes-validations'))
         break
@@ -98,7 +109,7 @@ class RuleChecker {
     }
   }
 
-  #check(compiled: CompiledRule, at: string, place: Place & { readonly type: Type }): void {
+  #check(compiled: CompiledRule, at: string, place: Omit<Place, 'type'> & { readonly type: Type }): void {
     const { rule } = compiled
     const cost = compiled.program?.estimate().max ?? 0
     this.#observe({ path: `${at}.rule`, cost: cost * (place.cardinality ?? maxCardinality(place.type)), name: 'estimated rule cost' })
@@ -132,6 +143,11 @@ class RuleChecker {
       fieldForbidden(path, exceeds('x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema', this.#total, schemaCostLimit)),
     ]
   }
+}
+
+function once<T>(work: () => T): () => T {
+  let done: { readonly value: T } | undefined
+  return () => (done ??= { value: work() }).value
 }
 
 function times(cardinality: number | undefined, max: number | undefined): number | undefined {
