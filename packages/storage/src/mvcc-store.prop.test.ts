@@ -229,9 +229,9 @@ test('agrees with the model on SQLite too', async (context) => {
     await fc.assert(
       fc.asyncProperty(operations, async (steps) => {
         const file = join(folder, `${++runs}.db`)
-        const run = await Run.start(new FaultDriver(new SqliteDriver({ file, maxPageCount: undefined }, deps)))
+        const run = await Run.start(new FaultDriver(new SqliteDriver({ file, maxPageCount: undefined, secondThreadAtBytes: undefined }, deps)))
         for (const step of steps) await run.step(step)
-        await run.finish(() => openStoreOn(new SqliteDriver({ file, maxPageCount: undefined }, deps)))
+        await run.finish(() => openStoreOn(new SqliteDriver({ file, maxPageCount: undefined, secondThreadAtBytes: undefined }, deps)))
       }),
       { seed, numRuns: 8 },
     )

@@ -42,14 +42,14 @@ interface Slot {
 
 /** What a store starts with. */
 export interface StoreState {
-  readonly slots: Slot[]
+  readonly slots: Map<string, Slot>
   readonly revision: number
 }
 
 export async function loadState(driver: StoreDriver): Promise<StoreState> {
-  const slots: Slot[] = []
+  const slots = new Map<string, Slot>()
   const revision = await driver.load(({ key, revision: written, value }) => {
-    slots.push({ key, durable: { key, revision: written, value, derived: undefined }, pending: undefined })
+    slots.set(key, { key, durable: { key, revision: written, value, derived: undefined }, pending: undefined })
   })
   return { slots, revision }
 }
@@ -104,8 +104,8 @@ export class MvccStore implements Store {
       queueLimitWrites: options.queueLimitWrites ?? defaults.queueLimitWrites,
       queueLimitBytes: options.queueLimitBytes ?? defaults.queueLimitBytes,
     }
-    this.#slots = new Map(state.slots.map((slot) => [slot.key, slot]))
-    this.#index = SortedIndex.from(state.slots)
+    this.#slots = state.slots
+    this.#index = SortedIndex.from([...state.slots.values()])
     this.#history = new History(state.revision, { limitEvents: this.#limits.historyLimitEvents, limitBytes: this.#limits.historyLimitBytes })
     this.#watchers = new Watchers(deps.log)
     this.#revision = state.revision

@@ -11,7 +11,9 @@ const [file, seed] = process.argv.slice(2)
 if (file === undefined || seed === undefined) throw new Error('usage: kill-writer.ts FILE SEED')
 
 const random = randomFrom(Number(seed))
-const store = await openSqliteStore({ file, clock: systemClock, log: silentLogger })
+// Half of them die, if it is while they open the file, with two threads reading it.
+const secondThreadAtBytes = Number(seed) % 2 === 0 ? 0 : undefined
+const store = await openSqliteStore({ file, clock: systemClock, log: silentLogger }, { secondThreadAtBytes })
 
 /** Says a line for sure before it returns. Opening a thread makes the pipe non-blocking, so a parent that is slow to read has to be waited for. */
 function say(line: string): void {

@@ -14,5 +14,5 @@ const nothingDurable: StoreDriver = {
 
 /** A store that forgets everything when the process ends: for tests and for clusters made to be thrown away. */
 export function createMemoryStore(deps: { readonly log?: Logger | undefined } = {}, options: StoreOptions = {}): Store {
-  return new MvccStore({ driver: nothingDurable, log: deps.log ?? silentLogger }, { slots: [], revision: firstRevision }, options)
+  return new MvccStore({ driver: nothingDurable, log: deps.log ?? silentLogger }, { slots: new Map(), revision: firstRevision }, options)
 }

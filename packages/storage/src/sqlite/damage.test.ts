@@ -9,7 +9,7 @@ import { FakeClock } from '@gantry/runtime/testing'
 import { StoreUnavailable } from '../store.ts'
 import { SqliteFile } from './sqlite-file.ts'
 import { openSqliteStore } from './sqlite-store.ts'
-import type { SqliteStore } from './sqlite-store.ts'
+import type { SqliteStore, SqliteStoreOptions } from './sqlite-store.ts'
 
 let folder = ''
 let files = 0
@@ -20,8 +20,8 @@ after(() => rmSync(folder, { recursive: true }))
 
 const keys = Array.from({ length: 40 }, (_, i) => `/registry/core/things/default/t${i}`)
 
-function open(file: string): Promise<SqliteStore> {
-  return openSqliteStore({ file, clock: systemClock, log: silentLogger })
+function open(file: string, options: SqliteStoreOptions = {}): Promise<SqliteStore> {
+  return openSqliteStore({ file, clock: systemClock, log: silentLogger }, options)
 }
 
 /** A file of 40 rows with recognizable values. */
@@ -58,25 +58,33 @@ describe('a damaged data file is not served', () => {
     })
   })
 
-  test('when any one page is overwritten', async () => {
-    const file = await filled()
-    const whole = readFileSync(file)
-    const unseen: number[] = []
-    for (let page = 1; page < whole.length / 8192; page++) {
-      garble(file, (bytes) => {
-        whole.copy(bytes)
-        bytes.fill(0xee, page * 8192, page * 8192 + 8192)
-      })
-      await open(file).then(
-        async (store) => {
-          unseen.push(page)
-          await store[Symbol.asyncDispose]()
-        },
-        (error: unknown) => assert.ok(error instanceof StoreUnavailable),
-      )
-    }
-    assert.deepEqual(unseen, [])
-  })
+  for (const [threads, options] of [
+    ['one thread reads', {}],
+    ['two threads read', { secondThreadAtBytes: 0 }],
+  ] as const) {
+    test(`when any one page of what ${threads} is overwritten`, async () => {
+      const file = await filled()
+      const whole = readFileSync(file)
+      const unseen: number[] = []
+      for (let page = 1; page < whole.length / 8192; page++) {
+        garble(file, (bytes) => {
+          whole.copy(bytes)
+          bytes.fill(0xee, page * 8192, page * 8192 + 8192)
+        })
+        await open(file, options).then(
+          async (store) => {
+            unseen.push(page)
+            await store[Symbol.asyncDispose]()
+          },
+          (error: unknown) => {
+            assert.ok(error instanceof StoreUnavailable)
+            assert.match(error.message, /is damaged/)
+          },
+        )
+      }
+      assert.deepEqual(unseen, [])
+    })
+  }
 
   test('when a row is gone, is back, or is older than it should be, each of them whole', async () => {
     const older = await filled()

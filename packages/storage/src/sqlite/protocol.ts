@@ -1,11 +1,16 @@
-import type { PageCounts } from './sqlite-file.ts'
+import type { PageCounts, Structure } from './sqlite-file.ts'
 
 /** What the thread that opens the file needs to know. */
 export interface WorkerOptions {
   readonly file: string
   /** Tests fill the "disk" with it. */
   readonly maxPageCount: number | undefined
+  /** A file of at least this size is looked over by a second thread while this one reads its rows; undefined: 32 MiB. */
+  readonly secondThreadAtBytes: number | undefined
 }
+
+/** From that second thread, its only message. */
+export type StructureAnswer = { readonly structure: Structure } | { readonly failure: SqliteFailure }
 
 export interface SqliteFailure {
   readonly message: string

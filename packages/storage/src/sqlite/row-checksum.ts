@@ -8,6 +8,11 @@ export function identityChecksum(databaseId: number, key: string, revision: numb
   return crc32(`${databaseId} ${revision} ${key}`)
 }
 
+/** Of a key and the number of its row; only ever compared with others of the same run. */
+export function placeChecksum(key: string, rowid: number): number {
+  return crc32(key, rowid >>> 0)
+}
+
 /** The checksum of a row; `identity` is its `identityChecksum`. */
 export function rowChecksum(identity: number, value: Uint8Array): number {
   return crc32(value, identity)

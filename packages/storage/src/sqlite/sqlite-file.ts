@@ -5,7 +5,7 @@ import type { StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { firstRevision } from '../driver.ts'
 import type { Row, Write } from '../driver.ts'
-import { identityChecksum, rowChecksum, TableDigest } from './row-checksum.ts'
+import { identityChecksum, placeChecksum, rowChecksum, TableDigest } from './row-checksum.ts'
 
 const applicationId = 0x47414e54 // "GANT"
 const format = 2
@@ -19,7 +19,7 @@ export class DamagedFile extends UnusableFile {
   readonly errcode = 11
 }
 
-export type SqliteFileMode = 'serve' | 'build' | 'read' | 'salvage'
+export type SqliteFileMode = 'serve' | 'build' | 'read' | 'still' | 'salvage'
 
 export interface SqliteFileOptions {
   readonly file: string
@@ -27,7 +27,8 @@ export interface SqliteFileOptions {
   readonly maxPageCount?: number | undefined
   /**
    * `serve` (the default): for the store. `build`: nothing is safe before `close`, and what it leaves behind is one file without others beside it. `read`: changes
-   * nothing, and lets others have the file. `salvage`: the same, and does without what says how much there should be.
+   * nothing, and lets others have the file. `still`: the same of a file that nobody writes to meanwhile, past every lock and without its WAL. `salvage`: as `read`, and
+   * does without what says how much there should be.
    */
   readonly mode?: SqliteFileMode | undefined
 }
@@ -35,7 +36,27 @@ export interface SqliteFileOptions {
 /** A row as it stands in the file, and whether it is as it was written. */
 export interface CheckedRow extends Row {
   readonly rowid: number
+  readonly identity: number
   readonly isWhole: boolean
+}
+
+/** What a reading of the table came upon. */
+export interface TableReading {
+  /** Every row could be read and matches its checksum. */
+  isWhole: boolean
+  /** Keys at their revisions. */
+  readonly contents: TableDigest
+  /** Keys at their places. */
+  readonly places: TableDigest
+}
+
+/** What holds the table together. Plain data: it may come from another thread. */
+export interface Structure {
+  /** The pages fit together, also those that no row is on. */
+  readonly isSound: boolean
+  /** Keys at the places that the index of keys names: how many, and the sum of their digest. */
+  readonly indexedRows: number
+  readonly indexedPlaces: number
 }
 
 export interface PageCounts {
@@ -81,7 +102,7 @@ export class SqliteFile {
       createPrivate(file)
       refuseForeignWal(file)
     }
-    this.#database = new DatabaseSync(file, { timeout: 0, readOnly: isReader })
+    this.#database = new DatabaseSync(mode === 'still' ? locationWithoutWal(file) : file, { timeout: 0, readOnly: isReader })
     try {
       this.#prepareFile(mode, maxPageCount)
       this.#meta = mode === 'salvage' ? this.#guessMeta() : this.#readMeta()
@@ -124,25 +145,52 @@ export class SqliteFile {
 
   /** Every row, in the order of the file. Throws DamagedFile, after the last one, when any is not whole or the table is not what was committed. */
   *rows(): Generator<Row, void> {
-    const digest = new TableDigest()
-    const places = new TableDigest()
-    let isDamaged = false
+    const reading = newReading()
+    yield* this.read(reading)
+    this.requireWhole(reading, this.structure())
+  }
+
+  /** Every row that can be read, whole or not, in the order of the file; `reading` then tells what they are worth. */
+  *read(reading: TableReading): Generator<Row, void> {
     try {
       for (const row of this.rowsAfter(0)) {
-        isDamaged ||= !row.isWhole
-        digest.add(identityChecksum(this.#meta.id, row.key, row.revision))
-        places.add(identityChecksum(0, row.key, row.rowid))
+        reading.isWhole &&= row.isWhole
+        reading.contents.add(row.identity)
+        reading.places.add(placeChecksum(row.key, row.rowid))
         yield row
       }
-      // An index that leads elsewhere would make the next write of a key a second row.
-      for (const row of this.#index()) places.remove(identityChecksum(0, row.key, row.rowid))
-      isDamaged ||= places.rows !== 0 || places.sum !== 0 || !this.#isSound()
     } catch (error) {
       if (!isCorruption(error)) throw error
-      isDamaged = true
+      reading.isWhole = false
     }
-    if (!isDamaged && this.#meta.digest === digest.sum && this.#meta.rows === digest.rows) return
+  }
+
+  /** Reads the index of keys, and looks over every page. */
+  structure(): Structure {
+    const places = new TableDigest()
+    const isIndexWhole = attempt(() => {
+      for (const { key, rowid } of this.#index()) places.add(placeChecksum(key, rowid))
+    })
+    return { isSound: isIndexWhole && this.#isSound(), indexedRows: places.rows, indexedPlaces: places.sum }
+  }
+
+  /** Throws DamagedFile unless what was read is what was committed. */
+  requireWhole({ isWhole, contents, places }: TableReading, { isSound, indexedRows, indexedPlaces }: Structure): void {
+    // An index that leads elsewhere would make the next write of a key a second row.
+    const isIndexed = places.rows === indexedRows && places.sum === indexedPlaces
+    if (isWhole && isSound && isIndexed && this.#meta.digest === contents.sum && this.#meta.rows === contents.rows) return
     throw new DamagedFile(describeDamage(this.salvage(() => {})))
+  }
+
+  /** Brings all of the WAL into the file itself, for a reader of mode `still`. False when there is no space for it. */
+  checkpoint(): boolean {
+    try {
+      const { busy, log, checkpointed } = this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() ?? {}
+      return busy === 0 && log === checkpointed
+    } catch (error) {
+      if (!isOutOfSpace(error)) throw error
+      return false
+    }
   }
 
   /** Rows with a greater rowid, up to `last`, in that order. */
@@ -280,7 +328,11 @@ export class SqliteFile {
 
   *#index(): Generator<{ readonly key: string; readonly rowid: number }, void> {
     const statement = this.#database.prepare('SELECT key, rowid FROM state INDEXED BY sqlite_autoindex_state_1 ORDER BY key')
-    for (const { key, rowid } of statement.iterate()) yield { key: String(key), rowid: Number(rowid) }
+    statement.setReturnArrays(true)
+    for (const row of statement.iterate()) {
+      const [key, rowid] = row as unknown as readonly unknown[]
+      yield { key: String(key), rowid: Number(rowid) }
+    }
   }
 
   #checked([rowid, key, revision, checksum, value]: readonly unknown[]): CheckedRow {
@@ -288,7 +340,8 @@ export class SqliteFile {
       throw new UnusableFile(`the row of key ${String(key)} does not have the columns it should`)
     }
     const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-    return { rowid, key, revision, value: bytes, isWhole: checksum === rowChecksum(identityChecksum(this.#meta.id, key, revision), bytes) }
+    const identity = identityChecksum(this.#meta.id, key, revision)
+    return { rowid, key, revision, value: bytes, identity, isWhole: checksum === rowChecksum(identity, bytes) }
   }
 
   #prepareFile(mode: SqliteFileMode, maxPageCount: number | undefined): void {
@@ -354,7 +407,8 @@ export class SqliteFile {
 
   /** Whether the pages fit together: also those that no row is on. */
   #isSound(): boolean {
-    return Object.values(this.#database.prepare('PRAGMA quick_check(1)').get() ?? {})[0] === 'ok'
+    let found: unknown
+    return attempt(() => (found = Object.values(this.#database.prepare('PRAGMA quick_check(1)').get() ?? {})[0])) && found === 'ok'
   }
 
   #newId(): number {
@@ -403,11 +457,15 @@ const createMeta = `
   CREATE TABLE identity (id INTEGER NOT NULL) STRICT`
 
 function isReading(mode: SqliteFileMode): boolean {
-  return mode === 'read' || mode === 'salvage'
+  return mode === 'read' || mode === 'still' || mode === 'salvage'
 }
 
 function createState(table: string): string {
   return `CREATE TABLE ${table} (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, checksum INTEGER NOT NULL, value BLOB NOT NULL) STRICT`
+}
+
+export function newReading(): TableReading {
+  return { isWhole: true, contents: new TableDigest(), places: new TableDigest() }
 }
 
 function metaChecksum({ id, revision, rows, digest }: Meta): number {
@@ -438,18 +496,30 @@ function attempt(read: () => void): boolean {
 
 // sqlite.org/rescode.html: SQLITE_CORRUPT and its extended codes.
 function isCorruption(error: unknown): boolean {
+  return primaryCode(error) === 11
+}
+
+/** SQLITE_FULL; SQLITE_IOERR is what a full disk answers to some calls. */
+function isOutOfSpace(error: unknown): boolean {
+  return [10, 13].includes(primaryCode(error) ?? 0)
+}
+
+function primaryCode(error: unknown): number | undefined {
   const code: unknown = error instanceof Error ? Reflect.get(error, 'errcode') : undefined
-  return typeof code === 'number' && (code & 0xff) === 11
+  return typeof code === 'number' ? code & 0xff : undefined
 }
 
 /** SQLite applies any WAL that it finds beside a file: one of another database would overwrite pages of this one. */
 function refuseForeignWal(file: string): void {
   if ((statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0) return
-  // `immutable` reads the file without its WAL.
-  const own = idIn(`${pathToFileURL(file).href}?immutable=1`)
+  const own = idIn(locationWithoutWal(file))
   const withWal = idIn(file)
   if (own === undefined || withWal === undefined || own === withWal) return
   throw new DamagedFile(`${file}-wal belongs to another database: move it aside; changes that were only in the right one are lost`)
+}
+
+function locationWithoutWal(file: string): string {
+  return `${pathToFileURL(file).href}?immutable=1`
 }
 
 /** Undefined where there is none to be read: opening the file for good tells why. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, mkdirSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -112,6 +113,22 @@ describe('SQLite file', () => {
     await assert.rejects(open(file), /in use by another process: stop the other Gantry, or start this one with another data folder/)
 
     await store.put('/a', 0, () => Buffer.from('1'))
+  })
+
+  test('that two threads read is whole with what was only in its WAL, and stays locked for other processes', async () => {
+    const [live, file] = [newFile(), newFile()]
+    {
+      await using store = await open(live)
+      for (let i = 0; i < 50; i++) await store.put(`/k${i}`, 0, () => Buffer.alloc(3_000, i))
+      for (const suffix of ['', '-wal']) copyFileSync(`${live}${suffix}`, `${file}${suffix}`)
+    }
+
+    await using store = await open(file, { secondThreadAtBytes: 0 })
+
+    assert.equal(store.count('/'), 50)
+    assert.equal((await store.put('/new', 0, () => Buffer.from('1'))).revision, 52)
+    const other = `new (require('node:sqlite').DatabaseSync)(${JSON.stringify(file)}, { timeout: 0 }).exec('BEGIN IMMEDIATE')`
+    assert.match(spawnSync(process.execPath, ['-e', other], { encoding: 'utf8' }).stderr, /database is locked/)
   })
 
   test('is refused when it is no database', async () => {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Clock, Logger } from '@gantry/runtime'
-import type { StoreOptions } from '../mvcc-store.ts'
+import type { StoreOptions, StoreState } from '../mvcc-store.ts'
 import { loadState, MvccStore } from '../mvcc-store.ts'
 import type { Store } from '../store.ts'
 import { SqliteDriver } from './sqlite-driver.ts'
@@ -18,6 +18,8 @@ export interface SqliteStoreDeps {
 export interface SqliteStoreOptions extends StoreOptions {
   /** Ends the growth of the file at this many pages of 8 KiB: writes beyond it fail as on a full disk. */
   readonly maxPageCount?: number | undefined
+  /** A file of at least this size is read by two threads at the start (32 MiB). */
+  readonly secondThreadAtBytes?: number | undefined
   /** How long after the start, and after each round, the next scrub begins (six hours). */
   readonly scrubEveryMs?: number | undefined
 }
@@ -51,7 +53,7 @@ export interface SqliteStore extends Store {
  */
 export async function openSqliteStore(deps: SqliteStoreDeps, options: SqliteStoreOptions = {}): Promise<SqliteStore> {
   const file = resolve(deps.file)
-  const driver = new SqliteDriver({ file, maxPageCount: options.maxPageCount }, deps)
+  const driver = new SqliteDriver({ file, maxPageCount: options.maxPageCount, secondThreadAtBytes: options.secondThreadAtBytes }, deps)
   const state = await loadState(driver)
   return new DiskStore({ ...deps, file, driver }, state, options)
 }
@@ -61,7 +63,7 @@ class DiskStore extends MvccStore implements SqliteStore {
   readonly #driver: SqliteDriver
   readonly #upkeep: Upkeep
 
-  constructor(deps: SqliteStoreDeps & { readonly driver: SqliteDriver }, state: Awaited<ReturnType<typeof loadState>>, options: SqliteStoreOptions) {
+  constructor(deps: SqliteStoreDeps & { readonly driver: SqliteDriver }, state: StoreState, options: SqliteStoreOptions) {
     super(deps, state, options)
     this.#file = deps.file
     this.#driver = deps.driver

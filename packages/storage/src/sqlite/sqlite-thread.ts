@@ -1,12 +1,15 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, Worker, workerData } from 'node:worker_threads'
 import type { Write } from '../driver.ts'
 import { failureOf } from './failure-message.ts'
 import { decodeFrame, decodeRows, FrameWriter } from './frame.ts'
-import type { Answer, Maintained, Request, SqliteFailure, WorkerOptions } from './protocol.ts'
-import { SqliteFile } from './sqlite-file.ts'
+import type { Answer, Maintained, Request, SqliteFailure, StructureAnswer, WorkerOptions } from './protocol.ts'
+import { newReading, SqliteFile } from './sqlite-file.ts'
+import type { Structure } from './sqlite-file.ts'
 
 // Rows that arrive together share their memory until the last of them is overwritten: small chunks waste less of it.
 const rowChunkBytes = 256 << 10
+// Below, a thread costs more than it saves.
+const defaultSecondThreadAtBytes = 32 << 20
 // A step of upkeep holds up the commits behind it: about a millisecond each.
 const scrubStepBytes = 512 << 10
 const vacuumStepPages = 64
@@ -23,11 +26,35 @@ function answer(message: Answer, transfer: readonly ArrayBuffer[] = []): void {
   port.postMessage(message, transfer)
 }
 
-/** Sends every row; throws after the last one when some are damaged. */
-function sendRows(file: SqliteFile): void {
-  const frames = new FrameWriter(rowChunkBytes, (frame) => answer({ type: 'rows', frame }, [frame]))
-  for (const row of file.rows()) frames.add(row)
-  frames.flush()
+/** Sends every row; rejects after the last one when some are damaged. */
+async function sendRows(file: SqliteFile): Promise<void> {
+  const { pages, pageBytes } = file.pageCounts
+  const isLarge = pages * pageBytes >= (options.secondThreadAtBytes ?? defaultSecondThreadAtBytes)
+  // With a WAL that does not fit into the file, on a full disk, only this connection sees what there is.
+  const second = isLarge && file.checkpoint() ? structureApart(options.file) : undefined
+  try {
+    const reading = newReading()
+    const frames = new FrameWriter(rowChunkBytes, (frame) => answer({ type: 'rows', frame }, [frame]))
+    for (const row of file.read(reading)) frames.add(row)
+    frames.flush()
+    file.requireWhole(reading, second === undefined ? file.structure() : await second.structure)
+  } finally {
+    await second?.end()
+  }
+}
+
+/** Looks the file over on another thread, on its own connection: nothing may be written meanwhile. */
+function structureApart(file: string): { readonly structure: Promise<Structure>; readonly end: () => Promise<unknown> } {
+  const { promise, resolve, reject } = Promise.withResolvers<Structure>()
+  const worker = new Worker(new URL('./structure-thread.ts', import.meta.url), { workerData: file, name: 'store structure' })
+  worker.once('message', (message: StructureAnswer) => {
+    if ('structure' in message) resolve(message.structure)
+    else reject(Object.assign(new Error(message.failure.message), { errcode: message.failure.code }))
+  })
+  worker.once('error', reject)
+  worker.once('exit', () => reject(new Error('the thread that looks the file over has ended')))
+  promise.catch(() => {}) // whoever waits for it is told; nobody does when the rows could not be read
+  return { structure: promise, end: () => worker.terminate() }
 }
 
 function maintain(file: SqliteFile, scrubAfter: number | undefined): Maintained {
@@ -102,7 +129,7 @@ function serve(file: SqliteFile): void {
 try {
   const file = new SqliteFile(options)
   try {
-    sendRows(file)
+    await sendRows(file)
     answer({ type: 'open', revision: file.revision })
   } catch (error) {
     file.close()
