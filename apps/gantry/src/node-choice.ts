@@ -2,7 +2,8 @@ import { hostname } from 'node:os'
 import type { NodeRuntimeState } from '@gantry/clusters/server'
 import type { LocalClusterOptions } from '@gantry/kube-cluster'
 import type { MissingPart, StreamDialer } from '@gantry/kube-node'
-import type { Clock, Ids, Logger, Service } from '@gantry/runtime'
+import { startingAfter } from '@gantry/runtime'
+import type { Clock, Ids, Logger } from '@gantry/runtime'
 import { nodeKindLabel } from '@gantry/kube-node/simulated'
 import { dialPortForward, dialRemoteCommand } from '@gantry/streams'
 import type { PlatformConfig } from './config.ts'
@@ -57,34 +58,8 @@ export async function chooseNode(config: PlatformConfig, deps: NodeChoiceDeps): 
         const name = nodeName()
         const agent = createNodeAgent({ client: cluster.client, clock, ids, log, dialer: spdyDialer }, { nodeName: name, dataDir: deps.data.node, podCidr })
         cluster.addNode(name, agent)
-        return [joiningLater(agent, deps.served)]
+        return [startingAfter(deps.served, agent)]
       },
-    },
-  }
-}
-
-/**
- * Starts a service once the platform answers, and nobody waits for it: gRPC and containerd take as long as everything else that a start does.
- * That it cannot start ends the platform as if it had ended later.
- */
-function joiningLater(service: Service, served: Promise<void>): Service {
-  return {
-    name: service.name,
-    start({ signal }) {
-      const stop = new AbortController()
-      const stopped = Promise.withResolvers<undefined>()
-      stop.signal.addEventListener('abort', () => stopped.resolve(undefined), { once: true })
-      const running = Promise.race([served, stopped.promise]).then(() =>
-        stop.signal.aborted ? undefined : service.start({ signal: AbortSignal.any([signal, stop.signal]) }),
-      )
-      return Promise.resolve({
-        done: running.then((started) => started?.done),
-        async [Symbol.asyncDispose]() {
-          stop.abort(new Error(`${service.name} is stopping`))
-          const started = await running.catch(() => undefined) // `done` tells it
-          await started?.[Symbol.asyncDispose]()
-        },
-      })
     },
   }
 }

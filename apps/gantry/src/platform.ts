@@ -121,6 +121,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         ca: certificate.ca,
         accessFiles: config.accessFiles,
         extensionServers: extensionServersOf(certificate),
+        workersBegin: served.promise,
         ...node.localOptions,
       },
     )

@@ -10,7 +10,7 @@ import { createControllers } from '@gantry/kube-controllers'
 import { createSimulatedNodes } from '@gantry/kube-node/simulated'
 import { createScheduler } from '@gantry/kube-scheduler'
 import type { ComponentHealth, NodeBackend } from '@gantry/kube-api'
-import { Supervisor } from '@gantry/runtime'
+import { startingAfter, Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, Service, UpgradeHandler } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import type { AccessOptions } from './access.ts'
@@ -48,6 +48,8 @@ export interface LocalClusterOptions {
   readonly access?: AccessOptions | undefined
   /** Files that say who may come in and who decides, as kube-apiserver's flags of these names take them. What is wrong with one fails the start. */
   readonly accessFiles?: AccessFiles | undefined
+  /** When controllers and scheduler begin to read what there is, which keeps the event loop busy: at once when absent. */
+  readonly workersBegin?: Promise<void> | undefined
   /** Names of simulated nodes. */
   readonly simulatedNodes?: readonly string[] | undefined
   /** Real nodes: made from the client of this cluster once its API serves. */
@@ -173,7 +175,7 @@ function workers(deps: LocalClusterDeps, options: LocalClusterOptions, cluster: 
     for (const name of simulated) host.addNode(name, nodes.backend)
     services.push(nodes.service)
   }
-  return [shared.informers, ...services]
+  return [options.workersBegin === undefined ? shared.informers : startingAfter(options.workersBegin, shared.informers), ...services]
 }
 
 async function openAccessFiles(deps: LocalClusterDeps, files: AccessFiles): Promise<Partial<AccessOptions>> {

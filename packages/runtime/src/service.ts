@@ -14,6 +14,32 @@ export interface Service {
 }
 
 /**
+ * The service, begun when `ready` resolves: its own `start` resolves at once, nobody waits for it. That it cannot start, or that `ready` rejects, counts as if it had ended with
+ * that error.
+ */
+export function startingAfter(ready: Promise<void>, service: Service): Service {
+  return {
+    name: service.name,
+    start({ signal }) {
+      const stop = new AbortController()
+      const stopped = Promise.withResolvers<undefined>()
+      stop.signal.addEventListener('abort', () => stopped.resolve(undefined), { once: true })
+      const running = Promise.race([ready, stopped.promise]).then(() =>
+        stop.signal.aborted ? undefined : service.start({ signal: AbortSignal.any([signal, stop.signal]) }),
+      )
+      return Promise.resolve({
+        done: running.then((started) => started?.done),
+        async [Symbol.asyncDispose]() {
+          stop.abort(new Error(`${service.name} is stopping`))
+          const started = await running.catch(() => undefined) // `done` tells it
+          await started?.[Symbol.asyncDispose]()
+        },
+      })
+    },
+  }
+}
+
+/**
  * Starts parts in order and stops them in reverse. A part that ends by itself with an error stops the rest: `done` rejects with that error.
  * Each part gets `stopWithinMs` to stop; one that does not is named in the log and left behind.
  */
