@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endProcess, killWithUs } from '@gantry/conformance/daemon'
 import { Connection } from './connection.ts'
@@ -7,6 +8,8 @@ import type { BenchServer } from './server.ts'
 
 const answersWithinMs = 120_000
 const pollMs = 10
+/** Of what a process says, for an error message. */
+const saidCharacters = 500
 
 /**
  * Kills the processes that serve (kill -9, as a machine that loses power), starts the same commands on the same data, and waits until the server is ready and gives `path`; as often as
@@ -23,9 +26,10 @@ export async function timeRestarts(server: BenchServer, { path, times }: { reado
       await kill(pids)
       callOff()
       const begunMs = performance.now()
-      pids = await Promise.all(commands.map(start))
+      const started = await Promise.all(commands.map(start))
+      pids = started.map(({ pid }) => pid)
       callOff = killWithUs(pids)
-      await untilAnswered(server, path)
+      await untilAnswered(server, { path, started })
       answeredMs.push(performance.now() - begunMs)
     }
     return answeredMs
@@ -40,12 +44,22 @@ async function kill(pids: readonly number[]): Promise<void> {
   await Promise.all(pids.map(endProcess))
 }
 
-async function start({ command, args, env }: Command): Promise<number> {
-  const child = spawn(command, args, { env, stdio: 'ignore' })
+interface Started {
+  readonly pid: number
+  /** How it has ended, and the last it said; undefined while it runs. */
+  readonly ended: () => string | undefined
+}
+
+async function start({ command, args, env }: Command): Promise<Started> {
+  const child = spawn(command, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (said = (said + chunk).slice(-saidCharacters)))
+  let ended: string | undefined
+  child.once('close', (code, signal) => (ended = `${basename(command)} ended with ${signal ?? `code ${code}`}: ${said.trim()}`))
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   child.once('spawn', resolve).once('error', reject)
   await promise
-  return child.pid ?? 0
+  return { pid: child.pid ?? 0, ended: () => ended }
 }
 
 interface Command {
@@ -61,7 +75,7 @@ async function commandOf(pid: number): Promise<Command> {
   return { command, args, env: Object.fromEntries(env.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)])) }
 }
 
-async function untilAnswered(server: BenchServer, path: string): Promise<void> {
+async function untilAnswered(server: BenchServer, { path, started }: { readonly path: string; readonly started: readonly Started[] }): Promise<void> {
   const deadline = performance.now() + answersWithinMs
   for (;;) {
     const connection = new Connection(server)
@@ -70,6 +84,8 @@ async function untilAnswered(server: BenchServer, path: string): Promise<void> {
       await connection.send('GET', path)
       return
     } catch (error) {
+      const ended = started.map((process) => process.ended()).find((how) => how !== undefined)
+      if (ended !== undefined) throw new Error(`${server.name} did not come back: ${ended}`, { cause: error })
       if (performance.now() > deadline) throw new Error(`${server.name} did not answer within ${answersWithinMs / 1000} s after its restart`, { cause: error })
     } finally {
       connection.close()

@@ -1,11 +1,11 @@
-// npm run bench [-- --quick]: Gantry against a real kube-apiserver on etcd, on this machine, in one run. Writes results/latest.md.
+// npm run bench [-- --quick] [--part starts|serving|scheduling|restarts]: Gantry against a real kube-apiserver on etcd, on this machine, in one run. Writes results/latest.md.
 import { execFile, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 import { Connection } from './connection.ts'
 import type { FanOut, FanOutTask } from './fan-out.ts'
 import { fill, nameOf } from './fill.ts'
@@ -25,7 +25,10 @@ import type { BenchServer } from './server.ts'
 import { measure } from './wrk.ts'
 import type { Load } from './wrk.ts'
 
-const quick = process.argv.includes('--quick')
+const { values: asked } = parseArgs({ options: { quick: { type: 'boolean' }, part: { type: 'string', multiple: true } } })
+const quick = asked.quick === true
+const partNames = ['starts', 'serving', 'scheduling', 'restarts'] as const
+for (const name of asked.part ?? []) if (!partNames.some((known) => known === name)) throw new Error(`unknown part ${name}: there are ${partNames.join(', ')}`)
 const rounds = quick ? 1 : 3
 const loadSeconds = quick ? 2 : 5
 const idleSeconds = quick ? 2 : 10
@@ -399,15 +402,20 @@ async function measureServing(launcher: string, dir: string): Promise<readonly n
   return bytes
 }
 
+function isAsked(name: (typeof partNames)[number]): boolean {
+  return asked.part?.includes(name) ?? true
+}
+
 async function main(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'gantry-bench-'))
   try {
     say('building the release, as npm start does')
     const launcher = await installRelease(dir)
-    await measureStarts(launcher)
-    const bytes = await measureServing(launcher, dir)
-    await part('the work of controllers and scheduler', () => measureScheduling(launcher))
-    await part('restarts', () => measureRestart(launcher))
+    let bytes: readonly number[] = []
+    if (isAsked('starts')) await measureStarts(launcher)
+    if (isAsked('serving')) bytes = await measureServing(launcher, dir)
+    if (isAsked('scheduling')) await part('the work of controllers and scheduler', () => measureScheduling(launcher))
+    if (isAsked('restarts')) await part('restarts', () => measureRestart(launcher))
     await report(bytes)
   } finally {
     await rm(dir, { recursive: true, force: true })
@@ -446,7 +454,7 @@ ${loopDelays.map(({ load, p50, p99, max, own }) => `| ${load} | ${[p50, p99, max
 ${[...facts, ...failures.map((failure) => `Not measured in this run: ${failure}`)].map((line) => `- ${line}\n`).join('')}- Watch fan-out: events per second at full speed; its p50 / p99 are the time from a write to its arrival at a watcher, at 20 writes a second; CPU per 1,000 events.
 `
   say(`\n${[formatTable(figures), ...facts].join('\n')}`)
-  if (quick) return
+  if (quick || asked.part !== undefined) return
   const file = join(import.meta.dirname, 'results', 'latest.md')
   await mkdir(dirname(file), { recursive: true })
   await writeFile(file, page)

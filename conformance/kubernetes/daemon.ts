@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
+import { open, readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
@@ -86,13 +86,14 @@ export async function logTail(file: string): Promise<string> {
   return buffer.toString('utf8', 0, bytesRead)
 }
 
-/** A child of ours that ended is reaped at once; a zombie of another parent counts as gone. */
+/** A child of ours that ended is reaped at once; a zombie of another parent counts as gone, once none of its threads is left that would still hold its ports and files. */
 async function isRunning(pid: number): Promise<boolean> {
   if (!signalTo(pid, 0)) return false
   if (process.platform !== 'linux') return true
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z'
+    if (stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z') return true
+    return (await readdir(`/proc/${pid}/task`)).length > 1
   } catch {
     return false
   }
