@@ -24,6 +24,7 @@ import { protobuf } from './protobuf.ts'
 import { proxies } from './proxies.ts'
 import { refusals } from './refusals.ts'
 import { requestOptions } from './request-options.ts'
+import { retries } from './retries.ts'
 import { selectors } from './selectors.ts'
 import { statusWrites } from './status-writes.ts'
 import { streams } from './streams.ts'
@@ -78,4 +79,5 @@ export const bodies: readonly Conformance[] = [
   aggregation,
   admission,
   flowControl,
+  retries,
 ]

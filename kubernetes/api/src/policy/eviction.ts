@@ -97,7 +97,10 @@ async function charge(
       return
     } catch (error) {
       if (!isReason(error, 'Conflict')) throw error
-      if (attempt === conflictRetries) throw new StatusError('Timeout', `couldn't update PodDisruptionBudget ${JSON.stringify(name)} due to conflicts`)
+      if (attempt === conflictRetries) {
+        const message = `couldn't update PodDisruptionBudget ${JSON.stringify(name)} due to conflicts`
+        throw new StatusError('Timeout', message, { details: { retryAfterSeconds: 10 } })
+      }
     }
     current = [...budgets.in(call.namespace ?? '')].find(({ metadata }) => metadata.name === name)
   }
