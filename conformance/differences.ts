@@ -28,6 +28,9 @@ export const unclaimedDifferences: Readonly<Record<string, readonly string[]>> =
     '/livez and /readyz know the checks `ping` and `storage`, not those of upstream such as `etcd` and `poststarthook/…` (not yet)',
     'no Lease apiserver-<hash> in kube-system (it would write to the disk every ten seconds for one server that has no peers)',
   ],
+  'lists and watches': [
+    'old states are kept for 100 000 changes or 64 MiB of them, upstream’s for five to ten minutes (memory has a limit; under heavy writes of large objects a pager has to begin anew sooner)',
+  ],
   writes: [
     'a body over the limit is 413, upstream 500 once it is unpacked (413 says what is wrong)',
     'a write that takes longer than it may (34 s, or its `timeout`) is answered 504 and still ends as it ends; upstream gives it up where it can',

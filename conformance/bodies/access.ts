@@ -381,11 +381,95 @@ export const access = conformance('access control', ({ api, claim }) => {
     assert.equal(local.json.status.allowed, true, local.text)
   })
 
-  claim('tells who one is (A)', async () => {
+  claim('tells who one is (A13)', async () => {
     const { code, json } = await api.post('/apis/authentication.k8s.io/v1/selfsubjectreviews', {}, as('jane'))
 
     assert.equal(code, 201)
     assert.deepEqual(json.status.userInfo, { username: 'jane', groups: ['system:authenticated'] })
+  })
+
+  claim('tells who one is in full, in protobuf too, and keeps nothing of it (A13)', async () => {
+    const reviews = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
+    const jane = {
+      'impersonate-user': 'jane',
+      'impersonate-uid': 'u-1',
+      'impersonate-group': 'dev',
+      'impersonate-extra-acme.com%2fscopes': 'a',
+    }
+    const userInfo = { username: 'jane', uid: 'u-1', groups: ['dev', 'system:authenticated'], extra: { 'acme.com/scopes': ['a'] } }
+
+    const { code, json } = await api.post(reviews, { status: { userInfo: { username: 'root' } } }, { headers: jane })
+    const table = await api.post(reviews, {}, { headers: { ...jane, accept: 'application/vnd.kubernetes.protobuf' } })
+    const anyone = await api.post(reviews, {}, { headers: { 'impersonate-user': 'nobody-at-all' } })
+    const wrong = await api.post(reviews, { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview' })
+
+    assert.deepEqual([code, json.kind, json.apiVersion, json.status], [201, 'SelfSubjectReview', 'authentication.k8s.io/v1', { userInfo }])
+    assert.equal(typeof json.metadata.creationTimestamp, 'string')
+    assert.equal(json.metadata.name, undefined)
+    assert.deepEqual([table.code, table.headers['content-type'], table.text.includes('acme.com/scopes')], [201, 'application/vnd.kubernetes.protobuf', true])
+    assert.equal(anyone.code, 201)
+    assert.deepEqual([wrong.code, wrong.json.reason], [400, 'BadRequest'])
+    for (const method of ['GET', 'PUT', 'DELETE', 'PATCH']) assert.equal((await api.send(method, reviews)).code, 405, method)
+  })
+
+  claim('lets only those collect rules of others who may do everything (Z5)', async (t) => {
+    const name = uniqueName('collector')
+    const aggregationRule = { clusterRoleSelectors: [{ matchLabels: { [`rbac.example.com/aggregate-to-${name}`]: 'true' } }] }
+    const writer = `${name}-writer`
+    await api.createForTest(t, `${rbac}/clusterroles`, {
+      metadata: { name: writer },
+      rules: [
+        { apiGroups: ['rbac.authorization.k8s.io'], resources: ['clusterroles'], verbs: ['create', 'update', 'patch', 'get'] },
+        { apiGroups: [''], resources: ['configmaps'], verbs: ['get'] },
+      ],
+    } as { metadata: { name: string } })
+    await api.createForTest(t, `${rbac}/clusterrolebindings`, {
+      metadata: { name: writer },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: writer },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: writer }],
+    } as { metadata: { name: string } })
+    const reads = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }]
+    const asWriter = as(writer)
+    // Who may write roles is known a moment after the binding is.
+    const plain = await api.until(
+      () => api.post(`${rbac}/clusterroles?dryRun=All`, { metadata: { name }, rules: reads }, asWriter),
+      ({ code }) => code !== 403,
+    )
+
+    const collected = await api.post(`${rbac}/clusterroles`, { metadata: { name }, aggregationRule }, asWriter)
+    const empty = await api.post(`${rbac}/clusterroles`, { metadata: { name }, aggregationRule: { clusterRoleSelectors: [] } })
+    const made = await api.createForTest(t, `${rbac}/clusterroles`, { metadata: { name }, aggregationRule } as { metadata: { name: string } })
+    const changed = await api.patch('merge', `${rbac}/clusterroles/${name}`, { aggregationRule: null }, asWriter)
+    const labelled = await api.patch('merge', `${rbac}/clusterroles/${name}`, { metadata: { labels: { a: 'b' } } }, asWriter)
+    const disowned = await api.patch('merge', `${rbac}/clusterroles/${name}`, { metadata: { finalizers: null } }, asWriter)
+
+    const refused = `clusterroles.rbac.authorization.k8s.io "${name}" is forbidden: must have cluster-admin privileges to use the aggregationRule`
+    assert.equal(plain.code, 201, plain.text)
+    for (const { code, json } of [collected, changed, labelled]) assert.deepEqual([code, json.message], [403, refused])
+    assert.equal(disowned.code, 200, disowned.text)
+    assert.deepEqual(
+      [empty.code, empty.json.details.causes[0].field, empty.json.details.causes[0].reason],
+      [422, 'aggregationRule.clusterRoleSelectors', 'FieldValueRequired'],
+    )
+    assert.deepEqual([made.aggregationRule, made.rules], [aggregationRule, null])
+  })
+
+  claim('collects the rules of admin, edit and view by labels (Z5)', async () => {
+    for (const [role, from] of [
+      ['admin', ['rbac.authorization.k8s.io/aggregate-to-admin']],
+      ['edit', ['rbac.authorization.k8s.io/aggregate-to-edit']],
+      ['view', ['rbac.authorization.k8s.io/aggregate-to-view']],
+    ] as const) {
+      const { aggregationRule, metadata } = await api.read(`${rbac}/clusterroles/${role}`)
+      const { metadata: part } = await api.read(`${rbac}/clusterroles/system:aggregate-to-${role}`)
+      assert.deepEqual(
+        aggregationRule.clusterRoleSelectors.map(({ matchLabels }: Json) => matchLabels),
+        from.map((label) => ({ [label]: 'true' })),
+      )
+      assert.equal(part.labels[from[0]], 'true')
+      const next = { edit: 'admin', view: 'edit' }[role as string]
+      if (next !== undefined) assert.equal(metadata.labels[`rbac.authorization.k8s.io/aggregate-to-${next}`], 'true')
+    }
   })
 
   claim('refuses a token that it does not know (1.1 Unauthorized)', async () => {

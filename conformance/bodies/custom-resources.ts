@@ -783,6 +783,62 @@ export const customResources = conformance('custom resources', ({ api, claim }) 
     assert.equal(document.components.schemas[name].properties.spec.properties.size.type, 'integer')
   })
 
+  claim('shows in discovery and OpenAPI within a moment how a definition has changed, and that it has gone (D11)', async (t) => {
+    const { group } = await served(t)
+    const at = `${definitions}/widgets.${group}`
+    const version = (name: string, properties: Json): Json => ({
+      name,
+      served: true,
+      storage: name === 'v1',
+      schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties } } } },
+    })
+    const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
+    const urlOf = (index: Json, name: string): string | undefined => index?.paths?.[`apis/${group}/${name}`]?.serverRelativeURL
+    const within = async (what: () => Promise<unknown>): Promise<void> => {
+      const started = performance.now()
+      await what()
+      // About a second; the rest is for a machine that has other things to do.
+      assert.ok(performance.now() - started < 5_000, `it took ${Math.round(performance.now() - started)} ms`)
+    }
+    const { json: first } = await api.eventually('/openapi/v3', ({ json }) => urlOf(json, 'v1') !== undefined)
+
+    await api.patch('merge', at, { spec: { versions: [version('v1', { weight: { type: 'integer', description: 'How heavy.' } }), version('v2', {})] } })
+    await within(async () => {
+      const { json: index } = await api.eventually('/openapi/v3', ({ json }) => urlOf(json, 'v1') !== urlOf(first, 'v1') && urlOf(json, 'v2') !== undefined)
+      const { components, paths } = await api.read(urlOf(index, 'v1') ?? '')
+      const reversed = group.split('.').toReversed().join('.')
+      assert.deepEqual(components.schemas[`${reversed}.v1.Widget`].properties.spec.properties, { weight: { type: 'integer', description: 'How heavy.' } })
+      assert.deepEqual(
+        Object.keys(components.schemas).filter((name) => name.startsWith(reversed)),
+        [`${reversed}.v1.Widget`, `${reversed}.v1.WidgetList`],
+      )
+      for (const name of ['ObjectMeta', 'ListMeta', 'DeleteOptions', 'Status'])
+        assert.ok(components.schemas[`io.k8s.apimachinery.pkg.apis.meta.v1.${name}`] !== undefined, name)
+      assert.deepEqual(Object.keys(paths).sort(), [
+        `/apis/${group}/v1/namespaces/{namespace}/widgets`,
+        `/apis/${group}/v1/namespaces/{namespace}/widgets/{name}`,
+        `/apis/${group}/v1/widgets`,
+      ])
+      const { json } = await api.eventually('/apis', ({ json: groups }) => groups.items.some(({ metadata }: Json) => metadata.name === group), {
+        headers: { accept },
+      })
+      const { versions } = json.items.find(({ metadata }: Json) => metadata.name === group)
+      // The order of versions is that of their names, whichever is stored.
+      assert.deepEqual(
+        versions.map(({ version: name }: Json) => name),
+        ['v2', 'v1'],
+      )
+    })
+
+    await api.delete(at)
+    await within(async () => {
+      await api.eventually('/openapi/v3', ({ json }) => urlOf(json, 'v1') === undefined && urlOf(json, 'v2') === undefined)
+      await api.eventually('/apis', ({ json }) => json.items.every(({ metadata }: Json) => metadata.name !== group), { headers: { accept } })
+      await api.eventually(`/apis/${group}/v1`, ({ code }) => code === 404)
+    })
+    assert.equal((await api.get(urlOf(first, 'v1') ?? '')).code, 404)
+  })
+
   claim('watches custom objects (L14, L19)', async (t) => {
     const { group, path } = await served(t)
     const { metadata } = await api.create(path, widget(group, { size: 1 }))

@@ -10,6 +10,7 @@ import { clusterObjects } from './cluster-objects.ts'
 import { conversions } from './conversions.ts'
 import { coreKinds } from './core-kinds.ts'
 import { customResourceLives } from './custom-resource-lives.ts'
+import { customResourceSchemas } from './custom-resource-schemas.ts'
 import { customResources } from './custom-resources.ts'
 import { deviceSelectors } from './device-selectors.ts'
 import { discovery } from './discovery.ts'
@@ -66,6 +67,7 @@ export const bodies: readonly Conformance[] = [
   workloadKinds,
   otherKinds,
   customResources,
+  customResourceSchemas,
   customResourceLives,
   conversions,
   cel,
