@@ -16,6 +16,7 @@ import { deviceSelectors } from './device-selectors.ts'
 import { discovery } from './discovery.ts'
 import { flowControl } from './flow-control.ts'
 import { identity } from './identity.ts'
+import { minimalObjects } from './minimal-objects.ts'
 import { mutatingPolicies } from './mutating-policies.ts'
 import { lists } from './lists.ts'
 import { nulls } from './nulls.ts'
@@ -63,6 +64,7 @@ export const bodies: readonly Conformance[] = [
   tables,
   clusterObjects,
   versions,
+  minimalObjects,
   coreKinds,
   workloadKinds,
   otherKinds,

@@ -16,8 +16,8 @@ export function defaultPodSpec(spec: PodSpec): void {
   if (account !== undefined) spec.serviceAccountName = spec.serviceAccount = account
   // Needs GenericWorkload, which is off by default.
   delete spec.schedulingGroup
-  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) defaultContainer(container, spec)
-  for (const container of (spec.ephemeralContainers ?? []) as Container[]) defaultContainer(container, spec)
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) defaultContainer(container)
+  for (const container of (spec.ephemeralContainers ?? []) as Container[]) defaultContainer(container)
   for (const volume of spec.volumes ?? []) defaultVolume(volume)
   roundAmounts(spec.overhead)
   roundAmounts(spec.resources?.limits)
@@ -82,7 +82,7 @@ function defaultFieldRefs(items: readonly HasFieldRef[] | undefined): void {
   }
 }
 
-function defaultContainer(container: Container, spec: PodSpec): void {
+function defaultContainer(container: Container): void {
   container.imagePullPolicy ??= hasMovingTag(container.image ?? '') ? 'Always' : 'IfNotPresent'
   container.terminationMessagePath ??= '/dev/termination-log'
   container.terminationMessagePolicy ??= 'File'
@@ -90,10 +90,7 @@ function defaultContainer(container: Container, spec: PodSpec): void {
   roundAmounts(container.resources.limits)
   roundAmounts(container.resources.requests)
   if (container.securityContext !== undefined && container.securityContext.procMount === '') container.securityContext.procMount = 'Default'
-  for (const port of container.ports ?? []) {
-    port.protocol ??= 'TCP'
-    if (spec.hostNetwork === true && (port.hostPort ?? 0) === 0) port.hostPort = port.containerPort
-  }
+  for (const port of container.ports ?? []) port.protocol ??= 'TCP'
   for (const { valueFrom } of container.env ?? []) {
     if (valueFrom === undefined) continue
     defaultFieldRefs([valueFrom])
@@ -106,7 +103,7 @@ function defaultContainer(container: Container, spec: PodSpec): void {
   for (const hook of [container.lifecycle.postStart, container.lifecycle.preStop]) if (hook?.httpGet !== undefined) defaultHttpGet(hook.httpGet)
 }
 
-/** The same for a pod itself: there, requests are set from limits where they are missing. */
+/** The same for a pod itself: there, requests are set from limits where they are missing, and ports in the network of the host are the host's. */
 export function defaultOwnPodSpec(spec: PodSpec): void {
   spec.enableServiceLinks ??= true
   defaultPodSpec(spec)
@@ -118,6 +115,9 @@ export function defaultOwnPodSpec(spec: PodSpec): void {
     for (const [resource, amount] of Object.entries(resources.limits)) resources.requests[resource] ??= amount
   }
   if (spec.resources !== undefined) defaultPodResources(spec, spec.resources)
+  if (spec.hostNetwork !== true) return
+  for (const { ports } of [...(spec.initContainers ?? []), ...(spec.containers ?? [])])
+    for (const port of ports ?? []) if ((port.hostPort ?? 0) === 0) port.hostPort = port.containerPort
 }
 
 const podResources: ReadonlySet<string> = new Set(['cpu', 'memory'])
@@ -151,10 +151,10 @@ function defaultHttpGet(action: { path?: string | undefined; scheme?: string | u
   action.scheme ??= 'HTTP'
 }
 
-/** `latest`, or no tag and no digest: the image may change under its name. */
+/** `latest`, even in front of a digest, or neither tag nor digest: the image may change under its name. */
 function hasMovingTag(image: string): boolean {
-  if (image.includes('@')) return false
-  const last = image.slice(image.lastIndexOf('/') + 1)
+  const [name = '', digest] = image.split('@', 2)
+  const last = name.slice(name.lastIndexOf('/') + 1)
   const colon = last.indexOf(':')
-  return colon < 0 || last.slice(colon + 1) === 'latest'
+  return colon < 0 ? digest === undefined : last.slice(colon + 1) === 'latest'
 }
