@@ -1,9 +1,12 @@
 // npm run conformance [-- --write]: every claim about the Kubernetes API on both targets, counted by area. With --write also docs/conformance.md.
-import { writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { run } from 'node:test'
 import { differences, kubectlDifferences, unclaimedDifferences } from './differences.ts'
+import { commands } from './kubectl/commands.ts'
+import { commandSection, rowOfCommand, rowsOf, sections } from './rows.ts'
+import type { Section } from './rows.ts'
 
 interface Tally {
   held: number
@@ -15,8 +18,11 @@ const targets = { kubernetes: 'real.kubernetes.ts', local: 'local.test.ts' } as 
 type Target = keyof typeof targets
 const testTimeoutMs = 120_000
 
-/** Runs the claims against one target and counts them by area. Failures are printed as they come. */
-async function count(target: Target): Promise<Map<string, Tally>> {
+/** Suites of their own that show rows too, with processes or servers that no body has. */
+const otherSuites = ['aggregation', 'audit-policy', 'clients', 'components', 'front-door', 'identity-config'] as const
+
+/** Runs the claims against one target and counts them by area, and those that hold by row. Failures are printed as they come. */
+async function count(target: Target, rows: Map<string, number>): Promise<Map<string, Tally>> {
   const areas = new Map<string, Tally>()
   const stream = run({ files: [join(import.meta.dirname, targets[target])], isolation: 'none', timeout: testTimeoutMs })
   const path: string[] = []
@@ -35,7 +41,10 @@ async function count(target: Target): Promise<Map<string, Tally>> {
     areas.set(area, tally)
     if (event.type === 'test:fail') tally.failed++
     else if (skip !== undefined && skip !== false) tally.different++
-    else tally.held++
+    else {
+      tally.held++
+      if (nesting === 2) for (const row of rowsOf(name)) rows.set(row, (rows.get(row) ?? 0) + 1)
+    }
   }
   return areas
 }
@@ -46,7 +55,35 @@ function formatTable(rows: readonly (readonly string[])[]): string {
   return lines.toSpliced(1, 0, `|${widths.map((width, at) => `${'-'.repeat(width + 1)}${at === 0 ? '-' : ':'}`).join('|')}|`).join('\n')
 }
 
-function page(table: string): string {
+/** The rows that the tests of the other suites name. */
+async function rowsElsewhere(): Promise<Map<string, readonly string[]>> {
+  const found = new Map<string, readonly string[]>()
+  for (const suite of otherSuites) {
+    const dir = join(import.meta.dirname, suite)
+    for (const file of await readdir(dir)) {
+      if (!file.endsWith('.ts')) continue
+      for (const [, rows = ''] of (await readFile(join(dir, file), 'utf8')).matchAll(/\(([A-Z]\d+(?:, [A-Z]\d+)*)\)['`]/g))
+        for (const row of rows.split(', ')) found.set(row, [...new Set([...(found.get(row) ?? []), suite])])
+    }
+  }
+  return found
+}
+
+/** Every row that the specification has: how many claims about it hold on both targets, or which other suite shows it. */
+function rowLines(section: Section, rows: ReadonlyMap<string, number>, elsewhere: ReadonlyMap<string, readonly string[]>): string {
+  const shown = section.rows.map((row) => {
+    const suites = elsewhere.get(row) ?? []
+    const parts = [rows.get(row) ?? 0, ...suites].filter((part) => part !== 0)
+    return `${row}: ${parts.length === 0 ? '**none**' : parts.join(' + ')}`
+  })
+  return `- ${section.title}: ${shown.join(' · ')}`
+}
+
+function missing(section: Section, rows: ReadonlyMap<string, number>, elsewhere: ReadonlyMap<string, readonly string[]>): string[] {
+  return section.rows.filter((row) => !rows.has(row) && !elsewhere.has(row))
+}
+
+function page(table: string, rows: readonly string[]): string {
   const lines = [
     '# Conformance',
     '',
@@ -54,6 +91,12 @@ function page(table: string): string {
     'makes this page.',
     '',
     table,
+    '',
+    '## Rows of the specification',
+    '',
+    'Each row with the number of claims about it that hold on both targets, and the other suites of `conformance/` that show it; of what kubectl does, the number of commands.',
+    '',
+    ...rows,
     '',
     '## Known differences',
     '',
@@ -79,8 +122,9 @@ function kubectlLines(): string[] {
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } })
-  const kubernetes = await count('kubernetes')
-  const local = await count('local')
+  const held = { kubernetes: new Map<string, number>(), local: new Map<string, number>() }
+  const kubernetes = await count('kubernetes', held.kubernetes)
+  const local = await count('local', held.local)
   const rows: (readonly string[])[] = []
   const sum = { claims: 0, kubernetes: 0, gantry: 0, different: 0, failed: 0 }
   for (const [area, real] of kubernetes) {
@@ -101,8 +145,13 @@ async function main(): Promise<number> {
     ...rows,
     ['all', String(sum.claims), String(sum.kubernetes), String(sum.gantry), String(sum.different)],
   ])
-  process.stdout.write(`${table}\n`)
-  if (values.write) await writeFile(join(import.meta.dirname, '..', 'docs', 'conformance.md'), page(table))
+  const claims = new Map([...held.local].map(([row, number]) => [row, Math.min(number, held.kubernetes.get(row) ?? 0)]))
+  const told = new Map([...Map.groupBy(commands, ({ line }) => rowOfCommand(line))].map(([row, lines]) => [row, lines.length]))
+  const elsewhere = await rowsElsewhere()
+  const lines = [...sections.map((section) => rowLines(section, claims, elsewhere)), rowLines(commandSection, told, new Map())]
+  const without = [...sections.flatMap((section) => missing(section, claims, elsewhere)), ...missing(commandSection, told, new Map())]
+  process.stdout.write(`${table}\n\n${lines.join('\n')}\n\nRows without a claim: ${without.join(', ') || 'none'}\n`)
+  if (values.write) await writeFile(join(import.meta.dirname, '..', 'docs', 'conformance.md'), page(table, lines))
   return sum.failed === 0 ? 0 : 1
 }
 

@@ -199,7 +199,7 @@ export const answers = conformance('answers beside the resources', ({ api, claim
     )
   })
 
-  claim('tells when who asked was told, and owns what was asked of a token (A7, A15)', async (t) => {
+  claim('tells when who asked was told, and owns what was asked of a token (A13, A5)', async (t) => {
     const namespace = await api.namespace(t)
     const review = await api.post('/apis/authentication.k8s.io/v1/selfsubjectreviews', { metadata: { labels: { a: 'b' }, uid: 'x' } })
     assert.deepEqual(Object.keys(review.json.metadata), ['creationTimestamp'])

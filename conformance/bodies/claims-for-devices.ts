@@ -17,7 +17,7 @@ const forbidden = 'admin access to devices requires the `resource.kubernetes.io/
 
 /** Who may write what of a ResourceClaim. */
 export const claimsForDevices = conformance('claims for devices', ({ api, claim }) => {
-  claim('lets devices be had as an administrator in namespaces that are labelled for it only', async (t) => {
+  claim('lets devices be had as an administrator in namespaces that are labelled for it only (16)', async (t) => {
     const namespace = await api.namespace(t)
     const name = namespace.split('/').at(-1)
     const create = (path: string, body: Json): Promise<Json> => api.post(path, body).then(({ code, json }) => [code, json.message])
@@ -46,7 +46,7 @@ export const claimsForDevices = conformance('claims for devices', ({ api, claim 
     assert.equal(granted.code, 200, granted.text)
   })
 
-  claim('asks who allocates for binding, and who reports of devices for their driver, on his node or any', async (t) => {
+  claim('asks who allocates for binding, and who reports of devices for their driver, on his node or any (M14)', async (t) => {
     const namespace = await api.namespace(t)
     const name = namespace.split('/').at(-1) ?? ''
     const role = uniqueName('claims')

@@ -39,7 +39,7 @@ export const deviceSelectors = conformance('selectors of devices', ({ api, claim
     return code === 201 ? [] : json.details.causes
   }
 
-  claim('compiles the expressions of a device class and bounds what they cost (K3)', async () => {
+  claim('compiles the expressions of a device class and bounds what they cost (16)', async () => {
     const found: Json[] = []
     for (const [expression] of selectors) {
       const body = { metadata: { name: uniqueName('class') }, spec: { selectors: [{ cel: { expression } }] } }
@@ -53,7 +53,7 @@ export const deviceSelectors = conformance('selectors of devices', ({ api, claim
     )
   })
 
-  claim('compiles the expressions of the requests of a claim (K3)', async (t) => {
+  claim('compiles the expressions of the requests of a claim (16)', async (t) => {
     const namespace = await api.namespace(t)
     const exactly = { deviceClassName: 'x', selectors: [{ cel: { expression: 'true' } }, { cel: { expression: 'foo' } }] }
     const causes = await problemsOf(`${namespace.replace('/api/v1', '/apis/resource.k8s.io/v1')}/resourceclaims`, {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { conformance } from '../src/conformance.ts'
+import { defaultsRowOf } from '../rows.ts'
 import type { Json } from '../src/json.ts'
 import { uniqueName } from '../src/target.ts'
 
@@ -29,7 +30,7 @@ function load(): readonly Recorded[] {
 export const nulls = conformance('nulls', ({ api, claim }) => {
   const byKind = Map.groupBy(load(), ({ kind }) => kind)
   for (const [kind, cases] of byKind) {
-    claim(`takes null for nothing in fields of a ${kind} (15)`, async (t) => {
+    claim(`takes null for nothing in fields of a ${kind} (${defaultsRowOf(kind)})`, async (t) => {
       const namespace = (await api.namespace(t)).replace('/api/v1/', '')
       for (const { resource, namespaced, name = uniqueName('nulls'), given, code, message } of cases) {
         const at = resource.lastIndexOf('/')
@@ -43,7 +44,7 @@ export const nulls = conformance('nulls', ({ api, claim }) => {
     })
   }
 
-  claim('keeps a null among the values of a Secret or ConfigMap as an empty value (15)', async (t) => {
+  claim('keeps a null among the values of a Secret or ConfigMap as an empty value (15 Secret)', async (t) => {
     const namespace = await api.namespace(t)
     await api.create(`${namespace}/secrets`, { metadata: { name: 'a' }, data: { a: null } })
     await api.create(`${namespace}/configmaps`, { metadata: { name: 'a', labels: { a: null } }, data: { b: null }, binaryData: { a: null } })

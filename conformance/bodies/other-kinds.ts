@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { conformance } from '../src/conformance.ts'
+import { defaultsRowOf, rulesRowOf } from '../rows.ts'
 import type { Json } from '../src/json.ts'
 import { uniqueName } from '../src/target.ts'
 import type { Answer, Api } from '../src/target.ts'
@@ -158,8 +159,9 @@ export const otherKinds = conformance('other kinds', ({ api, claim }) => {
     const own = all.filter((one) => one.resource === resource)
     const once = own.filter(({ steps }) => steps === undefined)
     const plural = resource.split('/').at(-1) ?? ''
+    const kind = own[0]?.kind ?? ''
     if (once.length > 0) {
-      claim(`completes and checks ${plural} (15, 16)`, async () => {
+      claim(`completes and checks ${plural} (${defaultsRowOf(kind)}, ${rulesRowOf(kind)})`, async () => {
         for (const recorded of once) {
           const answer = await api.post(`${collectionOf(recorded)}?dryRun=All`, objectOf(recorded, recorded.name ?? 'c3'))
           assert.deepEqual(outcomeOf(answer), expected(recorded, recorded.kind), JSON.stringify(recorded.given))
@@ -169,7 +171,7 @@ export const otherKinds = conformance('other kinds', ({ api, claim }) => {
     own
       .filter(({ steps }) => steps !== undefined)
       .forEach((recorded, i) => {
-        claim(`keeps to the rules of ${plural} while they live${i === 0 ? '' : `, ${i + 1}`} (9, 16)`, (t) => live(api, t, recorded))
+        claim(`keeps to the rules of ${plural} while they live${i === 0 ? '' : `, ${i + 1}`} (9, ${rulesRowOf(kind)})`, (t) => live(api, t, recorded))
       })
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { conformance } from '../src/conformance.ts'
+import { defaultsRowOf, rulesRowOf } from '../rows.ts'
 import type { Json } from '../src/json.ts'
 import type { Answer } from '../src/target.ts'
 
@@ -538,7 +539,7 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
 
   for (const { kind, collection, minimal, filled, refused } of kinds) {
     if (filled !== undefined)
-      claim(`fills what a minimal ${kind} leaves out (15)`, async (t) => {
+      claim(`fills what a minimal ${kind} leaves out (${defaultsRowOf(kind)})`, async (t) => {
         const path = at(await api.namespace(t), collection)
 
         const { spec } = await api.create(`${path}?dryRun=All`, { metadata: { name: 'x' }, spec: minimal })
@@ -546,7 +547,7 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
         assert.deepEqual(spec, filled)
       })
 
-    claim(`says what is wrong with a ${kind} (16)`, async (t) => {
+    claim(`says what is wrong with a ${kind} (${rulesRowOf(kind)})`, async (t) => {
       const path = at(await api.namespace(t), collection)
 
       const said: Record<string, string[]> = {}
@@ -589,7 +590,7 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
     assert.deepEqual((await cells('apps/v1/controllerrevisions')).slice(0, 3), ['r', '<none>', 3])
   })
 
-  claim('makes the selector of a job from its uid, and labels from its template (15)', async (t) => {
+  claim('makes the selector of a job from its uid, and labels from its template (15 Job)', async (t) => {
     const path = at(await api.namespace(t), 'batch/v1/jobs')
 
     const { metadata, spec } = await api.create(`${path}?dryRun=All`, {
@@ -609,7 +610,7 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
     assert.deepEqual([spec.completions, spec.parallelism, spec.backoffLimit, spec.podReplacementPolicy], [1, 1, 6, 'TerminatingOrFailed'])
   })
 
-  claim('keeps what must not change in a workload (16)', async (t) => {
+  claim('keeps what must not change in a workload (16 Workloads)', async (t) => {
     const namespace = await api.namespace(t)
     const collections = ['apps/v1/deployments', 'apps/v1/replicasets', 'apps/v1/daemonsets'].map((collection) => at(namespace, collection))
     for (const path of collections) await api.create(path, { metadata: { name: 'x' }, spec: { ...workload } })
@@ -629,7 +630,7 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
     assert.equal((await api.patch('merge', `${sets}/x`, { spec: { ordinals: { start: 1 }, minReadySeconds: 2 } })).code, 200)
   })
 
-  claim('keeps what must not change in a job, and lets indexes grow (16)', async (t) => {
+  claim('keeps what must not change in a job, and lets indexes grow (16 Workloads)', async (t) => {
     const path = at(await api.namespace(t), 'batch/v1/jobs')
     await api.create(path, { metadata: { name: 'plain' }, spec: { ...jobSpec, suspend: true } })
     await api.create(path, { metadata: { name: 'indexed' }, spec: { ...jobSpec, suspend: true, completionMode: 'Indexed', completions: 2, parallelism: 2 } })
@@ -648,7 +649,7 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
     assert.deepEqual([together.code, placed.code], [200, 200])
   })
 
-  claim('takes from a job controller only a status that makes sense (S1, 16)', async (t) => {
+  claim('takes from a job controller only a status that makes sense (S1, 16 Workloads)', async (t) => {
     const path = `${at(await api.namespace(t), 'batch/v1/jobs')}/x`
     await api.create(path.slice(0, -2), { metadata: { name: 'x' }, spec: { ...jobSpec, suspend: true, managedBy: 'example.com/x' } })
     const conditions = (...types: readonly string[]): Json => types.map((type) => ({ type, status: 'True' }))
@@ -692,7 +693,7 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
     assert.deepEqual([said.json.kind, said.json.status, said.headers['warning']], ['Status', 'Success', undefined])
   })
 
-  claim('counts the templates of a daemon set in an annotation (16)', async (t) => {
+  claim('counts the templates of a daemon set in an annotation (16 Workloads)', async (t) => {
     const path = at(await api.namespace(t), 'apps/v1/daemonsets')
     const generation = ({ metadata }: Json): string => metadata.annotations['deprecated.daemonset.template.generation']
 
@@ -703,7 +704,7 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
     assert.deepEqual([generation(created), generation(kept.json), generation(changed.json)], ['1', '1', '2'])
   })
 
-  claim('warns of a name that makes odd host names, and of a refused workload too (W16, 16)', async (t) => {
+  claim('warns of a name that makes odd host names, and of a refused workload too (W16, 16 Workloads)', async (t) => {
     const path = at(await api.namespace(t), 'apps/v1/deployments')
 
     const refused = await api.post(`${path}?dryRun=All`, { metadata: { name: 'a' }, spec: { ...workload, replicas: -1, other: 1 } })
@@ -713,7 +714,7 @@ export const workloadKinds = conformance('workload kinds', ({ api, claim }) => {
     assert.match(String(named.headers['warning']), /metadata\.name: this is used in Pod names and hostnames/)
   })
 
-  claim('takes the data of a revision once (16)', async (t) => {
+  claim('takes the data of a revision once (16 Workloads)', async (t) => {
     const path = at(await api.namespace(t), 'apps/v1/controllerrevisions')
     await api.create(path, { metadata: { name: 'r' }, revision: 1, data: { a: 1 } })
 

@@ -70,6 +70,25 @@ metadata: {name: first}
 spec: {size: ${size}}
 `
 
+const said = `apiVersion: v1
+kind: Event
+metadata: {name: said}
+involvedObject: {apiVersion: v1, kind: ConfigMap, name: motto, namespace: NAMESPACE}
+type: Normal
+reason: Said
+message: It was said.
+count: 2
+firstTimestamp: "2020-01-01T00:00:00Z"
+lastTimestamp: "2020-01-02T00:00:00Z"
+source: {component: story}
+`
+
+const reader = `apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader}
+rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]
+`
+
 const served =
   /^(NAME|bindings|configmaps|events|namespaces|nodes|pods|secrets|serviceaccounts|services|deployments|replicasets|leases|customresourcedefinitions|roles|rolebindings|clusterroles|clusterrolebindings|tokenreviews|selfsubjectreviews|localsubjectaccessreviews|selfsubjectaccessreviews|selfsubjectrulesreviews|subjectaccessreviews|exit)\b/
 
@@ -101,6 +120,10 @@ export const commands: readonly Command[] = [
   { line: 'create configmap motto --from-literal=text=hello -n NAMESPACE' },
   // kubectl describes the keys of a ConfigMap in the order of a Go map: any order.
   { line: 'describe configmap motto -n NAMESPACE' },
+  { line: 'get configmap motto -w --output-watch-events --request-timeout=1s -n NAMESPACE' },
+  { line: 'create -f - -n NAMESPACE', input: said },
+  { line: 'events --for configmap/motto -n NAMESPACE' },
+  { line: 'events --for configmap/nothing -n NAMESPACE' },
   { line: 'create secret generic login --from-literal=password=s3cret -n NAMESPACE' },
   { line: 'get secret login -o jsonpath={.data.password} -n NAMESPACE' },
   { line: 'describe secret login -n NAMESPACE' },
@@ -109,6 +132,10 @@ export const commands: readonly Command[] = [
   { line: 'create role reader --verb=get,list --resource=configmaps,deployments.apps -n NAMESPACE' },
   { line: 'create rolebinding reader --role=reader --serviceaccount=NAMESPACE:robot -n NAMESPACE' },
   { line: 'describe role reader -n NAMESPACE' },
+  { line: 'auth reconcile -f - -n NAMESPACE', input: reader },
+  { line: 'auth reconcile -f - -n NAMESPACE', input: reader },
+  { line: 'get role reader -o jsonpath={.rules} -n NAMESPACE' },
+  { line: 'auth can-i --list -n NAMESPACE --as jane', only: /^(Resources|selfsubjectreviews|exit)/ },
   { line: 'describe rolebinding reader -n NAMESPACE' },
   { line: 'get rolebindings -o wide -n NAMESPACE' },
   { line: 'auth can-i list configmaps --as system:serviceaccount:NAMESPACE:robot -n NAMESPACE', until: /^yes/ },
@@ -207,6 +234,10 @@ export const commands: readonly Command[] = [
   { line: 'wait deployment web --for=jsonpath={.spec.replicas}=1 --timeout=10s -n NAMESPACE' },
   { line: 'expose deployment web --port=80 --target-port=http -n NAMESPACE' },
   { line: 'get services -o wide -n NAMESPACE' },
+  { line: 'autoscale deployment web --min=1 --max=3 --cpu-percent=80 -n NAMESPACE' },
+  { line: 'get hpa web -o jsonpath={.spec} -n NAMESPACE' },
+  { line: 'delete hpa web -n NAMESPACE' },
+  { line: 'top pods -n NAMESPACE' },
   { line: 'logs deployment/web -n NAMESPACE', only: /^(exit|error|Error)/ },
   { line: 'get all -n NAMESPACE', only: /^(NAME|service|deployment|exit)/ },
   { line: 'delete deployment web -n NAMESPACE' },
@@ -217,6 +248,11 @@ export const commands: readonly Command[] = [
   { line: 'run two --image=registry.example.com/app:1 --dry-run=server -o yaml -n NAMESPACE' },
   { line: 'get pod one -o yaml -n NAMESPACE', until: /Unschedulable/ },
   { line: 'exec one -n NAMESPACE -- true' },
+  { line: 'attach one -n NAMESPACE', only: /^(exit|error|Error)/ },
+  { line: 'cp one:/a /nowhere/a -n NAMESPACE', only: /^(exit|error|Error)/ },
+  { line: 'port-forward pod/one :80 -n NAMESPACE' },
+  { line: 'debug one --image=registry.example.com/debug:1 --container=debugger --attach=false --profile=general -n NAMESPACE' },
+  { line: 'get pod one -o jsonpath={.spec.ephemeralContainers} -n NAMESPACE' },
   { line: 'delete pod one --now -n NAMESPACE' },
   { line: 'get pod one -n NAMESPACE' },
 

@@ -2,10 +2,11 @@ import { after, before, describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { differences } from '../differences.ts'
 import type { TargetName } from '../differences.ts'
+import { rowsOf } from '../rows.ts'
 import { Api } from './target.ts'
 import type { Target } from './target.ts'
 
-/** Declares one claim about the API; the name ends with the row of the specification it comes from. */
+/** Declares one claim about the API; the name ends with the rows of the specification it comes from, which `rows.ts` knows. */
 export type Claim = (name: string, body: (t: TestContext) => Promise<void>) => void
 
 /** One area of behaviour: a body that is run against every target. */
@@ -36,6 +37,7 @@ export function runConformance(name: TargetName, start: () => Promise<Target & A
         declare({
           api,
           claim: (claim, body) => {
+            rowsOf(claim)
             const because = known.get(claim)
             known.delete(claim)
             test(claim, because === undefined ? body : (t) => expectDifference(t, because, body))
