@@ -22,8 +22,7 @@ function definitionOf(properties: Record<string, unknown>, status: Record<string
   }
 }
 
-test('a change of status compiles no schema again, a change of schema does', () => {
-  const registry = new Registry([])
+function openedOver(registry: Registry): CustomResources {
   const unused = {} as CustomResourcesDeps['client'] & CustomResourcesDeps['webhooks']
   const customResources = new CustomResources({
     registry,
@@ -37,6 +36,30 @@ test('a change of status compiles no schema again, a change of schema does', () 
     deleteStored: () => Promise.resolve(0),
   })
   customResources.stop() // nobody writes conditions
+  return customResources
+}
+
+test('a schema is put together for the first who asks', () => {
+  const registry = new Registry([])
+  let reads = 0
+  const size = {
+    get type() {
+      reads++
+      return 'string'
+    },
+  }
+
+  openedOver(registry).changed(definitionOf({ size }))
+  const before = reads
+  const { schema } = registry.find('example.com', 'v1', 'things') ?? {}
+
+  assert.equal(before, 0)
+  assert.ok(schema !== undefined && reads > 0)
+})
+
+test('a change of status compiles no schema again, a change of schema does', () => {
+  const registry = new Registry([])
+  const customResources = openedOver(registry)
   const schemaAfter = (definition: ApiObject): ResourceDefinition['schema'] | undefined => {
     customResources.changed(definition)
     return registry.find('example.com', 'v1', 'things')?.schema

@@ -11,7 +11,7 @@ import {
   structuralSchemaOf,
   validateCustomResource,
 } from '@gantry/apimachinery'
-import type { Decoder, Definitions, FieldError, PrinterColumn } from '@gantry/apimachinery'
+import type { Decoder, Definitions, FieldError, ObjectSchema, PrinterColumn } from '@gantry/apimachinery'
 import type { ApiObject, Registry, ResourceDefinition, TableColumn, WriteContext } from '@gantry/apiserver'
 import type { KubeClient, KubeObject } from '@gantry/client'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
@@ -43,7 +43,7 @@ interface CompiledVersion {
   readonly kind: string
   /** What it was made of. */
   readonly source: CustomResourceDefinitionVersion['schema']
-  readonly schema: ReturnType<typeof structuralSchemaOf>
+  readonly schema: () => ObjectSchema
   readonly rules: () => ReturnType<typeof ruleValidatorOf>
 }
 
@@ -188,11 +188,10 @@ export class CustomResources {
     const { spec } = definition
     const { names } = spec
     const compiled = this.#compiledOf(definition, version)
-    const { schema } = compiled
     const storage = spec.versions?.find((candidate) => candidate.storage)?.name ?? version.name
     const { scale } = version.subresources ?? {}
     const validate = (object: ApiObject, old?: ApiObject, context?: WriteContext): FieldError[] => {
-      const errors = validateCustomResource(schema, object, old)
+      const errors = validateCustomResource(compiled.schema(), object, old)
       const rules = compiled.rules()
       // Rules are not evaluated over what has not the shape that they rely on.
       if (rules === undefined || errors.some((error) => blocksRules.has(error.type))) return errors
@@ -211,7 +210,9 @@ export class CustomResources {
       ...(names.shortNames === undefined ? {} : { shortNames: names.shortNames }),
       ...(names.categories === undefined ? {} : { categories: names.categories }),
       namespaced: spec.scope === 'Namespaced',
-      schema,
+      get schema() {
+        return compiled.schema()
+      },
       custom: true,
       storageVersion: storage,
       hasStatus: version.subresources?.status !== undefined,
@@ -236,7 +237,7 @@ export class CustomResources {
           }),
       ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? `${spec.group}/${version.name} ${names.kind} is deprecated` } : {}),
       ...(definition.metadata.deletionTimestamp === undefined ? {} : { prepareForCreate: (object: ApiObject) => refuseWhileGoing(spec, object) }),
-      applyDefaults: (object) => applySchemaDefaults(schema, this.#deps.definitions, object),
+      applyDefaults: (object) => applySchemaDefaults(compiled.schema(), this.#deps.definitions, object),
       validate,
       validateStatusUpdate: (object, old, _subresource, context) => validate(object, old, context),
     }
@@ -251,11 +252,13 @@ export class CustomResources {
     const known = all.get(version.name)
     if (known !== undefined && known.kind === names.kind && jsonEqual(known.source, version.schema)) return known
     const source = version.schema?.openAPIV3Schema ?? {}
+    let schema: ObjectSchema | undefined
     let rules: { readonly validator: ReturnType<typeof ruleValidatorOf> } | undefined
     const compiled: CompiledVersion = {
       kind: names.kind,
       source: version.schema,
-      schema: structuralSchemaOf(source, { definitions: this.#deps.definitions, group, version: version.name, kind: names.kind }),
+      // Most definitions of a cluster are not in use at any time: the schema is put together for the first who asks.
+      schema: () => (schema ??= structuralSchemaOf(source, { definitions: this.#deps.definitions, group, version: version.name, kind: names.kind })),
       // Expressions are compiled when the first object is judged by them.
       rules: () => (rules ??= { validator: ruleValidatorOf(source) }).validator,
     }
