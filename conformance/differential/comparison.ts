@@ -11,7 +11,7 @@ export interface Deviation {
   readonly ours: string
 }
 
-const shownLength = 600
+const shownLength = 6000
 /** Of one pair of answers no more than this many places are told. */
 const maxPlaces = 4
 
@@ -85,6 +85,8 @@ function normalField(key: string, value: Json): Json {
       .map((entry) => JSON.stringify(normal(entry)))
       .sort()
       .map((entry) => JSON.parse(entry))
+  // Of what a user may do, in the order of a map.
+  if ((key === 'resourceRules' || key === 'nonResourceRules') && Array.isArray(value)) return value.map((rule) => JSON.stringify(rule)).sort()
   return normal(value)
 }
 

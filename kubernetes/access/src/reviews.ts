@@ -132,6 +132,7 @@ function localReview(deps: ReviewDeps): VirtualCreate {
 
 function rulesReview(deps: ReviewDeps): VirtualCreate {
   return (object, { user }) => {
+    const { kind, apiVersion } = object
     const { namespace = '' } = specOf<{ namespace?: string }>(object)
     if (namespace === '') throw new StatusError('BadRequest', 'no namespace on request')
     const rules = deps.index.rulesOf(user, namespace)
@@ -149,6 +150,8 @@ function rulesReview(deps: ReviewDeps): VirtualCreate {
       .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs }))
     // Upstream answers with a new object, in which nothing of the question is left.
     return Promise.resolve({
+      kind,
+      apiVersion,
       metadata: {},
       spec: {},
       status: { resourceRules, nonResourceRules, incomplete: false, ...(problems !== '' && { evaluationError: problems }) },
@@ -181,10 +184,12 @@ function attributeProblems(spec: AccessSpec): FieldError[] {
 
 /** A review is no object that is kept: it takes no name, no labels, nothing. */
 function metadataProblems({ metadata }: ApiObject, { mayHaveNamespace = false } = {}): FieldError[] {
-  const { managedFields: _managedFields, creationTimestamp: _creationTimestamp, namespace, ...given } = metadata
+  // Those of the server are empty by now.
+  const { creationTimestamp: _creationTimestamp, uid: _uid, ...shown } = metadata
+  const { managedFields: _managedFields, namespace, ...given } = shown
   const said = mayHaveNamespace || namespace === undefined ? given : { ...given, namespace }
   if (Object.keys(said).length === 0) return []
-  return [fieldInvalid('metadata', metadata, mayHaveNamespace ? 'must be empty except for namespace' : 'must be empty')]
+  return [fieldInvalid('metadata', shown, mayHaveNamespace ? 'must be empty except for namespace' : 'must be empty')]
 }
 
 /** Upstream prints these attributes under the names of the Go struct. */

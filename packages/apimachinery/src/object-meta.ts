@@ -147,7 +147,9 @@ export function validateOwnerReferences(owners: readonly ValidatedOwner[] | unde
 
 function validateOwnerReference(owner: ValidatedOwner, path: string): FieldError[] {
   const errors: FieldError[] = []
-  const version = owner.apiVersion.includes('/') ? owner.apiVersion.split('/').slice(1).join('/') : owner.apiVersion
+  const parts = owner.apiVersion.split('/')
+  // What is no group and version has neither.
+  const version = parts.length > 2 ? '' : parts.at(-1)
   if (version === '') errors.push(fieldInvalid(`${path}.apiVersion`, owner.apiVersion, 'version must not be empty'))
   for (const key of ['kind', 'name', 'uid'] as const) {
     if (owner[key] === '') errors.push(fieldInvalid(`${path}.${key}`, owner[key], 'must not be empty'))

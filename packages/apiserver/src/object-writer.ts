@@ -66,11 +66,7 @@ export async function createObject(server: ServerContext, call: WriteCall, objec
   const { definition, context } = call
   const meta = object.metadata
   dedupeOwners(meta, context)
-  meta.uid = ''
-  meta.creationTimestamp = null
-  delete meta.deletionTimestamp
-  delete meta.deletionGracePeriodSeconds
-  delete meta['selfLink']
+  wipeServerMeta(meta)
   if (definition.namespaced) meta.namespace = call.namespace ?? ''
   else delete meta.namespace
   await server.turns.pause()
@@ -102,6 +98,15 @@ export async function createObject(server: ServerContext, call: WriteCall, objec
       context.warn(`the generated name ${JSON.stringify(object.metadata.name)} was taken`)
     }
   }
+}
+
+/** Of an object that is created nobody but the server says these. */
+export function wipeServerMeta(meta: ServerMeta): void {
+  meta.uid = ''
+  meta.creationTimestamp = null
+  delete meta.deletionTimestamp
+  delete meta.deletionGracePeriodSeconds
+  delete meta['selfLink']
 }
 
 async function createOnce(server: ServerContext, call: WriteCall, admission: AdmissionRequest): Promise<Written> {
@@ -162,6 +167,8 @@ export interface UpdateCall extends WriteCall {
   readonly retriable: boolean
   /** A PUT that names no revision means whatever is there: it too is tried again when something gets ahead of it. Upstream: etcd3 GuaranteedUpdate. */
   readonly unconditional?: boolean
+  /** What is produced has the revision it was made from, unless the patch has taken that away: then it is an update without one. */
+  readonly carriesRevision?: boolean
   /** Managed fields that the producer has already worked out (apply). */
   readonly managesFields?: boolean
 }
@@ -444,7 +451,7 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
   }
   const asked = meta.resourceVersion ?? ''
   if (asked === '' || asked === '0') {
-    if (!call.retriable && definition.allowUnconditionalUpdate !== true) {
+    if ((!call.retriable || call.carriesRevision === true) && definition.allowUnconditionalUpdate !== true) {
       throw invalidError({ group: definition.group, kind: definition.plural }, call.name, [
         fieldInvalid('metadata.resourceVersion', 0, 'must be specified for an update'),
       ])
@@ -455,9 +462,21 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
   }
 }
 
+/** Kinds whose objects are kept where their first version was. Upstream: pkg/kubeapiserver/default_storage_factory_builder.go. */
+const foldersOfOld: ReadonlyMap<string, string> = new Map([
+  ['/replicationcontrollers', 'controllers'],
+  ['/endpoints', 'services/endpoints'],
+  ['/nodes', 'minions'],
+  ['/services', 'services/specs'],
+  ['networking.k8s.io/ingresses', 'ingress'],
+  ['apiregistration.k8s.io/apiservices', 'apiregistration.k8s.io/apiservices'],
+  ['apiextensions.k8s.io/customresourcedefinitions', 'apiextensions.k8s.io/customresourcedefinitions'],
+])
+
 /** Where upstream keeps the object: built-in groups are no part of its keys, and a dry run leaves out what all keys begin with. */
 function etcdKey({ definition, context }: UpdateCall, { key }: Entry): string {
-  const full = definition.custom === true ? key : key.replace(/^\/registry\/[^/]+\//, '/registry/')
+  const folder = foldersOfOld.get(`${definition.group}/${definition.plural}`) ?? definition.plural
+  const full = definition.custom === true ? key : key.replace(/^\/registry\/[^/]+\/[^/]+/, `/registry/${folder}`)
   return context.dryRun ? full.slice('/registry'.length) : full
 }
 
@@ -566,7 +585,8 @@ export function ownershipOf(server: ServerContext, call: WriteCall): FieldOwners
   const { subresource } = call
   const definition = servedBy(call)
   const resetFields =
-    definition.hasStatus !== true ? undefined : subresource === '' ? statusFields : writesStatus(definition, subresource) ? allButStatus : undefined
+    definition.resetFields?.[subresource] ??
+    (definition.hasStatus !== true ? undefined : subresource === '' ? statusFields : writesStatus(definition, subresource) ? allButStatus : undefined)
   return {
     schema: definition.schema,
     definitions: server.definitions,
@@ -606,7 +626,7 @@ function validateUpdatedMeta(
 ): FieldError[] {
   const common = validateObjectMeta(next.metadata, { namespaced: definition.namespaced, validateName: pathSegmentProblems, qualifiedFinalizers: false })
   const isSound = common.length === 0 && validateImmutableMeta(next.metadata, old.metadata).length === 0
-  if (isSound && (next.metadata.finalizers ?? []).length === 0) return common
+  if (isSound && (next.metadata.finalizers ?? []).length === 0 && (next.metadata.generateName ?? '') === '') return common
   const ofKind = definition.metaChecksOnUpdate
   const checks = writesStatus(definition, subresource) && ofKind !== 'none' ? undefined : ofKind
   const changes = (): FieldError[] => validateObjectMetaUpdate(next.metadata, old.metadata)

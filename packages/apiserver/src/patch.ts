@@ -56,33 +56,37 @@ export async function patchObject(server: ServerContext, call: PatchCall, reques
     typeof patch === 'object' &&
     patch !== null &&
     ((patch as { metadata?: { resourceVersion?: unknown } }).metadata?.resourceVersion ?? '') !== ''
-  return updateObject(server, { ...call, retriable: !carriesRevision, managesFields: shown !== undefined }, async (copyOfOld) => {
-    const old = copyOfOld()
-    await server.turns.pause()
-    const current = shown === undefined ? toServed(served, old) : shown.toView(old)
-    const patched = applyForm(server, served, { form, patch, current })
-    await server.turns.pause()
-    const object = asObject(patched)
-    if (served.custom === true && object['apiVersion'] !== apiVersion(served))
-      throw wrongCustomType(object, { field: 'apiVersion', given: object['apiVersion'] ?? '', expected: apiVersion(served) })
-    const next = decodePatched(server, served, {
-      parsed: {
-        value: object,
-        duplicates: [],
-        problems,
-        ...(form === 'merge' ? { order: () => sortedAlong(patched, patch) } : form === 'strategic' ? { order: 'sorted' as const } : {}),
-      },
-      validation: call.validation,
-      context: call.context,
-      isWorkedOut: form === 'strategic',
-      quoted: () => (form === 'strategic' ? goFormat(patch) : JSON.stringify(sortedAlong(patched, form === 'json' ? containersOf(patch) : patch))),
-    })
-    // The patched state carries the revision it was made from: what a client put there has been honoured already, by being compared.
-    checkNames(served, next, { namespace: call.namespace, name: call.name })
-    if (shown === undefined) return toStored(served, next)
-    next.metadata.managedFields = manage(server, { ...call, view: served }, current, next)
-    return shown.fromView(old, next)
-  })
+  return updateObject(
+    server,
+    { ...call, retriable: !carriesRevision, managesFields: shown !== undefined, carriesRevision: shown === undefined },
+    async (copyOfOld) => {
+      const old = copyOfOld()
+      await server.turns.pause()
+      const current = shown === undefined ? toServed(served, old) : shown.toView(old)
+      const patched = applyForm(server, served, { form, patch, current })
+      await server.turns.pause()
+      const object = asObject(patched)
+      if (served.custom === true && object['apiVersion'] !== apiVersion(served))
+        throw wrongCustomType(object, { field: 'apiVersion', given: object['apiVersion'] ?? '', expected: apiVersion(served) })
+      const next = decodePatched(server, served, {
+        parsed: {
+          value: object,
+          duplicates: [],
+          problems,
+          ...(form === 'merge' ? { order: () => sortedAlong(patched, patch) } : form === 'strategic' ? { order: 'sorted' as const } : {}),
+        },
+        validation: call.validation,
+        context: call.context,
+        isWorkedOut: form === 'strategic',
+        quoted: () => (form === 'strategic' ? goFormat(patch) : JSON.stringify(sortedAlong(patched, form === 'json' ? containersOf(patch) : patch))),
+      })
+      // The patched state carries the revision it was made from: what a client put there has been honoured already, by being compared.
+      checkNames(served, next, { namespace: call.namespace, name: call.name })
+      if (shown === undefined) return toStored(served, next)
+      next.metadata.managedFields = manage(server, { ...call, view: served }, current, next)
+      return shown.fromView(old, next)
+    },
+  )
 }
 
 function formOf(definition: ResourceDefinition, request: HttpRequest): PatchForm {
@@ -245,7 +249,7 @@ async function applyObject(server: ServerContext, call: PatchCall, configuration
     }
     await server.turns.pause()
     configuration.checkDuplicates()
-    const object = decodeApplied(server, call, { definition, value: applied.object })
+    const object = decodeApplied(server, call, { definition, value: applied.object, config })
     checkNames(definition, object, { namespace: call.namespace, name: call.name })
     // There is nothing that a revision could be compared with.
     delete object.metadata.resourceVersion
@@ -259,7 +263,7 @@ async function applyObject(server: ServerContext, call: PatchCall, configuration
     const applied = apply(server, { ...call, view: definition }, { live, config })
     await server.turns.pause()
     configuration.checkDuplicates()
-    const next = decodeApplied(server, call, { definition, value: applied.object })
+    const next = decodeApplied(server, call, { definition, value: applied.object, config })
     checkNames(definition, next, { namespace: call.namespace, name: call.name })
     next.metadata.managedFields = applied.managedFields
     if (revision !== '') next.metadata.resourceVersion = revision
@@ -268,14 +272,18 @@ async function applyObject(server: ServerContext, call: PatchCall, configuration
 }
 
 /** What an apply has made as an object of the kind. Upstream has no reason for its failure: the configuration did fit the schema. */
-function decodeApplied(server: ServerContext, call: PatchCall, applied: { readonly definition: ResourceDefinition; readonly value: JsonObject }): ApiObject {
-  const { definition, value } = applied
+function decodeApplied(
+  server: ServerContext,
+  call: PatchCall,
+  applied: { readonly definition: ResourceDefinition; readonly value: JsonObject; readonly config: JsonObject },
+): ApiObject {
+  const { definition, value, config } = applied
   const isWorkedOut = definition.custom !== true
   try {
     return toObject(server, definition, { parsed: { value, duplicates: [] }, validation: call.validation, context: call.context, isWorkedOut })
   } catch (error) {
     if (!isWorkedOut || !(error instanceof StatusError) || error.reason !== 'BadRequest') throw error
-    const { namespace = '', name = '' } = value['metadata'] as { readonly namespace?: string; readonly name?: string }
+    const { namespace = '', name = '' } = (config['metadata'] ?? {}) as { readonly namespace?: string; readonly name?: string }
     const kind = `${definition.group}/${definition.version}, Kind=${definition.kind}`
     const what = `failed to convert new object (${namespace}/${name}; ${kind}) to proper version`
     throw new StatusError('', `${what}: unable to convert unstructured object to ${kind}: ${error.message}`, { code: 500, cause: error })

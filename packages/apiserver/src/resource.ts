@@ -1,4 +1,4 @@
-import type { FieldError, ObjectSchema } from '@gantry/apimachinery'
+import type { FieldError, FieldSet, ObjectSchema } from '@gantry/apimachinery'
 import type { HttpRequest, HttpResponse, Pause, UserInfo } from '@gantry/runtime'
 import type { Duplex } from 'node:stream'
 
@@ -82,6 +82,8 @@ export interface ResourceDefinition {
 
   readonly hasStatus?: boolean
   /** What of the metadata a write of the status leaves as it is. Absent: nothing; custom resources: everything. */
+  /** By subresource ('' is the object itself) the fields that a write there does not change and so does not own. Absent: the status, and all but the status. */
+  readonly resetFields?: Readonly<Record<string, FieldSet>>
   readonly statusKeeps?: 'metadata' | readonly ('labels' | 'ownerReferences')[]
   /** Further endpoints that write the status and nothing else, beside `status` itself (`approval`). */
   readonly statusSubresources?: readonly string[]

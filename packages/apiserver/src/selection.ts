@@ -49,7 +49,7 @@ function ownFields({ storedAs, selectableFields }: ResourceDefinition): Resource
 
 function checkField(definition: ResourceDefinition, field: string): void {
   const labels = definition.storedAs?.fieldLabels ?? (definition.storedAs === undefined ? definition.selectableFields : ownFields(definition))
-  if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.namespaced) || field in (labels ?? {})) return
+  if (field === 'metadata.name' || (field === 'metadata.namespace' && (definition.namespaced || labels === undefined)) || field in (labels ?? {})) return
   throw new StatusError(
     'BadRequest',
     definition.unselectableField?.(field) ??

@@ -24,7 +24,7 @@ import { list, parseRevision, waitForRevision } from './list.ts'
 import { errorRepresentation, negotiate } from './negotiate.ts'
 import type { Representation } from './negotiate.ts'
 import { decodeObject, listPrefix, objectKey } from './object-bytes.ts'
-import { checkNames, createObject, deleteObject, manage, updateObject, writesStatus } from './object-writer.ts'
+import { checkNames, createObject, deleteObject, manage, updateObject, wipeServerMeta, writesStatus } from './object-writer.ts'
 import type { WriteCall, Written } from './object-writer.ts'
 import { OpenApi } from './open-api.ts'
 import { patchObject } from './patch.ts'
@@ -597,6 +597,8 @@ class Server {
     if (info.verb !== 'create' || info.name !== '' || definition.create === undefined) throw methodNotAllowed()
     const object = await readObject(this.#context, definition, { request, validation: fieldValidationOf(info.query), context })
     admitted.trail?.requestObject(object)
+    checkNames(definition, object, { namespace: definition.namespaced ? info.namespace : undefined, name: undefined })
+    wipeServerMeta(object.metadata)
     const managedFields = manage(this.#context, this.#writeCall(admitted, definition), undefined, object)
     if (managedFields.length > 0) object.metadata.managedFields = managedFields
     const admission = { ...this.#admission(admitted, definition), body: { kind: definition, schema: definition.schema }, object }

@@ -1,4 +1,4 @@
-import { fieldInvalid, fieldNotSupported, fieldRequired, validateLabelSelector } from '@gantry/apimachinery'
+import { fieldInvalid, fieldNotSupported, fieldRequired, jsonEqual, validateLabelSelector } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { ApiObject } from '@gantry/apiserver'
 import { validatePodTemplateSpec } from '../core/pod-template-validation.ts'
@@ -70,7 +70,7 @@ export const daemonSet: BuiltinKind = {
   },
   prepareForUpdate(object, old) {
     const [template, before] = [as<DaemonSet>(object).spec?.template, as<DaemonSet>(old).spec?.template]
-    setTemplateGeneration(object, templateGenerationOf(old) + (JSON.stringify(template) === JSON.stringify(before) ? 0 : 1))
+    setTemplateGeneration(object, templateGenerationOf(old) + (jsonEqual(template, before) ? 0 : 1))
   },
   warnings(object, old, subresource) {
     const isNew = subresource === '' && (old === undefined || templateGenerationOf(object) !== templateGenerationOf(old))

@@ -264,7 +264,9 @@ export function validateJobUpdate(next: Job, old: Job): FieldError[] {
   if (spec === undefined || before === undefined) return []
   const errors = validateCompletionsUpdate(spec, before)
   const fixed = (field: keyof JobSpec): void => {
-    if (JSON.stringify(spec[field]) !== JSON.stringify(before[field])) errors.push(fieldInvalid(`spec.${field}`, spec[field] ?? null, fieldIsImmutable))
+    if (JSON.stringify(spec[field]) === JSON.stringify(before[field])) return
+    const shown = field === 'podFailurePolicy' && spec[field] !== undefined ? goFields('PodFailurePolicy', spec[field]) : (spec[field] ?? null)
+    errors.push(fieldInvalid(`spec.${field}`, shown, fieldIsImmutable))
   }
   fixed('selector')
   errors.push(...validateTemplateUpdate(spec, old, before))
@@ -293,7 +295,8 @@ function validateTemplateUpdate(spec: JobSpec, old: Job, before: JobSpec): Field
 
 /** A template as upstream's messages show it. */
 function templateText({ metadata, spec }: PodTemplateSpec): object {
-  return { ...metadata, creationTimestamp: metadata?.creationTimestamp ?? null, Spec: goFields('PodSpec', spec) }
+  const { creationTimestamp, ...meta } = metadata ?? {}
+  return { ...meta, ...((creationTimestamp ?? null) !== null && { creationTimestamp }), Spec: goFields('PodSpec', spec) }
 }
 
 function withoutMutableParts({ spec }: PodTemplateSpec): PodSpec {

@@ -60,6 +60,11 @@ export const certificateSigningRequest: BuiltinKind = {
   groupPriority: 17300,
   hasStatus: true,
   statusSubresources: ['approval'],
+  resetFields: {
+    '': { 'f:spec': {}, 'f:status': {} },
+    status: { 'f:spec': {}, 'f:status': { 'f:conditions': {} } },
+    approval: { 'f:spec': {}, 'f:status': { 'f:certificate': {} } },
+  },
   allowUnconditionalUpdate: true,
   validateName: pathSegmentProblems,
   selectableFields: { 'spec.signerName': (object) => as<CertificateSigningRequest>(object).spec.signerName },

@@ -9,10 +9,15 @@ const maxCompared = 800
  */
 export function describeChange(type: string, old: object, next: object): string | undefined {
   if (JSON.stringify(old) === JSON.stringify(next)) return undefined
-  const [before, after] = [old, next].map((value) => JSON.stringify(goFields(type, value), null, 1).split('\n'))
+  const [before, after] = [old, next].map((value) => htmlSafe(JSON.stringify(goFields(type, value), null, 1)).split('\n'))
   if (before === undefined || after === undefined) return undefined
   const text = unifiedDiff(before, after)
   return text === '' ? undefined : text
+}
+
+/** As encoding/json writes it. */
+function htmlSafe(json: string): string {
+  return json.replace(/[<>&]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`)
 }
 
 type Edit = readonly [sign: ' ' | '-' | '+', line: string]

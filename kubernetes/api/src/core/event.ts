@@ -1,3 +1,4 @@
+import { pathSegmentProblems } from '@gantry/apimachinery'
 import { validateEvent } from '../events/event-validation.ts'
 import type { Event } from '../generated/types.ts'
 import { ageOf, as, column } from '../kind.ts'
@@ -11,6 +12,8 @@ export const event: BuiltinKind = {
   shortNames: ['ev'],
   namespaced: true,
   takesAnyFinalizer: true,
+  // Whoever writes one names it after its time; nothing else is asked of the name.
+  validateName: pathSegmentProblems,
   metaChecksOnUpdate: 'none',
   type: 'io.k8s.api.core.v1.Event',
   groupPriority: 18000,

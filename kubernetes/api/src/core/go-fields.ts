@@ -28,15 +28,27 @@ const zeros: Readonly<Record<string, unknown>> = { '"': '', '#': 0, '!': false, 
 
 /** A decoded value of a core type as upstream's internal type prints it. */
 export function goFields(type: string, value: object): Record<string, unknown> {
-  const source = (type === 'PodSpec' ? withMovedFields(value) : value) as Readonly<Record<string, unknown>>
+  const source = (type === 'PodSpec' ? withMovedFields(value) : withInlinedMeta(value)) as Readonly<Record<string, unknown>>
   return Object.fromEntries(
-    shapeOf(type).map(({ name, from, zero, type: inner }) => {
+    shapeOf(type).flatMap(({ name, from, zero, type: inner }) => {
       const field = source[from === '-' ? movedField(name) : from]
-      if (field === undefined) return [name, zero === '{' ? goFields(inner, {}) : (zeros[zero] ?? null)]
-      if (inner === '' || typeof field !== 'object' || field === null) return [name, field]
-      return [name, Array.isArray(field) ? field.map((item) => goFields(inner, item as object)) : goFields(inner, field)]
+      // What has a name in JSON even inside (metadata) is left out where it is not there.
+      if (field === undefined && /^[a-z]/.test(name)) return []
+      return [entryOf(name, field, { zero, inner })]
     }),
   )
+}
+
+function entryOf(name: string, field: unknown, { zero, inner }: { readonly zero: string; readonly inner: string }): [string, unknown] {
+  if (field === undefined) return [name, zero === '{' ? goFields(inner, {}) : (zeros[zero] ?? null)]
+  if (inner === '' || typeof field !== 'object' || field === null) return [name, field]
+  return [name, Array.isArray(field) ? field.map((item) => goFields(inner, item as object)) : goFields(inner, field)]
+}
+
+/** Metadata stands beside the other fields inside. */
+function withInlinedMeta(value: object): object {
+  const { metadata } = value as { readonly metadata?: unknown }
+  return typeof metadata === 'object' ? { ...value, ...metadata } : value
 }
 
 function movedField(name: string): string {

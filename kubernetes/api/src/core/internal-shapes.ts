@@ -83,6 +83,8 @@ export const internalShapes: Readonly<Record<string, string>> = {
   PersistentVolumeClaimVolumeSource: 'ClaimName=claimName" ReadOnly=readOnly!',
   PersistentVolumeSource:
     'GCEPersistentDisk=gcePersistentDisk?GCEPersistentDiskVolumeSource AWSElasticBlockStore=awsElasticBlockStore?AWSElasticBlockStoreVolumeSource HostPath=hostPath?HostPathVolumeSource Glusterfs=glusterfs?GlusterfsPersistentVolumeSource NFS=nfs?NFSVolumeSource RBD=rbd?RBDPersistentVolumeSource Quobyte=quobyte?QuobyteVolumeSource ISCSI=iscsi?ISCSIPersistentVolumeSource FlexVolume=flexVolume?FlexPersistentVolumeSource Cinder=cinder?CinderPersistentVolumeSource CephFS=cephfs?CephFSPersistentVolumeSource FC=fc?FCVolumeSource Flocker=flocker?FlockerVolumeSource AzureFile=azureFile?AzureFilePersistentVolumeSource VsphereVolume=vsphereVolume?VsphereVirtualDiskVolumeSource AzureDisk=azureDisk?AzureDiskVolumeSource PhotonPersistentDisk=photonPersistentDisk?PhotonPersistentDiskVolumeSource PortworxVolume=portworxVolume?PortworxVolumeSource ScaleIO=scaleIO?ScaleIOPersistentVolumeSource Local=local?LocalVolumeSource StorageOS=storageos?StorageOSPersistentVolumeSource CSI=csi?CSIPersistentVolumeSource',
+  PersistentVolumeSpec:
+    'Capacity=capacity? GCEPersistentDisk=gcePersistentDisk?GCEPersistentDiskVolumeSource AWSElasticBlockStore=awsElasticBlockStore?AWSElasticBlockStoreVolumeSource HostPath=hostPath?HostPathVolumeSource Glusterfs=glusterfs?GlusterfsPersistentVolumeSource NFS=nfs?NFSVolumeSource RBD=rbd?RBDPersistentVolumeSource Quobyte=quobyte?QuobyteVolumeSource ISCSI=iscsi?ISCSIPersistentVolumeSource FlexVolume=flexVolume?FlexPersistentVolumeSource Cinder=cinder?CinderPersistentVolumeSource CephFS=cephfs?CephFSPersistentVolumeSource FC=fc?FCVolumeSource Flocker=flocker?FlockerVolumeSource AzureFile=azureFile?AzureFilePersistentVolumeSource VsphereVolume=vsphereVolume?VsphereVirtualDiskVolumeSource AzureDisk=azureDisk?AzureDiskVolumeSource PhotonPersistentDisk=photonPersistentDisk?PhotonPersistentDiskVolumeSource PortworxVolume=portworxVolume?PortworxVolumeSource ScaleIO=scaleIO?ScaleIOPersistentVolumeSource Local=local?LocalVolumeSource StorageOS=storageos?StorageOSPersistentVolumeSource CSI=csi?CSIPersistentVolumeSource AccessModes=accessModes? ClaimRef=claimRef?ObjectReference PersistentVolumeReclaimPolicy=persistentVolumeReclaimPolicy" StorageClassName=storageClassName" MountOptions=mountOptions? VolumeMode=volumeMode? NodeAffinity=nodeAffinity?VolumeNodeAffinity VolumeAttributesClassName=volumeAttributesClassName?',
   PhotonPersistentDiskVolumeSource: 'PdID=pdID" FSType=fsType"',
   PodAffinity:
     'RequiredDuringSchedulingIgnoredDuringExecution=requiredDuringSchedulingIgnoredDuringExecution?PodAffinityTerm PreferredDuringSchedulingIgnoredDuringExecution=preferredDuringSchedulingIgnoredDuringExecution?WeightedPodAffinityTerm',
@@ -94,6 +96,11 @@ export const internalShapes: Readonly<Record<string, string>> = {
     'SignerName=signerName" KeyType=keyType" MaxExpirationSeconds=maxExpirationSeconds? CredentialBundlePath=credentialBundlePath" KeyPath=keyPath" CertificateChainPath=certificateChainPath" UserAnnotations=userAnnotations?',
   PodDNSConfig: 'Nameservers=nameservers? Searches=searches? Options=options?PodDNSConfigOption',
   PodDNSConfigOption: 'Name=name" Value=value?',
+  PodFailurePolicy: 'Rules=rules?PodFailurePolicyRule',
+  PodFailurePolicyOnExitCodesRequirement: 'ContainerName=containerName? Operator=operator" Values=values?',
+  PodFailurePolicyOnPodConditionsPattern: 'Type=type" Status=status"',
+  PodFailurePolicyRule:
+    'Action=action" OnExitCodes=onExitCodes?PodFailurePolicyOnExitCodesRequirement OnPodConditions=onPodConditions?PodFailurePolicyOnPodConditionsPattern',
   PodOS: 'Name=name"',
   PodReadinessGate: 'ConditionType=conditionType"',
   PodResourceClaim: 'Name=name" ResourceClaimName=resourceClaimName? ResourceClaimTemplateName=resourceClaimTemplateName?',

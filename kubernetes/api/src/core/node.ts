@@ -47,8 +47,9 @@ export const node: BuiltinKind = {
     if (status?.capacity !== undefined) status.allocatable ??= { ...status.capacity }
     if (spec === undefined) return
     // Two fields for the same: the first of the list and the single one.
-    if (spec.podCIDR !== undefined && spec.podCIDRs === undefined) spec.podCIDRs = [spec.podCIDR]
-    else if (spec.podCIDRs?.[0] !== undefined && spec.podCIDR === undefined) [spec.podCIDR] = spec.podCIDRs
+    const { podCIDR = '', podCIDRs = [] } = spec
+    if (podCIDR !== '' && podCIDR !== podCIDRs[0]) spec.podCIDRs = [podCIDR]
+    else if (podCIDR === '' && podCIDRs[0] !== undefined) [spec.podCIDR] = podCIDRs
   },
   warnings(object, _old, subresource) {
     if (subresource !== '') return []

@@ -23,6 +23,7 @@ import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { validateNodeSelector } from './affinity-validation.ts'
 import { describeChange } from './changed-fields.ts'
+import { goFields } from './go-fields.ts'
 import { validateNoBacksteps } from './path-validation.ts'
 import {
   formatAccessModes,
@@ -125,9 +126,16 @@ export const persistentVolume: BuiltinKind = {
   warnings: (object, _old, subresource) => (subresource === '' ? warningsOf(as<PersistentVolume>(object)) : []),
   validate(object) {
     const { spec, metadata } = as<PersistentVolume>(object)
-    return validateSpec(spec ?? {}, metadata.name ?? '')
+    return validateVolumeSpec(spec ?? {}, { name: metadata.name ?? '', path: 'spec', isInline: false })
   },
-  validateUpdate: (object, old) => validateUpdate(as<PersistentVolume>(object).spec ?? {}, as<PersistentVolume>(old).spec ?? {}),
+  // Upstream applies the rules of new volumes once more, and says everything twice.
+  validateUpdate(object, old) {
+    const { spec = {}, metadata } = as<PersistentVolume>(object)
+    return [
+      ...validateVolumeSpec(spec, { name: metadata.name ?? '', path: 'spec', isInline: false }),
+      ...validateUpdate(spec, as<PersistentVolume>(old).spec ?? {}),
+    ]
+  },
 }
 
 const deprecatedAnnotations: readonly (readonly [key: string, text: string])[] = [
@@ -162,36 +170,65 @@ function warningsOf({ metadata, spec = {} }: PersistentVolume): string[] {
 
 const reclaimPolicies = ['Delete', 'Recycle', 'Retain']
 
-function validateSpec(spec: PersistentVolumeSpec, name: string): FieldError[] {
-  const errors = validateAccessModes(spec.accessModes, 'spec.accessModes')
+interface VolumeContext {
+  readonly name: string
+  /** Where the spec stands. */
+  readonly path: string
+  /** Within a VolumeAttachment, where only what a CSI driver needs may be said. */
+  readonly isInline: boolean
+}
+
+const notInline = 'may not be specified in the context of inline volumes'
+
+export function validateVolumeSpec(spec: PersistentVolumeSpec, context: VolumeContext): FieldError[] {
+  const { path, isInline } = context
+  const errors: FieldError[] = []
   const capacity = spec.capacity ?? {}
   const names = Object.keys(capacity)
-  if (names.length === 0) errors.push(fieldRequired('spec.capacity', ''))
-  if (capacity['storage'] === undefined || names.length > 1) errors.push(fieldNotSupported('spec.capacity', spec.capacity ?? null, ['storage']))
-  for (const [resource, amount] of Object.entries(capacity)) {
-    errors.push(...validateBasicAmount(amount, `spec.capacity[${resource}]`))
-    if (compareToZero(amount) <= 0) errors.push(fieldInvalid(`spec.capacity[${resource}]`, amount, 'must be greater than zero'))
+  if (isInline) {
+    if (spec.claimRef !== undefined) errors.push(fieldForbidden(`${path}.claimRef`, notInline))
+    if (names.length > 0) errors.push(fieldForbidden(`${path}.capacity`, notInline))
+    if (spec.csi === undefined) errors.push(fieldRequired(`${path}.csi`, 'has to be specified in the context of inline volumes'))
+  }
+  errors.push(...validateAccessModes(spec.accessModes, `${path}.accessModes`))
+  if (!isInline) {
+    if (names.length === 0) errors.push(fieldRequired(`${path}.capacity`, ''))
+    if (capacity['storage'] === undefined || names.length > 1) errors.push(fieldNotSupported(`${path}.capacity`, spec.capacity ?? null, ['storage']))
+    for (const [resource, amount] of Object.entries(capacity)) {
+      errors.push(...validateBasicAmount(amount, `${path}.capacity[${resource}]`))
+      if (compareToZero(amount) <= 0) errors.push(fieldInvalid(`${path}.capacity[${resource}]`, amount, 'must be greater than zero'))
+    }
   }
   const policy = spec.persistentVolumeReclaimPolicy ?? ''
-  if (policy !== '' && !reclaimPolicies.includes(policy)) errors.push(fieldNotSupported('spec.persistentVolumeReclaimPolicy', policy, reclaimPolicies))
-  if (spec.nodeAffinity !== undefined) {
-    if (spec.nodeAffinity.required === undefined) errors.push(fieldRequired('spec.nodeAffinity.required', 'must specify required node constraints'))
-    else errors.push(...validateNodeSelector(spec.nodeAffinity.required, 'spec.nodeAffinity.required'))
+  const policyPath = `${path}.persistentVolumeReclaimPolicy`
+  if (isInline && policy !== '' && policy !== 'Retain') errors.push(fieldForbidden(policyPath, 'may only be Retain in the context of inline volumes'))
+  else if (!isInline && policy !== '' && !reclaimPolicies.includes(policy)) errors.push(fieldNotSupported(policyPath, policy, reclaimPolicies))
+  if (isInline && spec.nodeAffinity !== undefined) errors.push(fieldForbidden(`${path}.nodeAffinity`, notInline))
+  else if (spec.nodeAffinity !== undefined) {
+    if (spec.nodeAffinity.required === undefined) errors.push(fieldRequired(`${path}.nodeAffinity.required`, 'must specify required node constraints'))
+    else errors.push(...validateNodeSelector(spec.nodeAffinity.required, `${path}.nodeAffinity.required`))
   }
-  errors.push(...validateOneSource(spec, 'spec', sourcesOf(spec, name)))
+  errors.push(...validateOneSource(spec, path, sourcesOf(spec, context)))
   if (spec.hostPath !== undefined && /^\/(?:\.?\/)*\.?$/.test(spec.hostPath.path) && policy === 'Recycle')
-    errors.push(fieldForbidden('spec.persistentVolumeReclaimPolicy', "may not be 'recycle' for a hostPath mount of '/'"))
-  if ((spec.storageClassName ?? '') !== '') errors.push(...validateClassName(spec.storageClassName ?? '', 'spec.storageClassName'))
-  errors.push(...validateVolumeMode(spec.volumeMode, 'spec.volumeMode'))
+    errors.push(fieldForbidden(policyPath, "may not be 'recycle' for a hostPath mount of '/'"))
+  if ((spec.storageClassName ?? '') !== '') {
+    if (isInline) errors.push(fieldForbidden(`${path}.storageClassName`, notInline))
+    else errors.push(...validateClassName(spec.storageClassName ?? '', `${path}.storageClassName`))
+  }
+  if (isInline && spec.volumeMode !== undefined && spec.volumeMode !== 'Filesystem')
+    errors.push(fieldForbidden(`${path}.volumeMode`, 'may not specify volumeMode other than Filesystem in the context of inline volumes'))
+  else if (!isInline) errors.push(...validateVolumeMode(spec.volumeMode, `${path}.volumeMode`))
   if (spec.volumeAttributesClassName !== undefined) {
-    if (spec.volumeAttributesClassName === '') errors.push(fieldRequired('spec.volumeAttributesClassName', 'an empty string is disallowed'))
-    else errors.push(...validateClassName(spec.volumeAttributesClassName, 'spec.volumeAttributesClassName'))
-    if (spec.csi === undefined) errors.push(fieldRequired('spec.csi', 'has to be specified when using volumeAttributesClassName'))
+    const at = `${path}.volumeAttributesClassName`
+    if (isInline) errors.push(fieldForbidden(at, notInline))
+    else if (spec.volumeAttributesClassName === '') errors.push(fieldRequired(at, 'an empty string is disallowed'))
+    else errors.push(...validateClassName(spec.volumeAttributesClassName, at))
+    if (!isInline && spec.csi === undefined) errors.push(fieldRequired(`${path}.csi`, 'has to be specified when using volumeAttributesClassName'))
   }
   return errors
 }
 
-function sourcesOf(spec: PersistentVolumeSpec, name: string): readonly SourceField<PersistentVolumeSpec>[] {
+function sourcesOf(spec: PersistentVolumeSpec, { name, path: root, isInline }: VolumeContext): readonly SourceField<PersistentVolumeSpec>[] {
   return [
     { field: 'hostPath', rule: validateHostPath },
     { field: 'gcePersistentDisk', inside: 'persistentDisk', rule: validatePartition('pdName') },
@@ -205,14 +242,17 @@ function sourcesOf(spec: PersistentVolumeSpec, name: string): readonly SourceFie
     { field: 'iscsi', rule: (source: ISCSIPersistentVolumeSource, path) => validateIscsiVolume(source, path, name) },
     { field: 'cinder', rule: validateCinder(true) },
     { field: 'fc', rule: validateFc },
-    { field: 'flexVolume', rule: validateFlex },
+    { field: 'flexVolume', rule: validateFlex, isNeverSecond: true },
     { field: 'azureFile', rule: validateAzureFile },
     { field: 'vsphereVolume', rule: requires('volumePath') },
     { field: 'photonPersistentDisk', rule: requires('pdID') },
     { field: 'portworxVolume', rule: requires('volumeID') },
     { field: 'azureDisk', rule: validateAzureDisk },
     { field: 'scaleIO', rule: requires('gateway', 'system', 'volumeName') },
-    { field: 'local', rule: (source: LocalVolumeSource, path) => validateLocal(source, path, spec) },
+    {
+      field: 'local',
+      rule: (source: LocalVolumeSource, path) => validateLocal(source, path, { root, hasAffinity: !isInline && spec.nodeAffinity !== undefined }),
+    },
     { field: 'storageos', rule: validateStorageOs(true) },
     { field: 'csi', rule: validateCsiVolume },
   ]
@@ -251,9 +291,9 @@ function validateAzureFile(source: AzureFilePersistentVolumeSource, path: string
   return source.secretNamespace === '' ? [...errors, fieldRequired(`${path}.secretNamespace`, '')] : errors
 }
 
-function validateLocal({ path: local }: LocalVolumeSource, path: string, spec: PersistentVolumeSpec): FieldError[] {
+function validateLocal({ path: local }: LocalVolumeSource, path: string, volume: { readonly root: string; readonly hasAffinity: boolean }): FieldError[] {
   const errors = local === '' ? [fieldRequired(`${path}.path`, '')] : validateNoBacksteps(local, `${path}.path`)
-  return spec.nodeAffinity === undefined ? [...errors, fieldRequired('spec.nodeAffinity', 'Local volume requires node affinity')] : errors
+  return volume.hasAffinity ? errors : [...errors, fieldRequired(`${volume.root}.nodeAffinity`, 'Local volume requires node affinity')]
 }
 
 function validateCsiVolume(source: CSIPersistentVolumeSource, path: string): FieldError[] {
@@ -305,7 +345,13 @@ function validateUpdate(next: PersistentVolumeSpec, old: PersistentVolumeSpec): 
   if (change !== undefined) errors.push(fieldForbidden('spec.persistentvolumesource', `spec.persistentvolumesource is immutable after creation\n${change}`))
   if (next.volumeMode !== old.volumeMode) errors.push(fieldInvalid('volumeMode', next.volumeMode ?? null, fieldIsImmutable))
   if (old.nodeAffinity !== undefined && !isSameAffinity(next.nodeAffinity, old.nodeAffinity))
-    errors.push(fieldInvalid('nodeAffinity', next.nodeAffinity ?? null, `${fieldIsImmutable}, except for updating from beta label to GA`))
+    errors.push(
+      fieldInvalid(
+        'nodeAffinity',
+        next.nodeAffinity === undefined ? null : goFields('VolumeNodeAffinity', next.nodeAffinity),
+        `${fieldIsImmutable}, except for updating from beta label to GA`,
+      ),
+    )
   if (old.volumeAttributesClassName !== undefined && next.volumeAttributesClassName === undefined)
     errors.push(fieldForbidden('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden'))
   return errors

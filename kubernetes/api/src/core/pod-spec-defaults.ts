@@ -151,10 +151,16 @@ function defaultHttpGet(action: { path?: string | undefined; scheme?: string | u
   action.scheme ??= 'HTTP'
 }
 
-/** `latest`, even in front of a digest, or neither tag nor digest: the image may change under its name. */
+const imageReference =
+  /^(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::\d+)?\/)?(?<path>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)(?::(?<tag>\w[\w.-]{0,127}))?(?<digest>@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?$/
+const maxRepositoryLength = 255
+
+/** `latest`, or no tag and no digest: the image may change under its name. What is no name of an image has none. Upstream: pkg/util/parsers. */
 function hasMovingTag(image: string): boolean {
-  const [name = '', digest] = image.split('@', 2)
-  const last = name.slice(name.lastIndexOf('/') + 1)
-  const colon = last.indexOf(':')
-  return colon < 0 ? digest === undefined : last.slice(colon + 1) === 'latest'
+  // Far longer than any name: not worth a look.
+  if (image.length > 4 * maxRepositoryLength || /^[a-f0-9]{64}$/.test(image)) return false
+  // A name without a host is one of Docker's library, and a first part with an upper-case letter is a host.
+  const { path, tag, digest } = imageReference.exec(image.includes('/') ? image : `docker.io/library/${image}`)?.groups ?? {}
+  if (path === undefined || path.length > maxRepositoryLength) return false
+  return tag === 'latest' || (tag === undefined && digest === undefined)
 }

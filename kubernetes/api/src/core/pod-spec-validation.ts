@@ -84,9 +84,10 @@ export function validatePodSpec(spec: PodSpec, path: string, options: PodSpecCon
     ...validateHostProcess(spec, path, placed),
     ...validateUserNamespace(spec, path, placed),
     ...validateHostnames(spec, path),
+    ...validateWhereabouts(spec, path),
     ...validateTolerations(spec.tolerations ?? [], `${path}.tolerations`),
     ...validateHostAliases(spec, `${path}.hostAliases`),
-    ...validateReferences(spec, path),
+    ...validateClasses(spec, path),
     ...validateRequirements({ limits: spec.overhead }, { path: `${path}.overhead`, claimNames }),
     ...validateOs(spec, path, placed),
     ...validateFileKeyVolumes(spec, placed),
@@ -219,24 +220,27 @@ function validateHostAliases({ hostAliases = [] }: PodSpec, path: string): Field
   ])
 }
 
-/** Names of other objects, and numbers. */
-function validateReferences(spec: PodSpec, path: string): FieldError[] {
-  const errors: FieldError[] = []
-  const name = (field: 'serviceAccountName' | 'nodeName' | 'priorityClassName' | 'runtimeClassName' | 'hostname' | 'subdomain', isLabel = false): void => {
-    const value = spec[field]
-    if (value === undefined || (value === '' && field !== 'runtimeClassName')) return
-    const problems = isLabel ? dns1123LabelProblems(value) : dns1123SubdomainProblems(value)
-    errors.push(...problems.map((problem) => fieldInvalid(`${path}.${field}`, value, problem)))
-  }
-  name('serviceAccountName')
-  name('nodeName')
-  const { activeDeadlineSeconds: deadline, preemptionPolicy } = spec
+type NameField = 'serviceAccountName' | 'nodeName' | 'priorityClassName' | 'runtimeClassName' | 'hostname' | 'subdomain'
+
+function validateNameField(spec: PodSpec, path: string, field: NameField): FieldError[] {
+  const value = spec[field]
+  if (value === undefined || (value === '' && field !== 'runtimeClassName')) return []
+  const problems = field === 'hostname' || field === 'subdomain' ? dns1123LabelProblems(value) : dns1123SubdomainProblems(value)
+  return problems.map((problem) => fieldInvalid(`${path}.${field}`, value, problem))
+}
+
+/** As whom, where, under which name and for how long it runs. */
+function validateWhereabouts(spec: PodSpec, path: string): FieldError[] {
+  const errors = [...validateNameField(spec, path, 'serviceAccountName'), ...validateNameField(spec, path, 'nodeName')]
+  const { activeDeadlineSeconds: deadline } = spec
   if (deadline !== undefined && (deadline < 1 || deadline > maxDeadlineSeconds))
     errors.push(fieldInvalid(`${path}.activeDeadlineSeconds`, deadline, `must be between 1 and ${maxDeadlineSeconds}, inclusive`))
-  name('hostname', true)
-  name('subdomain', true)
-  name('priorityClassName')
-  name('runtimeClassName')
+  return [...errors, ...validateNameField(spec, path, 'hostname'), ...validateNameField(spec, path, 'subdomain')]
+}
+
+function validateClasses(spec: PodSpec, path: string): FieldError[] {
+  const { preemptionPolicy } = spec
+  const errors = [...validateNameField(spec, path, 'priorityClassName'), ...validateNameField(spec, path, 'runtimeClassName')]
   if (preemptionPolicy !== undefined && !preemptionPolicies.includes(preemptionPolicy))
     errors.push(fieldNotSupported(`${path}.preemptionPolicy`, preemptionPolicy, preemptionPolicies))
   return errors

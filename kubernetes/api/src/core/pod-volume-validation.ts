@@ -7,8 +7,6 @@ import {
   fieldNotSupported,
   fieldRequired,
   labelKeyProblems,
-  validateAnnotations,
-  validateLabels,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type {
@@ -28,6 +26,7 @@ import type {
   Volume,
   VolumeProjection,
 } from '../generated/types.ts'
+import { validateTemplateMeta } from './template-meta.ts'
 import { validateDescendingPath, validateFileMode, validateUnreservedPath } from './path-validation.ts'
 import { validateClaimSpec } from './persistent-volume-claim.ts'
 import { compareToZero } from './quantities.ts'
@@ -291,23 +290,10 @@ function validateTokenProjection(token: NonNullable<VolumeProjection['serviceAcc
   return [...errors, ...(target === '' ? [fieldRequired(`${path}.path`, '')] : validateUnreservedPath(target, `${path}.path`))]
 }
 
-const notInTemplate = ['name', 'generateName', 'namespace', 'uid', 'resourceVersion', 'generation', 'ownerReferences', 'finalizers'] as const
-
 function validateEphemeral({ volumeClaimTemplate: template }: EphemeralVolumeSource, path: string): FieldError[] {
   const at = `${path}.volumeClaimTemplate`
   if (template === undefined) return [fieldRequired(at, '')]
-  const meta = template.metadata ?? {}
-  return [
-    ...validateAnnotations(meta.annotations, `${at}.metadata.annotations`),
-    ...validateLabels(meta.labels, `${at}.metadata.labels`),
-    ...notInTemplate.filter((field) => meta[field] !== undefined).map((field) => fieldForbidden(`${at}.metadata.${goCase(field)}`, 'cannot be set')),
-    ...validateClaimSpec(template.spec ?? {}, `${at}.spec`),
-  ]
-}
-
-/** Upstream makes these paths of Go's field names. */
-function goCase(field: string): string {
-  return field === 'uid' ? 'uID' : field
+  return [...validateTemplateMeta(template.metadata, `${at}.metadata`), ...validateClaimSpec(template.spec ?? {}, `${at}.spec`)]
 }
 
 const pullPolicies = ['Always', 'IfNotPresent', 'Never']

@@ -32,16 +32,18 @@ export interface SourceField<V> {
   readonly second?: string
   readonly inside?: string
   readonly rule: SourceRule<never>
+  /** Upstream does not mind it beside another. */
+  readonly isNeverSecond?: true
 }
 
-/** Exactly one of the fields may be there; the first is looked at more closely. `isSecondSilent`: fields that upstream does not count. */
+/** Exactly one of the fields may be there; the first is looked at more closely. */
 export function validateOneSource<V extends object>(value: V, path: string, fields: readonly SourceField<V>[]): FieldError[] {
   const errors: FieldError[] = []
   let count = 0
-  for (const { field, second, inside, rule } of fields) {
+  for (const { field, second, inside, rule, isNeverSecond } of fields) {
     const source = value[field]
     if (source === undefined) continue
-    if (count > 0) errors.push(fieldForbidden(`${path}.${second ?? field}`, 'may not specify more than 1 volume type'))
+    if (count > 0 && isNeverSecond !== true) errors.push(fieldForbidden(`${path}.${second ?? field}`, 'may not specify more than 1 volume type'))
     else errors.push(...rule(source as never, `${path}.${inside ?? field}`))
     count++
   }

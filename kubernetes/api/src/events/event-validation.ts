@@ -1,4 +1,4 @@
-import { fieldInvalid, fieldIsImmutable, fieldRequired, labelKeyProblems } from '@gantry/apimachinery'
+import { fieldInvalid, fieldIsImmutable, fieldRequired, isNameValid, labelKeyProblems, validateObjectMeta } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { Event, EventSource, ObjectReference } from '../generated/types.ts'
 
@@ -35,7 +35,11 @@ export function validateEvent(event: Event, reporterField: 'reportingComponent' 
 
 /** What is created as events.k8s.io/v1 must be an event of the new kind. */
 export function validateNewEvent(event: Event): FieldError[] {
-  const errors = [...validateEvent(event, 'reportingController'), ...validateSeries(event)]
+  const errors = [
+    ...validateEvent(event, 'reportingController'),
+    ...validateObjectMeta(event.metadata, { namespaced: true, validateName: isNameValid, qualifiedFinalizers: true }),
+    ...validateSeries(event),
+  ]
   if (!isSet(event.eventTime)) errors.push(fieldRequired('eventTime', ''))
   if (event.type !== 'Normal' && event.type !== 'Warning') errors.push(fieldInvalid('type', '', `has invalid value: ${event.type ?? ''}`))
   const legacy = {

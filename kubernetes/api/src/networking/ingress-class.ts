@@ -38,15 +38,17 @@ export const ingressClass: BuiltinKind = {
     const { spec } = as<IngressClass>(object)
     if (spec?.parameters !== undefined) spec.parameters.scope ??= 'Cluster'
   },
-  validate(object) {
+  validate(object, old) {
     const { spec = {} } = as<IngressClass>(object)
     const { controller = '' } = spec
     const errors = Buffer.byteLength(controller) > maxControllerBytes ? [fieldTooLong('spec.controller', maxControllerBytes)] : []
-    return [...errors, ...validateDomainPrefixedPath(controller, 'spec.controller'), ...validateParameters(spec.parameters)]
-  },
-  validateUpdate(object, old) {
-    const [next, before] = [as<IngressClass>(object).spec?.controller ?? '', as<IngressClass>(old).spec?.controller ?? '']
-    return next === before ? [] : [fieldInvalid('spec.controller', next, fieldIsImmutable)]
+    const isOther = old !== undefined && controller !== (as<IngressClass>(old).spec?.controller ?? '')
+    return [
+      ...(isOther ? [fieldInvalid('spec.controller', controller, fieldIsImmutable)] : []),
+      ...errors,
+      ...validateDomainPrefixedPath(controller, 'spec.controller'),
+      ...validateParameters(spec.parameters),
+    ]
   },
 }
 

@@ -1,4 +1,4 @@
-import { fieldInvalid, fieldNotSupported, validateLabelSelector } from '@gantry/apimachinery'
+import { fieldInvalid, fieldNotSupported, pathSegmentProblems, validateLabelSelector } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import { validateNotNegative } from '../apps/counts.ts'
 import { validateAtMost100Percent, validateIntOrPercent } from '../apps/int-or-percent.ts'
@@ -30,6 +30,8 @@ export const podDisruptionBudget: BuiltinKind = {
     }),
     ageCell,
   ],
+  // Upstream asks for no more than what every name has to be.
+  validateName: pathSegmentProblems,
   prepareForCreate(object) {
     object['status'] = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }
   },

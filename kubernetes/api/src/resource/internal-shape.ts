@@ -82,6 +82,11 @@ const allocatedConfig: readonly Field[] = [
   ['Requests', 'requests', null],
   ['Opaque', 'opaque', null, opaque],
 ]
+const requirement: readonly Field[] = [
+  ['Key', 'key', ''],
+  ['Operator', 'operator', ''],
+  ['Values', 'values', null],
+]
 export const allocationShape: readonly Field[] = [
   [
     'Devices',
@@ -92,7 +97,22 @@ export const allocationShape: readonly Field[] = [
       ['Config', 'config', null, allocatedConfig],
     ],
   ],
-  ['NodeSelector', 'nodeSelector', null],
+  [
+    'NodeSelector',
+    'nodeSelector',
+    null,
+    [
+      [
+        'NodeSelectorTerms',
+        'nodeSelectorTerms',
+        null,
+        [
+          ['MatchExpressions', 'matchExpressions', null, requirement],
+          ['MatchFields', 'matchFields', null, requirement],
+        ],
+      ],
+    ],
+  ],
   ['AllocationTimestamp', 'allocationTimestamp', null],
 ]
 

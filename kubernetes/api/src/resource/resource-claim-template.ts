@@ -1,4 +1,5 @@
-import { fieldInvalid, fieldIsImmutable, validateAnnotations, validateLabels } from '@gantry/apimachinery'
+import { fieldInvalid, fieldIsImmutable } from '@gantry/apimachinery'
+import { validateTemplateMeta } from '../core/template-meta.ts'
 import type { ResourceClaimTemplate } from '../generated/types.ts'
 import { ageCell, as, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -19,14 +20,11 @@ export const resourceClaimTemplate: BuiltinKind = {
   applyDefaults: (object) => defaultClaimSpec(as<ResourceClaimTemplate>(object).spec.spec),
   validate(object) {
     const { metadata, spec } = as<ResourceClaimTemplate>(object).spec
-    return [
-      ...validateAnnotations(metadata?.annotations, 'spec.metadata.annotations'),
-      ...validateLabels(metadata?.labels, 'spec.metadata.labels'),
-      ...validateClaimSpec(spec, 'spec.spec'),
-    ]
+    return [...validateTemplateMeta(metadata, 'spec.metadata'), ...validateClaimSpec(spec, 'spec.spec')]
   },
   validateUpdate(object, old) {
     if (JSON.stringify(object['spec']) === JSON.stringify(old['spec'])) return []
-    return [fieldInvalid('spec', internalShape(claimTemplateSpecShape, as<ResourceClaimTemplate>(object).spec), fieldIsImmutable)]
+    const { spec } = as<ResourceClaimTemplate>(object)
+    return [fieldInvalid('spec', { ...spec.metadata, ...internalShape(claimTemplateSpecShape, spec) }, fieldIsImmutable)]
   },
 }

@@ -78,6 +78,11 @@ export const resourceSlice: BuiltinKind = {
 }
 
 function prepare({ spec }: ResourceSlice, context: WriteContext): void {
+  for (const device of spec.devices ?? []) {
+    // These need DRANodeAllocatableResources and DRAListTypeAttributes, which are off by default.
+    delete device.nodeAllocatableResourceMappings
+    for (const attribute of Object.values(device.attributes ?? {})) for (const list of ['bools', 'ints', 'strings', 'versions'] as const) delete attribute[list]
+  }
   for (const taint of (spec.devices ?? []).flatMap(({ taints }) => taints ?? [])) taint.timeAdded ??= formatTime(context.now)
 }
 

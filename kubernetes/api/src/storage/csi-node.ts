@@ -1,5 +1,6 @@
 import { dns1123SubdomainProblems, fieldDuplicate, fieldInvalid, fieldIsImmutable, fieldRequired, fieldTooLong, labelKeyProblems } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
+import type { ApiObject } from '@gantry/apiserver'
 import type { CSINode, CSINodeDriver } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -22,6 +23,8 @@ export const csiNode: BuiltinKind = {
     column<CSINode>('Drivers', ({ spec }) => (spec?.drivers ?? []).length, { type: 'integer', description: 'How many drivers run on the node.' }),
     ageCell,
   ],
+  prepareForCreate: storeEmptyLists,
+  prepareForUpdate: storeEmptyLists,
   validate(object) {
     const names = new Set<string>()
     return (as<CSINode>(object).spec?.drivers ?? []).flatMap((driver, i) => validateDriverOnNode(driver, `spec.drivers[${i}]`, names))
@@ -36,6 +39,15 @@ export const csiNode: BuiltinKind = {
       return [fieldInvalid('spec.drivers', shown, fieldIsImmutable)]
     })
   },
+}
+
+/** What is required and empty is stored as nothing, and shown as null. */
+function storeEmptyLists(object: ApiObject): void {
+  const spec = object['spec'] as Record<string, unknown> | undefined
+  if (spec === undefined) return
+  if (Array.isArray(spec['drivers']) && spec['drivers'].length === 0) spec['drivers'] = null
+  for (const driver of (spec['drivers'] ?? []) as Record<string, unknown>[])
+    if (Array.isArray(driver['topologyKeys']) && driver['topologyKeys'].length === 0) driver['topologyKeys'] = null
 }
 
 /** What a driver on a node may not change; the number of volumes may. */

@@ -1,6 +1,8 @@
-import { dns1123SubdomainProblems, fieldForbidden, fieldInvalid, fieldIsImmutable, fieldNotSupported, fieldRequired, fieldTooLong } from '@gantry/apimachinery'
+import { dns1123SubdomainProblems, fieldForbidden, fieldInvalid, fieldIsImmutable, fieldRequired, fieldTooLong } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
-import type { PersistentVolumeSpec, VolumeAttachment, VolumeAttachmentSource, VolumeError } from '../generated/types.ts'
+import { goFields } from '../core/go-fields.ts'
+import { validateVolumeSpec } from '../core/persistent-volume.ts'
+import type { VolumeAttachment, VolumeAttachmentSource, VolumeError } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { validateDriverName } from './csi-node.ts'
@@ -45,10 +47,13 @@ export const volumeAttachment: BuiltinKind = {
     const [next, before] = [as<VolumeAttachment>(object).spec, as<VolumeAttachment>(old).spec]
     if (JSON.stringify(next) === JSON.stringify(before)) return []
     // Upstream shows its internal type.
-    const { persistentVolumeName = null, inlineVolumeSpec = null } = next.source
+    const { persistentVolumeName = null, inlineVolumeSpec } = next.source
     const shown = {
       Attacher: next.attacher,
-      Source: { PersistentVolumeName: persistentVolumeName, InlineVolumeSpec: inlineVolumeSpec },
+      Source: {
+        PersistentVolumeName: persistentVolumeName,
+        InlineVolumeSpec: inlineVolumeSpec === undefined ? null : goFields('PersistentVolumeSpec', inlineVolumeSpec),
+      },
       NodeName: next.nodeName,
     }
     return [fieldInvalid('spec', shown, fieldIsImmutable)]
@@ -61,30 +66,9 @@ function validateSource({ persistentVolumeName, inlineVolumeSpec }: VolumeAttach
   if (inlineVolumeSpec !== undefined && persistentVolumeName !== undefined) {
     return [fieldForbidden(path, 'must specify exactly one of inlineVolumeSpec and persistentVolumeName')]
   }
-  if (inlineVolumeSpec !== undefined) return validateInline(inlineVolumeSpec, `${path}.inlineVolumeSpec`)
+  if (inlineVolumeSpec !== undefined) return validateVolumeSpec(inlineVolumeSpec, { name: '', path: `${path}.inlineVolumeSpec`, isInline: true })
   if (persistentVolumeName === undefined) return [fieldRequired(path, 'must specify exactly one of inlineVolumeSpec and persistentVolumeName')]
   return persistentVolumeName === '' ? [fieldRequired(`${path}.persistentVolumeName`, 'must specify non empty persistentVolumeName')] : []
-}
-
-const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
-
-/** A volume without a PersistentVolume: only what its CSI driver needs. */
-function validateInline(spec: PersistentVolumeSpec, path: string): FieldError[] {
-  const notInline = 'may not be specified in the context of inline volumes'
-  const errors: FieldError[] = []
-  for (const field of ['claimRef', 'capacity'] as const) if (spec[field] !== undefined) errors.push(fieldForbidden(`${path}.${field}`, notInline))
-  if (spec.csi === undefined) errors.push(fieldRequired(`${path}.csi`, 'has to be specified in the context of inline volumes'))
-  const modes = spec.accessModes ?? []
-  if (modes.length === 0) errors.push(fieldRequired(`${path}.accessModes`))
-  for (const mode of modes) if (!accessModes.includes(mode)) errors.push(fieldNotSupported(`${path}.accessModes`, mode, accessModes))
-  if (modes.includes('ReadWriteOncePod') && modes.some((mode) => mode !== 'ReadWriteOncePod' && accessModes.includes(mode))) {
-    errors.push(fieldForbidden(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'))
-  }
-  if ((spec.persistentVolumeReclaimPolicy ?? 'Retain') !== 'Retain') {
-    errors.push(fieldForbidden(`${path}.persistentVolumeReclaimPolicy`, 'may only be Retain in the context of inline volumes'))
-  }
-  if (spec.nodeAffinity !== undefined) errors.push(fieldForbidden(`${path}.nodeAffinity`, notInline))
-  return errors
 }
 
 function validateStatus({ status }: VolumeAttachment): FieldError[] {
