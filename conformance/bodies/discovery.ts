@@ -262,6 +262,99 @@ export const discovery = conformance('discovery', ({ api, claim }) => {
     assert.deepEqual(components.schemas['io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent'].required, ['type', 'object'])
   })
 
+  claim('describes what connects a caller with something else, and what that takes (D9, S10)', async () => {
+    const { paths } = (await api.get('/openapi/v3/api/v1')).json
+    const parameters = (path: string): string[] => paths[path].parameters.map(({ name, in: where, schema }: Json) => `${name} ${where} ${schema.type}`)
+    const pod = '/api/v1/namespaces/{namespace}/pods/{name}'
+    const inPod = ['name path string', 'namespace path string']
+    const streams = ['stderr query boolean', 'stdin query boolean', 'stdout query boolean', 'tty query boolean']
+    const methods = ['delete', 'get', 'head', 'options', 'patch', 'post', 'put']
+
+    for (const [path, kind, of] of [
+      [pod, 'NamespacedPod', [...inPod, 'path query string']],
+      ['/api/v1/namespaces/{namespace}/services/{name}', 'NamespacedService', [...inPod, 'path query string']],
+      ['/api/v1/nodes/{name}', 'Node', ['name path string', 'path query string']],
+    ] as const) {
+      const { parameters: _parameters, ...operations } = paths[`${path}/proxy`]
+      const { parameters: _more, ...further } = paths[`${path}/proxy/{path}`]
+      assert.deepEqual(Object.keys(operations).toSorted(), methods)
+      for (const method of methods) {
+        const word = method.charAt(0).toUpperCase() + method.slice(1)
+        assert.equal(operations[method].operationId, `connectCoreV1${word}${kind}Proxy`)
+        assert.equal(further[method].operationId, `connectCoreV1${word}${kind}ProxyWithPath`)
+        assert.equal(operations[method]['x-kubernetes-action'], 'connect')
+      }
+      assert.deepEqual(parameters(`${path}/proxy`), of)
+      assert.deepEqual(parameters(`${path}/proxy/{path}`), [...of.slice(0, -1), 'path path string', 'path query string'])
+    }
+    assert.deepEqual(parameters(`${pod}/exec`), ['command query string', 'container query string', ...inPod, ...streams])
+    assert.deepEqual(parameters(`${pod}/attach`), ['container query string', ...inPod, ...streams])
+    assert.deepEqual(parameters(`${pod}/portforward`), [...inPod, 'ports query integer'])
+    assert.deepEqual(parameters(`${pod}/log`), [
+      'container query string',
+      'follow query boolean',
+      'insecureSkipTLSVerifyBackend query boolean',
+      'limitBytes query integer',
+      ...inPod,
+      'pretty query string',
+      'previous query boolean',
+      'sinceSeconds query integer',
+      'stream query string',
+      'tailLines query integer',
+      'timestamps query boolean',
+    ])
+    assert.deepEqual(Object.keys(paths[`${pod}/log`].get.responses[200].content), [
+      'application/json',
+      'application/vnd.kubernetes.protobuf',
+      'application/yaml',
+      'text/plain',
+    ])
+  })
+
+  claim('says with a path what all of its operations take, and whose a watched event is (D9)', async () => {
+    const { paths, components } = (await api.get('/openapi/v3/api/v1')).json
+    const { json: apps } = await api.get('/openapi/v3/apis/apps/v1')
+    const names = (all: Json): string[] => all.map(({ name }: Json) => name)
+    const { parameters, post } = paths['/api/v1/namespaces/{namespace}/bindings']
+
+    assert.deepEqual([names(parameters), post.parameters], [['dryRun', 'fieldManager', 'fieldValidation', 'namespace', 'pretty'], undefined])
+    assert.deepEqual(apps.components.schemas['io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent']['x-kubernetes-group-version-kind'], [
+      { group: '', kind: 'WatchEvent', version: 'v1' },
+      { group: 'apps', kind: 'WatchEvent', version: 'v1' },
+    ])
+    assert.deepEqual(components.schemas['io.k8s.api.core.v1.SeccompProfile']['x-kubernetes-unions'], [
+      { discriminator: 'type', 'fields-to-discriminateBy': { localhostProfile: 'LocalhostProfile' } },
+    ])
+  })
+
+  claim('describes in OpenAPI v2 the paths above the resources too (D10)', async () => {
+    const { paths, definitions } = await api.read('/openapi/v2')
+    const meta = '#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.'
+    const media = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+
+    for (const [path, operationId, type] of [
+      ['/api/', 'getCoreAPIVersions', `${meta}APIVersions`],
+      ['/api/v1/', 'getCoreV1APIResources', `${meta}APIResourceList`],
+      ['/apis/', 'getAPIVersions', `${meta}APIGroupList`],
+      ['/apis/apps/', 'getAppsAPIGroup', `${meta}APIGroup`],
+      ['/apis/rbac.authorization.k8s.io/v1/', 'getRbacAuthorizationV1APIResources', `${meta}APIResourceList`],
+    ] as const) {
+      const { get } = paths[path]
+      assert.deepEqual([get.operationId, get.responses[200].schema.$ref, get.consumes, get.produces], [operationId, type, media, media])
+    }
+    assert.deepEqual(paths['/version/'].get.produces, ['application/json'])
+    assert.deepEqual([paths['/openid/v1/jwks/'].get.produces, paths['/openid/v1/jwks/'].get.consumes], [['application/jwk-set+json'], undefined])
+    assert.equal(paths['/.well-known/openid-configuration/'].get.operationId, 'getServiceAccountIssuerOpenIDConfiguration')
+    assert.equal(definitions['io.k8s.apimachinery.pkg.version.Info'].type, 'object')
+    assert.deepEqual(paths['/api/v1/namespaces/{namespace}/configmaps/{name}'].patch.consumes, [
+      'application/json-patch+json',
+      'application/merge-patch+json',
+      'application/strategic-merge-patch+json',
+      'application/apply-patch+yaml',
+    ])
+    assert.equal(paths['/api/v1/nodes/{name}/proxy/{path}'].get.operationId, 'connectCoreV1GetNodeProxyWithPath')
+  })
+
   claim('describes every field that it serves (D9)', async () => {
     const { json } = await api.get('/openapi/v3/api/v1')
     const spec = json.components.schemas['io.k8s.api.core.v1.PodSpec']

@@ -327,6 +327,9 @@ export const writes = conformance('create, update and delete', ({ api, claim }) 
     const grouped = await api.delete(`${inApps(namespace)}/replicasets/r`)
     const pod = await api.delete(`${namespace}/pods/p`)
     const service = await api.delete(`${namespace}/services/s`)
+    await api.create(`${namespace}/podtemplates`, { metadata: { name: 't' }, template })
+    const podTemplate = await api.delete(`${namespace}/podtemplates/t`)
+    assert.deepEqual([podTemplate.json.kind, podTemplate.json.metadata.name], ['PodTemplate', 't'])
 
     assert.deepEqual(status.json, {
       kind: 'Status',

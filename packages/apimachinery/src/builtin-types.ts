@@ -9,6 +9,8 @@ export interface TypeTable {
 
 export interface TypeFacts {
   readonly mapType?: string | undefined
+  /** Fields of which one is set, as `x-kubernetes-unions` says it. */
+  readonly unions?: readonly unknown[] | undefined
   readonly description?: string | undefined
   readonly fields: readonly FieldFacts[]
 }
@@ -88,6 +90,7 @@ function objectOf(name: string, facts: TypeFacts): ObjectSchema {
     name,
     ...(facts.description === undefined ? {} : { description: facts.description }),
     mapType: mapTypeOf(facts.mapType, name),
+    unions: facts.unions,
     fields: facts.fields.map((field) => fieldOf(name, field)),
   }
 }

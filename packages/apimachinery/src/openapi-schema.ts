@@ -95,6 +95,7 @@ class SchemaWriter {
       ...(required.length === 0 ? {} : { required }),
       ...(fields.length === 0 ? {} : { properties: Object.fromEntries(fields.map((field) => [field.name, this.#field(field)])) }),
       ...extension('x-kubernetes-map-type', schema.mapType),
+      ...extension('x-kubernetes-unions', schema.unions),
     }
   }
 

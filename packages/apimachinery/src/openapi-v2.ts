@@ -5,12 +5,15 @@ const refPrefix = '#/definitions/'
 const methods = new Set(['get', 'put', 'post', 'delete', 'options', 'head', 'patch'])
 const anyMedia = ['*/*']
 
-/** A path of an OpenAPI v3 document as v2 (Swagger 2.0) has it. */
-export function toSwaggerPath(path: OpenApiNode): OpenApiNode {
+/** A path of an OpenAPI v3 document as v2 (Swagger 2.0) has it. `entry`: the path stands above the resources, and is said to take what it answers with; those that answer with text take nothing. */
+export function toSwaggerPath(path: OpenApiNode, entry?: { readonly type?: string | undefined }): OpenApiNode {
   return Object.fromEntries(
     Object.entries(path).map(([key, value]) => {
       if (key === 'parameters') return [key, (value as readonly OpenApiNode[]).map(toParameter)]
-      return [key, methods.has(key) ? toOperation(value as OpenApiNode) : value]
+      if (!methods.has(key)) return [key, value]
+      const { consumes, ...operation } = toOperation(value as OpenApiNode)
+      const taken = entry === undefined ? consumes : entry.type === undefined ? undefined : operation['produces']
+      return [key, taken === undefined ? operation : { ...operation, consumes: taken }]
     }),
   )
 }
@@ -30,12 +33,29 @@ function toOperation(operation: OpenApiNode): OpenApiNode {
     requestBody === undefined ? [] : [{ name: 'body', in: 'body', ...(requestBody.required === true ? { required: true } : {}), ...schemaOf(requestBody) }]
   return {
     ...rest,
-    consumes: requestBody === undefined ? anyMedia : Object.keys(requestBody.content ?? {}),
-    produces: Object.keys(success).length === 0 ? anyMedia : Object.keys(success),
+    consumes: requestBody === undefined ? anyMedia : inOrder(Object.keys(requestBody.content ?? {})),
+    produces: Object.keys(success).length === 0 ? anyMedia : inOrder(Object.keys(success)),
     schemes: ['https'],
-    parameters: [...body, ...(parameters ?? []).map(toParameter)],
+    ...(body.length + (parameters ?? []).length > 0 && { parameters: [...body, ...(parameters ?? []).map(toParameter)] }),
     responses: Object.fromEntries(Object.entries(responses).map(([code, response]) => [code, { description: response.description, ...schemaOf(response) }])),
   }
+}
+
+const mediaOrder = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+  'application/json',
+  'application/yaml',
+  'application/vnd.kubernetes.protobuf',
+  'application/json;stream=watch',
+  'application/vnd.kubernetes.protobuf;stream=watch',
+]
+
+/** Version 2 names media types as the server prefers them, version 3 by their letters. */
+function inOrder(media: readonly string[]): string[] {
+  return media.toSorted((one, other) => mediaOrder.indexOf(one) - mediaOrder.indexOf(other))
 }
 
 function schemaOf({ content }: Content): OpenApiNode {

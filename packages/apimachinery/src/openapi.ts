@@ -31,8 +31,12 @@ export interface OpenApiResource {
 export interface OpenApiSubresource {
   readonly name: string
   readonly kind: GroupVersionKind
-  /** get update patch create; `connect` for what answers with a stream of its own. */
+  /** get update patch create. */
   readonly verbs: readonly string[]
+  /** Methods of what connects the caller with something else; it has no verbs then. */
+  readonly connects?: readonly string[] | undefined
+  /** The type whose fields are its query. */
+  readonly options?: ObjectSchema | undefined
   /** Absent: text. */
   readonly schema?: ObjectSchema | undefined
 }
@@ -80,8 +84,11 @@ export interface OpenApiWriter {
   document(groupVersion: { readonly group: string; readonly version: string }, resources: readonly OpenApiResource[]): Generator<string, void>
   /** The OpenAPI v3 document of one path that stands by itself. */
   entry(entry: OpenApiEntry): string
-  /** What stands in the one OpenAPI v2 document of all resources: paths in their order, then definitions in theirs. `undefined` is a chance for others to have their turn. */
-  swagger(resources: readonly OpenApiResource[]): Generator<SwaggerPart | undefined, void>
+  /**
+   * What stands in the one OpenAPI v2 document of all resources and of the entries above them: paths in their order, then definitions in theirs. `undefined` is a chance for
+   * others to have their turn.
+   */
+  swagger(resources: readonly OpenApiResource[], entries: readonly OpenApiEntry[]): Generator<SwaggerPart | undefined, void>
 }
 
 export function createOpenApiWriter(definitions: Definitions, options: OpenApiOptions): OpenApiWriter {
@@ -183,15 +190,19 @@ class DocumentWriter implements OpenApiWriter {
     yield `"securitySchemes":${JSON.stringify({ BearerToken: bearerToken })}}}`
   }
 
-  *swagger(resources: readonly OpenApiResource[]): Generator<SwaggerPart | undefined, void> {
+  *swagger(resources: readonly OpenApiResource[], entries: readonly OpenApiEntry[]): Generator<SwaggerPart | undefined, void> {
     const needs: Needs = { own: new Map(), names: new Set() }
     const paths = new Map<string, OpenApiNode>()
     for (const resource of resources) {
       for (const [path, node] of this.#pathsOf(resource, needs)) paths.set(path, node)
       yield undefined
     }
-    for (const [name, node] of sortedByKey(paths)) yield { section: 'paths', name, node: toSwaggerPath(node) }
-    const groupVersions = [...new Map(resources.map(({ group, version }) => [`${group}/${version}`, { group, version }])).values()]
+    const groupVersions = groupVersionsOf(resources)
+    const builtin = groupVersionsOf(resources.filter(({ custom }) => custom !== true))
+    const groups = new Set(builtin.map(({ group }) => group).filter((group) => group !== ''))
+    const above = new Map([...entries, ...[...groups].map(groupEntry), ...builtin.map(resourcesEntry)].map((entry) => [entry.path, entry]))
+    for (const [path, entry] of above) paths.set(path, entryNode(entry, needs))
+    for (const [name, node] of sortedByKey(paths)) yield { section: 'paths', name, node: toSwaggerPath(node, above.get(name)) }
     const nodes = new Map<string, OpenApiNode>()
     const open = [...needs.names]
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
@@ -247,7 +258,7 @@ class DocumentWriter implements OpenApiWriter {
     of: { readonly needs: Needs; readonly groupVersions: readonly { readonly group: string; readonly version: string }[] },
   ): readonly GroupVersionKind[] | undefined {
     const kind = name.split('.').at(-1) ?? ''
-    if (name === deleteOptionsDefinition) {
+    if (name === deleteOptionsDefinition || name === watchEventDefinition) {
       // Every group accepts it as its own.
       const all = new Map([{ group: '', version: 'v1' }, ...of.groupVersions].map((place) => [`${place.group}/${place.version}`, place]))
       return [...all.values()].map(({ group, version }) => ({ group, version, kind }))
@@ -315,8 +326,11 @@ class PathWriter {
     if (namespaced && this.#has('list')) add(paths, `${root}/${plural}`, { get: this.#list(true), parameters: [...listParameters, pretty].toSorted(byName) })
     if (this.#resource.custom !== true && this.#has('watch')) this.#addWatches(paths, { root, collection, item })
     for (const subresource of subresources) {
-      add(paths, `${item}/${subresource.name}`, { ...this.#subresource(subresource), parameters: this.#pathParameters(true) })
+      const at = `${item}/${subresource.name}`
+      if (subresource.connects === undefined) add(paths, at, { ...this.#subresource(subresource), parameters: this.#subresourceParameters(subresource) })
+      else Object.assign(paths, this.#connections(at, subresource, subresource.connects))
     }
+    for (const path of Object.keys(paths)) paths[path] = withCommonParameters(paths[path] ?? {})
     return paths
   }
 
@@ -452,20 +466,8 @@ class PathWriter {
     const type = schema === undefined ? undefined : this.#deps.need(schema)
     const what = `${name} of the specified ${this.#resource.kind}`
     const operations: OpenApiNode = {}
-    const text = { '200': { description: 'OK', content: { '*/*': { schema: { type: 'string' } } } }, ...unauthorized }
-    if (verbs.includes('connect')) {
-      for (const method of ['get', 'post']) {
-        operations[method] = this.#operation(`connect${method === 'get' ? 'Get' : 'Post'}`, {
-          description: `connect ${method.toUpperCase()} requests to ${what}`,
-          action: 'connect',
-          suffix,
-          kind,
-          responses: text,
-        })
-      }
-    }
     if (verbs.includes('get')) {
-      const responses = type === undefined ? text : this.#responses(type, ['200'])
+      const responses = type === undefined ? textOf([...this.#media, 'text/plain']) : this.#responses(type, ['200'])
       operations['get'] = this.#operation('read', { description: `read ${what}`, action: 'get', suffix, kind, responses })
     }
     if (verbs.includes('create') && type !== undefined) {
@@ -480,6 +482,42 @@ class PathWriter {
       })
     }
     return { ...operations, ...(type === undefined ? {} : this.#writes(type, { verbs, suffix, kind })) }
+  }
+
+  #subresourceParameters({ options }: OpenApiSubresource): OpenApiNode[] {
+    return [...this.#pathParameters(true), ...(options === undefined ? [] : optionParameters(options))].toSorted(byName)
+  }
+
+  /** What connects: the same with every method, and again with the rest of a path where it goes on behind it. */
+  #connections(at: string, { name, kind, options }: OpenApiSubresource, connects: readonly string[]): Record<string, OpenApiNode> {
+    const own = options === undefined ? [] : optionParameters(options)
+    const item = [{ name: 'name', in: 'path', description: `name of the ${kind.kind}`, required: true, schema: unique('string') }]
+    const parameters = [...item, ...(this.#resource.namespaced ? [namespaceParameter] : []), ...own]
+    const paths = { [at]: { ...this.#connect(connects, { name, kind, suffix: capitalized(name) }), parameters: parameters.toSorted(byName) } }
+    if (own.every((one) => one['name'] !== 'path')) return paths
+    const rest = { name: 'path', in: 'path', description: 'path to the resource', required: true, schema: unique('string') }
+    return {
+      ...paths,
+      [`${at}/{path}`]: {
+        ...this.#connect(connects, { name, kind, suffix: `${capitalized(name)}WithPath` }),
+        parameters: [rest, ...parameters].toSorted(byName),
+      },
+    }
+  }
+
+  #connect(methods: readonly string[], of: { readonly name: string; readonly kind: GroupVersionKind; readonly suffix: string }): OpenApiNode {
+    return Object.fromEntries(
+      methods.map((method) => [
+        method.toLowerCase(),
+        this.#operation(`connect${capitalized(method.toLowerCase())}`, {
+          description: `connect ${method} requests to ${of.name} of ${this.#resource.kind}`,
+          action: 'connect',
+          suffix: of.suffix,
+          kind: of.kind,
+          responses: textOf(['*/*']),
+        }),
+      ]),
+    )
   }
 
   #operation(verb: string, operation: OperationFacts): OpenApiNode {
@@ -501,7 +539,7 @@ class PathWriter {
   #operationId(verb: string, { suffix = '', everywhere = false }: OperationFacts): string {
     const { group, version, kind, namespaced } = this.#resource
     const place = capitalized(camelGroup(group)) + capitalized(version)
-    const [, word, part] = /^(delete|connect)(Collection|Get|Post)$/.exec(verb) ?? ['', verb, '']
+    const [, word, part] = /^(delete|connect)(Collection|Get|Post|Put|Patch|Delete|Options|Head)$/.exec(verb) ?? ['', verb, '']
     return `${word}${place}${part}${namespaced && !everywhere ? 'Namespaced' : ''}${kind}${suffix}${everywhere ? 'ForAllNamespaces' : ''}`
   }
 
@@ -560,6 +598,39 @@ function entryNode({ tag, operationId, description, type, media = ownMedia }: Op
   if (type !== undefined) needs.names.add(type)
   const content = type === undefined ? Object.fromEntries(media.map((one) => [one, { schema: { type: 'string' } }])) : contentOf(media, type)
   return { get: { tags: [tag], description, operationId, responses: { '200': { description: statusTexts['200'], content }, ...unauthorized } } }
+}
+
+function groupVersionsOf(resources: readonly OpenApiResource[]): { readonly group: string; readonly version: string }[] {
+  return [...new Map(resources.map(({ group, version }) => [`${group}/${version}`, { group, version }])).values()]
+}
+
+function textOf(media: readonly string[]): OpenApiNode {
+  return { '200': { description: 'OK', content: Object.fromEntries(media.map((one) => [one, { schema: { type: 'string' } }])) }, ...unauthorized }
+}
+
+/** The fields of a type that can stand in a query. */
+function optionParameters({ fields }: ObjectSchema): OpenApiNode[] {
+  return fields.flatMap(({ name, schema }) => {
+    const value = schema.kind === 'list' ? schema.of : schema
+    const type = value.kind === 'scalar' ? queryTypes[value.scalar] : undefined
+    if (type === undefined || name === 'kind' || name === 'apiVersion') return []
+    return [query(name, type, schema.description ?? `${capitalized(name)} of the request.`)]
+  })
+}
+
+const queryTypes: Readonly<Record<string, string>> = { string: 'string', bool: 'boolean', int32: 'integer', int64: 'integer' }
+
+/** What every operation of a path takes stands with the path. */
+function withCommonParameters(path: OpenApiNode): OpenApiNode {
+  const { parameters = [], ...operations } = path as { readonly parameters?: readonly OpenApiNode[] } & Record<string, OpenApiNode>
+  const all = Object.values(operations).map((operation) => (operation['parameters'] ?? []) as readonly OpenApiNode[])
+  const common = (all[0] ?? []).filter((one) => all.every((list) => list.includes(one)))
+  if (common.length === 0) return path
+  const rest = Object.entries(operations).map(([method, { parameters: own = [], ...operation }]) => {
+    const left = (own as readonly OpenApiNode[]).filter((one) => !common.includes(one))
+    return [method, left.length === 0 ? operation : { ...operation, parameters: left }] as const
+  })
+  return { ...Object.fromEntries(rest), parameters: [...common, ...parameters].toSorted(byName) }
 }
 
 const statusTexts: Readonly<Record<string, string>> = { '200': 'OK', '201': 'Created', '202': 'Accepted' }

@@ -32,6 +32,8 @@ export interface ObjectSchema extends Common {
   readonly name?: string | undefined
   readonly fields: readonly Field[]
   readonly mapType?: 'atomic' | 'granular' | undefined
+  /** `x-kubernetes-unions`. */
+  readonly unions?: readonly unknown[] | undefined
   /** `x-kubernetes-embedded-resource`. */
   readonly embeddedResource?: boolean | undefined
   /** The root of a custom resource's schema: keys are alphabetical, wrong types are left to validation, defaults are not Go's. */

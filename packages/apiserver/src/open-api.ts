@@ -164,7 +164,7 @@ export class OpenApi {
     const resources = of.definitions.map((definition) => this.#describe(definition))
     const parts: Record<SwaggerPart['section'], Buffer[]> = { paths: [], definitions: [] }
     const json = media === 'application/json'
-    for await (const part of inSlices(this.#clock, withForeign(this.#writer.swagger(resources), of.foreign))) {
+    for await (const part of inSlices(this.#clock, withForeign(this.#writer.swagger(resources, [...this.#entries.values()]), of.foreign))) {
       if (part === undefined) continue
       const { section, name, node } = part
       if (json) parts[section].push(Buffer.from(`${parts[section].length === 0 ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(node)}`))
@@ -212,7 +212,17 @@ export class OpenApi {
             : name === 'scale'
               ? scale
               : definition.subresources?.[name]?.schema
-        return { name, kind, verbs: definition.subresources?.[name]?.upgrade === undefined ? verbs : ['connect'], ...(schema === undefined ? {} : { schema }) }
+        const own = definition.subresources?.[name]
+        const connects = own?.upgrade === undefined ? undefined : (own.methods ?? ['GET', 'POST'])
+        const options = this.#definitions.get(own?.options ?? `io.k8s.api.core.${kind.version}.${kind.kind}`)
+        return {
+          name,
+          kind,
+          verbs: connects === undefined ? verbs : [],
+          connects,
+          ...((connects !== undefined || own?.options !== undefined) && { options }),
+          ...(schema === undefined ? {} : { schema }),
+        }
       }),
     }
   }

@@ -44,7 +44,7 @@ export function podSubresources(types: Definitions, nodes: Nodes, budgets: Disru
       handle: (call) => upgradeRequired(() => runningContainer(call, nodes)),
       upgrade: (call, socket, head) => answered(exec(call, { nodes, socket, head })),
     },
-    log: { kind: core('Pod'), verbs: ['get'], handle: (call) => log(call, nodes) },
+    log: { kind: core('Pod'), verbs: ['get'], options: 'io.k8s.api.core.v1.PodLogOptions', handle: (call) => log(call, nodes) },
     portforward: {
       kind: core('PodPortForwardOptions'),
       verbs: ['create', 'get'],

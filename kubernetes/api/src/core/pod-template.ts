@@ -22,6 +22,7 @@ export const podTemplate: BuiltinKind = {
     column<PodTemplate>('Images', (object) => containersOf(object, 'image'), { description: 'Images of the containers.' }),
     column<PodTemplate>('Pod Labels', (object) => formatLabels(object.template?.metadata?.labels), { description: 'Labels of pods made from the template.' }),
   ],
+  returnsDeletedObject: true,
   applyDefaults(object) {
     const { template } = as<PodTemplate>(object)
     if (template?.spec !== undefined) defaultPodSpec(template.spec)
