@@ -52,7 +52,7 @@ export const unclaimedDifferences: Readonly<Record<string, readonly string[]>> =
     'redirects and distributed claims of issuers are not followed (they lead wherever an answer says)',
     'egress selectors and ABAC are refused in configuration files',
     'a token that has been verified is not kept for 10 s: revocation works at once',
-    'no warning header for tokens of Secrets; unreachable webhooks and issuers in words of our own (not yet)',
+    'unreachable webhooks and issuers in words of our own (not yet)',
     'expressions in authentication files have a cost limit, which upstream lacks',
   ],
   'audit and flow control': ['an apply patch in YAML at level Request is recorded without its body; upstream loses the event'],

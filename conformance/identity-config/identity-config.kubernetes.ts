@@ -417,6 +417,14 @@ describe('identity and access by configuration', () => {
         uid: account.metadata.uid,
         groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, groupOfAll],
       })
+      const warningOf = async (): Promise<unknown> => (await cluster.call('GET', `${path}/pods`, { token })).headers['warning']
+      assert.equal(await warningOf(), undefined)
+      await cluster.asAdmin('PUT', `${path}/serviceaccounts/a`, { metadata: { name: 'a' }, secrets: [{ name: 's' }] })
+      await until('the account is known to name the Secret', async () => (await warningOf()) !== undefined)
+      assert.equal(
+        await warningOf(),
+        '299 - "Use tokens from the TokenRequest API or manually created secret-based tokens instead of auto-generated secret-based tokens."',
+      )
       const today = new Date().toISOString().slice(0, 10)
       await until('the label is written', async () => (await cluster.asAdmin('GET', `${path}/secrets/s`)).metadata.labels !== undefined)
       assert.deepEqual((await cluster.asAdmin('GET', `${path}/secrets/s`)).metadata.labels, { 'kubernetes.io/legacy-token-last-used': today })

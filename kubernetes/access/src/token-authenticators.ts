@@ -7,6 +7,8 @@ export interface TokenIdentity {
   readonly user: UserInfo
   /** Those of the asked audiences that the token is for. */
   readonly audiences: readonly string[]
+  /** Told to whoever comes with it, not to those who ask about it. */
+  readonly warning?: string | undefined
 }
 
 /**
@@ -30,12 +32,14 @@ export class TokenAuthenticators {
   }
 
   /** A token that nobody takes is refused, even where nobody at all would be let in. */
-  readonly authenticate: Authenticator = async (request) => {
+  readonly authenticate: Authenticator = async (request, warn) => {
     const token = bearerToken(request)
     if (token === undefined) return undefined
     const verdict = await this.review(token, [])
     if ('error' in verdict) throw new StatusError('Unauthorized', 'Unauthorized')
-    return verdict.identity.user
+    const { user, warning } = verdict.identity
+    if (warning !== undefined) warn?.(warning)
+    return user
   }
 
   async review(token: string, audiences: readonly string[]): Promise<TokenVerdict> {

@@ -14,6 +14,7 @@ type Json = Record<string, any> // oxlint-disable-line typescript/no-explicit-an
 
 interface Answer {
   readonly code: number
+  readonly warning: unknown
   readonly body: Json
 }
 
@@ -34,7 +35,7 @@ async function startTestCluster(access: (clock: Clock) => AccessOptions = () => 
       ...(body === undefined ? {} : { body: bodyOf(JSON.stringify(body)) }),
     })
     const text = (await readWholeBody(response)).toString()
-    return { code: response.status, body: text.startsWith('{') ? (JSON.parse(text) as Answer['body']) : { text } }
+    return { code: response.status, warning: response.headers['warning'], body: text.startsWith('{') ? (JSON.parse(text) as Answer['body']) : { text } }
   }
   return {
     clock,
@@ -125,6 +126,16 @@ describe('callers of the local cluster', () => {
     assert.equal((await cluster.whoami(bearer(one))).username, 'system:serviceaccount:default:old')
     await cluster.asAdmin('DELETE', `${collection}/one`)
     assert.deepEqual([await cluster.whoami(bearer(one)), (await cluster.whoami(bearer(two))).username], [401, 'system:serviceaccount:default:old'])
+    const asked = (): Promise<Answer> => cluster.call('GET', '/api/v1/secrets', bearer(two))
+    assert.equal((await asked()).warning, undefined)
+    const account = { metadata: { name: 'old' }, secrets: [{ name: 'two' }] }
+    assert.equal((await cluster.asAdmin('PUT', '/api/v1/namespaces/default/serviceaccounts/old', account)).code, 200)
+    const { code, warning } = await asked()
+    assert.deepEqual(
+      [code, warning],
+      [403, ['299 - "Use tokens from the TokenRequest API or manually created secret-based tokens instead of auto-generated secret-based tokens."']],
+      'said of a request that is refused too',
+    )
     await cluster.asAdmin('DELETE', '/api/v1/namespaces/default/serviceaccounts/old')
     assert.equal(await cluster.whoami(bearer(two)), 401)
     await settled('two', ({ code }) => code === 404)

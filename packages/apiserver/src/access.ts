@@ -1,8 +1,11 @@
 import type { HttpRequest, UserInfo } from '@gantry/runtime'
 import { header } from '@gantry/runtime'
 
-/** Finds out who is calling. `undefined`: this one cannot tell, ask the next; throws Unauthorized for a credential that is wrong. */
-export type Authenticator = (request: HttpRequest) => Promise<UserInfo | undefined>
+/**
+ * Finds out who is calling. `undefined`: this one cannot tell, ask the next; throws Unauthorized for a credential that is wrong. `warn` adds a `Warning` header to the answer,
+ * whatever that is.
+ */
+export type Authenticator = (request: HttpRequest, warn?: (text: string) => void) => Promise<UserInfo | undefined>
 
 export interface Attributes {
   readonly user: UserInfo

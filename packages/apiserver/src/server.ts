@@ -123,7 +123,6 @@ interface Admitted {
   readonly request: HttpRequest
   readonly info: RequestInfo
   readonly user: UserInfo
-  readonly warnings: Set<string>
   readonly context: WriteContext
   readonly trail: AuditTrail | undefined
 }
@@ -133,6 +132,8 @@ interface Exchange {
   trace: Trace
   info?: RequestInfo
   isLongRunning: boolean
+  /** What there is to warn about: it is said of a request that fails too. */
+  readonly warnings: Set<string>
   /** Undefined: its client gives it as long as it may take. */
   timeoutMs?: number | undefined
   trail?: AuditTrail | undefined
@@ -164,21 +165,18 @@ class Server {
     const started = this.#deps.clock.monotonicMs()
     const exchange = newExchange(request)
     let response: HttpResponse
-    let admitted: Admitted | undefined
     try {
-      admitted = await this.#admit(request, exchange, auditID)
+      const admitted = await this.#admit(request, exchange, auditID)
       if (exchange.timeoutMs !== undefined) response = await this.#dispatchWithin(exchange.timeoutMs, admitted)
       else if (exchange.isLongRunning) response = await this.#dispatch(admitted)
       else response = await (singleWrites.has(admitted.info.verb) ? this.#writeDeadline : this.#deadline).limit(started, this.#dispatch(admitted))
       response = {
         ...response,
-        headers: { ...response.headers, ...warningHeaders(admitted.warnings), ...exchange.ticket?.headers, 'audit-id': auditID },
+        headers: { ...response.headers, ...warningHeaders(exchange.warnings), ...exchange.ticket?.headers, 'audit-id': auditID },
       }
     } catch (error) {
       const failure = this.#failure(error, request)
-      // What there was to warn about is said of a request that fails too.
-      const warnings = admitted === undefined ? {} : warningHeaders(admitted.warnings)
-      response = { ...failure, headers: { ...failure.headers, ...warnings, ...exchange.ticket?.headers, 'audit-id': auditID } }
+      response = { ...failure, headers: { ...failure.headers, ...warningHeaders(exchange.warnings), ...exchange.ticket?.headers, 'audit-id': auditID } }
     }
     const { trail, ticket, trace, isLongRunning } = exchange
     if (trail !== undefined) response = auditedResponse(response, trail, { isLongRunning, decode: (bytes) => this.#decoded(bytes, exchange) })
@@ -259,7 +257,7 @@ class Server {
     if (info.query.has('timeout') && !isLongRunning(attributesOf(info, nobody))) exchange.timeoutMs = timeoutOf(info.query)
     let user: UserInfo
     try {
-      user = await this.#authenticate(request)
+      user = await this.#authenticate(request, exchange.warnings)
     } catch (error) {
       if (error instanceof StatusError) this.#deps.auditor?.unauthenticated(request, attributesOf(info, nobody), { auditID, status: error.toStatus() })
       throw error
@@ -288,17 +286,16 @@ class Server {
     trail?.decided(decision)
     if (!decision.allowed) throw forbidden(info, user.username, decision.reason)
     checkWriteOptions(info, request)
-    const warnings = new Set<string>()
     const context: WriteContext = {
       user,
       dryRun: info.query.has('dryRun'),
       verb: info.verb,
       now: this.#deps.clock.now(),
-      warn: (text) => void warnings.add(text),
+      warn: (text) => void exchange.warnings.add(text),
       pause: () => this.#context.turns.pause(),
       annotate: trail?.annotate.bind(trail),
     }
-    return { request: trail === undefined ? request : auditedRequest(request, trail, info.verb), info, user, warnings, context, trail }
+    return { request: trail === undefined ? request : auditedRequest(request, trail, info.verb), info, user, context, trail }
   }
 
   /** The object of a protobuf answer, for those who record answers. */
@@ -309,13 +306,13 @@ class Server {
     return kind === definition.kind ? { kind, apiVersion, ...this.#context.codec.decode(definition.schema, raw) } : { kind, apiVersion }
   }
 
-  async #authenticate(request: HttpRequest): Promise<UserInfo> {
+  async #authenticate(request: HttpRequest, warnings: Set<string>): Promise<UserInfo> {
     if (request.user !== undefined) return request.user
     let refusal: StatusError | undefined
     for (const authenticator of this.#deps.authenticators) {
       let user: UserInfo | undefined
       try {
-        user = await authenticator(request)
+        user = await authenticator(request, (text) => void warnings.add(text))
       } catch (error) {
         // A credential that is wrong does not stop another one from being right.
         if (!(error instanceof StatusError) || error.reason !== 'Unauthorized') throw error
@@ -916,7 +913,7 @@ const overdueResponse: HttpResponse = {
 const nobody: UserInfo = { username: '', groups: [] }
 
 function newExchange(request: HttpRequest): Exchange {
-  return { trace: { user: anonymous, decision: 'unauthenticated', reason: '', verb: request.method.toLowerCase() }, isLongRunning: false }
+  return { trace: { user: anonymous, decision: 'unauthenticated', reason: '', verb: request.method.toLowerCase() }, isLongRunning: false, warnings: new Set() }
 }
 
 /** Gives the seat back when the answer is complete; what runs long holds it until it has begun. */
