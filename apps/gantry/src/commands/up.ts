@@ -1,11 +1,10 @@
-import { getHeapStatistics, setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { openRotatingFile } from '@gantry/gateway'
 import { createLogger, systemClock, systemIds } from '@gantry/runtime'
 import type { UpOptions } from '../config.ts'
 import { parseUpOptions } from '../config.ts'
 import { openDataDir } from '../data-dir.ts'
 import { requireBackupFolder, requireReadable } from '../start-failure.ts'
+import { collectWhenIdle } from '../start-garbage.ts'
 
 export interface UpContext {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -17,11 +16,6 @@ export interface UpContext {
   readonly out: (text: string) => void
   readonly err: (text: string) => void
 }
-
-/** When the garbage of a start is collected: late enough for whoever waited for it to have been served. */
-const collectAfterMs = 2_500
-/** The most that is collected at once: a start over many objects takes more, and half a second of standing still; what it then does makes the engine collect by itself. */
-const collectUpToBytes = 96 << 20
 
 const logFile = { maxBytes: 16 << 20, keep: 5 }
 
@@ -63,13 +57,12 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
       log.info('gantry is ready', { server: platform.server, startMs: ms })
       context.out(banner(platform, config.version))
       context.out(`ready in ${ms} ms\n`)
-      // A process that idles allocates nothing, so V8 would never give back what its start took: a sixth of the memory.
-      const collecting = systemClock.schedule(collectGarbage, collectAfterMs)
+      const stopLooking = collectWhenIdle(systemClock)
       const stopped = Promise.withResolvers<void>()
       if (context.signal.aborted) stopped.resolve()
       else context.signal.addEventListener('abort', () => stopped.resolve(), { once: true })
       await Promise.race([stopped.promise, platform.done])
-      collecting()
+      stopLooking()
     } finally {
       await platform[Symbol.asyncDispose]()
     }
@@ -78,16 +71,6 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
     log.error('gantry ends', { error })
     throw error
   }
-}
-
-function collectGarbage(): void {
-  if (getHeapStatistics().used_heap_size > collectUpToBytes) return
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as (options: { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'last-resort' }) => void
-  // Code that is compiled under other flags is no use to the next start.
-  setFlagsFromString('--no-expose-gc')
-  // The flavor that gives pages back at once; the usual one leaves that to a later, idle moment.
-  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }
 
 function banner(
