@@ -4,10 +4,8 @@ import { StatusError } from '@gantry/apimachinery'
 import { textOption, UsageError, type Command, type CommandContext, type OptionValues, type Output } from '@gantry/cli-kit'
 import { createClient, loadKubeconfig, openHttpTransport } from '@gantry/client'
 import { systemClock } from '@gantry/runtime'
-import type { ApplyReport } from '../export/apply.ts'
 import type { Collection, Exported } from '../export/collect.ts'
 
-const shownFailures = 20
 const namespaceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
 
 /** `gantry export`: the objects of the local cluster as somebody would have written them, to files or into another cluster. */
@@ -80,26 +78,14 @@ async function applyAll(
   objects: readonly Exported[],
   { target, options, context }: { readonly target: ReturnType<typeof loadKubeconfig>; readonly options: OptionValues; readonly context: CommandContext },
 ): Promise<Output> {
-  const { apply, tryOut } = await import('../export/apply.ts')
+  const [{ apply, tryOut }, { applyOutcome, dryRunOutcome }] = await Promise.all([import('../export/apply.ts'), import('../export/outcome.ts')])
   await using http = openHttpTransport(target.transport, { clock: systemClock })
   const client = createClient({ handle: http.handle }, { userAgent: 'gantry-export' })
   const how = { force: options['force-conflicts'] === true, signal: context.signal, clock: systemClock }
   const tried = await tryOut(client, objects, how)
-  throwOnFailures(tried, `the cluster of context "${target.context}" would refuse`, 'nothing was written')
-  if (options['dry-run'] === true) return { kind: 'text', text: `dry run against ${target.context}: ${summaryOf(tried)}` }
+  const wouldBe = dryRunOutcome(tried, target.context)
+  if (options['dry-run'] === true) return { kind: 'text', text: wouldBe }
   const applied = await apply(client, objects, how)
   for (const orphan of applied.orphans) context.note(`${orphan}: its owner is not in the export, it is applied without`)
-  throwOnFailures(applied, `the cluster of context "${target.context}" refused`, `of the rest: ${summaryOf(applied)}`)
-  return { kind: 'text', text: `applied to ${target.context}: ${summaryOf(applied)}` }
-}
-
-function throwOnFailures({ failures }: ApplyReport, what: string, outcome: string): void {
-  if (failures.length === 0) return
-  const shown = failures.slice(0, shownFailures).map(({ object, message }) => `${object} (${message})`)
-  const more = failures.length > shownFailures ? `, and ${failures.length - shownFailures} more` : ''
-  throw new StatusError('Conflict', `${what} ${failures.length} ${failures.length === 1 ? 'object' : 'objects'}: ${shown.join(', ')}${more}; ${outcome}`)
-}
-
-function summaryOf({ created, changed, unchanged, unchecked }: ApplyReport): string {
-  return `${created} created, ${changed} changed, ${unchanged} unchanged${unchecked === 0 ? '' : `, ${unchecked} not tried because what they need is not there yet`}`
+  return { kind: 'text', text: applyOutcome(applied, target.context) }
 }

@@ -1,4 +1,4 @@
-import { discoverResources, resourcePath } from '@gantry/client'
+import { discoverResources, resourcePath, transportFailureOf } from '@gantry/client'
 import type { DiscoveredResource, KubeClient, KubeObject } from '@gantry/client'
 import { bodyOf, readWholeBody } from '@gantry/runtime'
 import type { Clock } from '@gantry/runtime'
@@ -19,6 +19,8 @@ export interface ApplyReport {
   readonly failures: readonly { readonly object: string; readonly message: string }[]
   /** Owners that are not in the target: the object is applied without them. */
   readonly orphans: readonly string[]
+  /** The object that was under way when the target could not be reached any more, why, and how many would have come after it. */
+  readonly brokenOff: { readonly object: string; readonly message: string; readonly left: number } | undefined
 }
 
 const fieldManager = 'gantry-export'
@@ -35,6 +37,11 @@ export function tryOut(target: KubeClient, objects: readonly Exported[], options
 /** Server-side apply of every object in its order; one that fails does not keep the others from being applied. */
 export function apply(target: KubeClient, objects: readonly Exported[], options: ApplyOptions & { readonly clock: Clock }): Promise<ApplyReport> {
   return new Applier(target, options).run(objects, false)
+}
+
+interface DryRun {
+  /** Namespaces that the export brings. */
+  readonly missing: ReadonlySet<string>
 }
 
 class Applier {
@@ -56,22 +63,33 @@ class Applier {
     await this.#discover()
     const missing = isDryRun ? await this.#missingNamespaces(objects) : new Set<string>()
     const brings = new Set(objects.filter(({ object }) => object.kind === 'CustomResourceDefinition').map(({ object }) => object.metadata.name))
-    for (const exported of ownersFirst(objects)) {
+    const ordered = ownersFirst(objects)
+    for (const [at, exported] of ordered.entries()) {
       this.#options.signal.throwIfAborted()
-      const name = nameOf(exported.resource)
-      const isComing = brings.has(name)
-      if (!this.#served.has(keyOf(exported.resource)) && isComing && !isDryRun) await this.#waitFor(exported.resource)
-      if (!this.#served.has(keyOf(exported.resource))) {
-        if (isDryRun && isComing) this.#counts.unchecked++
-        else this.#fail(exported, `the target does not serve ${name} in ${exported.object.apiVersion}`)
-        continue
+      try {
+        await this.#applyWhereServed(exported, { isComing: brings.has(nameOf(exported.resource)), dryRun: isDryRun ? { missing } : undefined })
+      } catch (error) {
+        if (!(error instanceof Error) || transportFailureOf(error) === undefined) throw error
+        return this.#report({ object: nameIn(exported), message: error.message, left: ordered.length - at - 1 })
       }
-      await this.#applyOne(exported, isDryRun ? { missing } : undefined)
     }
-    return { ...this.#counts, failures: this.#failures, orphans: this.#orphans }
+    return this.#report(undefined)
   }
 
-  async #applyOne(exported: Exported, dryRun: { readonly missing: ReadonlySet<string> } | undefined): Promise<void> {
+  #report(brokenOff: ApplyReport['brokenOff']): ApplyReport {
+    return { ...this.#counts, failures: this.#failures, orphans: this.#orphans, brokenOff }
+  }
+
+  async #applyWhereServed(exported: Exported, { isComing, dryRun }: { readonly isComing: boolean; readonly dryRun: DryRun | undefined }): Promise<void> {
+    const { resource, object } = exported
+    const isDryRun = dryRun !== undefined
+    if (!this.#served.has(keyOf(resource)) && isComing && !isDryRun) await this.#waitFor(resource)
+    if (this.#served.has(keyOf(resource))) await this.#applyOne(exported, dryRun)
+    else if (isDryRun && isComing) this.#counts.unchecked++
+    else this.#fail(exported, `the target does not serve ${nameOf(resource)} in ${object.apiVersion}`)
+  }
+
+  async #applyOne(exported: Exported, dryRun: DryRun | undefined): Promise<void> {
     const { resource, uid } = exported
     let object = this.#withOwners(exported, dryRun !== undefined)
     // A namespace that does not exist yet cannot be tried in: its objects are tried where they would not meet another.
@@ -97,13 +115,14 @@ class Applier {
     else this.#counts.changed++
   }
 
-  #withOwners({ object, owners, resource }: Exported, isDryRun: boolean): KubeObject {
+  #withOwners(exported: Exported, isDryRun: boolean): KubeObject {
+    const { object, owners } = exported
     if (owners.length === 0) return object
     const known = owners.flatMap((owner) => {
       const uid = this.#uids.get(owner.uid)
       return uid === undefined ? [] : [{ ...owner, uid }]
     })
-    if (known.length < owners.length && !isDryRun) this.#orphans.push(`${nameOf(resource)} ${placeOf(object)}`)
+    if (known.length < owners.length && !isDryRun) this.#orphans.push(nameIn(exported))
     return known.length === 0 ? object : { ...object, metadata: { ...object.metadata, ownerReferences: known } }
   }
 
@@ -151,8 +170,8 @@ class Applier {
     return { status: response.status, message: '', object: JSON.parse(text) as KubeObject }
   }
 
-  #fail({ resource, object }: Exported, message: string): void {
-    this.#failures.push({ object: `${nameOf(resource)} ${placeOf(object)}`, message })
+  #fail(exported: Exported, message: string): void {
+    this.#failures.push({ object: nameIn(exported), message })
   }
 }
 
@@ -171,6 +190,10 @@ function keyOf({ group, version, resource }: DiscoveredResource): string {
   return `${group}/${version}/${resource}`
 }
 
-function placeOf({ metadata }: KubeObject): string {
+function nameIn({ resource, object: { metadata } }: Exported): string {
+  return `${nameOf(resource)} ${placeOf(metadata)}`
+}
+
+function placeOf(metadata: KubeObject['metadata']): string {
   return metadata.namespace === undefined ? (metadata.name ?? '') : `${metadata.namespace}/${metadata.name}`
 }

@@ -8,6 +8,7 @@ import { createClient, loadKubeconfig, openHttpTransport } from '@gantry/client'
 import type { HttpTransport, KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { startKubernetes } from '@gantry/conformance/kubernetes'
 import { systemClock, systemIds } from '@gantry/runtime'
+import { describeRefusals } from '../testing/export-refusals.ts'
 import { gantry, startTestPlatform } from '../testing/test-platform.ts'
 
 // `CONFORMANCE_CONTROL_PLANE=DIR` takes a control plane that runs already.
@@ -174,4 +175,6 @@ describe('gantry export', () => {
     const forced = await gantry(dir, 'export', '--to-kubeconfig', kubeconfig, '--force-conflicts')
     assert.match(forced.out, /0 created, 1 changed, 8 unchanged/, forced.err)
   })
+
+  describeRefusals(() => createClient({ handle: transport!.handle }))
 })

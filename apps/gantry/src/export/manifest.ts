@@ -148,7 +148,8 @@ function withoutTokenVolume(spec: Json): void {
   }
 }
 
-// Each needs what stands before it. Webhooks and policies come last: they would judge what comes after them, maybe before their own service runs.
+// Each needs what stands before it. Quotas, webhooks and policies come last: until the quota controller has counted, a new quota refuses everything, and the others would judge
+// what comes after them, maybe before their own service runs.
 const order: readonly (readonly string[])[] = [
   ['CustomResourceDefinition'],
   ['Namespace'],
@@ -156,13 +157,14 @@ const order: readonly (readonly string[])[] = [
   ['ServiceAccount'],
   ['ClusterRole', 'Role'],
   ['ClusterRoleBinding', 'RoleBinding'],
-  ['ResourceQuota', 'LimitRange', 'NetworkPolicy'],
+  ['LimitRange', 'NetworkPolicy'],
   ['ConfigMap', 'Secret'],
   ['PersistentVolume'],
   ['PersistentVolumeClaim'],
   ['Service'],
 ]
 const last: readonly string[] = [
+  'ResourceQuota',
   'APIService',
   'ValidatingAdmissionPolicy',
   'ValidatingAdmissionPolicyBinding',
