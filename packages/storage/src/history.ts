@@ -15,6 +15,8 @@ export class History {
   #length = 0
   #bytes = 0
   #compactedRevision: number
+  /** The last answer of `statesAt`, up to the revision it has seen: whoever reads a long list page by page asks for the same again. */
+  #past: { readonly revision: number; readonly prefix: string; seen: number; readonly states: Map<string, StoreEvent['previous']> } | undefined
 
   constructor(compactedRevision: number, limits: { readonly limitEvents: number; readonly limitBytes: number }) {
     this.#compactedRevision = compactedRevision
@@ -52,6 +54,8 @@ export class History {
       this.#bytes -= costOf(event)
       this.#compactedRevision = event.revision
     }
+    // It would keep alive what has just been dropped.
+    if (this.#past !== undefined && this.#past.revision < this.#compactedRevision) this.#past = undefined
   }
 
   /** Events after `revision` whose keys start with `prefix`, oldest first. */
@@ -64,13 +68,15 @@ export class History {
     return events
   }
 
-  /** What the keys under `prefix` that changed after `revision` held at `revision`: `undefined` where there was no such key. */
-  statesAt(revision: number, prefix: string): Map<string, StoreEvent['previous']> {
-    const states = new Map<string, StoreEvent['previous']>()
-    for (let i = this.#positionAfter(revision); i < this.#length; i++) {
+  /** What the keys under `prefix` that changed after `revision` held at `revision`: `undefined` where there was no such key. Good until the next event comes. */
+  statesAt(revision: number, prefix: string): ReadonlyMap<string, StoreEvent['previous']> {
+    if (this.#past?.revision !== revision || this.#past.prefix !== prefix) this.#past = { revision, prefix, seen: revision, states: new Map() }
+    const { states, seen } = this.#past
+    for (let i = this.#positionAfter(seen); i < this.#length; i++) {
       const { entry, previous } = this.#at(i)
       if (entry.key.startsWith(prefix) && !states.has(entry.key)) states.set(entry.key, previous)
     }
+    if (this.#length > 0) this.#past.seen = Math.max(seen, this.#at(this.#length - 1).revision)
     return states
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { settle } from '@gantry/runtime/testing'
+import { createMemoryStore } from './memory/memory-store.ts'
 import type { Store } from './store.ts'
 import { StoreUnavailable } from './store.ts'
 import { FaultDriver, openStoreOn } from './testing/fault-driver.ts'
@@ -27,6 +28,23 @@ describe('group commit', () => {
         ['/c', '/d', '/e'],
       ],
     )
+  })
+})
+
+describe('compaction', () => {
+  test('gives up old changes with the commits that push them out, never more at once than a commit brings', async () => {
+    await using store = createMemoryStore({}, { historyLimitEvents: 1_000, batchLimitWrites: 100 })
+    let compacted = store.compactedRevision
+    const pieces: number[] = []
+    store.watch({ prefix: '', after: store.revision }, (events) => {
+      pieces.push(store.compactedRevision - compacted - events.length)
+      compacted = store.compactedRevision
+    })
+
+    for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 500 }, (_, i) => put(store, `/k${i}`)))
+
+    assert.equal(store.compactedRevision, store.revision - 1_000)
+    assert.ok(pieces.length >= 50 && Math.max(...pieces) <= 0, `${Math.max(...pieces)} more than a commit brought`)
   })
 })
 

@@ -150,7 +150,7 @@ export class MvccStore implements Store {
       if (changed.size > 0) return this.#listBefore(changed, { start, end, after, limit, revision })
     }
     const entries: Entry[] = []
-    for (const slot of this.#index.slice(start, Math.min(end, start + limit))) entries.push(slot.durable!)
+    this.#index.visit(start, Math.min(end, start + limit), (slot) => void entries.push(slot.durable!))
     return { entries, revision, remaining: end - start - entries.length }
   }
 
@@ -219,6 +219,13 @@ export class MvccStore implements Store {
     range: { readonly start: number; readonly end: number; readonly after: string | undefined; readonly limit: number; readonly revision: number },
   ): Listing {
     const { start, end, after, limit, revision } = range
+    const unchanged: Entry[] = []
+    this.#index.visit(start, end, (slot) => {
+      if (!changed.has(slot.key)) unchanged.push(slot.durable!)
+      return unchanged.length >= limit
+    })
+    // Nothing behind the last of `limit` that have stayed can be among the first `limit` of all.
+    const last = unchanged.length >= limit ? unchanged[unchanged.length - 1]?.key : undefined
     let total = end - start
     const restored: Entry[] = []
     for (const [key, state] of changed) {
@@ -226,18 +233,9 @@ export class MvccStore implements Store {
       if (this.get(key) !== undefined) total--
       if (state === undefined) continue
       total++
-      restored.push(state)
+      if (last === undefined || key < last) restored.push(state)
     }
-    restored.sort((a, b) => (a.key < b.key ? -1 : 1))
-    const entries: Entry[] = []
-    let next = 0
-    for (const slot of this.#index.slice(start, end)) {
-      if (entries.length >= limit) break
-      if (changed.has(slot.key)) continue
-      while (next < restored.length && restored[next]!.key < slot.key && entries.length < limit) entries.push(restored[next++]!)
-      if (entries.length < limit) entries.push(slot.durable!)
-    }
-    while (next < restored.length && entries.length < limit) entries.push(restored[next++]!)
+    const entries = [...unchanged, ...restored].sort((a, b) => (a.key < b.key ? -1 : 1)).slice(0, limit)
     return { entries, revision, remaining: total - entries.length }
   }
 

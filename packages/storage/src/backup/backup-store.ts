@@ -1,5 +1,7 @@
 import { resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import type { Write } from '../driver.ts'
 import { encodeFrame, frameBound } from '../sqlite/frame.ts'
 import type { Entry, Store } from '../store.ts'
 import { StoreUnavailable } from '../store.ts'
@@ -18,6 +20,8 @@ export type BackupAnswer =
   | { readonly type: 'done'; readonly summary: DataFileSummary }
   | { readonly type: 'failed'; readonly message: string }
 
+/** A fraction of a millisecond each. */
+const pieceEntries = 5_000
 // Filling a frame is the only work on this thread: a fraction of a millisecond each.
 const frameBytes = 256 << 10
 
@@ -31,7 +35,7 @@ export async function backupStore(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<DataFileSummary> {
   signal.throwIfAborted()
-  const { entries, revision } = store.list({ prefix: '' })
+  const { entries, revision } = await momentOf(store, signal)
   const options: BackupWorkerOptions = { target: resolve(to.file), revision, attachments: to.attachments ?? [] }
   const worker = new Worker(new URL('./backup-thread.ts', import.meta.url), { workerData: options, name: 'backup' })
   try {
@@ -49,17 +53,53 @@ export async function backupStore(
   }
 }
 
-function* framesOf(entries: readonly Entry[]): Generator<ArrayBuffer> {
-  for (let start = 0; start < entries.length;) {
-    let bytes = 0
-    let end = start
-    while (end < entries.length && (end === start || bytes < frameBytes)) bytes += entries[end++]!.value.length
-    const rows = entries.slice(start, end).map(({ key, revision, value }) => ({ key, revision, previous: 0, value }))
-    const frame = new ArrayBuffer(frameBound(rows))
-    encodeFrame(Buffer.from(frame), rows)
-    yield frame
-    start = end
+/**
+ * All entries of one moment, taken in pieces between which the store goes on: what was written meanwhile takes the place of what had been taken before. The moment is that of
+ * the last piece.
+ */
+async function momentOf(store: Store, signal: AbortSignal): Promise<{ readonly entries: Iterable<Entry>; readonly revision: number }> {
+  const taken: (readonly Entry[])[] = []
+  const changed = new Map<string, Entry | undefined>()
+  const end = store.watch({ prefix: '', after: store.revision }, (events) => {
+    for (const { type, entry } of events) changed.set(entry.key, type === 'put' ? entry : undefined)
+  })
+  try {
+    for (let after: string | undefined; ;) {
+      const { entries, revision, remaining } = store.list({ prefix: '', after, limit: pieceEntries })
+      taken.push(entries)
+      if (remaining === 0) return { entries: merged(taken, changed), revision }
+      after = entries[entries.length - 1]!.key
+      await setImmediate()
+      signal.throwIfAborted()
+    }
+  } finally {
+    end()
   }
+}
+
+function* merged(taken: readonly (readonly Entry[])[], changed: ReadonlyMap<string, Entry | undefined>): Generator<Entry> {
+  for (const entries of taken) for (const entry of entries) if (!changed.has(entry.key)) yield entry
+  for (const entry of changed.values()) if (entry !== undefined) yield entry
+}
+
+function* framesOf(entries: Iterable<Entry>): Generator<ArrayBuffer> {
+  let rows: Write[] = []
+  let bytes = 0
+  for (const { key, revision, value } of entries) {
+    rows.push({ key, revision, previous: 0, value })
+    bytes += value.length
+    if (bytes < frameBytes) continue
+    yield frameOf(rows)
+    rows = []
+    bytes = 0
+  }
+  if (rows.length > 0) yield frameOf(rows)
+}
+
+function frameOf(rows: readonly Write[]): ArrayBuffer {
+  const frame = new ArrayBuffer(frameBound(rows))
+  encodeFrame(Buffer.from(frame), rows)
+  return frame
 }
 
 function ask(worker: Worker, request: BackupRequest): Promise<BackupAnswer> {

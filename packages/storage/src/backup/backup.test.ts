@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { silentLogger, systemClock } from '@gantry/runtime'
+import { createMemoryStore } from '../memory/memory-store.ts'
 import { Compacted } from '../store.ts'
+import type { Entry } from '../store.ts'
 import { openSqliteStore } from '../sqlite/sqlite-store.ts'
 import type { SqliteStore } from '../sqlite/sqlite-store.ts'
 import { backupStore } from './backup-store.ts'
@@ -64,6 +66,37 @@ describe('a backup', () => {
       const number = entry.key.slice(2)
       assert.equal(entry.value.toString(), `first ${number} `.repeat(100))
     }
+  })
+
+  test('of a large store is taken in pieces, and still holds one moment of it', async () => {
+    await using store = createMemoryStore()
+    const rows = 12_000
+    const keyAt = (i: number): string => `/k${String(i).padStart(6, '0')}`
+    const write = (i: number, text: string) => store.put(keyAt(i), store.latest(keyAt(i))?.revision ?? 0, () => Buffer.from(text))
+    for (let from = 0; from < rows; from += 500) await Promise.all(Array.from({ length: 500 }, (_, i) => write(2 * (from + i), 'first')))
+    const pieces: number[] = []
+    const list = store.list.bind(store)
+    store.list = (range) => {
+      const listing = list(range)
+      pieces.push(listing.entries.length)
+      // In what has been taken, at its edge, and in what is to come.
+      for (const at of listing.remaining === 0 ? [] : [0, 9_998, 20_000]) {
+        void write(at, `changed after ${pieces.length} pieces`)
+        void write(at + 1, `made after ${pieces.length} pieces`)
+        const gone = store.latest(keyAt(at + 2 * pieces.length))!
+        void store.delete(gone.key, gone.revision, () => Buffer.from('gone'))
+      }
+      return listing
+    }
+    const file = join(newFolder(), 'backup.db')
+
+    const { revision } = await backupStore(store, { file }, { signal })
+
+    assert.ok(pieces.length > 2 && Math.max(...pieces) <= 5_000, `pieces of ${pieces.join(', ')}`)
+    await using again = await open(file)
+    const told = ({ key, revision: written, value }: Entry): string => `${key} ${written} ${value.toString()}`
+    assert.equal(revision, store.revision)
+    assert.deepEqual(again.list({ prefix: '' }).entries.map(told), list({ prefix: '' }).entries.map(told))
   })
 
   test('never takes the place of another file, and leaves nothing behind when it fails', async () => {

@@ -58,15 +58,16 @@ describe('a damaged data file is not served', () => {
     })
   })
 
-  for (const [threads, options] of [
-    ['one thread reads', {}],
-    ['two threads read', { secondThreadAtBytes: 0 }],
+  // The first pages are those that hold the others together; two threads take three times as long to start.
+  for (const [threads, { pages = Infinity, ...options }] of [
+    ['one thread reads', { secondThreadAtBytes: undefined, pages: undefined }],
+    ['two threads read', { secondThreadAtBytes: 0, pages: 5 }],
   ] as const) {
     test(`when any one page of what ${threads} is overwritten`, async () => {
       const file = await filled()
       const whole = readFileSync(file)
       const unseen: number[] = []
-      for (let page = 1; page < whole.length / 8192; page++) {
+      for (let page = 1; page < Math.min(whole.length / 8192, 1 + pages); page++) {
         garble(file, (bytes) => {
           whole.copy(bytes)
           bytes.fill(0xee, page * 8192, page * 8192 + 8192)
