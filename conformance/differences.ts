@@ -65,5 +65,8 @@ export const unclaimedDifferences: Readonly<Record<string, readonly string[]>> =
     'a log over a WebSocket keeps the bytes that come together with its end, which upstream loses',
     'a watch over a WebSocket needs no Origin header; upstream refuses it without (harmless)',
   ],
-  controllers: ['EndpointSlices carry no hints of topology (not yet)', 'no controllers of StatefulSets, DaemonSets, Jobs, autoscaling and volumes yet'],
+  controllers: [
+    'EndpointSlices carry no hints for the deprecated annotation service.kubernetes.io/topology-mode (those for spec.trafficDistribution they do)',
+    'no controllers of StatefulSets, DaemonSets, Jobs, autoscaling and volumes yet',
+  ],
 }

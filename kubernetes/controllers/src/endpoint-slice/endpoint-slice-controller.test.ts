@@ -143,3 +143,28 @@ test('takes over the labels of the service, and marks a headless one', async () 
     ['y'],
   )
 })
+
+test('hints at the zone and the node of ready pods, as the service wants its traffic distributed', async () => {
+  await using cluster = await start()
+  await cluster.api.create(resources.nodes, node('n1', 'z1'))
+  await cluster.api.create(resources.nodes, { metadata: { name: 'n2' } })
+  await cluster.api.create(resources.services, service({ trafficDistribution: 'PreferClose' }))
+  await cluster.api.create(resources.pods, pod('one', '10.1.0.1'))
+  await cluster.api.create(resources.pods, pod('two', '10.1.0.2', { node: 'n2' }))
+  await cluster.api.create(resources.pods, { ...pod('late', '10.1.0.3'), status: { ...pod('late', '10.1.0.3').status, conditions: [] } })
+  const hints = async (): Promise<unknown> => {
+    await cluster.settle()
+    const endpoints = slicesOf(cluster).flatMap((slice) => slice.endpoints ?? [])
+    return Object.fromEntries(endpoints.map((endpoint) => [endpoint.targetRef?.name, endpoint.hints]))
+  }
+  const want = (body: object): Promise<unknown> => cluster.api.patch(resources.services, { namespace: 'a', name: 'web' }, { type: 'merge', body })
+  const near = { forZones: [{ name: 'z1' }] }
+
+  assert.deepEqual(await hints(), { one: near, two: undefined, late: undefined })
+  await want({ spec: { trafficDistribution: 'PreferSameNode' } })
+  assert.deepEqual(await hints(), { one: { ...near, forNodes: [{ name: 'n1' }] }, two: { forNodes: [{ name: 'n2' }] }, late: undefined })
+  await want({ spec: { trafficDistribution: 'PreferSameZone' } })
+  assert.deepEqual(await hints(), { one: near, two: undefined, late: undefined })
+  await want({ metadata: { annotations: { 'service.kubernetes.io/topology-mode': 'Auto' } } })
+  assert.deepEqual(await hints(), { one: undefined, two: undefined, late: undefined })
+})

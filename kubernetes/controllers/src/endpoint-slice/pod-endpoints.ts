@@ -88,15 +88,32 @@ function endpointOf(service: Service, pod: Pod, world: { readonly family: Addres
   const serving = isPodReady(pod)
   const terminating = metadata.deletionTimestamp !== undefined
   const zone = world.node?.metadata.labels?.[zoneLabel] ?? ''
+  const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating)
   return {
     addresses: (status?.podIPs ?? []).map(({ ip }) => ip).filter((ip) => ip.includes(':') === (world.family === 'IPv6')),
-    conditions: { ready: service.spec?.publishNotReadyAddresses === true || (serving && !terminating), serving, terminating },
+    conditions: { ready, serving, terminating },
     ...((spec.hostname ?? '') !== '' && spec.subdomain === service.metadata.name && { hostname: spec.hostname }),
     targetRef: { kind: 'Pod', namespace: metadata.namespace, name: metadata.name, uid: metadata.uid },
     ...((spec.nodeName ?? '') !== '' && { nodeName: spec.nodeName }),
     ...(zone !== '' && { zone }),
+    ...(ready && hintsOf(service, { zone, nodeName: spec.nodeName ?? '' })),
   }
 }
+
+/** Who should prefer an endpoint, by the traffic distribution of its service. Upstream: k8s.io/endpointslice trafficdist. */
+function hintsOf({ metadata, spec }: Service, { zone, nodeName }: { readonly zone: string; readonly nodeName: string }): Pick<Endpoint, 'hints'> {
+  const { trafficDistribution = '' } = spec ?? {}
+  // The older annotation counts before it, and what that hints at is not worked out here.
+  const mode = metadata.annotations?.['service.kubernetes.io/topology-aware-hints'] ?? metadata.annotations?.['service.kubernetes.io/topology-mode'] ?? ''
+  if (!closeDistributions.has(trafficDistribution) || /^[Aa]uto$/.test(mode)) return {}
+  const hints = {
+    ...(zone !== '' && { forZones: [{ name: zone }] }),
+    ...(trafficDistribution === 'PreferSameNode' && nodeName !== '' && { forNodes: [{ name: nodeName }] }),
+  }
+  return Object.keys(hints).length === 0 ? {} : { hints }
+}
+
+const closeDistributions: ReadonlySet<string> = new Set(['PreferClose', 'PreferSameZone', 'PreferSameNode'])
 
 function portsOf({ spec }: Service, pod: Pod): DiscoveryEndpointPort[] {
   return (spec?.ports ?? []).flatMap((port) => {
