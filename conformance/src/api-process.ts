@@ -1,6 +1,6 @@
 // The API server of the local cluster alone, without controllers, as a process that Kubernetes' own components can be pointed at:
 // node api-process.ts DIR PORT CERTS SERVICE-CIDR [--authentication-config FILE] [--authorization-config FILE] [--authentication-token-webhook-config-file FILE]
-//   [--audit-policy-file FILE --audit-log-path FILE]
+//   [--audit-policy-file FILE --audit-log-path FILE --audit-webhook-config-file FILE]
 import { X509Certificate } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -25,6 +25,7 @@ async function main(args: readonly string[]): Promise<void> {
       'authentication-token-webhook-config-file': { type: 'string' },
       'audit-policy-file': { type: 'string' },
       'audit-log-path': { type: 'string' },
+      'audit-webhook-config-file': { type: 'string' },
     },
   })
   const [dir, port, certsDir, serviceCidr] = positionals
@@ -60,6 +61,7 @@ async function main(args: readonly string[]): Promise<void> {
           authorizationConfig: values['authorization-config'],
           tokenWebhook: values['authentication-token-webhook-config-file'],
           auditPolicy: values['audit-policy-file'],
+          auditWebhook: values['audit-webhook-config-file'],
         },
       },
     ),

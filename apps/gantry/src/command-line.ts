@@ -43,6 +43,7 @@ function upCommand(context: UpContext): Command {
       'authorization-config': { type: 'string', value: 'FILE', description: 'AuthorizationConfiguration of the local cluster: who decides' },
       'token-webhook': { type: 'string', value: 'FILE', description: 'Kubeconfig of a server that reviews bearer tokens of the local cluster' },
       'audit-policy-file': { type: 'string', value: 'FILE', description: 'Policy of audit.k8s.io: what of the requests to the local cluster is recorded' },
+      'audit-webhook-config-file': { type: 'string', value: 'FILE', description: 'Kubeconfig of a server that gets what the audit policy records' },
       'simulated-nodes': { type: 'string', value: 'N', description: 'Simulated nodes beside it (0)' },
     },
     examples: ['gantry up', 'gantry up --data /srv/gantry --listen 0.0.0.0:7443'],
@@ -60,6 +61,7 @@ function upCommand(context: UpContext): Command {
           authorizationConfig: textOption(options, 'authorization-config'),
           tokenWebhook: textOption(options, 'token-webhook'),
           auditPolicyFile: textOption(options, 'audit-policy-file'),
+          auditWebhookConfigFile: textOption(options, 'audit-webhook-config-file'),
         },
         context,
       )

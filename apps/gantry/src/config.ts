@@ -46,6 +46,7 @@ export interface UpOptions {
   readonly authorizationConfig?: string | undefined
   readonly tokenWebhook?: string | undefined
   readonly auditPolicyFile?: string | undefined
+  readonly auditWebhookConfigFile?: string | undefined
 }
 
 /** The configuration a command line asks for. Throws UsageError that names the option and what it may be. */
@@ -53,6 +54,8 @@ export function parseUpOptions(
   options: UpOptions,
   about: { readonly env: Readonly<Record<string, string | undefined>>; readonly consoleDir: string | undefined; readonly version: string },
 ): PlatformConfig {
+  if (options.auditWebhookConfigFile !== undefined && options.auditPolicyFile === undefined)
+    throw new UsageError('--audit-webhook-config-file needs --audit-policy-file, which says what is recorded')
   return {
     dataDir: resolve(options.data ?? defaultDataDir(about.env)),
     ...parseListen(options.listen ?? defaultListen),
@@ -64,6 +67,7 @@ export function parseUpOptions(
       authorizationConfig: pathOf(options.authorizationConfig),
       tokenWebhook: pathOf(options.tokenWebhook),
       auditPolicy: pathOf(options.auditPolicyFile),
+      auditWebhook: pathOf(options.auditWebhookConfigFile),
     },
     consoleDir: about.consoleDir,
     version: about.version,

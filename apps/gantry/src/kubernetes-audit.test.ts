@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,6 +66,53 @@ test('a policy of audit.k8s.io decides what of the requests to the local cluster
   assert.deepEqual(own[0]?.sourceIPs, ['127.0.0.1'])
   assert.ok(!text.includes('not for the log'))
   assert.equal((await stat(log)).mode & 0o777, 0o600)
+})
+
+test('what a policy records goes to a webhook too, the last of it when the platform stops', async () => {
+  const [policy, kubeconfig] = [join(dir, 'all.yaml'), join(dir, 'webhook.kubeconfig')]
+  const lists: { readonly kind: string; readonly apiVersion: string; readonly items: readonly RecordedEvent[] }[] = []
+  const receiver = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    request.on('end', () => {
+      if (request.url === '/events?from=gantry') lists.push(JSON.parse(body) as (typeof lists)[number])
+      response.end()
+    })
+  })
+  receiver.listen(0, '127.0.0.1')
+  await once(receiver, 'listening')
+  const { port } = receiver.address() as AddressInfo
+  const cluster = { name: 'receiver', cluster: { server: `http://127.0.0.1:${port}/events?from=gantry` } }
+  await writeFile(
+    policy,
+    'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- {level: Metadata, users: [admin], verbs: [create]}\n',
+  )
+  await writeFile(kubeconfig, JSON.stringify({ clusters: [cluster], contexts: [{ name: 'c', context: { cluster: 'receiver' } }], 'current-context': 'c' }))
+  {
+    await using platform = await startTestPlatform(join(dir, 'sending'), { accessFiles: { auditPolicy: policy, auditWebhook: kubeconfig } })
+    await using connection = connectPlatform(await readFile(platform.kubeconfig, 'utf8'), { clock: systemClock })
+    const configMaps = { group: '', version: 'v1', namespaced: true, resource: 'configmaps', kind: 'ConfigMap' }
+    for (const name of ['a', 'b']) await connection.hub.create(configMaps, { metadata: { name, namespace: 'default' } })
+  }
+  receiver.close()
+
+  assert.deepEqual(
+    lists.map(({ kind, apiVersion }) => `${apiVersion} ${kind}`),
+    ['audit.k8s.io/v1 EventList'],
+  )
+  assert.deepEqual(
+    lists.flatMap(({ items }) => items.map(({ verb, objectRef, responseStatus }) => [verb, objectRef.resource, responseStatus.code])),
+    [
+      ['create', 'configmaps', 201],
+      ['create', 'configmaps', 201],
+    ],
+  )
+})
+
+test('a webhook without a policy has nothing to say', async () => {
+  const { code, err } = await gantry(join(dir, 'silent'), 'up', '--node', 'none', '--listen', '0', '--audit-webhook-config-file', join(dir, 'any'))
+  assert.equal(code, 2)
+  assert.match(err, /--audit-webhook-config-file needs --audit-policy-file, which says what is recorded/)
 })
 
 test('a policy that cannot be used ends the start with its file and what is wrong with it', async () => {

@@ -43,10 +43,11 @@ describe('wrong input', () => {
 
   test('files that options name, before anything is made', async () => {
     const dir = at('new')
-    for (const option of ['authentication-config', 'authorization-config', 'token-webhook', 'audit-policy-file']) {
-      await refused(`--${option} ROOT/nosuch cannot be read: there is no such file`, dir, ...up, `--${option}`, at('nosuch'))
-      await refused(`--${option} ROOT/folder cannot be read: it is a folder`, dir, ...up, `--${option}`, at('folder'))
-      await refused(`--${option} ROOT/file/x cannot be read: a part of its path is a file`, dir, ...up, `--${option}`, at('file/x'))
+    for (const option of ['authentication-config', 'authorization-config', 'token-webhook', 'audit-policy-file', 'audit-webhook-config-file']) {
+      const policy = option === 'audit-webhook-config-file' ? ['--audit-policy-file', at('junk')] : []
+      await refused(`--${option} ROOT/nosuch cannot be read: there is no such file`, dir, ...up, ...policy, `--${option}`, at('nosuch'))
+      await refused(`--${option} ROOT/folder cannot be read: it is a folder`, dir, ...up, ...policy, `--${option}`, at('folder'))
+      await refused(`--${option} ROOT/file/x cannot be read: a part of its path is a file`, dir, ...up, ...policy, `--${option}`, at('file/x'))
     }
     await refused('--backup-dir ROOT/file cannot be used: there is a file in the way', dir, ...up, '--backup-dir', at('file'))
     await assert.rejects(readdir(dir))

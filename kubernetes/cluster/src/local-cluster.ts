@@ -4,7 +4,7 @@ import type { BuiltinTypes, TypeTable } from '@gantry/apimachinery'
 import type { AuditEvent, Auditor } from '@gantry/apiserver'
 import type { KubeClient } from '@gantry/client'
 import { createInformers } from '@gantry/controller'
-import { createAuditor, createSigningKey, parseAuditPolicy } from '@gantry/kube-access'
+import { AuditWebhook, createAuditor, createSigningKey, parseAuditPolicy } from '@gantry/kube-access'
 import type { AuditSink, FileSource } from '@gantry/kube-access'
 import { createControllers } from '@gantry/kube-controllers'
 import { createSimulatedNodes } from '@gantry/kube-node/simulated'
@@ -14,7 +14,7 @@ import { startingAfter, Supervisor } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, Service, UpgradeHandler } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
 import type { AccessOptions } from './access.ts'
-import { openFileSource, usable } from './access-connections.ts'
+import { openFileSource, openWebhook, usable } from './access-connections.ts'
 import { openLocalApi } from './api.ts'
 import type { ExtensionServerOptions } from './api.ts'
 import { createEventExpiry } from './event-expiry.ts'
@@ -66,6 +66,8 @@ export interface AccessFiles {
   readonly tokenWebhook?: string | undefined
   /** Policy of audit.k8s.io: which requests are recorded, and how much of each. Read once, at the start. */
   readonly auditPolicy?: string | undefined
+  /** Kubeconfig of a remote end that gets what the policy has recorded, in batches. Without a policy there is nothing to send, and the start fails. */
+  readonly auditWebhook?: string | undefined
 }
 
 /** What a node agent gets of the cluster it joins. */
@@ -91,7 +93,9 @@ const typeTableFile = new URL('../../api/generated/types.json', import.meta.url)
 
 /** Starts the embedded cluster: API, then what runs against it. Resolves when the API serves and every service is ready. */
 export async function startLocalCluster(deps: LocalClusterDeps, options: LocalClusterOptions = {}): Promise<LocalCluster> {
-  const [{ types, version }, configuredAccess] = await Promise.all([loadTypes(), openAccessFiles(deps, options.accessFiles ?? {})])
+  const auditWebhook = openAuditWebhook(deps, options.accessFiles ?? {})
+  const auditSinks = [...(deps.auditSinks ?? []), ...(auditWebhook === undefined ? [] : [auditWebhook])]
+  const [{ types, version }, configuredAccess] = await Promise.all([loadTypes(), openAccessFiles({ ...deps, auditSinks }, options.accessFiles ?? {})])
   const backends = new Map<string, NodeBackend>()
   let areWorkersRunning = false
   const api = await openLocalApi(
@@ -119,6 +123,8 @@ export async function startLocalCluster(deps: LocalClusterDeps, options: LocalCl
     },
   )
   const supervisor = new Supervisor(deps, { stopWithinMs })
+  // Stopped in the reverse order: what the last requests have left behind is sent.
+  if (auditWebhook !== undefined) supervisor.use('audit webhook', auditWebhook)
   supervisor.use('api', api)
   const host: NodeHost = { client: api.client, addNode: (name, backend) => void backends.set(name, backend), removeNode: (name) => void backends.delete(name) }
   try {
@@ -187,6 +193,21 @@ async function openAccessFiles(deps: LocalClusterDeps, files: AccessFiles): Prom
     authorizationConfig,
     ...(tokenWebhook !== undefined && { tokenWebhook: { kubeconfigFile: tokenWebhook } }),
     ...(auditPolicy !== undefined && { auditor: auditorOf(await openFileSource(auditPolicy), deps) }),
+  }
+}
+
+/** What the policy records goes there too. It connects when there is something to send. */
+function openAuditWebhook(deps: LocalClusterDeps, { auditPolicy, auditWebhook: file }: AccessFiles): (AuditSink & AsyncDisposable) | undefined {
+  if (file === undefined) return undefined
+  if (auditPolicy === undefined) throw new Error(`${file}: an audit webhook needs an audit policy that says what is recorded`)
+  const { handle, path, close } = openWebhook(file, deps)
+  const webhook = new AuditWebhook({ ...deps, handle }, { path })
+  return {
+    write: (event) => webhook.write(event),
+    async [Symbol.asyncDispose]() {
+      await webhook[Symbol.asyncDispose]()
+      await close()
+    },
   }
 }
 

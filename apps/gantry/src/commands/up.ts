@@ -28,6 +28,7 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
     'authorization-config': accessFiles?.authorizationConfig,
     'token-webhook': accessFiles?.tokenWebhook,
     'audit-policy-file': accessFiles?.auditPolicy,
+    'audit-webhook-config-file': accessFiles?.auditWebhook,
   })
   if (config.backups !== undefined) await requireBackupFolder(config.backups.dir)
   const data = await openDataDir(config.dataDir)
