@@ -26,7 +26,7 @@ export const unclaimedDifferences: Readonly<Record<string, readonly string[]>> =
     'OpenAPI says that deleting a namespace answers with it, upstream’s that it answers with a Status (both answer with it)',
     'the index of OpenAPI version 3 is JSON with an ETag, upstream’s is text without (ours can be cached)',
     'HEAD is answered like GET everywhere; upstream refuses it for resources, /version and /openid (harmless)',
-    '/livez and /readyz know the checks `ping` and `storage`, not those of upstream such as `etcd` and `poststarthook/…` (not yet)',
+    '/livez and /readyz know the checks `ping`, `etcd` (the store), `etcd-readiness` and `shutdown`, not those of upstream’s own parts such as `log`, `informer-sync` and `poststarthook/…` (it has no such parts)',
     'no Lease apiserver-<hash> in kube-system (it would write to the disk every ten seconds for one server that has no peers)',
   ],
   'lists and watches': [

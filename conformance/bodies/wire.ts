@@ -252,8 +252,26 @@ export const wire = conformance('wire rules', ({ api, claim }) => {
       probes.map(({ code, text }) => [code, text]),
       probes.map(() => [200, 'ok']),
     )
+    for (const path of ['/livez/ping', '/livez/etcd', '/readyz/etcd-readiness', '/readyz/shutdown']) assert.ok(root.paths.includes(path), path)
     assert.match(verbose.text, /^\[\+\]ping ok\n/)
     assert.match(verbose.text, /readyz check passed\n$/)
+  })
+
+  claim('asks after one check alone, or after all but some (W18)', async () => {
+    const plain = 'text/plain; charset=utf-8'
+    const lines = async (path: string): Promise<readonly string[]> => (await api.get(path)).text.split('\n')
+    const one = await api.get('/livez/etcd?verbose')
+    const readiness = await lines('/readyz?verbose')
+    const excluded = await lines('/livez?exclude=etcd&exclude=none&exclude=a&verbose')
+
+    assert.deepEqual([one.code, one.text, one.headers['content-type'], one.headers['x-content-type-options']], [200, 'ok', plain, undefined])
+    for (const path of ['/livez/none', '/livez/shutdown', '/livez/']) assert.deepEqual([path, (await api.get(path)).code], [path, 404])
+    for (const line of ['[+]ping ok', '[+]etcd ok', '[+]etcd-readiness ok', '[+]shutdown ok']) assert.ok(readiness.includes(line), line)
+    assert.equal((await lines('/livez?verbose')).includes('[+]shutdown ok'), false)
+    assert.ok(excluded.includes('[+]etcd excluded: ok'))
+    assert.deepEqual(excluded.slice(-3), ['warn: some health checks cannot be excluded: no matches for "a","none"', 'livez check passed', ''])
+    assert.deepEqual([(await api.get('/livez?exclude=none')).text, (await api.get('/healthz?exclude=etcd')).text], ['ok', 'ok'])
+    assert.deepEqual([(await api.send('POST', '/livez')).code, (await api.send('PUT', '/readyz/ping')).code], [200, 200])
   })
 
   claim('tells its version (W19)', async () => {

@@ -20,6 +20,8 @@ import { compressed, errorResponse, objectResponse, statusResponse, valueRespons
 import { forbidden, methodNotAllowed, notFound } from './errors.ts'
 import { FlowRejected, isLongRunning, rejectionResponse } from './flow-control.ts'
 import type { FlowControl, FlowTicket } from './flow-control.ts'
+import { probeAnswer } from './health.ts'
+import type { HealthCheck } from './health.ts'
 import { list, parseRevision, waitForRevision } from './list.ts'
 import { errorRepresentation, negotiate } from './negotiate.ts'
 import type { Representation } from './negotiate.ts'
@@ -148,6 +150,8 @@ class Server {
   readonly #openApi: OpenApi
   readonly #deadline: RequestDeadline
   readonly #writeDeadline: RequestDeadline
+  /** By the probe that asks after them. */
+  readonly #checks: Readonly<Record<string, readonly HealthCheck[]>>
 
   constructor(deps: ApiServerDeps, options: ApiServerOptions, context: ServerContext) {
     this.#deps = deps
@@ -155,6 +159,7 @@ class Server {
     this.#context = context
     this.#deadline = new RequestDeadline(deps.clock, { limitMs: limits.requestTimeoutMs, overdue: () => new RequestOverdue() })
     this.#writeDeadline = new RequestDeadline(deps.clock, { limitMs: limits.writeTimeoutMs, overdue: writeOverdue })
+    this.#checks = checksOf(context)
     this.#discovery = new Discovery(context.registry, deps.delegate)
     this.#openApi = new OpenApi(context.registry, deps.definitions, { ...options.openApi, clock: deps.clock, delegate: deps.delegate })
   }
@@ -795,32 +800,38 @@ class Server {
       // Upstream says nothing at all of a document of v3 that it does not have.
       return info.path.startsWith('/openapi/v3/') ? { status: 404, headers: { 'cache-control': 'no-cache, private' } } : notServed()
     }
+    const checks = this.#checks[parts[0] ?? '']
+    if (checks !== undefined) return probeAnswer(info.path, info.query, checks) ?? notServed()
     switch (info.path) {
       case '/':
         return valueResponse(200, { paths: this.#paths() }, { media: 'json', pretty: true })
       case '/version':
       case '/version/':
         return valueResponse(200, this.#options.version, { media: 'json', pretty: true })
-      case '/healthz':
-      case '/livez':
-      case '/readyz':
-      case '/livez/ping':
-      case '/readyz/ping':
-      case '/healthz/ping':
-        return health(info)
       default:
         return notServed()
     }
   }
 
   #paths(): string[] {
-    const groups = new Set<string>(['/api', '/apis', '/healthz', '/livez', '/openapi/v3', '/readyz', '/version', ...Object.keys(this.#options.paths ?? {})])
+    const groups = new Set<string>(['/api', '/apis', '/openapi/v2', '/openapi/v3', '/version', ...Object.keys(this.#options.paths ?? {})])
+    for (const [probe, checks] of Object.entries(this.#checks))
+      for (const { name } of [{ name: '' }, ...checks]) groups.add(`/${probe}${name === '' ? '' : `/${name}`}`)
     for (const { group, version } of this.#context.registry.all()) {
       groups.add(group === '' ? `/api/${version}` : `/apis/${group}`)
       if (group !== '') groups.add(`/apis/${group}/${version}`)
     }
     return [...groups].sort()
   }
+}
+
+/** The names are upstream's, by which clients exclude them and ask after one alone: `etcd` is the store. */
+function checksOf({ store, stopping }: ServerContext): Readonly<Record<string, readonly HealthCheck[]>> {
+  const ping: HealthCheck = { name: 'ping', check: () => {} }
+  const storage = (name: string): HealthCheck => ({ name, check: () => void store.get('health') })
+  const shutdown: HealthCheck = { name: 'shutdown', check: () => stopping.throwIfAborted() }
+  const alive = [ping, storage('etcd')]
+  return { livez: alive, healthz: alive, readyz: [...alive, storage('etcd-readiness'), shutdown] }
 }
 
 function takes({ methods, verbs }: Subresource, { info, request }: Admitted): boolean {
@@ -981,15 +992,5 @@ function notServed(): HttpResponse {
     status: 404,
     headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' },
     body: '404 page not found\n',
-  }
-}
-
-function health(info: RequestInfo): HttpResponse {
-  const verbose = info.query.has('verbose')
-  const body = verbose ? `[+]ping ok\n[+]storage ok\n${info.path.slice(1).split('/', 1)[0]} check passed\n` : 'ok'
-  return {
-    status: 200,
-    headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' },
-    body,
   }
 }
