@@ -200,13 +200,13 @@ async function openAccessFiles(deps: LocalClusterDeps, files: AccessFiles): Prom
 function openAuditWebhook(deps: LocalClusterDeps, { auditPolicy, auditWebhook: file }: AccessFiles): (AuditSink & AsyncDisposable) | undefined {
   if (file === undefined) return undefined
   if (auditPolicy === undefined) throw new Error(`${file}: an audit webhook needs an audit policy that says what is recorded`)
-  const { handle, path, close } = openWebhook(file, deps)
-  const webhook = new AuditWebhook({ ...deps, handle }, { path })
+  const receiver = openWebhook(file, deps)
+  const webhook = new AuditWebhook({ ...deps, handle: receiver.handle }, { path: receiver.path })
   return {
     write: (event) => webhook.write(event),
     async [Symbol.asyncDispose]() {
       await webhook[Symbol.asyncDispose]()
-      await close()
+      await receiver.close()
     },
   }
 }
