@@ -224,8 +224,8 @@ export class MvccStore implements Store {
       if (!changed.has(slot.key)) unchanged.push(slot.durable!)
       return unchanged.length >= limit
     })
-    // Nothing behind the last of `limit` that have stayed can be among the first `limit` of all.
-    const last = unchanged.length >= limit ? unchanged[unchanged.length - 1]?.key : undefined
+    // Nothing behind `limit` others can be among the first `limit` of all: of a long history the most need not be sorted.
+    let last = unchanged.length >= limit ? unchanged[unchanged.length - 1]?.key : undefined
     let total = end - start
     const restored: Entry[] = []
     for (const [key, state] of changed) {
@@ -233,9 +233,13 @@ export class MvccStore implements Store {
       if (this.get(key) !== undefined) total--
       if (state === undefined) continue
       total++
-      if (last === undefined || key < last) restored.push(state)
+      if (last !== undefined && key > last) continue
+      restored.push(state)
+      if (restored.length < 2 * limit) continue
+      restored.sort(byKey).length = limit
+      last = restored[limit - 1]?.key
     }
-    const entries = [...unchanged, ...restored].sort((a, b) => (a.key < b.key ? -1 : 1)).slice(0, limit)
+    const entries = [...unchanged, ...restored].sort(byKey).slice(0, limit)
     return { entries, revision, remaining: total - entries.length }
   }
 
@@ -250,7 +254,8 @@ export class MvccStore implements Store {
     if (refusal !== undefined) return Promise.reject(refusal)
 
     const revision = ++this.#assigned
-    const entry = this.#encode(encode, key, revision)
+    // One string for all states of a key: less memory, and found in a map without comparing characters.
+    const entry = this.#encode(encode, slot?.key ?? key, revision)
     const { promise, resolve, reject } = Promise.withResolvers<Entry>()
     if (slot === undefined) {
       slot = { key, durable: undefined, pending: undefined }
@@ -368,6 +373,10 @@ export class MvccStore implements Store {
 function newestOf(slot: Slot | undefined): Entry | undefined {
   if (slot?.pending === undefined) return slot?.durable
   return slot.pending.type === 'put' ? slot.pending.entry : undefined
+}
+
+function byKey(a: Entry, b: Entry): number {
+  return a.key < b.key ? -1 : 1
 }
 
 function writesOf(batch: readonly PendingWrite[]): WriteBatch {
