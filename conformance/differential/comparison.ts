@@ -91,9 +91,11 @@ function normalField(key: string, value: Json): Json {
 }
 
 function port(value: unknown): unknown {
-  return typeof value === 'number' && value >= 30_000 && value <= 32_767 && !givenPorts.has(value) ? 'PORT' : value
+  return typeof value === 'number' && value >= 30_000 && value <= maxNodePort && !givenPorts.has(value) ? 'PORT' : value
 }
 
+/** A dry run makes up ports past the end of the range. */
+const maxNodePort = 32_999
 /** Those that manifests name. */
 const givenPorts = new Set([30_000, 32_767, 30_080, 30_090])
 

@@ -37,7 +37,13 @@ function problemsOf({ rawSelector = '', requirements = [] }: Selector, { path, i
       { matchExpressions: requirements.map(({ key = '', operator = '', values }) => ({ key, operator, values: [...(values ?? [])] })) },
       path,
     )
-    return [...errors, ...problems.map((problem) => ({ ...problem, field: problem.field.replace('.matchExpressions[', '.requirements[') }))]
+    // Operators that are not known yet may be asked about.
+    return [
+      ...errors,
+      ...problems
+        .filter(({ detail }) => detail !== 'not a valid selector operator')
+        .map((problem) => ({ ...problem, field: problem.field.replace('.matchExpressions[', '.requirements[') })),
+    ]
   }
   requirements.forEach(({ key = '', operator = '', values = [] }, index) => {
     const at = `${path}.requirements[${index}]`

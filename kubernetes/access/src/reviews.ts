@@ -173,13 +173,13 @@ function subjectOf(spec: AccessSpec): UserInfo {
 }
 
 function attributeProblems(spec: AccessSpec): FieldError[] {
-  if (spec.resourceAttributes !== undefined && spec.nonResourceAttributes !== undefined) {
-    return [fieldInvalid('spec.nonResourceAttributes', goNames(spec.nonResourceAttributes), 'cannot be specified in combination with resourceAttributes')]
-  }
-  if (spec.resourceAttributes === undefined && spec.nonResourceAttributes === undefined) {
-    return [fieldInvalid('spec.resourceAttributes', null, 'exactly one of nonResourceAttributes or resourceAttributes must be specified')]
-  }
-  return selectorProblems(spec.resourceAttributes ?? {}, 'spec.resourceAttributes')
+  const { resourceAttributes, nonResourceAttributes } = spec
+  const errors: FieldError[] = []
+  if (resourceAttributes !== undefined && nonResourceAttributes !== undefined)
+    errors.push(fieldInvalid('spec.nonResourceAttributes', goNames(nonResourceAttributes), 'cannot be specified in combination with resourceAttributes'))
+  if (resourceAttributes === undefined && nonResourceAttributes === undefined)
+    errors.push(fieldInvalid('spec.resourceAttributes', null, 'exactly one of nonResourceAttributes or resourceAttributes must be specified'))
+  return [...errors, ...selectorProblems(resourceAttributes ?? {}, 'spec.resourceAttributes')]
 }
 
 /** A review is no object that is kept: it takes no name, no labels, nothing. */

@@ -126,7 +126,11 @@ async function createOnce(server: ServerContext, call: WriteCall, admission: Adm
   const reservation = definition.reserve?.(next, undefined, context)
   try {
     if (reservation !== undefined) next = normalize(server, definition, next)
-    throwIfInvalid(definition, next, [...validateMeta(definition, next), ...((await rulesOf(call).validate?.(next, undefined, context)) ?? [])])
+    const problems = (await rulesOf(call).validate?.(next, undefined, context)) ?? []
+    // A kind that does not look at metadata itself has the server look at it when the rest is sound.
+    if (definition.metaChecksOnUpdate !== 'none') problems.unshift(...validateMeta(definition, next))
+    throwIfInvalid(definition, next, problems)
+    if (definition.metaChecksOnUpdate === 'none') throwIfInvalid(definition, next, validateMeta(definition, next))
     warn(call, next, undefined)
     await server.turns.pause()
     await validate(server, { ...admission, name: next.metadata.name, object: next })
@@ -576,9 +580,15 @@ export function manage(server: ServerContext, call: WriteCall, live: ApiObject |
   })
 }
 
-/** What the main endpoint of a kind with a status subresource ignores, and what the status endpoint does. */
+/** What the main endpoint of a kind with a status subresource ignores. */
 const statusFields: FieldSet = { 'f:status': {} }
-const allButStatus: FieldSet = { 'f:spec': {}, 'f:metadata': {} }
+
+/** What the status endpoint ignores: the spec, and of the metadata what it keeps. */
+function keptByStatus({ statusKeeps, custom }: ResourceDefinition): FieldSet {
+  if (statusKeeps === 'metadata' || custom === true) return { 'f:spec': {}, 'f:metadata': {} }
+  if (statusKeeps === undefined) return { 'f:spec': {} }
+  return { 'f:spec': {}, 'f:metadata': Object.fromEntries(statusKeeps.map((field) => [`f:${field}`, {}])) }
+}
 
 /** How ownership of fields is reckoned for a write to this endpoint. */
 export function ownershipOf(server: ServerContext, call: WriteCall): FieldOwnership {
@@ -586,7 +596,13 @@ export function ownershipOf(server: ServerContext, call: WriteCall): FieldOwners
   const definition = servedBy(call)
   const resetFields =
     definition.resetFields?.[subresource] ??
-    (definition.hasStatus !== true ? undefined : subresource === '' ? statusFields : writesStatus(definition, subresource) ? allButStatus : undefined)
+    (definition.hasStatus !== true
+      ? undefined
+      : subresource === ''
+        ? statusFields
+        : writesStatus(definition, subresource)
+          ? keptByStatus(call.definition)
+          : undefined)
   return {
     schema: definition.schema,
     definitions: server.definitions,

@@ -30,6 +30,7 @@ func main() {
 	walk(reflect.TypeOf(core.PodSpec{}), reflect.TypeOf(v1.PodSpec{}))
 	walk(reflect.TypeOf(core.PersistentVolumeSpec{}), reflect.TypeOf(v1.PersistentVolumeSpec{}))
 	walk(reflect.TypeOf(batch.PodFailurePolicy{}), reflect.TypeOf(batchv1.PodFailurePolicy{}))
+	walk(reflect.TypeOf(batch.SuccessPolicy{}), reflect.TypeOf(batchv1.SuccessPolicy{}))
 	walk(reflect.TypeOf(core.PersistentVolumeSource{}), reflect.TypeOf(v1.PersistentVolumeSource{}))
 	walk(reflect.TypeOf(core.PersistentVolumeClaimSpec{}), reflect.TypeOf(v1.PersistentVolumeClaimSpec{}))
 	walk(reflect.TypeOf(core.ServicePort{}), reflect.TypeOf(v1.ServicePort{}))

@@ -1,12 +1,17 @@
-import { fieldInvalid } from '@gantry/apimachinery'
+import { fieldInvalid, goQuote } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { TableColumn } from '@gantry/apiserver'
 import type { CustomResourceDefinition } from '../generated/types.ts'
 import { as, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
 import { validateDefinition } from './definition-validation.ts'
+import { unknownFormats } from './schema-formats.ts'
 
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
+
+function formatsOf({ spec }: CustomResourceDefinition): string[] {
+  return (spec.versions ?? []).flatMap(({ schema }) => (schema?.openAPIV3Schema === undefined ? [] : unknownFormats(schema.openAPIV3Schema)))
+}
 
 const createdAt: TableColumn = {
   name: 'Created At',
@@ -54,6 +59,11 @@ export const customResourceDefinition: BuiltinKind = {
     if (status !== undefined && stored !== undefined && !(status.storedVersions ?? []).includes(stored)) {
       object['status'] = { ...status, storedVersions: [...(status.storedVersions ?? []), stored] }
     }
+  },
+  warnings(object, old, subresource) {
+    if (subresource !== '') return []
+    const before = new Set(old === undefined ? [] : formatsOf(as<CustomResourceDefinition>(old)))
+    return formatsOf(as<CustomResourceDefinition>(object)).flatMap((format) => (before.has(format) ? [] : [`unrecognized format ${goQuote(format)}`]))
   },
   finalizersOnDelete: [cleanupFinalizer],
   prepareForDelete(object, { now }) {

@@ -99,6 +99,9 @@ async function validateSpec(
       fieldInvalid('spec.versions', spec.versions === null ? null : shownVersions(versions, common), 'must have exactly one version marked as storage version'),
     )
   }
+  // Inside, the first version has a place of its own.
+  const firstProblems = first === undefined || first.name === '' ? [] : dns1035LabelProblems(first.name)
+  if (first !== undefined && firstProblems.length > 0) errors.push(fieldInvalid('spec.version', first.name, firstProblems.join(',')))
   for (const name of ['plural', 'singular', 'kind', 'listKind'] as const) if ((spec.names[name] ?? '') === '') errors.push(fieldRequired(`spec.names.${name}`))
   errors.push(...validateNames(spec.names, 'spec.names'))
   if (first !== undefined) {
@@ -248,7 +251,10 @@ function validateColumns({ additionalPrinterColumns = [] }: CustomResourceDefini
 function validateSelectableFields(version: CustomResourceDefinitionVersion, path: string, old: CustomResourceDefinitionSpec | undefined): FieldError[] {
   const { selectableFields = [] } = version
   const schema: JsonSchema | undefined = version.schema?.openAPIV3Schema
-  if (schema === undefined) return []
+  if (schema === undefined)
+    return selectableFields.length === 0 || !path.startsWith('spec.versions')
+      ? []
+      : [fieldInvalid(path, '', 'may only be set when `version.schema.openAPIV3Schema` is not included')]
   const errors: FieldError[] = []
   const seen = new Set<string>()
   for (const [i, { jsonPath = '' }] of selectableFields.entries()) {

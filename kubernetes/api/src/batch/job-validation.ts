@@ -259,13 +259,17 @@ function validateReplacementPolicy({ podReplacementPolicy: policy, podFailurePol
   return supported.includes(policy) ? [] : [fieldNotSupported(path, policy, supported)]
 }
 
+/** Fields that upstream shows in its internal types. */
+const internalTypes: Partial<Record<keyof JobSpec, string>> = { podFailurePolicy: 'PodFailurePolicy', successPolicy: 'SuccessPolicy' }
+
 export function validateJobUpdate(next: Job, old: Job): FieldError[] {
   const [spec, before] = [next.spec, old.spec]
   if (spec === undefined || before === undefined) return []
   const errors = validateCompletionsUpdate(spec, before)
   const fixed = (field: keyof JobSpec): void => {
     if (JSON.stringify(spec[field]) === JSON.stringify(before[field])) return
-    const shown = field === 'podFailurePolicy' && spec[field] !== undefined ? goFields('PodFailurePolicy', spec[field]) : (spec[field] ?? null)
+    const [value, type] = [spec[field], internalTypes[field]]
+    const shown = type !== undefined && typeof value === 'object' ? goFields(type, value) : (value ?? null)
     errors.push(fieldInvalid(`spec.${field}`, shown, fieldIsImmutable))
   }
   fixed('selector')

@@ -23,9 +23,9 @@ export const configMap: BuiltinKind = {
     }),
     ageCell,
   ],
-  validate(object) {
+  validate(object, old) {
     const { data = {}, binaryData = {} } = as<ConfigMap>(object)
-    const errors: FieldError[] = []
+    const errors = old === undefined ? [] : validateImmutable(as<ConfigMap>(object), as<ConfigMap>(old))
     let size = 0
     // Without a list of entries: there may be tens of thousands.
     for (const key in data) {
@@ -40,14 +40,14 @@ export const configMap: BuiltinKind = {
     if (size > maxDataBytes) errors.push(fieldTooLong('[]', maxDataBytes))
     return errors
   },
-  validateUpdate(object, old) {
-    const [next, before] = [as<ConfigMap>(object), as<ConfigMap>(old)]
-    if (before.immutable !== true) return []
-    const errors: FieldError[] = []
-    if (next.immutable !== true) errors.push(fieldForbidden('immutable', 'field is immutable when `immutable` is set'))
-    if (JSON.stringify(next.data) !== JSON.stringify(before.data)) errors.push(fieldForbidden('data', 'field is immutable when `immutable` is set'))
-    if (JSON.stringify(next.binaryData) !== JSON.stringify(before.binaryData))
-      errors.push(fieldForbidden('binaryData', 'field is immutable when `immutable` is set'))
-    return errors
-  },
+}
+
+function validateImmutable(next: ConfigMap, before: ConfigMap): FieldError[] {
+  if (before.immutable !== true) return []
+  const errors: FieldError[] = []
+  if (next.immutable !== true) errors.push(fieldForbidden('immutable', 'field is immutable when `immutable` is set'))
+  if (JSON.stringify(next.data) !== JSON.stringify(before.data)) errors.push(fieldForbidden('data', 'field is immutable when `immutable` is set'))
+  if (JSON.stringify(next.binaryData) !== JSON.stringify(before.binaryData))
+    errors.push(fieldForbidden('binaryData', 'field is immutable when `immutable` is set'))
+  return errors
 }

@@ -142,6 +142,8 @@ export const internalShapes: Readonly<Record<string, string>> = {
   StorageOSPersistentVolumeSource:
     'VolumeName=volumeName" VolumeNamespace=volumeNamespace" FSType=fsType" ReadOnly=readOnly! SecretRef=secretRef?ObjectReference',
   StorageOSVolumeSource: 'VolumeName=volumeName" VolumeNamespace=volumeNamespace" FSType=fsType" ReadOnly=readOnly! SecretRef=secretRef?LocalObjectReference',
+  SuccessPolicy: 'Rules=rules?SuccessPolicyRule',
+  SuccessPolicyRule: 'SucceededIndexes=succeededIndexes? SucceededCount=succeededCount?',
   Sysctl: 'Name=name" Value=value"',
   TCPSocketAction: 'Port=port# Host=host"',
   Taint: 'Key=key" Value=value" Effect=effect" TimeAdded=timeAdded?',

@@ -46,13 +46,16 @@ export function namespaceKind(types: Definitions, furnish: (namespace: string) =
     prepareForCreate(object) {
       const namespace = as<Namespace>(object)
       namespace.status = { phase: 'Active' }
-      namespace.spec = { ...namespace.spec, finalizers: [...new Set([...(namespace.spec?.finalizers ?? []), 'kubernetes'])] }
+      const given = namespace.spec?.finalizers ?? []
+      namespace.spec = { ...namespace.spec, finalizers: given.includes('kubernetes') ? given : [...given, 'kubernetes'] }
     },
     prepareForUpdate(object, old) {
       // The finalizers of the spec belong to the finalize subresource.
       if (as<Namespace>(old).spec !== undefined) object['spec'] = old['spec']
     },
     applyDefaults(object) {
+      const { status } = as<Namespace>(object)
+      if (status !== undefined) status.phase ||= 'Active'
       if ((object.metadata.name ?? '') !== '') object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name }
     },
     validate: (object, old) =>

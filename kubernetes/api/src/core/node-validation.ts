@@ -1,7 +1,8 @@
-import { fieldDuplicate, fieldForbidden, fieldInvalid, labelKeyProblems, labelValueProblems, parseJson, StatusError } from '@gantry/apimachinery'
+import { fieldDuplicate, fieldForbidden, fieldInternal, fieldInvalid, labelKeyProblems, labelValueProblems, parseJson, StatusError } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { Node, Taint } from '../generated/types.ts'
 import { validateTaintEffect } from './affinity-validation.ts'
+import { parseNetwork } from '../networking/addresses.ts'
 import { goFields } from './go-fields.ts'
 import { isDualStack, validateNetwork } from './ip-validation.ts'
 import { validateResourceAmount } from './resource-names.ts'
@@ -11,7 +12,7 @@ const maxFeatureLength = 253
 const featurePattern = /^[A-Z][a-zA-Z0-9]*(?:\/[a-zA-Z][a-zA-Z0-9]*)*$/
 
 /** A node as it is about to be stored. Upstream: ValidateNode and what ValidateNodeUpdate repeats of it. */
-export function validateNode(node: Node, isNew: boolean): FieldError[] {
+export function validateNode(node: Node, { checksNetworks }: { readonly checksNetworks: boolean }): FieldError[] {
   const { metadata, spec, status } = node
   const networks = spec?.podCIDRs ?? []
   return [
@@ -20,12 +21,17 @@ export function validateNode(node: Node, isNew: boolean): FieldError[] {
     ...validateAmounts(status?.capacity, 'status.capacity'),
     ...validateAmounts(status?.allocatable, 'status.allocatable'),
     ...validateFeatures(status?.declaredFeatures ?? []),
-    ...(isNew ? validateNetworks(networks) : []),
+    ...(checksNetworks ? validateNetworks(networks) : []),
   ]
 }
 
 function validateNetworks(networks: readonly string[]): FieldError[] {
   const errors = networks.flatMap((network, index) => validateNetwork(network, `spec.podCIDRs[${index}]`))
+  const unreadable = networks.findIndex((network) => parseNetwork(network) === undefined)
+  if (networks.length > 1 && unreadable >= 0) {
+    const why = `invalid CIDR[${unreadable}]: <nil> (invalid CIDR address: ${networks[unreadable]})`
+    errors.push(fieldInternal('spec.podCIDRs', `invalid PodCIDRs. failed to check with dual stack with error:${why}`))
+  }
   if (networks.length > 1 && (!isDualStack(networks) || networks.length > 2))
     errors.push(fieldInvalid('spec.podCIDRs', networks, 'may specify no more than one CIDR for each IP family'))
   return errors
@@ -87,7 +93,7 @@ function validateFeatures(features: readonly string[]): FieldError[] {
 export function validateNodeUpdate(node: Node, { spec: old = {} }: Node): FieldError[] {
   const { spec: next = {}, status } = node
   // Upstream applies the rules of new nodes once more, and says everything twice.
-  const errors: FieldError[] = validateNode(node, false)
+  const errors: FieldError[] = validateNode(node, { checksNetworks: false })
   const seen = new Set<string>()
   ;(status?.addresses ?? []).forEach((address, index) => {
     const key = `${address.type}/${address.address}`
@@ -101,5 +107,6 @@ export function validateNodeUpdate(node: Node, { spec: old = {} }: Node): FieldE
   }
   if ((old.providerID ?? '') !== '' && old.providerID !== next.providerID)
     errors.push(fieldForbidden('spec.providerID', 'node updates may not change providerID except from "" to valid'))
+  if ((old.externalID ?? '') !== (next.externalID ?? '')) errors.push(fieldForbidden('spec.externalID', 'may not be updated'))
   return errors
 }

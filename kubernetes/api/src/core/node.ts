@@ -60,9 +60,16 @@ export const node: BuiltinKind = {
       ...podCIDRs.flatMap((network, i) => networkWarnings(`spec.podCIDRs[${i}]`, network)),
     ]
   },
-  validate: (object, old) => validateNode(as<Node>(object), old === undefined),
+  prepareForCreate: (object) => dropConfigSource(as<Node>(object), undefined),
+  prepareForUpdate: (object, old) => dropConfigSource(as<Node>(object), as<Node>(old)),
+  validate: (object) => validateNode(as<Node>(object), { checksNetworks: true }),
   validateUpdate: (object, old) => validateNodeUpdate(as<Node>(object), as<Node>(old)),
   validateStatusUpdate: (object, old) => validateNodeUpdate(as<Node>(object), as<Node>(old)),
+}
+
+/** The feature behind it is gone: only a node that has one from before keeps it. */
+function dropConfigSource({ spec }: Node, old: Node | undefined): void {
+  if (old?.spec?.configSource === undefined) delete spec?.configSource
 }
 
 function statusOf({ spec, status }: Node): string {

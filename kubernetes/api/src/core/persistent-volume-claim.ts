@@ -119,7 +119,7 @@ export function claimSpecWarnings({ resources }: PersistentVolumeClaimSpec, path
 function normalizeDataSources(spec: PersistentVolumeClaimSpec, old: PersistentVolumeClaimSpec | undefined): void {
   const { dataSource } = spec
   // A source in another namespace needs CrossNamespaceVolumeDataSource, which is off by default.
-  if ((spec.dataSourceRef?.namespace ?? '') !== '' && (old?.dataSourceRef?.namespace ?? '') === '') delete spec.dataSourceRef
+  if ((spec.dataSourceRef?.namespace ?? '') !== '' && old?.dataSourceRef === undefined) delete spec.dataSourceRef
   const wasThere = old?.dataSource !== undefined || old?.dataSourceRef !== undefined
   if (!wasThere && spec.dataSourceRef === undefined && dataSource !== undefined) {
     const group = dataSource.apiGroup ?? ''

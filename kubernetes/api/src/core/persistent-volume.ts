@@ -6,6 +6,8 @@ import {
   fieldIsImmutable,
   fieldNotSupported,
   fieldRequired,
+  isNameValid,
+  validateObjectMeta,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import { formatTime } from '@gantry/apiserver'
@@ -61,7 +63,7 @@ export const persistentVolume: BuiltinKind = {
   plural: 'persistentvolumes',
   shortNames: ['pv'],
   namespaced: false,
-  metaChecksOnUpdate: 'both',
+  metaChecksOnUpdate: 'whole',
   type: 'io.k8s.api.core.v1.PersistentVolume',
   groupPriority: 18000,
   hasStatus: true,
@@ -132,6 +134,7 @@ export const persistentVolume: BuiltinKind = {
   validateUpdate(object, old) {
     const { spec = {}, metadata } = as<PersistentVolume>(object)
     return [
+      ...validateObjectMeta(metadata, { namespaced: false, validateName: isNameValid, qualifiedFinalizers: true }),
       ...validateVolumeSpec(spec, { name: metadata.name ?? '', path: 'spec', isInline: false }),
       ...validateUpdate(spec, as<PersistentVolume>(old).spec ?? {}),
     ]
@@ -218,12 +221,12 @@ export function validateVolumeSpec(spec: PersistentVolumeSpec, context: VolumeCo
   if (isInline && spec.volumeMode !== undefined && spec.volumeMode !== 'Filesystem')
     errors.push(fieldForbidden(`${path}.volumeMode`, 'may not specify volumeMode other than Filesystem in the context of inline volumes'))
   else if (!isInline) errors.push(...validateVolumeMode(spec.volumeMode, `${path}.volumeMode`))
-  if (spec.volumeAttributesClassName !== undefined) {
+  // Upstream does not look at it inside an attachment.
+  if (spec.volumeAttributesClassName !== undefined && !isInline) {
     const at = `${path}.volumeAttributesClassName`
-    if (isInline) errors.push(fieldForbidden(at, notInline))
-    else if (spec.volumeAttributesClassName === '') errors.push(fieldRequired(at, 'an empty string is disallowed'))
+    if (spec.volumeAttributesClassName === '') errors.push(fieldRequired(at, 'an empty string is disallowed'))
     else errors.push(...validateClassName(spec.volumeAttributesClassName, at))
-    if (!isInline && spec.csi === undefined) errors.push(fieldRequired(`${path}.csi`, 'has to be specified when using volumeAttributesClassName'))
+    if (spec.csi === undefined) errors.push(fieldRequired(`${path}.csi`, 'has to be specified when using volumeAttributesClassName'))
   }
   return errors
 }

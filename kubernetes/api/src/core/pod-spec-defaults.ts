@@ -159,8 +159,10 @@ const maxRepositoryLength = 255
 function hasMovingTag(image: string): boolean {
   // Far longer than any name: not worth a look.
   if (image.length > 4 * maxRepositoryLength || /^[a-f0-9]{64}$/.test(image)) return false
-  // A name without a host is one of Docker's library, and a first part with an upper-case letter is a host.
-  const { path, tag, digest } = imageReference.exec(image.includes('/') ? image : `docker.io/library/${image}`)?.groups ?? {}
+  // What stands before the first slash is a host if it looks like one; a name without is one of Docker's.
+  const [first = ''] = image.includes('/') ? image.split('/', 1) : ['']
+  const hasHost = /[.:]|[^a-z0-9_-]/.test(first) || first === 'localhost'
+  const { path, tag, digest } = imageReference.exec(hasHost ? image : `docker.io/${image}`)?.groups ?? {}
   if (path === undefined || path.length > maxRepositoryLength) return false
   return tag === 'latest' || (tag === undefined && digest === undefined)
 }

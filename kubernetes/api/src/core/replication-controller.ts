@@ -1,4 +1,4 @@
-import { fieldForbidden, fieldInvalid, fieldNotSupported, fieldRequired, labelSelectorFromSet } from '@gantry/apimachinery'
+import { fieldForbidden, fieldInvalid, fieldNotSupported, fieldRequired, isNameValid, labelSelectorFromSet } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { PodTemplateSpec, ReplicationController, ReplicationControllerStatus } from '../generated/types.ts'
 import { ageCell, as, column, formatLabels, nameCell } from '../kind.ts'
@@ -36,6 +36,8 @@ export const replicationController: BuiltinKind = {
     column<ReplicationController>('Images', (object) => containersOf(object, 'image'), { wide: true, description: 'Images of the containers.' }),
     column<ReplicationController>('Selector', ({ spec }) => formatLabels(spec?.selector), { wide: true, description: 'Labels of the pods it counts.' }),
   ],
+  // Upstream says it by other means than for the other kinds.
+  validateName: (name) => isNameValid(name).map((problem) => problem.replace('253 characters', '253 bytes')),
   applyDefaults(object) {
     const { spec, metadata } = as<ReplicationController>(object)
     if (spec === undefined) return

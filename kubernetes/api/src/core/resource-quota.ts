@@ -38,7 +38,7 @@ export const resourceQuota: BuiltinKind = {
     const [next, before] = [as<ResourceQuota>(object).spec?.scopes ?? [], as<ResourceQuota>(old).spec?.scopes ?? []]
     const known = new Set<string>(before)
     const isSame = new Set(next).size === known.size && next.every((scope) => known.has(scope))
-    return isSame ? [] : [fieldInvalid('spec.scopes', next, fieldIsImmutable)]
+    return isSame ? [] : [fieldInvalid('spec.scopes', next.length === 0 ? null : next, fieldIsImmutable)]
   },
   validateStatusUpdate(object) {
     const { status = {} } = as<ResourceQuota>(object)

@@ -46,9 +46,9 @@ export const secret: BuiltinKind = {
     const problem = keyPairProblem(text('tls.crt'), text('tls.key'))
     return problem === undefined ? [] : [problem]
   },
-  validate(object) {
+  validate(object, old) {
     const { data = {}, type = '', metadata } = as<Secret>(object)
-    const errors: FieldError[] = []
+    const errors = old === undefined ? [] : validateImmutable(as<Secret>(object), as<Secret>(old))
     let size = 0
     for (const [key, value] of Object.entries(data)) {
       for (const problem of dataKeyProblems(key)) errors.push(fieldInvalid(`data[${key}]`, key, problem))
@@ -72,15 +72,15 @@ export const secret: BuiltinKind = {
     }
     return errors
   },
-  validateUpdate(object, old) {
-    const [next, before] = [as<Secret>(object), as<Secret>(old)]
-    const errors: FieldError[] = []
-    if (next.type !== before.type) errors.push(fieldInvalid('type', next.type, 'field is immutable'))
-    if (before.immutable !== true) return errors
-    if (next.immutable !== true) errors.push(fieldForbidden('immutable', 'field is immutable when `immutable` is set'))
-    if (JSON.stringify(next.data) !== JSON.stringify(before.data)) errors.push(fieldForbidden('data', 'field is immutable when `immutable` is set'))
-    return errors
-  },
+}
+
+function validateImmutable(next: Secret, before: Secret): FieldError[] {
+  const errors: FieldError[] = []
+  if (next.type !== before.type) errors.push(fieldInvalid('type', next.type, 'field is immutable'))
+  if (before.immutable !== true) return errors
+  if (next.immutable !== true) errors.push(fieldForbidden('immutable', 'field is immutable when `immutable` is set'))
+  if (JSON.stringify(next.data) !== JSON.stringify(before.data)) errors.push(fieldForbidden('data', 'field is immutable when `immutable` is set'))
+  return errors
 }
 
 /** What keeps a text from being a JSON object, in the words of Go's parser; they quote a character at most. */

@@ -4,6 +4,11 @@ import type { Event, EventsEvent } from '../generated/types.ts'
 import { as, viewOf } from '../kind.ts'
 import { validateEvent, validateEventUpdate, validateNewEvent } from './event-validation.ts'
 
+/** A field that is not there is no field that is undefined: whoever looks at the fields of an apply would find one. */
+function withoutAbsent(object: object): ApiObject {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as ApiObject
+}
+
 /** events.k8s.io/v1: the newer names of what is stored as core/v1 (E1). What is written through it has to be an event of the new kind (E4). */
 export const event = viewOf({
   kind: coreEvent,
@@ -42,7 +47,7 @@ export const event = viewOf({
       deprecatedLastTimestamp: stored.lastTimestamp,
       deprecatedCount: stored.count,
     }
-    return served as unknown as ApiObject
+    return withoutAbsent(served)
   },
   toStored(object) {
     const served = as<EventsEvent>(object)
@@ -63,7 +68,7 @@ export const event = viewOf({
       reportingComponent: served.reportingController ?? '',
       reportingInstance: served.reportingInstance ?? '',
     }
-    return stored as unknown as ApiObject
+    return withoutAbsent(stored)
   },
   rules: {
     validate: (object, old) => (old === undefined ? validateNewEvent(as<Event>(object)) : validateEvent(as<Event>(object), 'reportingController')),

@@ -7,14 +7,13 @@ import {
   fieldRequired,
   labelKeyProblems,
   labelValueProblems,
-  parseQuantity,
-  quantityToNumber,
   validateLabels,
 } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
 import type { RuntimeClass, Toleration } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
+import { validateRequirements } from '../core/resource-requirements.ts'
 import { nodeLabelWarnings } from './node-labels.ts'
 
 export const runtimeClass: BuiltinKind = {
@@ -34,7 +33,7 @@ export const runtimeClass: BuiltinKind = {
   validate(object) {
     const { handler, overhead, scheduling } = as<RuntimeClass>(object)
     const errors = handler === '' ? [fieldRequired('handler')] : dns1123LabelProblems(handler).map((problem) => fieldInvalid('handler', handler, problem))
-    for (const [resource, amount] of Object.entries(overhead?.podFixed ?? {})) errors.push(...validateAmount(resource, amount))
+    errors.push(...validateRequirements({ limits: overhead?.podFixed }, { path: 'overhead', claimNames: new Set() }))
     errors.push(...validateLabels(scheduling?.nodeSelector, 'scheduling.nodeSelector'))
     errors.push(...validateTolerations(scheduling?.tolerations ?? [], 'scheduling.tolerations'))
     return errors
@@ -43,19 +42,6 @@ export const runtimeClass: BuiltinKind = {
     const { handler } = as<RuntimeClass>(object)
     return handler === as<RuntimeClass>(old).handler ? [] : [fieldInvalid('handler', handler, fieldIsImmutable)]
   },
-}
-
-const containerResources = new Set(['cpu', 'memory', 'ephemeral-storage'])
-
-function validateAmount(resource: string, amount: string): FieldError[] {
-  const path = `overhead.limits[${resource}]`
-  const errors = labelKeyProblems(resource).map((problem) => fieldInvalid(path, resource, problem))
-  if (!resource.includes('/') && errors.length === 0 && !containerResources.has(resource) && !resource.startsWith('hugepages-')) {
-    errors.push(fieldInvalid(path, resource, 'must be a standard resource type or fully qualified'))
-    errors.push(fieldInvalid(path, resource, 'must be a standard resource for containers'))
-  } else if (errors.length > 0) errors.push(fieldInvalid(path, resource, "doesn't follow extended resource name standard"))
-  if (quantityToNumber(parseQuantity(amount)) < 0) errors.push(fieldInvalid(path, amount, 'must be greater than or equal to 0'))
-  return errors
 }
 
 const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']

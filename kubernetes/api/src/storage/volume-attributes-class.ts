@@ -1,4 +1,5 @@
 import { fieldForbidden, fieldRequired } from '@gantry/apimachinery'
+import type { FieldError } from '@gantry/apimachinery'
 import type { VolumeAttributesClass } from '../generated/types.ts'
 import { ageCell, as, column, nameCell } from '../kind.ts'
 import type { BuiltinKind } from '../kind.ts'
@@ -21,16 +22,20 @@ export const volumeAttributesClass: BuiltinKind = {
     column<VolumeAttributesClass>('DriverName', ({ driverName }) => driverName, { description: 'The driver that knows its parameters.' }),
     ageCell,
   ],
-  validate(object) {
+  validate(object, old) {
     const { driverName, parameters = {} } = as<VolumeAttributesClass>(object)
-    const errors = [...validateDriver(driverName, 'driverName'), ...validateParameters(parameters, 'parameters')]
+    const errors = [
+      ...(old === undefined ? [] : validateFixed(as<VolumeAttributesClass>(object), as<VolumeAttributesClass>(old))),
+      ...validateDriver(driverName, 'driverName'),
+      ...validateParameters(parameters, 'parameters'),
+    ]
     if (Object.keys(parameters).length === 0) errors.push(fieldRequired('parameters', 'must contain at least one key/value pair'))
     return errors
   },
-  validateUpdate(object, old) {
-    const [next, before] = [as<VolumeAttributesClass>(object), as<VolumeAttributesClass>(old)]
-    const errors = next.driverName === before.driverName ? [] : [fieldForbidden('driverName', 'updates to driverName are forbidden.')]
-    if (sortedText(next.parameters) !== sortedText(before.parameters)) errors.push(fieldForbidden('parameters', 'updates to parameters are forbidden.'))
-    return errors
-  },
+}
+
+function validateFixed(next: VolumeAttributesClass, before: VolumeAttributesClass): FieldError[] {
+  const errors = next.driverName === before.driverName ? [] : [fieldForbidden('driverName', 'updates to driverName are forbidden.')]
+  if (sortedText(next.parameters) !== sortedText(before.parameters)) errors.push(fieldForbidden('parameters', 'updates to parameters are forbidden.'))
+  return errors
 }
