@@ -100,7 +100,7 @@ const maxNodePort = 32_999
 const givenPorts = new Set([30_000, 32_767, 30_080, 30_090])
 
 function normalText(text: string): string {
-  return text
+  return sortedErrors(text)
     .replace(/kube-api-access-\w{5}\b/g, 'kube-api-access-x')
     .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, 'UID')
     .replace(
@@ -111,6 +111,12 @@ function normalText(text: string): string {
     .replace(/0x[0-9a-f]{9,}/g, 'POINTER')
     .replace(/(resourceVersion\\*":\\*")\d+/g, '$1VERSION')
     .replace(/X509SHA256=[0-9a-f]{64}/g, 'X509SHA256')
+}
+
+/** What is wrong with the types of an apply comes a line each, in the order of a map. */
+function sortedErrors(text: string): string {
+  const [head = '', list] = text.split(': errors:\n', 2)
+  return list === undefined ? text : [`${head}: errors:`, ...list.split('\n').sort()].join('\n')
 }
 
 function inWarnings(real: readonly string[], ours: readonly string[]): Deviation[] {
