@@ -32,7 +32,7 @@ export const differentialDifferences: readonly { readonly matches: RegExp; reado
   },
   { matches: /\\u0026/, because: 'a text of a named type is quoted with Go’s escapes for HTML (the type table has no such names)' },
   {
-    matches: /text of cause [^]*(?:\[\]|\{\})[^]*null|object at [^]*\n(?:null|\[\])\n(?:null|\[\])$/,
+    matches: /text of cause [^]*(?:(?:\[\]|\{\})[^]*null|null[^]*(?:\[\]|\{\}))|object at [^]*\n(?:null|\[\])\n(?:null|\[\])$/,
     because: 'an empty list or map that is left out when stored is already absent when it is validated',
   },
   {

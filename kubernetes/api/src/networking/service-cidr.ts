@@ -28,7 +28,7 @@ export const serviceCidr: BuiltinKind = {
     const [next, before] = [cidrsOf(as<ServiceCIDR>(object)), cidrsOf(as<ServiceCIDR>(old))]
     // A second family may be added, nothing else may change.
     const grows = before.length === 1 && next.length === 2
-    if (next.length !== before.length && !grows) return [fieldInvalid(path, next.length === 0 ? null : next, fieldIsImmutable)]
+    if (next.length !== before.length && !grows) return [fieldInvalid(path, next, fieldIsImmutable)]
     const changed = before.flatMap((cidr, i) => (cidr === next[i] ? [] : [fieldInvalid(`${path}[${i}]`, next[i], fieldIsImmutable)]))
     return grows ? [...changed, ...validateCidrs(next)] : changed
   },
