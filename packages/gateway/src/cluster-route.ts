@@ -34,9 +34,17 @@ export function clusterRoute(clusters: { get(name: string): ClusterTarget | unde
       if (parsed === undefined || target === undefined) {
         return Promise.resolve(statusResponse('NotFound', `there is no cluster "${parsed?.cluster ?? ''}": "gantry cluster list" shows the known ones`))
       }
-      return serveTarget(exchange, target, parsed.rest)
+      const { cluster, rest } = parsed
+      return serveTarget(exchange, target, rest).then((response) => below(`${prefix}${cluster}`, response))
     },
   }
+}
+
+/** The cluster knows nothing of the path under which it is seen here: a redirect to another of its paths would lead to the hub's. */
+function below(path: string, response: HttpResponse): HttpResponse {
+  const { location } = response.headers
+  if (typeof location !== 'string' || !location.startsWith('/') || location.startsWith('//')) return response
+  return { ...response, headers: { ...response.headers, location: `${path}${location}` } }
 }
 
 /** The hub's own API below its usual paths. */

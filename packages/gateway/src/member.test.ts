@@ -85,6 +85,21 @@ function disposable(server: Server): AsyncDisposable & { readonly sockets: Set<S
   }
 }
 
+test('a redirect of a member to another path of its own stays with the member', async () => {
+  const server = createHttpServer((request, response) => {
+    response.writeHead(301, { location: new URL(request.url ?? '', 'http://member').searchParams.get('to') ?? '' }).end()
+  })
+  await using _server = disposable(server)
+  await using fleet = await startFleet({ m: await listening(server) })
+  const location = async (to: string): Promise<string | undefined> => {
+    const answer = await raw(fleet.edge, `GET /clusters/m/x?to=${encodeURIComponent(to)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+    return /^location: (.*)\r$/im.exec(answer)?.[1]
+  }
+
+  assert.equal(await location('/openapi/v3/api/v1?hash=A'), '/clusters/m/openapi/v3/api/v1?hash=A')
+  for (const other of ['there', '//other.example/x', 'https://other.example/x']) assert.equal(await location(other), other)
+})
+
 test('a member that never answers delays no other and holds a bounded number of sockets', async () => {
   const healthy = createHttpServer((_request, response) => response.end('fine'))
   const blackhole = createTcpServer(() => {})
