@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { run } from 'node:test'
 import { differences, kubectlDifferences, unclaimedDifferences } from './differences.ts'
 import { commands } from './kubectl/commands.ts'
-import { commandSection, rowOfCommand, rowsOf, sections } from './rows.ts'
+import { commandSection, rowOfCommand, rowsOf, sections, withoutClaim } from './rows.ts'
 import type { Section } from './rows.ts'
 
 interface Tally {
@@ -150,8 +150,9 @@ async function main(): Promise<number> {
   const elsewhere = await rowsElsewhere()
   const lines = [...sections.map((section) => rowLines(section, claims, elsewhere)), rowLines(commandSection, told, new Map())]
   const without = [...sections.flatMap((section) => missing(section, claims, elsewhere)), ...missing(commandSection, told, new Map())]
-  process.stdout.write(`${table}\n\n${lines.join('\n')}\n\nRows without a claim: ${without.join(', ') || 'none'}\n`)
-  if (values.write) await writeFile(join(import.meta.dirname, '..', 'docs', 'conformance.md'), page(table, lines))
+  const missed = [without.length === 0 ? 'Every row has a claim.' : 'Without a claim:', ...without.map((row) => `- ${row}: ${withoutClaim[row] ?? 'not yet'}`)]
+  process.stdout.write(`${table}\n\n${lines.join('\n')}\n\n${missed.join('\n')}\n`)
+  if (values.write) await writeFile(join(import.meta.dirname, '..', 'docs', 'conformance.md'), page(table, [...lines, '', ...missed]))
   return sum.failed === 0 ? 0 : 1
 }
 

@@ -129,7 +129,7 @@ export const aggregation = conformance('aggregation', ({ api, claim }) => {
     assert.equal(answer.headers['location'], undefined)
   })
 
-  claim('says why an extension server cannot be used, and 503 until it can (G1)', async (t) => {
+  claim('says why an extension server cannot be used, and 503 until it can (G1, 1.1 ServiceUnavailable)', async (t) => {
     const { group, name, namespace } = await extend(t, { service: false })
 
     const missing = await api.eventually(`${apiServices}/${name}`, (answer) => available(answer)?.reason === 'ServiceNotFound')

@@ -75,7 +75,7 @@ export const lists = conformance('lists', ({ api, claim }) => {
     assert.deepEqual(await refused('resourceVersionMatch=Other&resourceVersion=1'), [422, 'Invalid', ['resourceVersionMatch FieldValueNotSupported']])
   })
 
-  claim('waits three seconds for a resourceVersion of the future and says so (L6)', async (t) => {
+  claim('waits three seconds for a resourceVersion of the future and says so (L6, 1.1 Timeout)', async (t) => {
     const namespace = await api.namespace(t)
 
     const asked = api.get(`${namespace}/configmaps?resourceVersion=${farFuture}&resourceVersionMatch=NotOlderThan`)

@@ -52,50 +52,53 @@ export const retries = conformance('when to ask again', ({ api, claim }) => {
     for (const { code, headers: told, text: said } of [written, watched]) assert.deepEqual([code, told['retry-after'], said], [429, '1', text])
   })
 
-  claim('asks to evict again later while a budget is being worked out, and says when; never when, where the budget is used up (W17, S4)', async (t) => {
-    const namespace = await api.namespace(t)
-    const policy = namespace.replace('/api/v1', budgets)
-    const labels = { app: 'x' }
-    await api.create(`${namespace}/pods`, {
-      metadata: { name: 'p', labels },
-      spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'c', image: 'registry.example.com/app:1' }] },
-    })
-    await api.patch('merge', `${namespace}/pods/p/status`, { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } })
-    await api.create(`${policy}/poddisruptionbudgets`, { metadata: { name: 'b' }, spec: { minAvailable: 1, selector: { matchLabels: labels } } })
-    const evict = (): Promise<Answer> => api.post(`${namespace}/pods/p/eviction`, { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'p' } })
-    const shown = ({ code, headers, json }: Answer): unknown => ({
-      code,
-      after: headers['retry-after'],
-      reason: json.reason,
-      message: json.message,
-      details: json.details,
-    })
+  claim(
+    'asks to evict again later while a budget is being worked out, and says when; never when, where the budget is used up (W17, S4, 1.1 TooManyRequests)',
+    async (t) => {
+      const namespace = await api.namespace(t)
+      const policy = namespace.replace('/api/v1', budgets)
+      const labels = { app: 'x' }
+      await api.create(`${namespace}/pods`, {
+        metadata: { name: 'p', labels },
+        spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'c', image: 'registry.example.com/app:1' }] },
+      })
+      await api.patch('merge', `${namespace}/pods/p/status`, { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } })
+      await api.create(`${policy}/poddisruptionbudgets`, { metadata: { name: 'b' }, spec: { minAvailable: 1, selector: { matchLabels: labels } } })
+      const evict = (): Promise<Answer> => api.post(`${namespace}/pods/p/eviction`, { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'p' } })
+      const shown = ({ code, headers, json }: Answer): unknown => ({
+        code,
+        after: headers['retry-after'],
+        reason: json.reason,
+        message: json.message,
+        details: json.details,
+      })
 
-    const seen = async (observedGeneration: number): Promise<void> => {
-      const status = { observedGeneration, disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 }
-      assert.equal((await api.patch('merge', `${policy}/poddisruptionbudgets/b/status`, { status })).code, 200)
-    }
+      const seen = async (observedGeneration: number): Promise<void> => {
+        const status = { observedGeneration, disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 }
+        assert.equal((await api.patch('merge', `${policy}/poddisruptionbudgets/b/status`, { status })).code, 200)
+      }
 
-    await seen(0)
-    const unknown = await evict()
-    await seen(1)
-    const used = await evict()
+      await seen(0)
+      const unknown = await evict()
+      await seen(1)
+      const used = await evict()
 
-    const common = { code: 429, reason: 'TooManyRequests', message: "Cannot evict pod as it would violate the pod's disruption budget." }
-    assert.deepEqual(shown(unknown), {
-      ...common,
-      after: '10',
-      details: {
-        causes: [{ reason: 'DisruptionBudget', message: 'The disruption budget b is still being processed by the server.' }],
-        retryAfterSeconds: 10,
-      },
-    })
-    assert.deepEqual(shown(used), {
-      ...common,
-      after: undefined,
-      details: { causes: [{ reason: 'DisruptionBudget', message: 'The disruption budget b needs 1 healthy pods and has 1 currently' }] },
-    })
-  })
+      const common = { code: 429, reason: 'TooManyRequests', message: "Cannot evict pod as it would violate the pod's disruption budget." }
+      assert.deepEqual(shown(unknown), {
+        ...common,
+        after: '10',
+        details: {
+          causes: [{ reason: 'DisruptionBudget', message: 'The disruption budget b is still being processed by the server.' }],
+          retryAfterSeconds: 10,
+        },
+      })
+      assert.deepEqual(shown(used), {
+        ...common,
+        after: undefined,
+        details: { causes: [{ reason: 'DisruptionBudget', message: 'The disruption budget b needs 1 healthy pods and has 1 currently' }] },
+      })
+    },
+  )
 
   claim('says in header and body when a state that is not there yet may be (W17, L6)', async (t) => {
     const namespace = await api.namespace(t)

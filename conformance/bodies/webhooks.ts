@@ -316,7 +316,7 @@ export const webhooks = conformance('admission webhooks', ({ api, claim }) => {
     ],
   ]
   for (const [what, kind, how, message] of failures) {
-    claim(`fails a request whose webhook ${what} (M8)`, async (t) => {
+    claim(`fails a request whose webhook ${what} (M8, 1.1 InternalError)`, async (t) => {
       const namespace = await api.namespace(t)
       const path = raw(typeof how === 'function' ? how : () => ({}))
       const clientConfig = { ...at(path), ...(typeof how === 'function' ? {} : how.clientConfig) }

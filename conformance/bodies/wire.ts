@@ -29,7 +29,7 @@ export const wire = conformance('wire rules', ({ api, claim }) => {
     assert.ok(text.endsWith('}\n') && !text.slice(0, -1).includes('\n'))
   })
 
-  claim('answers 406 when nothing that the client accepts can be had (W4)', async () => {
+  claim('answers 406 when nothing that the client accepts can be had (W4, 1.1 NotAcceptable)', async () => {
     const { code, json } = await api.get('/api/v1/namespaces/default', { headers: { accept: 'text/html' } })
 
     assert.equal(code, 406)
@@ -145,7 +145,7 @@ export const wire = conformance('wire rules', ({ api, claim }) => {
     assert.deepEqual(await Promise.all([encoding('big', 'gzip'), encoding('small', 'gzip'), encoding('big', 'identity')]), ['gzip', undefined, undefined])
   })
 
-  claim('answers 413 to a body of more than 3 MiB (W11)', async (t) => {
+  claim('answers 413 to a body of more than 3 MiB (W11, 1.1 RequestEntityTooLarge)', async (t) => {
     const namespace = await api.namespace(t)
     const body = JSON.stringify({ metadata: { name: 'huge' }, data: { key: 'x'.repeat(3 * 1024 * 1024) } })
 
@@ -193,7 +193,7 @@ export const wire = conformance('wire rules', ({ api, claim }) => {
     assert.deepEqual(json.details, {})
   })
 
-  claim('answers 405 to a method that a collection does not have (W13)', async () => {
+  claim('answers 405 to a method that a collection does not have (W13, 1.1 MethodNotAllowed)', async () => {
     const { code, json } = await api.put('/api/v1/namespaces', { metadata: { name: 'x' } })
 
     assert.equal(code, 405)

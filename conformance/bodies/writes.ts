@@ -143,7 +143,7 @@ export const writes = conformance('create, update and delete', ({ api, claim }) 
     )
   })
 
-  claim('updates at the right resourceVersion and refuses a stale one (C6)', async (t) => {
+  claim('updates at the right resourceVersion and refuses a stale one (C6, 1.1 Conflict)', async (t) => {
     const namespace = await api.namespace(t)
     const created = await api.create(`${namespace}/configmaps`, { metadata: { name: 'a' }, data: { key: 'x' } })
 
