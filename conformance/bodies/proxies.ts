@@ -410,6 +410,48 @@ export const proxies = conformance('requests through the API server', ({ api, cl
     assert.deepEqual([code, json.message], [500, 'no preferred addresses found; known addresses: []'])
   })
 
+  claim('asks admission about what is connected, with every method and for an upgrade (S10, M9)', async (t) => {
+    const place = await placeOf(t, api)
+    const heard: string[] = []
+    const { server, port } = await serve(t, (request, response) => {
+      heard.push(`${request.method} ${request.url}`)
+      echo(request, response)
+    })
+    server.on('upgrade', ({ url }: IncomingMessage, socket: Socket) => {
+      heard.push(`upgrade ${url}`)
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    })
+    await podAt(place, 'p', { port })
+    const [policies, name] = ['/apis/admissionregistration.k8s.io/v1', uniqueName('connect')]
+    await api.createForTest(t, `${policies}/validatingadmissionpolicies`, {
+      metadata: { name },
+      spec: {
+        matchConstraints: {
+          resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CONNECT'], resources: ['pods/proxy'] }],
+          namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': place.namespace.split('/').at(-1) } },
+        },
+        validations: [{ expression: "object.kind == 'PodProxyOptions' && object.path.startsWith('/open')", message: 'closed' }],
+      },
+    } as { readonly metadata: { readonly name: string } })
+    await api.createForTest(t, `${policies}/validatingadmissionpolicybindings`, {
+      metadata: { name },
+      spec: { policyName: name, validationActions: ['Deny'] },
+    } as { readonly metadata: { readonly name: string } })
+    const [door, proxy] = [await api.door(t), `${place.namespace}/pods/p/proxy`]
+    const refusal = await api.eventually(`${proxy}/shut`, ({ code }) => code !== 200)
+    heard.length = 0
+
+    const posted = await api.post(`${proxy}/shut`, 'x', { contentType: 'text/x' })
+    const upgraded = await upgrade(t, { door, path: `${proxy}/shut` })
+    const open = await api.get(`${proxy}/open/a`)
+
+    assert.deepEqual([refusal.code, refusal.json.reason], [422, 'Invalid'])
+    assert.match(refusal.json.message, /denied request: closed$/)
+    assert.equal(posted.code, 422)
+    assert.match(upgraded, /^HTTP\/1\.1 422 /)
+    assert.deepEqual([open.code, heard], [200, ['GET /open/a']])
+  })
+
   claim('leads to any port of a node, and to its kubelet over TLS (S10)', async (t) => {
     const [plain, tls] = [await serve(t, echo), await serve(t, echo, true)]
     const name = await nodeAt(t, api, {
