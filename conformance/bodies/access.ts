@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { openMessages } from '@gantry/streams/testing'
 import { conformance } from '../src/conformance.ts'
 import type { Json } from '../src/json.ts'
 import { uniqueName } from '../src/target.ts'
+import type { Answer } from '../src/target.ts'
 
 const rbac = '/apis/rbac.authorization.k8s.io/v1'
 const authorization = '/apis/authorization.k8s.io/v1'
@@ -379,6 +381,40 @@ export const access = conformance('access control', ({ api, claim }) => {
     assert.ok(rules.json.status.resourceRules.some(({ resources, verbs }: Json) => resources.includes('configmaps') && verbs.includes('create')))
     assert.equal(rules.json.status.incomplete, false)
     assert.equal(local.json.status.allowed, true, local.text)
+  })
+
+  claim('lets nobody into a container who may only read, whichever method opens the stream (Z1, S7, S9)', async (t) => {
+    const namespace = await api.namespace(t)
+    const user = uniqueName('reader')
+    await api.create(`${namespace}/pods`, { metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'registry.example.com/app:1' }] } })
+    const resources = ['pods/exec', 'pods/attach', 'pods/portforward', 'pods/proxy']
+    await api.create(`${inRbac(namespace)}/roles`, { metadata: { name: 'r' }, rules: [{ apiGroups: [''], resources, verbs: ['get'] }] })
+    await api.create(`${inRbac(namespace)}/rolebindings`, {
+      metadata: { name: 'r' },
+      roleRef: { apiGroup, kind: 'Role', name: 'r' },
+      subjects: [{ apiGroup, kind: 'User', name: user }],
+    })
+    const ask = (path: string, method = 'GET'): Promise<Answer> => api.send(method, `${namespace}/pods/p/${path}`, as(user))
+    const door = await api.door(t)
+    // What the role gives is known when a request gets as far as the pod, which has no address.
+    await api.until(
+      () => ask('proxy/x'),
+      ({ code }) => code === 400,
+    )
+
+    for (const path of ['exec?command=ls&stdout=true', 'attach?stdout=true', 'portforward']) {
+      const { code, json } = await ask(path)
+      assert.deepEqual([path, code, json.reason, json.message], [path, 403, 'Forbidden', 'pods "p" is forbidden: '])
+      assert.equal((await ask(path, 'POST')).code, 403)
+      const opening = openMessages(`ws://127.0.0.1:${door}${namespace}/pods/p/${path}`, ['v5.channel.k8s.io'], as(user).headers)
+      await assert.rejects(opening, { code: 403 }, path)
+    }
+    await api.patch('merge', `${inRbac(namespace)}/roles/r`, { rules: [{ apiGroups: [''], resources, verbs: ['get', 'create'] }] })
+    const { json } = await api.until(
+      () => ask('exec?command=ls&stdout=true'),
+      ({ code }) => code !== 403,
+    )
+    assert.equal(json.message, 'pod p does not have a host assigned')
   })
 
   claim('tells who one is (A13)', async () => {

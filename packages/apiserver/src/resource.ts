@@ -222,6 +222,8 @@ export interface Subresource {
   readonly verbs: readonly string[]
   /** The methods it takes, where these are more than those of its verbs (`proxy`). */
   readonly methods?: readonly string[]
+  /** What every caller has to be allowed as well, whatever the method says he does: a GET that opens a WebSocket to a container is no reading. */
+  readonly alsoNeeds?: 'create'
   /** Name of the type that its query is read as, where that is not the one of `kind` (`log`). */
   readonly options?: string
   /** The body's schema, for POST/PUT bodies in any media type. */

@@ -211,6 +211,7 @@ class Server {
         if (subresource?.upgrade !== undefined) {
           if (!takes(subresource, admitted)) throw methodNotAllowed()
           await this.#admitBody(admitted, definition, subresource)
+          await this.#checkAlsoNeeded(admitted, subresource)
           const code = await subresource.upgrade(this.#subresourceCall(admitted, definition, subresource), socket, head)
           if (code !== undefined) outcome = { code }
         } else if (admitted.info.verb === 'watch' || admitted.info.subresource === 'log') {
@@ -627,7 +628,17 @@ class Server {
     if (subresource === undefined) throw definition.custom === true ? notFound(definition, info.name) : unknownResource()
     if (subresource.handle === undefined || !takes(subresource, admitted)) throw methodNotAllowed()
     const body = await this.#admitBody(admitted, definition, subresource)
+    await this.#checkAlsoNeeded(admitted, subresource)
     return subresource.handle(this.#subresourceCall(admitted, definition, subresource, body))
+  }
+
+  async #checkAlsoNeeded({ info, user }: Admitted, { alsoNeeds }: Subresource): Promise<void> {
+    if (alsoNeeds === undefined || info.verb === alsoNeeds) return
+    const { allowed, reason } = await this.#authorize({ ...attributesOf(info, user), verb: alsoNeeds })
+    if (allowed) return
+    const { resource, name, group } = info
+    const details = { name, ...(group !== '' && { group }), kind: resource }
+    throw new StatusError('Forbidden', `${group === '' ? resource : `${resource}.${group}`} ${JSON.stringify(name)} is forbidden: ${reason}`, { details })
   }
 
   /** What admission is told of a request that creates or connects through another object. */

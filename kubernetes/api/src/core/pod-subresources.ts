@@ -33,6 +33,7 @@ export function podSubresources(types: Definitions, nodes: Nodes, budgets: Disru
     attach: {
       kind: core('PodAttachOptions'),
       verbs: ['create', 'get'],
+      alsoNeeds: 'create',
       handle: (call) => upgradeRequired(() => runningContainer(call, nodes)),
       upgrade: (call, socket, head) => answered(attach(call, { nodes, socket, head })),
     },
@@ -41,6 +42,7 @@ export function podSubresources(types: Definitions, nodes: Nodes, budgets: Disru
     exec: {
       kind: core('PodExecOptions'),
       verbs: ['create', 'get'],
+      alsoNeeds: 'create',
       handle: (call) => upgradeRequired(() => runningContainer(call, nodes)),
       upgrade: (call, socket, head) => answered(exec(call, { nodes, socket, head })),
     },
@@ -48,6 +50,7 @@ export function podSubresources(types: Definitions, nodes: Nodes, budgets: Disru
     portforward: {
       kind: core('PodPortForwardOptions'),
       verbs: ['create', 'get'],
+      alsoNeeds: 'create',
       handle: (call) => upgradeRequired(() => forwardedPod(call, nodes)),
       upgrade: (call, socket, head) => answered(portForward(call, { nodes, socket, head })),
     },
