@@ -55,6 +55,8 @@ export const differentialDifferences: readonly { readonly matches: RegExp; reado
   { matches: /: warnings\n[^]*unknown field/, because: 'upstream leaves keys of maps out of the paths of unknown fields in a strategic patch' },
   { matches: /^HorizontalPodAutoscaler\S* .*cause missing .*policies/, because: 'an empty list of policies counts as none, and gets the defaults' },
   { matches: /^DeviceClass .*metadata/, because: 'upstream does not look at generateName where there is a name' },
+  { matches: /text of cause FieldValueForbidden spec[^]*@@/, because: 'of equal lines side by side another is shown as the changed one' },
+  { matches: /object at metadata\.managedFields[^\n]*schedulingGroup/, because: 'a field behind a gate that is off goes before who owns it is reckoned' },
 ]
 
 /** Commands of `kubectl/commands.ts` after which a person sees something else on Gantry, with the reason. */

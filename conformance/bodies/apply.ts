@@ -286,4 +286,26 @@ export const apply = conformance('server-side apply', ({ api, claim }) => {
 
     assert.deepEqual([code, json.data, gone.code], [201, { x: '1' }, 404])
   })
+
+  claim('applies to an event of the newer group that is there (P1)', async (t) => {
+    const namespace = await api.namespace(t)
+    const path = `${namespace}/events`.replace('/api/v1/', '/apis/events.k8s.io/v1/')
+    const event = {
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { name: 'one' },
+      eventTime: '2026-01-01T00:00:00.000001Z',
+      reportingController: 'example.com/c',
+      reportingInstance: 'c-1',
+      action: 'Start',
+      reason: 'Started',
+      regarding: { apiVersion: 'v1', kind: 'Pod', namespace: namespace.slice(namespace.lastIndexOf('/') + 1), name: 'p' },
+      type: 'Normal',
+    }
+    await api.create(path, event)
+
+    const { code, json } = await api.apply(`${path}/one`, { ...event, metadata: { name: 'one', labels: { a: 'b' } } }, { manager: 'one' })
+
+    assert.deepEqual([code, json.metadata?.labels], [200, { a: 'b' }], JSON.stringify(json))
+  })
 })

@@ -280,4 +280,16 @@ export const patches = conformance('patches', ({ api, claim }) => {
 
     assert.equal(json.metadata.managedFields, undefined)
   })
+
+  claim('cuts a number that is too large in a strategic patch to its lower half (P5)', async (t) => {
+    const namespace = await api.namespace(t)
+    const path = `${namespace}/replicationcontrollers`
+    const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'main', image: 'app' }] } }
+    await api.create(path, { metadata: { name: 'one' }, spec: { template } })
+
+    const patched = await api.patch('strategic', `${path}/one`, { spec: { replicas: 4_294_967_298 } })
+    const refused = await api.patch('merge', `${path}/one`, { spec: { replicas: 4_294_967_298 } })
+
+    assert.deepEqual([patched.code, patched.json.spec?.replicas, refused.code], [200, 2, 422])
+  })
 })

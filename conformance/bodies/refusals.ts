@@ -397,4 +397,20 @@ export const refusals = conformance('words of refusals', ({ api, claim }) => {
     )
     assert.deepEqual([other.code, other.text], [404, '404 page not found\n'])
   })
+
+  claim('refuses to change the claim that a pod makes for itself (16)', async (t) => {
+    const pods = `${await api.namespace(t)}/pods`
+    const claimOf = (label: string): Json => ({
+      metadata: { labels: { a: label } },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    })
+    const volumes = (label: string): Json => [{ name: 'scratch', ephemeral: { volumeClaimTemplate: claimOf(label) } }]
+    const made = await api.create(pods, { metadata: { name: 'one' }, spec: { containers: [{ name: 'main', image: 'app' }], volumes: volumes('b') } })
+    const others = made.spec.volumes.slice(1)
+
+    const { code, json } = await api.put(`${pods}/one`, { ...made, spec: { ...made.spec, volumes: [...volumes('c'), ...others] } })
+
+    assert.equal(code, 422)
+    assert.match(json.details.causes[0].message, /^Forbidden: pod updates may not change fields other than[^]*\n-\s+"a": "b"\n\+\s+"a": "c"\n/)
+  })
 })

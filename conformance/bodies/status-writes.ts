@@ -52,4 +52,16 @@ export const statusWrites = conformance('writes of the status', ({ api, claim })
     assert.equal(code, 200)
     assert.deepEqual([json.metadata.labels, json.metadata.annotations, json.metadata.ownerReferences], [undefined, undefined, undefined])
   })
+
+  claim('owns the metadata that it changes, where the kind lets it (P3)', async (t) => {
+    const namespace = await api.namespace(t)
+    const path = `${namespace}/replicationcontrollers`
+    const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'main', image: 'app' }] } }
+    await api.create(path, { metadata: { name: 'one' }, spec: { template } })
+
+    const { json } = await api.patch('merge', `${path}/one/status?fieldManager=editor`, { metadata: { annotations: { x: 'y' } }, status: { replicas: 1 } })
+    const { fieldsV1 } = json.metadata.managedFields.find(({ manager }: Json) => manager === 'editor')
+
+    assert.deepEqual(Object.keys(fieldsV1), ['f:metadata', 'f:status'])
+  })
 })

@@ -63,12 +63,18 @@ interface FieldPlan {
 
 /** What one call carries: where it is, and what it found. */
 class Context {
+  /** Whole numbers that are too large lose their upper half, as in a conversion of Go, instead of being refused. */
+  readonly wraps: boolean
   readonly path: (string | number)[] = []
   readonly unknown = new Set<string>()
   /** Scratch stack of the fields present in the objects being decoded. */
   readonly found: FieldPlan[] = []
   readonly values: unknown[] = []
   top = 0
+
+  constructor(wraps = false) {
+    this.wraps = wraps
+  }
 
   addUnknown(key: string): void {
     if (this.unknown.size < maxStrictErrors) this.unknown.add(formatStrictPath([...this.path, key]))
@@ -107,7 +113,7 @@ class StructDecoder implements Decoder {
   }
 
   decode(schema: ObjectSchema, value: unknown, options: DecodeOptions = {}): Decoded {
-    const context = new Context()
+    const context = new Context(options.isWorkedOut)
     try {
       if (value === null) throw new TypeMismatch(value, goTypeOf(schema))
       const object = schema.structural === true ? this.#decodeStructural(schema, value, context) : (this.#planOf(schema).decode(value, context) as JsonObject)
@@ -435,10 +441,12 @@ function orMalformed(canonical: (text: string) => unknown, text: string): unknow
 
 function integerPlan(goType: string, min: number, max: number): Plan {
   return {
-    decode: (value) => {
+    decode: (value, context) => {
       if (value === null) return 0
-      if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) throw new TypeMismatch(value, goType)
-      return value
+      if (typeof value !== 'number' || !Number.isInteger(value)) throw new TypeMismatch(value, goType)
+      if (value >= min && value <= max) return value
+      if (!context.wraps || goType !== 'int32') throw new TypeMismatch(value, goType)
+      return value | 0
     },
     zero: () => 0,
     isEmpty: isFalsy,

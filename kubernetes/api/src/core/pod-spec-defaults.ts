@@ -99,7 +99,13 @@ function defaultContainer(container: Container): void {
   for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe]) if (probe !== undefined) defaultProbe(probe)
   if (container.lifecycle === undefined) return
   // Needs ContainerStopSignals, which is off by default.
-  delete container.lifecycle.stopSignal
+  if (container.lifecycle.stopSignal !== undefined) {
+    delete container.lifecycle.stopSignal
+    if (container.lifecycle.postStart === undefined && container.lifecycle.preStop === undefined) {
+      delete container.lifecycle
+      return
+    }
+  }
   for (const hook of [container.lifecycle.postStart, container.lifecycle.preStop]) if (hook?.httpGet !== undefined) defaultHttpGet(hook.httpGet)
 }
 
