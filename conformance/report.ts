@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { run } from 'node:test'
-import { differences, kubectlDifferences, unclaimedDifferences } from './differences.ts'
+import { differences, differentialDifferences, kubectlDifferences, unclaimedDifferences } from './differences.ts'
 import { commands } from './kubectl/commands.ts'
 import { commandSection, rowOfCommand, rowsOf, sections, withoutClaim } from './rows.ts'
 import type { Section } from './rows.ts'
@@ -105,6 +105,12 @@ function page(table: string, rows: readonly string[]): string {
     ...differences.map(({ target, claim, because }) => `- ${target === 'local' ? 'Gantry' : 'Kubernetes'}: ${claim}: ${because}.`),
     '',
     ...kubectlLines(),
+    '## Known to the differential run',
+    '',
+    'What requests made by chance (`npm run differential`) are answered otherwise in, and why.',
+    '',
+    ...differentialDifferences.map(({ because }) => `- ${because}.`),
+    '',
     '## Seen, and in no claim yet',
     '',
     'Each with the reason; "not yet" where nobody has decided for it.',

@@ -441,12 +441,10 @@ function orMalformed(canonical: (text: string) => unknown, text: string): unknow
 
 function integerPlan(goType: string, min: number, max: number): Plan {
   return {
-    decode: (value, context) => {
+    decode: (value) => {
       if (value === null) return 0
-      if (typeof value !== 'number' || !Number.isInteger(value)) throw new TypeMismatch(value, goType)
-      if (value >= min && value <= max) return value
-      if (!context.wraps || goType !== 'int32') throw new TypeMismatch(value, goType)
-      return value | 0
+      if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) throw new TypeMismatch(value, goType)
+      return value
     },
     zero: () => 0,
     isEmpty: isFalsy,
@@ -481,7 +479,7 @@ const scalarPlans: Readonly<Record<Scalar, Plan>> = {
     zero: () => false,
     isEmpty: isFalsy,
   },
-  int32: int32Plan,
+  int32: { ...int32Plan, decode: (value, context) => int32Plan.decode(context.wraps && Number.isInteger(value) ? Number(value) | 0 : value, context) },
   int64: integerPlan('int64', -(2 ** 63), 2 ** 63),
   number: {
     decode: (value) => {
