@@ -413,4 +413,11 @@ export const refusals = conformance('words of refusals', ({ api, claim }) => {
     assert.equal(code, 422)
     assert.match(json.details.causes[0].message, /^Forbidden: pod updates may not change fields other than[^]*\n-\s+"a": "b"\n\+\s+"a": "c"\n/)
   })
+
+  claim('labels a namespace with its name, also with one that it has made up (16)', async () => {
+    const { code, json } = await api.post('/api/v1/namespaces?dryRun=All', { metadata: { generateName: 'made-' } })
+
+    assert.equal(code, 201)
+    assert.equal(json.metadata.labels['kubernetes.io/metadata.name'], json.metadata.name)
+  })
 })

@@ -447,10 +447,11 @@ function checkIdentity(call: UpdateCall, produced: ApiObject, old: ApiObject, en
   const { definition } = call
   const meta = produced.metadata
   if (call.namesUid === true && meta.uid !== undefined && meta.uid !== '' && meta.uid !== old.metadata.uid) {
+    const { plural, group } = servedBy(call)
     throw new StatusError(
       'Conflict',
-      `Operation cannot be fulfilled on ${definition.plural}${definition.group === '' ? '' : `.${definition.group}`} ${JSON.stringify(call.name)}: StorageError: invalid object, Code: 4, Key: ${etcdKey(call, entry)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${old.metadata.uid}`,
-      { details: { name: call.name, ...(definition.group === '' ? {} : { group: definition.group }), kind: definition.plural } },
+      `Operation cannot be fulfilled on ${plural}${group === '' ? '' : `.${group}`} ${JSON.stringify(call.name)}: StorageError: invalid object, Code: 4, Key: ${etcdKey(call, entry)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${old.metadata.uid}`,
+      { details: { name: call.name, ...(group === '' ? {} : { group }), kind: plural } },
     )
   }
   const asked = meta.resourceVersion ?? ''

@@ -46,6 +46,8 @@ export function namespaceKind(types: Definitions, furnish: (namespace: string) =
     prepareForCreate(object) {
       const namespace = as<Namespace>(object)
       namespace.status = { phase: 'Active' }
+      // A name that is made up is there only now.
+      object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name }
       const given = namespace.spec?.finalizers ?? []
       namespace.spec = { ...namespace.spec, finalizers: given.includes('kubernetes') ? given : [...given, 'kubernetes'] }
     },

@@ -89,7 +89,8 @@ export const persistentVolume: BuiltinKind = {
     column<PersistentVolume>('VolumeMode', ({ spec }) => spec?.volumeMode ?? '<unset>', { wide: true, description: 'A file system or a raw device.' }),
   ],
   applyDefaults(object) {
-    const { spec } = as<PersistentVolume>(object)
+    const { spec, status } = as<PersistentVolume>(object)
+    if (status !== undefined) status.phase ||= 'Pending'
     if (spec === undefined) return
     roundAmounts(spec.capacity)
     spec.persistentVolumeReclaimPolicy ??= 'Retain'

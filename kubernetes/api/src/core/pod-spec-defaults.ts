@@ -168,7 +168,7 @@ function hasMovingTag(image: string): boolean {
   // What stands before the first slash is a host if it looks like one; a name without is one of Docker's.
   const [first = ''] = image.includes('/') ? image.split('/', 1) : ['']
   const hasHost = /[.:]|[^a-z0-9_-]/.test(first) || first === 'localhost'
-  const { path, tag, digest } = imageReference.exec(hasHost ? image : `docker.io/${image}`)?.groups ?? {}
+  const { path, tag, digest } = imageReference.exec(hasHost ? image : `docker.io/${image.includes('/') ? '' : 'library/'}${image}`)?.groups ?? {}
   if (path === undefined || path.length > maxRepositoryLength) return false
   return tag === 'latest' || (tag === undefined && digest === undefined)
 }

@@ -96,7 +96,7 @@ function validateStatus(status: ReplicationControllerStatus): FieldError[] {
     if ((status[field] ?? 0) < 0) errors.push(fieldInvalid(`status.${field}`, status[field], notNegative))
   }
   for (const field of ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'] as const) {
-    if ((status[field] ?? 0) > status.replicas) errors.push(fieldInvalid(`status.${field}`, status[field], 'cannot be greater than status.replicas'))
+    if ((status[field] ?? 0) > status.replicas) errors.push(fieldInvalid(`status.${field}`, status[field] ?? 0, 'cannot be greater than status.replicas'))
   }
   if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0))
     errors.push(fieldInvalid('status.availableReplicas', status.availableReplicas, 'cannot be greater than readyReplicas'))
