@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { systemClock } from '@gantry/runtime'
 import type { Clock } from '@gantry/runtime'
 import type { CommandStatus, TerminalSize } from '../contract.ts'
@@ -59,8 +60,7 @@ async function openStreams({ connection, protocol }: SpdyDialed, options: Remote
     open('resize', options.tty && hasResize),
   ])
   if (error === undefined) throw new Error('no error stream')
-  error.end()
-  for (const output of [stdout, stderr]) output?.end()
+  // As upstream, nothing is written that need not be, not even an end: to a command that is over already it would break the connection with what has not been read of it.
   for (const input of [stdin, resize]) input?.resume()
   const status = statusOf(error, hasStatusObject ? 'json' : 'text')
   // It is awaited by whoever wants it; the connection ends either way.
@@ -81,7 +81,7 @@ async function statusOf(error: SpdyStream, form: StatusForm): Promise<CommandSta
   const chunks: Buffer[] = []
   let size = 0
   try {
-    for await (const chunk of error) {
+    for await (const chunk of error.iterator({ destroyOnReturn: false })) {
       if (!Buffer.isBuffer(chunk)) continue
       size += chunk.length
       if (size > statusLimitBytes) throw new Error(`its status is longer than ${statusLimitBytes} bytes`)
@@ -96,6 +96,5 @@ async function statusOf(error: SpdyStream, form: StatusForm): Promise<CommandSta
 }
 
 function ended(output: Readable | undefined): Promise<void> {
-  if (output === undefined || output.closed) return Promise.resolve()
-  return new Promise((resolve) => output.once('close', resolve))
+  return output === undefined ? Promise.resolve() : finished(output, { writable: false })
 }

@@ -16,6 +16,8 @@ import { runTestCommand } from '../testing/echo-command.ts'
 let server: TestServer
 /** The streams of the last request. */
 let last: RemoteCommandStreams | undefined
+/** What its connection has brought since they were all there. */
+let bytesSince = (): number => 0
 
 before(async () => {
   server = await openTestServer({
@@ -29,6 +31,8 @@ before(async () => {
         tty: flag('tty'),
       })
       last = streams
+      const { bytesRead } = socket as Socket
+      bytesSince = () => (socket as Socket).bytesRead - bytesRead
       await streams.finish(await runTestCommand(query.getAll('command'), streams))
     },
   })
@@ -58,6 +62,20 @@ describe('over SPDY, with our own client', () => {
     client.stderr!.resume()
 
     assert.ok((await buffer(client.stdout!)).equals(payload))
+    assert.deepEqual(await client.status, { status: 'Success' })
+  })
+
+  test('nothing is written but standard input: a command that is over already would break the connection', async () => {
+    const client = await dial(['cat'])
+    client.stderr!.resume()
+
+    client.stdin!.write('x')
+    await once(client.stdout!, 'readable')
+    const frame = 8 + 'x'.length
+
+    assert.equal(bytesSince(), frame)
+    client.stdin!.end()
+    client.stdout!.resume()
     assert.deepEqual(await client.status, { status: 'Success' })
   })
 
