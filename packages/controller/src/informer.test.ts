@@ -169,6 +169,19 @@ test('gives up a watch that stays silent past its own deadline', async () => {
   assert.equal(watches, 2)
 })
 
+test('ends when it is stopped between its list and its watch', async () => {
+  const { api, informer } = setUp()
+  await api.create(widgets, widget('one'))
+  const stop = new AbortController()
+  informer.onChange(() => stop.abort(new Error('stopped')))
+  let hasEnded = false
+
+  void informer.run(stop.signal).then(() => (hasEnded = true))
+  await settle()
+
+  assert.ok(hasEnded)
+})
+
 test('keeps to its selectors', async () => {
   const { api, informer, changes } = setUp({ labelSelector: 'color=blue' })
   await api.create(widgets, widget('one'))

@@ -120,6 +120,7 @@ export function createInformer<T extends KubeObject>(deps: InformerDeps, options
     const timeoutSeconds = Math.floor(shortestWatchSeconds * (1 + deps.ids.random()))
     const deadline = new AbortController()
     const stop = (): void => deadline.abort(signal.reason)
+    if (signal.aborted) stop()
     signal.addEventListener('abort', stop, { once: true })
     const cancel = deps.clock.schedule(
       () => deadline.abort(new StatusError('Timeout', `the watch of ${name} did not end at its deadline`)),
