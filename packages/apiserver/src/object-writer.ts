@@ -275,20 +275,21 @@ async function updateOnce(server: ServerContext, call: UpdateCall, base: { reado
     // Dropped by what stores it, so a dry run shows it.
     if (!context.dryRun) delete next.metadata['selfLink']
     const encoding = await encode(server, definition, next)
-    if (encoding.at(next.metadata.resourceVersion).equals(entry.value)) {
+    const unwritten = encoding.at(next.metadata.resourceVersion)
+    if (unwritten.equals(entry.value)) {
       reservation?.release()
       return { value: entry.value, created: false }
     }
     if (isReadyToGo(definition, next)) {
       reservation?.release()
-      if (context.dryRun) return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
+      if (context.dryRun) return { value: unwritten, created: false }
       const removed = await server.store.delete(entry.key, entry.revision, (revision, keep) => bytesAt(encoding, revision, keep))
       definition.released?.(next)
       return { value: removed.value, created: false }
     }
     if (context.dryRun) {
       reservation?.release()
-      return { value: Buffer.from(JSON.stringify(arrange(definition, next))), created: false }
+      return { value: unwritten, created: false }
     }
     const written = await put(server, { key: entry.key, expected: entry.revision, encoding })
     reservation?.commit()
@@ -615,8 +616,8 @@ export function ownershipOf(server: ServerContext, call: WriteCall): FieldOwners
 }
 
 function warn({ definition, subresource, context }: WriteCall, object: ApiObject, old: ApiObject | undefined): void {
-  if (subresource !== '' && subresource !== 'status') return
-  for (const text of definition.warnings?.(object, old, subresource) ?? []) context.warn(text)
+  const texts = subresource === '' ? definition.warnings?.(object, old) : subresource === 'status' ? definition.statusWarnings?.(object) : undefined
+  for (const text of texts ?? []) context.warn(text)
 }
 
 function validateMeta(definition: ResourceDefinition, object: ApiObject): FieldError[] {

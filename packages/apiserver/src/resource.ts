@@ -81,9 +81,9 @@ export interface ResourceDefinition {
   readonly verbs?: readonly string[]
 
   readonly hasStatus?: boolean
-  /** What of the metadata a write of the status leaves as it is. Absent: nothing; custom resources: everything. */
   /** By subresource ('' is the object itself) the fields that a write there does not change and so does not own. Absent: the status, and all but the status. */
   readonly resetFields?: Readonly<Record<string, FieldSet>>
+  /** What of the metadata a write of the status leaves as it is. Absent: nothing; custom resources: everything. */
   readonly statusKeeps?: 'metadata' | readonly ('labels' | 'ownerReferences')[]
   /** Further endpoints that write the status and nothing else, beside `status` itself (`approval`). */
   readonly statusSubresources?: readonly string[]
@@ -129,8 +129,10 @@ export interface ResourceDefinition {
   prepareForUpdate?(object: ApiObject, old: ApiObject, context: WriteContext): void
   /** Called for what writes the status: `subresource` is `status` or one of `statusSubresources`. */
   prepareForStatusUpdate?(object: ApiObject, old: ApiObject, context: WriteContext & { readonly subresource: string }): void
-  /** What the writer should know of an object that has been found valid; `old` is there on updates. Asked for the object itself and, where the kind has it so, for its status. */
-  warnings?(object: ApiObject, old: ApiObject | undefined, subresource: string): readonly string[]
+  /** What the writer of an object should know that has been found valid; `old` is there on updates. */
+  warnings?(object: ApiObject, old: ApiObject | undefined): readonly string[]
+  /** The same for who writes its status. */
+  statusWarnings?(object: ApiObject): readonly string[]
   /** `old` is there on updates: what was wrong before and has not changed may stay (ratcheting). */
   validate?(object: ApiObject, old?: ApiObject, context?: WriteContext): FieldError[] | Promise<FieldError[]>
   validateUpdate?(object: ApiObject, old: ApiObject): FieldError[]

@@ -43,6 +43,7 @@ const common = {
   groupPriority: 16700,
   tracksGeneration: true,
   warnings: (object: ApiObject) => staticNameWarnings(object.metadata.name),
+  statusWarnings: (object: ApiObject) => staticNameWarnings(object.metadata.name),
   applyDefaults(object: ApiObject) {
     const { spec } = as<Policy>(object)
     if (spec === undefined) return

@@ -60,8 +60,7 @@ export const customResourceDefinition: BuiltinKind = {
       object['status'] = { ...status, storedVersions: [...(status.storedVersions ?? []), stored] }
     }
   },
-  warnings(object, old, subresource) {
-    if (subresource !== '') return []
+  warnings(object, old) {
     const before = new Set(old === undefined ? [] : formatsOf(as<CustomResourceDefinition>(old)))
     return formatsOf(as<CustomResourceDefinition>(object)).flatMap((format) => (before.has(format) ? [] : [`unrecognized format ${goQuote(format)}`]))
   },

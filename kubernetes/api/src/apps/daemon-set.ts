@@ -72,8 +72,8 @@ export const daemonSet: BuiltinKind = {
     const [template, before] = [as<DaemonSet>(object).spec?.template, as<DaemonSet>(old).spec?.template]
     setTemplateGeneration(object, templateGenerationOf(old) + (jsonEqual(template, before) ? 0 : 1))
   },
-  warnings(object, old, subresource) {
-    const isNew = subresource === '' && (old === undefined || templateGenerationOf(object) !== templateGenerationOf(old))
+  warnings(object, old) {
+    const isNew = old === undefined || templateGenerationOf(object) !== templateGenerationOf(old)
     return isNew ? podTemplateWarnings(as<DaemonSet>(object).spec?.template, 'spec.template') : []
   },
   validate(object, old) {

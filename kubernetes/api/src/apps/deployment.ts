@@ -59,7 +59,7 @@ export const deployment: BuiltinKind = {
   prepareForUpdate(object, old) {
     if (!jsonEqual(object.metadata.annotations ?? {}, old.metadata.annotations ?? {})) object.metadata.generation = (old.metadata.generation ?? 0) + 1
   },
-  warnings: (object, old, subresource) => (subresource === '' ? workloadWarnings(object, old, as<Deployment>(object).spec?.template) : []),
+  warnings: (object, old) => workloadWarnings(object, old, as<Deployment>(object).spec?.template),
   validate(object) {
     const { spec } = as<Deployment>(object)
     if (spec === undefined) return []

@@ -40,7 +40,7 @@ export const replicaSet: BuiltinKind = {
   prepareForCreate(object) {
     object['status'] = { replicas: 0 }
   },
-  warnings: (object, old, subresource) => (subresource === '' ? workloadWarnings(object, old, as<ReplicaSet>(object).spec?.template) : []),
+  warnings: (object, old) => workloadWarnings(object, old, as<ReplicaSet>(object).spec?.template),
   validate(object) {
     const { spec } = as<ReplicaSet>(object)
     if (spec?.template === undefined) return []

@@ -75,8 +75,7 @@ export const statefulSet: BuiltinKind = {
   prepareForUpdate(object) {
     dropAlphaFields(as<StatefulSet>(object).spec)
   },
-  warnings(object, old, subresource) {
-    if (subresource !== '') return []
+  warnings(object, old) {
     const { spec } = as<StatefulSet>(object)
     // The field is called otherwise on an update.
     const part = old === undefined ? '' : '.Spec'

@@ -55,8 +55,7 @@ export const cronJob: BuiltinKind = {
     jobSpec.template = defaultTemplate(jobSpec.template)
     defaultFailurePolicy(jobSpec)
   },
-  warnings(object, old, subresource) {
-    if (subresource !== '') return []
+  warnings(object, old) {
     const { spec } = as<CronJob>(object)
     const warnings = old === undefined ? nameWarnings(object) : []
     if (isOtherGeneration(object, old)) warnings.push(...jobSpecWarnings(spec?.jobTemplate.spec, 'spec.jobTemplate.spec'))

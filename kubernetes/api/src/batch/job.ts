@@ -58,8 +58,8 @@ export const job: BuiltinKind = {
     object['status'] = {}
     if (made.spec !== undefined && made.spec.manualSelector !== true) generateSelector(made, made.spec)
   },
-  warnings(object, old, subresource) {
-    if (subresource !== '' || !isOtherGeneration(object, old)) return []
+  warnings(object, old) {
+    if (!isOtherGeneration(object, old)) return []
     return [...(old === undefined ? nameWarnings(object) : []), ...jobSpecWarnings(as<Job>(object).spec, 'spec')]
   },
   validate(object, old) {

@@ -51,8 +51,7 @@ export const node: BuiltinKind = {
     if (podCIDR !== '' && podCIDR !== podCIDRs[0]) spec.podCIDRs = [podCIDR]
     else if (podCIDR === '' && podCIDRs[0] !== undefined) [spec.podCIDR] = podCIDRs
   },
-  warnings(object, _old, subresource) {
-    if (subresource !== '') return []
+  warnings(object) {
     const { configSource, externalID = '', podCIDRs = [] } = as<Node>(object).spec ?? {}
     return [
       ...(configSource === undefined ? [] : ['spec.configSource: the feature is removed']),

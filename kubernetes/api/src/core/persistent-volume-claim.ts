@@ -71,7 +71,7 @@ export const persistentVolumeClaim: BuiltinKind = {
     const [claim, before] = [as<PersistentVolumeClaim>(object), as<PersistentVolumeClaim>(old)]
     if (claim.spec !== undefined) normalizeDataSources(claim.spec, before.spec)
   },
-  warnings: (object, _old, subresource) => (subresource === '' ? warningsOf(as<PersistentVolumeClaim>(object)) : []),
+  warnings: (object) => warningsOf(as<PersistentVolumeClaim>(object)),
   validate: (object, old) =>
     validateClaimSpec(as<PersistentVolumeClaim>(object).spec ?? {}, 'spec', old === undefined ? undefined : as<PersistentVolumeClaim>(old).spec),
   validateUpdate: (object, old) => validateUpdate(as<PersistentVolumeClaim>(object), as<PersistentVolumeClaim>(old)),

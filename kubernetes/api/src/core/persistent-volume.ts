@@ -126,7 +126,7 @@ export const persistentVolume: BuiltinKind = {
     } else if (status.lastPhaseTransitionTime === undefined || status.lastPhaseTransitionTime === before?.lastPhaseTransitionTime)
       status.lastPhaseTransitionTime = formatTime(context.now)
   },
-  warnings: (object, _old, subresource) => (subresource === '' ? warningsOf(as<PersistentVolume>(object)) : []),
+  warnings: (object) => warningsOf(as<PersistentVolume>(object)),
   validate(object) {
     const { spec, metadata } = as<PersistentVolume>(object)
     return validateVolumeSpec(spec ?? {}, { name: metadata.name ?? '', path: 'spec', isInline: false })

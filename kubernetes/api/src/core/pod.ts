@@ -70,11 +70,10 @@ export function podKind(types: Definitions, budgets: DisruptionBudgets, proxy: P
     },
     prepareForCreate,
     // People do not write to pods that are there, and controllers do all the time.
-    warnings(object, old, subresource) {
-      const { metadata, spec, status } = as<Pod>(object)
-      if (subresource === 'status')
-        return (['podIPs', 'hostIPs'] as const).flatMap((list) => (status?.[list] ?? []).flatMap(({ ip }, i) => addressWarnings(`status.${list}[${i}].ip`, ip)))
-      return old === undefined ? podWarnings(metadata, spec) : []
+    warnings: (object, old) => (old === undefined ? podWarnings(as<Pod>(object).metadata, as<Pod>(object).spec) : []),
+    statusWarnings(object) {
+      const { status } = as<Pod>(object)
+      return (['podIPs', 'hostIPs'] as const).flatMap((list) => (status?.[list] ?? []).flatMap(({ ip }, i) => addressWarnings(`status.${list}[${i}].ip`, ip)))
     },
     prepareForStatusUpdate: (object, old) => keepUnsaidStatus(as<Pod>(object), as<Pod>(old)),
     validate: (object, old) => validatePod(as<Pod>(object), old === undefined),

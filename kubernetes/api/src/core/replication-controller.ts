@@ -52,11 +52,8 @@ export const replicationController: BuiltinKind = {
   prepareForCreate(object) {
     object['status'] = { replicas: 0 }
   },
-  warnings(object, old, subresource) {
-    if (subresource !== '') return []
-    // Upstream takes the old template for the new one.
-    return workloadWarnings(object, old, as<ReplicationController>(old ?? object).spec?.template)
-  },
+  // Upstream takes the old template for the new one.
+  warnings: (object, old) => workloadWarnings(object, old, as<ReplicationController>(old ?? object).spec?.template),
   validate(object) {
     const { spec } = as<ReplicationController>(object)
     const errors: FieldError[] = []

@@ -32,7 +32,7 @@ export const resourceQuota: BuiltinKind = {
   prepareForCreate(object) {
     object['status'] = {}
   },
-  warnings: (object, _old, subresource) => (subresource === '' ? warningsOf(as<ResourceQuota>(object).spec ?? {}) : []),
+  warnings: (object) => warningsOf(as<ResourceQuota>(object).spec ?? {}),
   validate: (object) => validateSpec(as<ResourceQuota>(object).spec ?? {}),
   validateUpdate(object, old) {
     const [next, before] = [as<ResourceQuota>(object).spec?.scopes ?? [], as<ResourceQuota>(old).spec?.scopes ?? []]

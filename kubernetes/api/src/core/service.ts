@@ -56,7 +56,8 @@ export function serviceKind(options: ServiceAllocationOptions & { readonly proxy
       dropForType(next.spec, before.spec)
       if (next.spec.type !== 'LoadBalancer' && next.status !== undefined) next.status.loadBalancer = {}
     },
-    warnings: (object, _old, subresource) => (subresource === 'status' ? statusWarnings : warningsOf)(as<Service>(object)),
+    warnings: (object) => warningsOf(as<Service>(object)),
+    statusWarnings: (object) => statusWarningsOf(as<Service>(object)),
     validate: (object, old) => validateService(as<Service>(object), old === undefined ? undefined : as<Service>(old)),
     validateUpdate: (object, old) => validateServiceUpdate(as<Service>(object), as<Service>(old)),
     validateStatusUpdate: (object, old) => validateServiceStatus(as<Service>(object), as<Service>(old)),
@@ -91,7 +92,7 @@ function warningsOf({ metadata, spec = {} }: Service): string[] {
 
 const topologyHints = 'service.kubernetes.io/topology-aware-hints'
 
-function statusWarnings({ status }: Service): string[] {
+function statusWarningsOf({ status }: Service): string[] {
   return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }, i) => (ip === '' ? [] : addressWarnings(`status.loadBalancer.ingress[${i}]`, ip)))
 }
 

@@ -41,13 +41,15 @@ export const ingress: BuiltinKind = {
   prepareForCreate(object) {
     object['status'] = { loadBalancer: {} }
   },
-  warnings(object, old, subresource) {
-    const { metadata, spec, status } = as<Ingress>(object)
-    if (subresource === 'status')
-      return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }, i) => (ip === '' ? [] : addressWarnings(`status.loadBalancer.ingress[${i}]`, ip)))
+  warnings(object, old) {
+    const { metadata, spec } = as<Ingress>(object)
     if (old !== undefined || metadata.annotations?.[classAnnotation] === undefined || spec?.ingressClassName !== undefined) return []
     return [`annotation "${classAnnotation}" is deprecated, please use 'spec.ingressClassName' instead`]
   },
+  statusWarnings: (object) =>
+    (as<Ingress>(object).status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }, i) =>
+      ip === '' ? [] : addressWarnings(`status.loadBalancer.ingress[${i}]`, ip),
+    ),
   validate(object, old) {
     const { metadata, spec = {} } = as<Ingress>(object)
     const before = old === undefined ? undefined : as<Ingress>(old).spec

@@ -39,7 +39,7 @@ export const networkPolicy: BuiltinKind = {
     if ((spec.policyTypes ?? []).length === 0) spec.policyTypes = (spec.egress ?? []).length === 0 ? ['Ingress'] : ['Ingress', 'Egress']
     for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) for (const port of rule.ports ?? []) port.protocol ??= 'TCP'
   },
-  warnings: (object, _old, subresource) => (subresource === '' ? warningsOf(as<NetworkPolicy>(object)) : []),
+  warnings: (object) => warningsOf(as<NetworkPolicy>(object)),
   validate(object, old) {
     const { spec = {} } = as<NetworkPolicy>(object)
     const known = new Set(old === undefined ? [] : peersOf(as<NetworkPolicy>(old)).flatMap(({ peer }) => networksOf(peer.ipBlock)))
