@@ -8,7 +8,7 @@ export type { Delegate, ForeignGroupVersion, ForeignServer } from './delegate.ts
 export { swaggerBelow } from './foreign-swagger.ts'
 export type { Swagger } from './foreign-swagger.ts'
 export { forbidden, notFound, qualified, refusal, refused } from './errors.ts'
-export { apiVersion, collectionPrefix, decodeObject, objectKey } from './object-bytes.ts'
+export { apiVersion, collectionPrefix, decodeObject, metaOrder, objectKey } from './object-bytes.ts'
 export { integerOf } from './list.ts'
 export { deleteStored } from './delete-collection.ts'
 export { formatTime } from './object-writer.ts'

@@ -56,9 +56,7 @@ export async function encodeObject(definition: ResourceDefinition, object: ApiOb
     if (group !== undefined) add(JSON.stringify(group).slice(1, -1))
     group = undefined
   }
-  const names = custom ? Object.keys(object).sort() : ['metadata', ...definition.schema.fields.map(({ name }) => name).filter((name) => name !== 'metadata')]
-  for (const name of names) {
-    if (name === 'kind' || name === 'apiVersion') continue
+  for (const name of fieldsInOrder(definition, object)) {
     if (name !== 'metadata') {
       if (object[name] === undefined) continue
       add(`${JSON.stringify(name)}:${JSON.stringify(object[name])}`)
@@ -201,7 +199,8 @@ export function metadataBytes(definition: ResourceDefinition, value: Buffer): Bu
 
 const maxTypeBytes = 400
 
-const metaOrder = [
+/** Metadata as Go's struct has it. */
+export const metaOrder = [
   'name',
   'generateName',
   'namespace',
@@ -230,16 +229,15 @@ export function arrange(definition: ResourceDefinition, object: ApiObject): ApiO
   }
   const stored = definition.storageVersion === undefined ? apiVersion(definition) : apiVersion({ group: definition.group, version: definition.storageVersion })
   const arranged: Record<string, unknown> = custom ? { apiVersion: stored, kind: definition.kind } : { kind: definition.kind, apiVersion: stored }
-  if (custom) {
-    for (const field of Object.keys(object).sort()) {
-      if (field === 'metadata') arranged['metadata'] = metadata
-      else if (field !== 'apiVersion' && field !== 'kind') arranged[field] = object[field]
-    }
-  } else {
-    arranged['metadata'] = metadata
-    for (const { name } of definition.schema.fields) {
-      if (name !== 'metadata' && name !== 'kind' && name !== 'apiVersion' && object[name] !== undefined) arranged[name] = object[name]
-    }
+  for (const name of fieldsInOrder(definition, object)) {
+    if (name === 'metadata') arranged['metadata'] = metadata
+    else if (object[name] !== undefined) arranged[name] = object[name]
   }
   return arranged as ApiObject
+}
+
+/** What an object has behind kind and apiVersion. */
+function fieldsInOrder({ custom, schema }: ResourceDefinition, object: ApiObject): readonly string[] {
+  const names = custom === true ? Object.keys(object).sort() : ['metadata', ...schema.fields.map(({ name }) => name).filter((name) => name !== 'metadata')]
+  return names.filter((name) => name !== 'kind' && name !== 'apiVersion')
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   bearerToken,
   createOpenApiWriter,
@@ -13,7 +12,7 @@ import {
 } from '@gantry/apimachinery'
 import type { Definitions, JsonObject, OpenApiEntry, OpenApiOptions, OpenApiResource, OpenApiWriter, SwaggerPart } from '@gantry/apimachinery'
 import type { Clock, HttpRequest, HttpResponse } from '@gantry/runtime'
-import { header } from '@gantry/runtime'
+import { header, turnBudgetOn } from '@gantry/runtime'
 import { groupsOf, subresourcesOf, verbsOf } from './discovery.ts'
 import type { GroupDescription } from './discovery.ts'
 import { writesStatus } from './object-writer.ts'
@@ -24,8 +23,6 @@ import type { Registry } from './registry.ts'
 import type { ResourceDefinition } from './resource.ts'
 
 const yearMs = 365 * 24 * 60 * 60 * 1000
-/** Documents are made in slices of this length, between other work. */
-const sliceMs = 2
 
 interface Document {
   readonly body: Buffer
@@ -289,13 +286,13 @@ function kept<Key>(
   return document
 }
 
+/** The pieces, between which others have their turn. */
 async function* inSlices<T>(clock: Clock, pieces: Iterable<T>): AsyncGenerator<T, void> {
-  let sliceEnd = clock.monotonicMs() + sliceMs
+  const turns = turnBudgetOn(clock)
   for (const piece of pieces) {
     yield piece
-    if (clock.monotonicMs() < sliceEnd) continue
-    await nextTurn()
-    sliceEnd = clock.monotonicMs() + sliceMs
+    const turn = turns.pause()
+    if (turn !== undefined) await turn
   }
 }
 

@@ -100,11 +100,8 @@ export function createExchange(
       cancelTimer?.()
       const headers = endToEndHeaders(given)
       const length = Number(given['content-length'] ?? Number.NaN)
-      if (options.method === 'HEAD' || status === 204 || status === 304 || length <= wholeBodyBytes) {
-        whole = { status, headers }
-        return
-      }
       whole = { status, headers }
+      if (options.method === 'HEAD' || status === 204 || status === 304 || length <= wholeBodyBytes) return
       beginStream = () => {
         beginStream = undefined
         if (finished) return

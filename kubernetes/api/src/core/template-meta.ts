@@ -1,22 +1,9 @@
 import { fieldForbidden, validateAnnotations, validateLabels } from '@gantry/apimachinery'
 import type { FieldError } from '@gantry/apimachinery'
+import { metaOrder } from '@gantry/apiserver'
 import type { ObjectMeta } from '../generated/types.ts'
 
-const notInTemplate = [
-  'name',
-  'generateName',
-  'namespace',
-  'selfLink',
-  'uid',
-  'resourceVersion',
-  'generation',
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'ownerReferences',
-  'finalizers',
-  'managedFields',
-] as const
+const notInTemplate = metaOrder.filter((field) => field !== 'labels' && field !== 'annotations')
 
 /** What an object made from a template may get of its metadata: labels and annotations. Upstream: pkg/apis/core/validation ValidateTemplateObjectMeta. */
 export function validateTemplateMeta(meta: ObjectMeta | undefined, path: string): FieldError[] {
