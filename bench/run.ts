@@ -436,12 +436,12 @@ ${await machine()}. Node ${process.version}, Kubernetes ${versions.kubernetesVer
 
 ${formatTable(figures)}
 
-How long Gantry's event loop was late under each load (timers of a millisecond; the collections of the engine and what else the machine did are in it), and the longest
-stretch of its own work (processor time, without collections):
+How long Gantry's event loop was late under each load (timers of a millisecond; the collections of the engine and what else the machine did are in it). Of the stretches
+between two timers, the longest of its own work (without collections and without waiting for a processor), and the longest that collections took:
 
-| Load | p50 | p99 | longest | of its own |
-| --- | ---: | ---: | ---: | ---: |
-${loopDelays.map(({ load, p50, p99, max, own }) => `| ${load} | ${[p50, p99, max, own].map((ms) => `${ms.toFixed(1)} ms`).join(' | ')} |`).join('\n')}
+| Load | p50 | p99 | longest | own work | collections |
+| --- | ---: | ---: | ---: | ---: | ---: |
+${loopDelays.map(({ load, p50, p99, max, own, collected }) => `| ${load} | ${[p50, p99, max, own, collected].map((ms) => `${ms.toFixed(1)} ms`).join(' | ')} |`).join('\n')}
 
 - Both run at the same time on this machine and share it with the load generator; each quantity is measured ${rounds} times in turn (Kubernetes, Gantry, Kubernetes, …), ${loadSeconds} s each after
   2 s that are thrown away. Before the run the load average was ${loadBefore.toFixed(1)}: what else the machine does makes both slower and the ratios less sure. The table shows the sample in the middle (of two the worse).

@@ -10,6 +10,11 @@ export function bodyOfSocket(readable: Readable, contentLength: string | undefin
       const chunks: Buffer[] = []
       let size = 0
       const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+      function onClose(): void {
+        reject(new Error('the client closed the connection before its request was complete'))
+      }
+      // Who closed it before somebody asked for the body is told of no more.
+      if (readable.destroyed) onClose()
       function onData(chunk: Buffer): void {
         size += chunk.length
         if (size > limitBytes) {
@@ -21,9 +26,12 @@ export function bodyOfSocket(readable: Readable, contentLength: string | undefin
         chunks.push(chunk)
       }
       readable.on('data', onData)
-      readable.once('end', () => resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks, size)))
+      readable.once('end', () => {
+        readable.off('close', onClose) // comes after every body; an error has its price
+        resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks, size))
+      })
       readable.once('error', reject)
-      readable.once('close', () => reject(new Error('the client closed the connection before its request was complete')))
+      readable.once('close', onClose)
       return promise
     },
     async *stream() {
