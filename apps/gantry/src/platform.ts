@@ -183,7 +183,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         authorize,
         revocations,
       },
-      { routes },
+      { hub: localClusterName, routes },
     )
     Object.assign(serving, pipeline)
 

@@ -79,6 +79,7 @@ export async function startTestPlatform(options: IdentitiesOptions & { readonly 
   const pipeline = createPipeline(
     { ...deps, audit: { write: (event) => void audit.push(event) }, authenticators: createAuthenticators(identities), authorize, revocations },
     {
+      hub: 'local',
       routes: [
         ...authRoutes({ identities, throttle: new LoginThrottle(clock), log: silentLogger }),
         ...platformRoutes({

@@ -124,3 +124,5 @@ export type { GroupVersionKind, OpenApiEntry, OpenApiOptions, OpenApiResource, O
 export { swaggerDefinition, swaggerDefinitions, swaggerHead, swaggerPath, swaggerPaths, swaggerSecurity } from './openapi-v2-protobuf.ts'
 export { ageOf, printedValue, printerCell } from './printer-column.ts'
 export type { PrinterColumn, TableColumnDefinition, TableRow } from './printer-column.ts'
+export { askedName, isTrueParameter, requestInfo } from './request-info.ts'
+export type { RequestInfo } from './request-info.ts'

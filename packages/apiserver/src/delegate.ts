@@ -1,7 +1,7 @@
+import type { RequestInfo } from '@gantry/apimachinery'
 import type { HttpRequest, HttpResponse, UserInfo } from '@gantry/runtime'
 import type { Duplex } from 'node:stream'
 import type { Swagger } from './foreign-swagger.ts'
-import type { RequestInfo } from './request-info.ts'
 
 /** A group and version that another server serves behind this one's address. */
 export interface ForeignGroupVersion {

@@ -1,11 +1,11 @@
 import { isReason } from '@gantry/apimachinery'
+import type { RequestInfo } from '@gantry/apimachinery'
 import type { HttpResponse, UserInfo } from '@gantry/runtime'
 import type { Representation } from './negotiate.ts'
 import { listOf, selectedPage } from './list.ts'
 import { collectionPrefix, decodeObject } from './object-bytes.ts'
 import { deleteObject } from './object-writer.ts'
 import type { DeleteOptions, WriteCall } from './object-writer.ts'
-import type { RequestInfo } from './request-info.ts'
 import type { ResourceDefinition } from './resource.ts'
 import type { ServerContext } from './server-context.ts'
 

@@ -1,6 +1,6 @@
 import { StatusError } from '@gantry/apimachinery'
+import type { RequestInfo } from '@gantry/apimachinery'
 import type { AdmissionRequest } from './admission.ts'
-import type { RequestInfo } from './request-info.ts'
 import type { ResourceDefinition } from './resource.ts'
 
 type Named = Pick<ResourceDefinition, 'group' | 'plural'>

@@ -7,16 +7,15 @@ import {
   invalidError,
   StatusError,
   validateFieldManager,
+  isTrueParameter,
 } from '@gantry/apimachinery'
-import type { FieldError, ObjectSchema } from '@gantry/apimachinery'
+import type { FieldError, ObjectSchema, RequestInfo } from '@gantry/apimachinery'
 import type { HttpRequest } from '@gantry/runtime'
 import { bodyOf, header } from '@gantry/runtime'
 import { integerOf } from './list.ts'
 import type { DeleteOptions } from './object-writer.ts'
 import { readBody, readBytes } from './request-body.ts'
 import type { FieldValidation } from './request-body.ts'
-import type { RequestInfo } from './request-info.ts'
-import { isTrue } from './request-info.ts'
 import { limits } from './server-context.ts'
 import type { ServerContext } from './server-context.ts'
 
@@ -108,7 +107,7 @@ function queryOptions(query: URLSearchParams): GivenDeleteOptions {
   return {
     ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
     ...(policy === null ? {} : { propagationPolicy: policy }),
-    ...(orphan === null ? {} : { orphanDependents: isTrue(orphan) }),
+    ...(orphan === null ? {} : { orphanDependents: isTrueParameter(orphan) }),
     ...(query.has('dryRun') ? { dryRun: query.getAll('dryRun') } : {}),
   }
 }

@@ -1,5 +1,5 @@
-import { createDecoder, createProtobufCodec, StatusError } from '@gantry/apimachinery'
-import type { Definitions, OpenApiEntry, OpenApiOptions, Schema, Status } from '@gantry/apimachinery'
+import { createDecoder, askedName, createProtobufCodec, isTrueParameter, requestInfo, StatusError } from '@gantry/apimachinery'
+import type { Definitions, OpenApiEntry, OpenApiOptions, RequestInfo, Schema, Status } from '@gantry/apimachinery'
 import type { Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, StreamBody, UpgradeHandler, UserInfo } from '@gantry/runtime'
 import { bodyOf, header, turnBudgetOn } from '@gantry/runtime'
 import type { Store } from '@gantry/storage'
@@ -33,8 +33,6 @@ import { patchObject } from './patch.ts'
 import { Registry } from './registry.ts'
 import { readBody, readBytes, readObject } from './request-body.ts'
 import { RequestDeadline } from './request-deadline.ts'
-import { isTrue, requestInfo } from './request-info.ts'
-import type { RequestInfo } from './request-info.ts'
 import { checkWriteOptions, fieldManagerOf, fieldValidationOf, isApplyPatch, readDeleteOptions, timeoutOf } from './request-options.ts'
 import type { RequestedDeletion } from './request-options.ts'
 import type { ApiObject, ResourceDefinition, StoredAs, Subresource, SubresourceCall, WriteContext } from './resource.ts'
@@ -542,7 +540,7 @@ class Server {
 
   #patch(admitted: Admitted, definition: ResourceDefinition): Promise<Written> {
     const { info, request } = admitted
-    const force = isApplyPatch(request) && isTrue(info.query.get('force'))
+    const force = isApplyPatch(request) && isTrueParameter(info.query.get('force'))
     return patchObject(this.#context, { ...this.#writeCall(admitted, definition), name: info.name, validation: fieldValidationOf(info.query), force }, request)
   }
 
@@ -733,7 +731,7 @@ class Server {
         return view.fromView(parent, next)
       })
     } else if (info.verb === 'patch') {
-      const force = isApplyPatch(request) && isTrue(info.query.get('force'))
+      const force = isApplyPatch(request) && isTrueParameter(info.query.get('force'))
       written = await patchObject(this.#context, { ...call, validation, force, shown: view }, request)
     } else throw methodNotAllowed()
     const scale = view.show(JSON.parse(written.value.toString()) as ApiObject)
@@ -891,7 +889,7 @@ function connectOptions({ query, subpath }: RequestInfo, { kind }: Subresource, 
 
 function connectValue(schema: Schema, text: string): unknown {
   if (schema.kind !== 'scalar') return text
-  return schema.scalar === 'bool' ? isTrue(text) : schema.scalar === 'int32' || schema.scalar === 'int64' ? Number(text) : text
+  return schema.scalar === 'bool' ? isTrueParameter(text) : schema.scalar === 'int32' || schema.scalar === 'int64' ? Number(text) : text
 }
 
 const everythingAllowed: Decision = { allowed: true, reason: '' }
@@ -903,9 +901,7 @@ function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
     return { user, verb, isResource, path, group, version, resource, subresource, namespace, name }
   const fieldSelector = info.query.get('fieldSelector') ?? undefined
   const labelSelector = info.query.get('labelSelector') ?? undefined
-  // A collection narrowed to one name may be allowed by a rule with resourceNames (Z1).
-  const selected = name === '' ? /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(fieldSelector ?? '')?.[1] : undefined
-  return { user, verb, isResource, path, group, version, resource, subresource, namespace, name: selected ?? name, fieldSelector, labelSelector }
+  return { user, verb, isResource, path, group, version, resource, subresource, namespace, name: askedName(info), fieldSelector, labelSelector }
 }
 
 /** The time of a request is over. */

@@ -1,5 +1,5 @@
-import { fieldForbidden, fieldNotSupported, invalidError, StatusError } from '@gantry/apimachinery'
-import type { FieldError } from '@gantry/apimachinery'
+import { fieldForbidden, fieldNotSupported, invalidError, isTrueParameter, StatusError } from '@gantry/apimachinery'
+import type { FieldError, RequestInfo } from '@gantry/apimachinery'
 import type { ByteSink, HttpResponse } from '@gantry/runtime'
 import type { Entry, StoreEvent } from '@gantry/storage'
 import { Compacted } from '@gantry/storage'
@@ -7,8 +7,6 @@ import { roomFor } from './chunk-writer.ts'
 import { integerOf, parseRevision, waitForRevision } from './list.ts'
 import type { Representation } from './negotiate.ts'
 import { apiVersion, decodeObject, listPrefix, servedBytes } from './object-bytes.ts'
-import type { RequestInfo } from './request-info.ts'
-import { isTrue } from './request-info.ts'
 import type { ApiObject, ResourceDefinition } from './resource.ts'
 import { partialMetadataBytes, transformed } from './respond.ts'
 import { selectionOf } from './selection.ts'
@@ -62,12 +60,12 @@ export async function watch(
 }
 
 function parseWatchRequest(server: ServerContext, query: URLSearchParams): WatchRequest {
-  const bookmarks = isTrue(query.get('allowWatchBookmarks'))
+  const bookmarks = isTrueParameter(query.get('allowWatchBookmarks'))
   const match = query.get('resourceVersionMatch') ?? ''
   const sendInitial = query.get('sendInitialEvents')
   const revisionText = query.get('resourceVersion') ?? ''
   // The paths below `/watch/` get no defaults.
-  const isWatchParameter = isTrue(query.get('watch'))
+  const isWatchParameter = isTrueParameter(query.get('watch'))
   const problems: FieldError[] = []
   if (sendInitial !== null && match !== 'NotOlderThan')
     problems.push(fieldForbidden('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
@@ -86,7 +84,7 @@ function parseWatchRequest(server: ServerContext, query: URLSearchParams): Watch
   const timeoutMs = (timeoutSeconds > 0 ? timeoutSeconds : minTimeoutSeconds * (1 + server.ids.random())) * 1000
   const revision = revisionText === '' ? 0 : parseRevision(revisionText)
   if (sendInitial !== null) {
-    const initialEvents = isTrue(sendInitial)
+    const initialEvents = isTrueParameter(sendInitial)
     return {
       after: initialEvents ? undefined : revision === 0 ? server.store.revision : revision,
       atLeast: revision === 0 ? undefined : revision,

@@ -1,4 +1,5 @@
 import type { Handler, HttpRequest, HttpResponse, UpgradeHandler } from '@gantry/runtime'
+import { clustersPrefix, hubPaths, parseClusterPath } from './cluster-request.ts'
 import type { Exchange, Route } from './exchange.ts'
 import { headersForHub } from './hub-headers.ts'
 import { statusResponse } from './status-response.ts'
@@ -10,22 +11,10 @@ export interface ClusterTarget {
   readonly upgrade: UpgradeHandler
 }
 
-const prefix = '/clusters/'
-const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
-
-/** The cluster and the path inside it. Percent encoding in the name is no name: routing and authorization read the very same bytes. */
-export function parseClusterPath(path: string): { readonly cluster: string; readonly rest: string } | undefined {
-  if (!path.startsWith(prefix)) return undefined
-  const slash = path.indexOf('/', prefix.length)
-  const cluster = slash === -1 ? path.slice(prefix.length) : path.slice(prefix.length, slash)
-  if (!label.test(cluster)) return undefined
-  return { cluster, rest: slash === -1 ? '/' : path.slice(slash) }
-}
-
 /** `/clusters/<name>/…`: the cluster's own API with the prefix taken off; bodies, streams and upgrades pass untouched. */
 export function clusterRoute(clusters: { get(name: string): ClusterTarget | undefined }): Route {
   return {
-    path: prefix,
+    path: clustersPrefix,
     audience: 'hub', // identities of the local cluster may pass on to it; for members `serveTarget` insists on one of Gantry's
     serve(exchange) {
       const parsed = parseClusterPath(exchange.request.path)
@@ -35,7 +24,7 @@ export function clusterRoute(clusters: { get(name: string): ClusterTarget | unde
         return Promise.resolve(statusResponse('NotFound', `there is no cluster "${parsed?.cluster ?? ''}": "gantry cluster list" shows the known ones`))
       }
       const { cluster, rest } = parsed
-      return serveTarget(exchange, target, rest).then((response) => below(`${prefix}${cluster}`, response))
+      return serveTarget(exchange, target, rest).then((response) => below(`${clustersPrefix}${cluster}`, response))
     },
   }
 }
@@ -49,8 +38,7 @@ function below(path: string, response: HttpResponse): HttpResponse {
 
 /** The hub's own API below its usual paths. */
 export function hubRoutes(hub: ClusterTarget): readonly Route[] {
-  const paths = ['/api', '/api/', '/apis', '/apis/', '/openapi/', '/version', '/version/', '/.well-known/', '/openid/', '/logs/', '/metrics']
-  return paths.map((path) => ({ path, audience: 'hub', serve: (exchange) => serveTarget(exchange, hub, exchange.request.path) }))
+  return hubPaths.map((path) => ({ path, audience: 'hub', serve: (exchange) => serveTarget(exchange, hub, exchange.request.path) }))
 }
 
 async function serveTarget(exchange: Exchange, target: ClusterTarget, path: string): Promise<HttpResponse> {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { HttpRequest, HttpResponse, UserInfo } from '@gantry/runtime'
+import type { ClusterRequest } from './cluster-request.ts'
 
 /** One request on its way through the pipeline. */
 export interface Exchange {
@@ -9,6 +10,8 @@ export interface Exchange {
   readonly auditId: string
   readonly startedMs: number
   readonly route: Route | undefined
+  /** Undefined for paths of the platform's own. */
+  readonly target: ClusterRequest | undefined
   /** Filled in by `authenticate`. */
   caller: Caller
   /** Filled in by `authorize`. */

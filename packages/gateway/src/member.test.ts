@@ -56,7 +56,7 @@ async function startFleet(members: Readonly<Record<string, number>>, headersTime
       authorize: () => ({ allowed: true, reason: 'test' }),
       revocations,
     },
-    { routes: [clusterRoute(targets)] },
+    { hub: 'local', routes: [clusterRoute(targets)] },
   )
   const edge = await testEdge(pipeline)
   return {

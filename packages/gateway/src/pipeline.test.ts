@@ -57,6 +57,7 @@ function start(options: { caller?: Caller; authorize?: Authorizer; hub?: Handler
       revocations,
     },
     {
+      hub: 'local',
       routes: [
         clusterRoute(clusters),
         ...hubRoutes(hub),

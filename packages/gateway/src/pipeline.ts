@@ -2,6 +2,7 @@ import { StatusError } from '@gantry/apimachinery'
 import { header } from '@gantry/runtime'
 import type { ByteSink, Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
 import { auditUri, type AuditEvent, type AuditSink } from './audit.ts'
+import { clusterRequestOf } from './cluster-request.ts'
 import { defaultConcurrencyLimits, KeyedCounter, type ConcurrencyLimits } from './concurrency-limit.ts'
 import { writeUpgradeAnswer } from './edge/upgrade-answer.ts'
 import { Takeover, type Authenticator, type Authorizer, type Exchange, type Next, type Route, type Stage } from './exchange.ts'
@@ -22,6 +23,8 @@ export interface PipelineDeps {
 }
 
 export interface PipelineOptions {
+  /** The name of the cluster whose API is at the root of this port. */
+  readonly hub: string
   readonly routes: readonly Route[]
   readonly limits?: Partial<ConcurrencyLimits> | undefined
 }
@@ -54,14 +57,15 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): { 
       auditId: auditIdOf(request) ?? deps.ids.uid(),
       startedMs: deps.clock.monotonicMs(),
       route: routeOf(request.path),
+      target: clusterRequestOf(request, options.hub),
       caller: { kind: 'passThrough' },
       decision: undefined,
     }
   }
 
-  async function run(exchange: Exchange): Promise<HttpResponse> {
+  async function run(request: HttpRequest, connection: Exchange['connection']): Promise<HttpResponse> {
     try {
-      return await enter(exchange)
+      return await enter(exchangeOf(request, connection))
     } catch (error) {
       if (error instanceof StatusError) return responseOf(error)
       throw error
@@ -69,10 +73,10 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): { 
   }
 
   return {
-    handle: (request) => run(exchangeOf(request, undefined)),
+    handle: (request) => run(request, undefined),
     async upgrade(request, socket, head) {
       const connection = new Takeover(socket, head)
-      const response = await run(exchangeOf(request, connection))
+      const response = await run(request, connection)
       if (!connection.taken) await writeUpgradeAnswer(socket, response)
     },
   }

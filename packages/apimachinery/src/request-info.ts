@@ -1,4 +1,4 @@
-import { StatusError } from '@gantry/apimachinery'
+import { StatusError } from './status.ts'
 
 /** What a request asks for, read from method, path and query alone. Upstream: apiserver pkg/endpoints/request/requestinfo.go. */
 export interface RequestInfo {
@@ -64,12 +64,18 @@ export function requestInfo(method: string, path: string, rawQuery: string): Req
   if (resource === '') return other
   if (group === '' && resource === 'namespaces' && name !== '') namespace = name
   if (name === '' && verb === 'get') {
-    verb = isTrue(query.get('watch')) ? 'watch' : 'list'
+    verb = isTrueParameter(query.get('watch')) ? 'watch' : 'list'
   } else if (name === '' && verb === 'delete') verb = 'deletecollection'
   return { isResource: true, verb, path, group, version, resource, subresource, subpath: subpath.join('/'), namespace, name, query }
 }
 
-export function isTrue(value: string | null): boolean {
+/** The name that a permission is asked for: a list narrowed to one name may be allowed by a rule with resourceNames (kube-api-spec Z1). */
+export function askedName({ verb, name, query }: RequestInfo): string {
+  if (name !== '' || (verb !== 'list' && verb !== 'watch' && verb !== 'deletecollection')) return name
+  return /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(query.get('fieldSelector') ?? '')?.[1] ?? ''
+}
+
+export function isTrueParameter(value: string | null): boolean {
   return value !== null && value !== 'false' && value !== '0'
 }
 
