@@ -110,7 +110,7 @@ async function answer(world: World, request: IncomingMessage, response: ServerRe
   return serveApi(cluster, request, response, below)
 }
 
-const session = { user: { name: mockUser.username, displayName: 'Ada Admin', role: 'admin' }, expires: '2099-01-01T00:00:00Z' }
+const session = { user: { name: mockUser.username, displayName: 'Ada Admin', roles: ['platform-admin'] }, expires: '2099-01-01T00:00:00Z' }
 
 async function login(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = (await readBody(request)) as { username?: string; password?: string } | undefined

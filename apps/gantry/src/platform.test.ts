@@ -181,7 +181,7 @@ describe('the command line', () => {
     await withDir(async (dir) => {
       await using platform = await startTestPlatform(dir)
 
-      const created = await gantry(dir, 'user', 'create', 'vic', '--role', 'viewer')
+      const created = await gantry(dir, 'user', 'create', 'vic', '--role', 'platform-viewer')
       const password = /^password: (\S+)$/m.exec(created.out)?.[1]
       const users = await gantry(dir, 'user', 'list')
       const key = await gantry(dir, 'apikey', 'create', '--user', 'vic', '--expires', '1h', '--description', 'ci')

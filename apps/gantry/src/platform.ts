@@ -2,17 +2,22 @@ import { networkInterfaces, hostname } from 'node:os'
 import { accessKinds } from '@gantry/access/api'
 import {
   adminName,
-  authorize,
   authRoutes,
   createAuthenticators,
   ensureAdmin,
-  ensureViewerRole,
+  ensureBuiltinRoles,
+  guardGrants,
   Identities,
   initialPasswordFile,
   LoginThrottle,
   openAdminKubeconfig,
   PasswordHasher,
+  permissionRoutes,
+  Permissions,
+  platformAuthorizer,
   platformRoutes,
+  takeOverRoles,
+  withSelfReviews,
 } from '@gantry/access/server'
 import { openHttpTransport } from '@gantry/client'
 import { clusterKind, localClusterName } from '@gantry/clusters/api'
@@ -46,7 +51,7 @@ import {
 import type { AuditSink } from '@gantry/kube-access'
 import { startLocalCluster } from '@gantry/kube-cluster'
 import type { LocalClusterOptions } from '@gantry/kube-cluster'
-import { readWholeBody, Supervisor } from '@gantry/runtime'
+import { readWholeBody, Supervisor, turnBudgetOn } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
 import type { SqliteStore } from '@gantry/storage'
 import type { PlatformConfig } from './config.ts'
@@ -114,9 +119,11 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     })
     const server = `https://${publicHost(config.host)}:${edge.port}`
 
+    const authorizer = platformAuthorizer(localClusterName)
     const local = await startLocalCluster(
       { store, clock, ids, log, auditSinks },
       {
+        access: { authorizers: [authorizer.authorize] },
         signingKey: await keepSigningKey(data.files),
         ca: certificate.ca,
         accessFiles: config.accessFiles,
@@ -130,13 +137,25 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     await installKinds({ hub, clock }, [clusterKind, ...accessKinds], { signal })
 
     const revocations = new Revocations()
-    const identities = new Identities({ hub, clock, ids, log, revocations, hasher: new PasswordHasher() })
+    const permissions = new Permissions({ hub, clock, ids, log })
+    authorizer.permissions = permissions
+    const identities = new Identities({ hub, clock, ids, log, revocations, permissions, hasher: new PasswordHasher() })
     const localTarget: ClusterTarget = { kind: 'hub', handle: local.handle, upgrade: local.upgrade }
+    const hubTarget = guardGrants({ permissions, hub: localClusterName }, localTarget)
     const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })
-    const members = new MemberDirectory({ hub, clock, ids, log, local: localTarget, openTransport })
-    await Promise.all([ensureLocalCluster(hub, { signal }), ensureViewerRole(hub), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
+    const members = new MemberDirectory({ hub, clock, ids, log, local: hubTarget, openTransport })
+    await Promise.all([ensureLocalCluster(hub, { signal }), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
+    await parts.start({ name: 'permissions', start: (options) => permissions.start(options) })
     await parts.start({ name: 'identities', start: (options) => identities.start(options) })
     await parts.start({ name: 'members', start: (options) => members.start(options) })
+    await ensureBuiltinRoles(hub, permissions)
+    await takeOverRoles({ hub, identities, permissions })
+    const turns = turnBudgetOn(clock)
+    permissions.onChange(() => {
+      revocations
+        .recheck(() => turns.pause())
+        .catch((error: unknown) => log.error('open requests could not be asked again whether they are allowed', { error }))
+    })
 
     const firstPassword = await ensureAdmin({ identities, ids, files: data.files, log })
     const clusterNames = (): readonly string[] => [
@@ -166,12 +185,13 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const routes: readonly Route[] = [
       ...healthRoutes([{ name: 'hub', check: (checkSignal) => answers(local.handle, checkSignal) }, { name: 'storage', check: () => isSound(store) }]),
       ...await consoleRoutes(config.consoleDir, localTarget),
-      ...authRoutes({ identities, throttle: new LoginThrottle(clock), log }),
-      ...platformRoutes({ identities, ids, version: config.version, server: () => server, ca: () => certificate.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
+      ...authRoutes({ identities, permissions, throttle: new LoginThrottle(clock), log }),
+      ...permissionRoutes({ permissions, identities, hub: localClusterName }),
+      ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => certificate.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
       ...clusterRoutes({ hub, clock, ids, log, openTransport, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret) }),
       ...storageRoutes({ store, backups }),
-      clusterRoute(members),
-      ...hubRoutes(localTarget),
+      withSelfReviews({ permissions, hub: localClusterName }, clusterRoute(members)),
+      ...hubRoutes(hubTarget),
     ]
     const pipeline = createPipeline(
       {
@@ -180,7 +200,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         log,
         audit: { write: (event) => audit.write(`${JSON.stringify(event)}\n`) },
         authenticators: createAuthenticators(identities),
-        authorize,
+        authorize: permissions.authorize,
         revocations,
       },
       { hub: localClusterName, routes },

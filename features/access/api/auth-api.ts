@@ -1,8 +1,6 @@
-import type { Role } from './kinds.ts'
-
 /** Answer of `GET /auth/session` and `POST /auth/login`. */
 export interface SessionInfo {
-  readonly user: { readonly name: string; readonly displayName: string; readonly role: Role }
+  readonly user: { readonly name: string; readonly displayName: string; readonly roles: readonly string[] }
   /** When the session ends however busy it is. */
   readonly expires: string
 }
@@ -18,7 +16,8 @@ export interface PlatformInfo {
   readonly version: string
   /** What clients outside use: https://host:port. */
   readonly server: string
-  readonly user: { readonly name: string; readonly role: Role }
+  /** With the roles it has on the whole platform. */
+  readonly user: { readonly name: string; readonly roles: readonly string[] }
 }
 
 /** Body of `POST /platform/v1/apikeys`. */
@@ -40,7 +39,8 @@ export interface CreatedAPIKey {
 /** Body of `POST /platform/v1/users` and, without `name` and `role`, of `POST /platform/v1/users/<name>/password`. */
 export interface CreateUserRequest {
   readonly name: string
-  readonly role: Role
+  /** An AccessRole to have on the whole platform; none when absent. */
+  readonly role?: string | undefined
   readonly displayName?: string | undefined
   /** A random one is made and returned when absent. */
   readonly password?: string | undefined
@@ -49,6 +49,39 @@ export interface CreateUserRequest {
 /** Answer of the two: the password only when it was made here. */
 export interface CreatedUser {
   readonly name: string
-  readonly role: Role
   readonly password?: string | undefined
+}
+
+/** Body of `POST /platform/v1/access/explain`: a resource of a cluster, or a path. */
+export interface ExplainRequest {
+  /** The caller when absent; about others only for whoever may read bindings. */
+  readonly user?: string | undefined
+  /** A cluster, `*` for all of them at once, or absent for a path of the platform. */
+  readonly cluster?: string | undefined
+  readonly verb: string
+  readonly group?: string | undefined
+  readonly resource?: string | undefined
+  readonly subresource?: string | undefined
+  readonly namespace?: string | undefined
+  readonly name?: string | undefined
+  readonly path?: string | undefined
+}
+
+/** Its answer. */
+export interface Explanation {
+  readonly user: string
+  readonly groups: readonly string[]
+  readonly allowed: boolean
+  /** Whether a list or watch is allowed for a part of its objects only. */
+  readonly partly: boolean
+  readonly reason: string
+  /** Every rule that the user has, those that decide first; at most 200. */
+  readonly rules: readonly {
+    readonly effect: 'Allow' | 'Deny'
+    readonly binding: string
+    readonly role: string
+    readonly rule: number
+    readonly matches: 'wholly' | 'partly' | 'no'
+    readonly because?: string | undefined
+  }[]
 }

@@ -1,11 +1,8 @@
 import { defineKind, s, type ObjectOf } from '@gantry/clusters/api'
+import { accessRoleBindingKind, accessRoleKind, groupKind } from './permission-kinds.ts'
 
 const group = 'access.gantry.dev'
 const version = 'v1alpha1'
-
-/** What a person may do: everything, or look at everything but secrets. */
-export const roles = ['admin', 'viewer'] as const
-export type Role = (typeof roles)[number]
 
 /** Someone who signs in. The password's hash is in the Secret `user-<name>` of gantry-system. */
 export const userKind = defineKind({
@@ -16,7 +13,11 @@ export const userKind = defineKind({
   description: 'Someone who signs in to the platform.',
   spec: s.object({
     displayName: s.optional(s.string({ description: 'The name people read; the object name when absent.', maxLength: 100 })),
-    role: s.oneOf(roles, { description: 'What the user may do: admin everything, viewer read everything but secrets.' }),
+    role: s.optional(
+      s.oneOf(['admin', 'viewer'], {
+        description: 'Of platforms before AccessRoleBindings: taken over into one at the next start. It gives nothing by itself.',
+      }),
+    ),
     disabled: s.optional(s.boolean({ description: 'Cannot sign in, and neither sessions nor API keys work.' })),
   }),
   status: s.object({
@@ -24,7 +25,6 @@ export const userKind = defineKind({
     passwordChangedTime: s.optional(s.time({ description: 'When the password was set.' })),
   }),
   columns: [
-    { name: 'Role', type: 'string', jsonPath: '.spec.role' },
     { name: 'Disabled', type: 'boolean', jsonPath: '.spec.disabled' },
     { name: 'Last login', type: 'date', jsonPath: '.status.lastLoginTime' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
@@ -81,7 +81,7 @@ export const sessionKind = defineKind({
 })
 
 /** What the hub has to serve for this feature. */
-export const accessKinds = [userKind, apiKeyKind, sessionKind] as const
+export const accessKinds = [userKind, groupKind, accessRoleKind, accessRoleBindingKind, apiKeyKind, sessionKind] as const
 
 export type User = ObjectOf<typeof userKind>
 export type APIKey = ObjectOf<typeof apiKeyKind>

@@ -1,6 +1,6 @@
 import { formatAge, textOption, UsageError, type Command, type OutputColumn } from '@gantry/cli-kit'
 import type { Clock } from '@gantry/runtime'
-import { apiKeyKind, roles, userKind, type APIKey, type CreatedAPIKey, type CreatedUser, type User } from '../api/index.ts'
+import { apiKeyKind, userKind, type APIKey, type CreatedAPIKey, type CreatedUser, type User } from '../api/index.ts'
 
 /** `gantry user …`, `gantry apikey …` and `gantry kubeconfig`. */
 export function accessCommands(deps: { readonly clock: Clock }): readonly Command[] {
@@ -11,7 +11,7 @@ export function accessCommands(deps: { readonly clock: Clock }): readonly Comman
       summary: 'Make a user; prints a random password unless one is given',
       positionals: ['NAME'],
       options: {
-        role: { type: 'string', value: 'ROLE', description: `One of ${roles.join(', ')} (viewer)` },
+        role: { type: 'string', value: 'ROLE', description: 'AccessRole to have on the whole platform, such as platform-viewer (none)' },
         'display-name': { type: 'string', value: 'TEXT', description: 'Name for people' },
         'password-file': { type: 'string', value: 'FILE', description: 'File that holds the password' },
       },
@@ -20,13 +20,16 @@ export function accessCommands(deps: { readonly clock: Clock }): readonly Comman
         const file = textOption(options, 'password-file')
         const body = {
           name,
-          role: textOption(options, 'role') ?? 'viewer',
+          role: textOption(options, 'role'),
           displayName: textOption(options, 'display-name'),
           password: file === undefined ? undefined : (await context.readFile(file)).trim(),
         }
         await using platform = await context.connect()
         const created = (await platform.call('POST', '/platform/v1/users', { body, signal: context.signal })) as CreatedUser
-        return { kind: 'text', text: `user "${name}" created with role ${created.role}${passwordLine(created)}` }
+        return {
+          kind: 'text',
+          text: `user "${name}" created${body.role === undefined ? ', without a role' : ` with the role ${body.role}`}${passwordLine(created)}`,
+        }
       },
     },
     {
@@ -114,7 +117,7 @@ function passwordLine({ password }: CreatedUser): string {
 
 const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
 
-function parseSeconds(text: string): number {
+export function parseSeconds(text: string): number {
   const [, amount, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
   if (amount === undefined) throw new UsageError(`"${text}" is no time: write 90d, 12h, 30m or 45s`)
   return Number(amount) * (secondsOf[unit] ?? 1)
@@ -123,7 +126,6 @@ function parseSeconds(text: string): number {
 function userColumns(now: Date): readonly OutputColumn[] {
   return [
     { name: 'Name', value: ({ metadata }: User) => metadata.name },
-    { name: 'Role', value: ({ spec }: User) => spec.role },
     { name: 'Disabled', value: ({ spec }: User) => String(spec.disabled ?? false) },
     { name: 'Last login', value: ({ status }: User) => (status?.lastLoginTime === undefined ? 'never' : formatAge(status.lastLoginTime, now)) },
     { name: 'Age', value: ({ metadata }: User) => formatAge(metadata.creationTimestamp, now) },

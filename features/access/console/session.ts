@@ -2,7 +2,7 @@ import { ApiError, type ConsoleApi, type SignedIn } from '@gantry/console-kit'
 import type { LoginRequest, SessionInfo } from '../api/index.ts'
 
 function signedIn({ user }: SessionInfo): SignedIn {
-  return { username: user.name, displayName: user.displayName, roles: [user.role] }
+  return { username: user.name, displayName: user.displayName, roles: user.roles }
 }
 
 /** Who is signed in; undefined when nobody is. */

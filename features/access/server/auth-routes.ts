@@ -6,9 +6,11 @@ import { longestPassword, type Session, type SessionInfo, type User } from '../a
 import { readCookie, sessionCookie } from './authenticators.ts'
 import type { Identities } from './identities.ts'
 import type { LoginThrottle } from './login-throttle.ts'
+import type { Permissions } from './permissions/permissions.ts'
 
 export interface AuthRoutesDeps {
   readonly identities: Identities
+  readonly permissions: Permissions
   readonly throttle: LoginThrottle
   readonly log: Logger
 }
@@ -52,7 +54,7 @@ async function login(deps: AuthRoutesDeps, { request }: Exchange): Promise<HttpR
   const previous = deps.identities.authenticateSession(readCookie(header(request.headers, 'cookie'), sessionCookie) ?? '')
   if (previous.kind === 'platform') await deps.identities.endSession(previous.credential.id.slice('session/'.length))
   const maxAge = Math.max(0, Math.floor((Date.parse(session.spec.expirationTime) - Date.parse(session.metadata.creationTimestamp ?? '')) / 1_000))
-  const response = jsonResponse(200, infoOf(user, session))
+  const response = jsonResponse(200, infoOf(deps, user, session))
   return { ...response, headers: { ...response.headers, 'set-cookie': [`${sessionCookie}=${value}; ${attributes}${maxAge > 0 ? `; Max-Age=${maxAge}` : ''}`] } }
 }
 
@@ -61,7 +63,7 @@ function showSession(deps: AuthRoutesDeps, { request, caller }: Exchange): HttpR
   const session = sessionOf(deps, caller)
   const user = session === undefined ? undefined : deps.identities.users.get(session.spec.user)
   if (session === undefined || user === undefined) throw new StatusError('Unauthorized', caller.kind === 'refused' ? caller.message : 'not signed in')
-  return jsonResponse(200, infoOf(user, session))
+  return jsonResponse(200, infoOf(deps, user, session))
 }
 
 async function logout(deps: AuthRoutesDeps, { request, caller }: Exchange): Promise<HttpResponse> {
@@ -84,7 +86,8 @@ function checkOrigin(request: Exchange['request']): void {
   if (problem !== undefined) throw new StatusError('Forbidden', `the request is refused because ${problem}`)
 }
 
-function infoOf(user: User, session: Session): SessionInfo {
+function infoOf({ permissions }: AuthRoutesDeps, user: User, session: Session): SessionInfo {
   const { name = '' } = user.metadata
-  return { user: { name, displayName: user.spec.displayName ?? name, role: user.spec.role }, expires: session.spec.expirationTime }
+  const roles = permissions.index.platformRolesOf(permissions.subjectOf(name))
+  return { user: { name, displayName: user.spec.displayName ?? name, roles }, expires: session.spec.expirationTime }
 }

@@ -1,7 +1,8 @@
-import { isReason } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import type { KubeClient } from '@gantry/client'
 import type { Ids, Logger } from '@gantry/runtime'
+import { platformAdminRole, userKind } from '../api/index.ts'
 import type { Identities } from './identities.ts'
+import type { Permissions } from './permissions/permissions.ts'
 import { initialPasswordFile, type PrivateFiles } from './platform-files.ts'
 
 export const adminName = 'admin'
@@ -29,43 +30,20 @@ export async function ensureAdmin(deps: {
   }
   const password = deps.ids.secret(passwordBytes)
   await files.write(initialPasswordFile, `${password}\n`)
-  await identities.createUser({ name: adminName, role: 'admin', displayName: 'Administrator', password })
+  await identities.createUser({ name: adminName, role: platformAdminRole, displayName: 'Administrator', password })
   deps.log.info('the first user was made', { user: adminName })
   return password
 }
 
-const clusterRoles: ResourceRef = { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterroles', kind: 'ClusterRole', namespaced: false }
-const clusterRoleBindings: ResourceRef = { ...clusterRoles, resource: 'clusterrolebindings', kind: 'ClusterRoleBinding' }
+const rolesBefore = { admin: platformAdminRole, viewer: 'platform-viewer' } as const
 
-/**
- * What the hub's own RBAC lets viewers do. The gateway has decided before (and keeps secrets back, which RBAC cannot subtract); this is the second line: at
- * the hub a viewer reads, whatever happens.
- */
-export async function ensureViewerRole(hub: KubeClient): Promise<void> {
-  const labels = { 'app.kubernetes.io/managed-by': 'gantry' }
-  const role: KubeObject & Record<string, unknown> = {
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'ClusterRole',
-    metadata: { name: 'gantry:viewer', labels },
-    rules: [
-      { apiGroups: ['*'], resources: ['*'], verbs: ['get', 'list', 'watch'] },
-      { nonResourceURLs: ['*'], verbs: ['get'] },
-    ],
-  }
-  const binding: KubeObject & Record<string, unknown> = {
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'ClusterRoleBinding',
-    metadata: { name: 'gantry:viewers', labels },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'gantry:viewer' },
-    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'gantry:viewers' }],
-  }
-  await Promise.all([createMissing(hub, clusterRoles, role), createMissing(hub, clusterRoleBindings, binding)])
-}
-
-async function createMissing(hub: KubeClient, resource: ResourceRef, object: KubeObject): Promise<void> {
-  try {
-    await hub.create(resource, object)
-  } catch (error) {
-    if (!isReason(error, 'AlreadyExists')) throw error
+/** Users of a platform before AccessRoleBindings had one of two roles: they keep what these gave. */
+export async function takeOverRoles(deps: { readonly hub: KubeClient; readonly identities: Identities; readonly permissions: Permissions }): Promise<void> {
+  for (const user of deps.identities.users.values()) {
+    const { name = '' } = user.metadata
+    const before = user.spec.role
+    if (before === undefined) continue
+    await deps.identities.bindToPlatform(name, rolesBefore[before])
+    deps.identities.users.accept(await deps.hub.patch(userKind.ref, { name }, { type: 'merge', body: { spec: { role: null } } }))
   }
 }

@@ -2,9 +2,20 @@ import { isReason, StatusError } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { platformNamespace, rfc3339 } from '@gantry/clusters/api'
 import { ObjectMirror, type Caller, type Credential, type Revocations } from '@gantry/gateway'
-import type { Clock, Ids, Logger, Running, UserInfo } from '@gantry/runtime'
-import { apiKeyKind, apiKeyPrefix, sessionKind, userKind, type APIKey, type Role, type Session, type User } from '../api/index.ts'
+import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
+import {
+  accessRoleBindingKind,
+  apiKeyKind,
+  apiKeyPrefix,
+  sessionKind,
+  userKind,
+  type AccessRoleBinding,
+  type APIKey,
+  type Session,
+  type User,
+} from '../api/index.ts'
 import type { PasswordHasher } from './password-hash.ts'
+import type { Permissions } from './permissions/permissions.ts'
 import { hashSecret, matchesHash } from './secret-hash.ts'
 
 export interface IdentitiesDeps {
@@ -13,6 +24,7 @@ export interface IdentitiesDeps {
   readonly ids: Ids
   readonly log: Logger
   readonly revocations: Revocations
+  readonly permissions: Permissions
   readonly hasher: PasswordHasher
 }
 
@@ -35,12 +47,6 @@ const hourMs = 60 * 60_000
 const touchEveryMs = 5 * 60_000
 const sweepEveryMs = 30_000
 const secretBytes = 32
-
-/** Groups of the roles, in Kubernetes' own terms. `system:masters` may do everything on any Kubernetes. */
-const groupsOf: Readonly<Record<Role, readonly string[]>> = {
-  admin: ['system:masters', 'gantry:admins', 'system:authenticated'],
-  viewer: ['gantry:viewers', 'system:authenticated'],
-}
 
 /**
  * Users, sessions and API keys: objects of the hub, mirrored, so that a request is authenticated without asking anybody. Deleting one (by whatever way) or
@@ -73,8 +79,10 @@ export class Identities {
         this.#ended(`session/${name}`)
     })
     this.users.onChange(({ name, before, after }) => {
-      const isSame = before === undefined || (after !== undefined && after.spec.role === before.spec.role && after.spec.disabled === before.spec.disabled)
+      const isSame = before === undefined || (after !== undefined && after.metadata.uid === before.metadata.uid && after.spec.disabled === before.spec.disabled)
       if (!isSame) this.#endAllOf(name)
+      if (before !== undefined && after === undefined)
+        this.#unbind(name).catch((error: unknown) => deps.log.error('bindings still name a user who is gone', { user: name, error }))
     })
   }
 
@@ -194,23 +202,54 @@ export class Identities {
     await this.#remove(apiKeyKind.ref, name)
   }
 
-  /** Makes a user with a password. Throws AlreadyExists. */
-  async createUser(user: { readonly name: string; readonly role: Role; readonly displayName?: string | undefined; readonly password: string }): Promise<User> {
-    if (this.users.get(user.name) !== undefined) throw new StatusError('AlreadyExists', `a user named "${user.name}" exists already`)
+  /** Makes a user with a password, and with a role on the whole platform if one is given. Throws AlreadyExists, also while bindings of a former user of that name are left. */
+  async createUser(user: {
+    readonly name: string
+    readonly role?: string | undefined
+    readonly displayName?: string | undefined
+    readonly password: string
+  }): Promise<User> {
+    const { name, role } = user
+    if (this.users.get(name) !== undefined) throw new StatusError('AlreadyExists', `a user named "${name}" exists already`)
+    const left = bindingsOf(this.#deps.permissions, name)
+    if (left.length > 0) {
+      const names = left.map(({ metadata }) => metadata.name).join(', ')
+      throw new StatusError(
+        'AlreadyExists',
+        `the new user "${name}" would have what is bound to that name already; remove it from the AccessRoleBindings ${names} first`,
+      )
+    }
+    if (role !== undefined && this.#deps.permissions.roles.get(role) === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}"`)
     const created = await this.#deps.hub.create<User>(userKind.ref, {
       apiVersion: userKind.apiVersion,
       kind: userKind.kind,
-      metadata: { name: user.name },
-      spec: { role: user.role, ...(user.displayName === undefined ? {} : { displayName: user.displayName }) },
+      metadata: { name },
+      spec: user.displayName === undefined ? {} : { displayName: user.displayName },
     })
     try {
-      await this.#writePassword(user.name, user.password)
+      await this.#writePassword(name, user.password)
+      if (role !== undefined) await this.bindToPlatform(name, role)
     } catch (error) {
-      await this.#remove(userKind.ref, user.name) // nobody could sign in as this one
+      await this.#remove(userKind.ref, name) // nobody could sign in as this one
       throw error
     }
     this.users.accept(created)
     return created
+  }
+
+  /** Gives a user a role on the whole platform. */
+  async bindToPlatform(user: string, role: string): Promise<void> {
+    const binding: AccessRoleBinding = {
+      apiVersion: accessRoleBindingKind.apiVersion,
+      kind: accessRoleBindingKind.kind,
+      metadata: { name: `${role}-${user}` },
+      spec: { role, subjects: [{ kind: 'User', name: user }] },
+    }
+    try {
+      this.#deps.permissions.bindings.accept(await this.#deps.hub.create<AccessRoleBinding>(accessRoleBindingKind.ref, binding))
+    } catch (error) {
+      if (!isReason(error, 'AlreadyExists')) throw error
+    }
   }
 
   /** Sets a password and ends the user's sessions. `except` is the one that asked. */
@@ -226,7 +265,7 @@ export class Identities {
     const user = this.users.get(name)
     if (user === undefined || user.spec.disabled === true) return undefined
     this.#touch(credential.id)
-    return { kind: 'platform', user: userInfoOf(user), role: user.spec.role, credential }
+    return { kind: 'platform', user: this.#deps.permissions.userInfo(name, user.metadata.uid), credential }
   }
 
   #isExpired(time: string | undefined): boolean {
@@ -303,6 +342,22 @@ export class Identities {
     }
   }
 
+  /** Nobody who gets the name later may have what the one before had. */
+  async #unbind(user: string): Promise<void> {
+    try {
+      await this.#deps.hub.get(userKind.ref, { name: user })
+      return // a new one of that name, or a mirror that was wrong
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error
+    }
+    for (const { metadata, spec } of bindingsOf(this.#deps.permissions, user)) {
+      const subjects = spec.subjects.filter(({ kind, name }) => kind !== 'User' || name !== user)
+      const { name = '', resourceVersion } = metadata
+      if (subjects.length === 0) await this.#remove(accessRoleBindingKind.ref, name)
+      else await this.#deps.hub.patch(accessRoleBindingKind.ref, { name }, { type: 'merge', body: { metadata: { resourceVersion }, spec: { subjects } } })
+    }
+  }
+
   #ended(id: string): void {
     this.#lastUse.delete(id)
     this.#deps.revocations.revoke(id)
@@ -324,7 +379,6 @@ export class Identities {
   }
 }
 
-function userInfoOf(user: User): UserInfo {
-  const { name = '', uid } = user.metadata
-  return { username: name, ...(uid === undefined ? {} : { uid }), groups: groupsOf[user.spec.role] }
+function bindingsOf(permissions: Permissions, user: string): AccessRoleBinding[] {
+  return [...permissions.bindings.values()].filter(({ spec }) => spec.subjects.some(({ kind, name }) => kind === 'User' && name === user))
 }

@@ -3,11 +3,15 @@ import { formatKubeconfig } from '@gantry/client'
 import { jsonResponse, originProblem, readJson, type Caller, type Exchange, type Route } from '@gantry/gateway'
 import { header } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse, Ids } from '@gantry/runtime'
-import { passwordProblem, roles, userNameProblem, type CreatedAPIKey, type CreatedUser, type PlatformInfo, type Role } from '../api/index.ts'
+import { accessRoleKind, passwordProblem, userNameProblem, type CreatedAPIKey, type CreatedUser, type PlatformInfo } from '../api/index.ts'
 import type { Identities } from './identities.ts'
+import { mustHaveAllOf } from './permissions/grant-guard.ts'
+import type { Subject } from './permissions/permission-index.ts'
+import type { Permissions } from './permissions/permissions.ts'
 
 export interface PlatformRoutesDeps {
   readonly identities: Identities
+  readonly permissions: Permissions
   readonly ids: Ids
   /** PEM of the CA of this port. */
   readonly ca: () => string
@@ -43,8 +47,9 @@ function knownCaller({ caller }: Exchange): Known {
 }
 
 function info(deps: PlatformRoutesDeps, exchange: Exchange): HttpResponse {
-  const { user, role } = knownCaller(exchange)
-  const answer: PlatformInfo = { version: deps.version, server: serverFor(deps, exchange.request), user: { name: user.username, role: role as Role } }
+  const subject = subjectOf(deps, knownCaller(exchange))
+  const roles = deps.permissions.index.platformRolesOf(subject)
+  const answer: PlatformInfo = { version: deps.version, server: serverFor(deps, exchange.request), user: { name: subject.user, roles } }
   return jsonResponse(200, answer)
 }
 
@@ -63,7 +68,9 @@ async function kubeconfig(deps: PlatformRoutesDeps, exchange: Exchange): Promise
     expiresInSeconds: secondsOf(body['expiresInSeconds']) ?? 30 * 24 * 60 * 60,
   })
   const server = serverFor(deps, request)
-  const text = kubeconfigFor({ server, ca: deps.ca(), token: key, clusters: deps.clusters(), user: caller.user.username })
+  const reached = deps.permissions.index.clustersOf(subjectOf(deps, caller))
+  const clusters = deps.clusters().filter((cluster) => reached === undefined || reached.has(cluster))
+  const text = kubeconfigFor({ server, ca: deps.ca(), token: key, clusters, user: caller.user.username })
   return {
     status: 200,
     headers: { 'content-type': 'application/yaml', 'cache-control': 'no-store', 'content-disposition': 'attachment; filename="gantry.kubeconfig"' },
@@ -90,7 +97,7 @@ async function createKey(deps: PlatformRoutesDeps, exchange: Exchange): Promise<
   const caller = knownCaller(exchange)
   const body = exchange.request.body === undefined ? {} : await readJson(exchange.request, bodyBytes)
   const user = textOf(body, 'user') ?? caller.user.username
-  if (user !== caller.user.username && caller.role !== 'admin') throw new StatusError('Forbidden', 'only an admin makes API keys for others')
+  mustHaveAllOf(deps.permissions, subjectOf(deps, caller), user)
   const { key, object } = await deps.identities.createKey({
     user,
     description: textOf(body, 'description'),
@@ -107,16 +114,16 @@ async function createKey(deps: PlatformRoutesDeps, exchange: Exchange): Promise<
 
 async function createUser(deps: PlatformRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
   onlyPost(exchange.request)
-  onlyAdmin(knownCaller(exchange))
+  const caller = subjectOf(deps, knownCaller(exchange))
   const body = await readJson(exchange.request, bodyBytes)
   const name = textOf(body, 'name') ?? ''
   const problem = userNameProblem(name)
   if (problem !== undefined) throw new StatusError('Invalid', problem)
-  const role = roles.find((one) => one === body['role'])
-  if (role === undefined) throw new StatusError('Invalid', `"role" must be one of ${roles.join(', ')}`)
+  const role = textOf(body, 'role')
+  if (role !== undefined) mayGive(deps, caller, role)
   const { password, given } = passwordOf(deps, body)
   await deps.identities.createUser({ name, role, displayName: textOf(body, 'displayName'), password })
-  const answer: CreatedUser = { name, role, ...(given ? {} : { password }) }
+  const answer: CreatedUser = { name, ...(given ? {} : { password }) }
   return jsonResponse(201, answer)
 }
 
@@ -125,14 +132,14 @@ async function setPassword(deps: PlatformRoutesDeps, exchange: Exchange): Promis
   if (name === undefined) throw new StatusError('NotFound', 'the server could not find the requested resource')
   onlyPost(exchange.request)
   const caller = knownCaller(exchange)
-  onlyAdmin(caller)
+  // Whoever sets a password can be that user.
+  mustHaveAllOf(deps.permissions, subjectOf(deps, caller), name)
   const body = exchange.request.body === undefined ? {} : await readJson(exchange.request, bodyBytes)
   const { password, given } = passwordOf(deps, body)
   const own = caller.credential.kind === 'cookie' ? caller.credential.id.slice('session/'.length) : undefined
   await deps.identities.setPassword(name, password, { except: own })
   await deps.onPasswordSet?.(name)
-  const role = deps.identities.users.get(name)?.spec.role ?? 'viewer'
-  const answer: CreatedUser = { name, role, ...(given ? {} : { password }) }
+  const answer: CreatedUser = { name, ...(given ? {} : { password }) }
   return jsonResponse(200, answer)
 }
 
@@ -148,8 +155,21 @@ function onlyPost(request: HttpRequest): void {
   if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'this takes a POST')
 }
 
-function onlyAdmin(caller: Known): void {
-  if (caller.role !== 'admin') throw new StatusError('Forbidden', 'only an admin may do this')
+function subjectOf({ permissions }: PlatformRoutesDeps, { user }: Known): Subject {
+  return permissions.subjectOf(user.username)
+}
+
+/** Nobody gives what they do not have. */
+function mayGive({ permissions }: PlatformRoutesDeps, caller: Subject, role: string): void {
+  const rules = permissions.roles.get(role)?.spec.rules
+  if (rules === undefined)
+    throw new StatusError('Invalid', `there is no AccessRole "${role}"; "kubectl get ${accessRoleKind.plural}.${accessRoleKind.group}" shows the known ones`)
+  const missing = permissions.index.missingOf(caller, rules, { cluster: undefined, namespaces: undefined })
+  if (missing !== undefined)
+    throw new StatusError(
+      'Forbidden',
+      `user "${caller.user}" may not give the role "${role}", which allows what they may not do themselves: ${JSON.stringify(missing)}`,
+    )
 }
 
 function textOf(body: Readonly<Record<string, unknown>>, field: string): string | undefined {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { apiKeyKind, sessionKind, userKind, type Session, type User } from '@gantry/access/api'
+import { accessRoleBindingKind, apiKeyKind, sessionKind, userKind, type Session, type User } from '@gantry/access/api'
 import { loadKubeconfig } from '@gantry/client'
 import { readBody } from '@gantry/runtime'
 import { settle } from '@gantry/runtime/testing'
@@ -17,7 +17,7 @@ describe('signing in', () => {
     const { status, cookie, headers, json } = await platform.signIn('ann', password)
 
     assert.equal(status, 200)
-    assert.deepEqual((json() as { user: unknown }).user, { name: 'ann', displayName: 'ann', role: 'admin' })
+    assert.deepEqual((json() as { user: unknown }).user, { name: 'ann', displayName: 'ann', roles: ['platform-admin'] })
     assert.match(String(headers['set-cookie']), /; Path=\/; Secure; HttpOnly; SameSite=Strict; Max-Age=604800$/)
     assert.equal((await platform.ask('GET', '/auth/session', { cookie })).status, 200)
     assert.equal((await platform.ask('GET', '/api/v1/namespaces', { cookie })).status, 200)
@@ -303,7 +303,7 @@ describe('roles', () => {
     await platform.addUser('ann', 'admin')
     const token = await platform.keyOf('ann')
     const before = await platform.ask('GET', '/api/v1/secrets', { token })
-    await platform.hub.patch<User>(userKind.ref, { name: 'ann' }, { type: 'merge', body: { spec: { role: 'viewer' } } })
+    await platform.hub.patch(accessRoleBindingKind.ref, { name: 'platform-admin-ann' }, { type: 'merge', body: { spec: { role: 'platform-viewer' } } })
     await settle()
 
     assert.equal(before.status, 200)
@@ -317,7 +317,7 @@ describe('users', () => {
     await platform.addUser('ann', 'admin')
     const token = await platform.keyOf('ann')
 
-    const created = await platform.ask('POST', '/platform/v1/users', { token, body: { name: 'vic', role: 'viewer' } })
+    const created = await platform.ask('POST', '/platform/v1/users', { token, body: { name: 'vic', role: 'platform-viewer' } })
     const { password: random } = created.json() as { password: string }
     const session = await platform.signIn('vic', random)
     const short = await platform.ask('POST', '/platform/v1/users/vic/password', { token, body: { password: 'short' } })
@@ -336,7 +336,8 @@ describe('users', () => {
     await using platform = await startTestPlatform()
     await platform.addUser('ann', 'admin')
     const token = await platform.keyOf('ann')
-    const create = async (name: string): Promise<number> => (await platform.ask('POST', '/platform/v1/users', { token, body: { name, role: 'viewer' } })).status
+    const create = async (name: string): Promise<number> =>
+      (await platform.ask('POST', '/platform/v1/users', { token, body: { name, role: 'platform-viewer' } })).status
 
     assert.equal(await create('ann'), 409)
     for (const name of ['system:masters', 'a/b', '', '..', 'A', 'a b']) assert.equal(await create(name), 422, name)

@@ -1,13 +1,18 @@
-import { accessKinds, type Role } from '@gantry/access/api'
+import { accessKinds } from '@gantry/access/api'
 import {
-  authorize,
   authRoutes,
   createAuthenticators,
-  ensureViewerRole,
+  ensureBuiltinRoles,
+  guardGrants,
   Identities,
   LoginThrottle,
   PasswordHasher,
+  permissionRoutes,
+  Permissions,
+  platformAuthorizer,
   platformRoutes,
+  takeOverRoles,
+  withSelfReviews,
   type IdentitiesOptions,
 } from '@gantry/access/server'
 import type { KubeClient } from '@gantry/client'
@@ -44,7 +49,9 @@ export interface TestPlatform extends AsyncDisposable {
   ask(method: string, path: string, asked?: Asked): Promise<Answer>
   /** The raw answer, for streams. */
   open(path: string, asked?: Asked): Promise<HttpResponse>
-  addUser(name: string, role: Role, password?: string): Promise<void>
+  readonly permissions: Permissions
+  /** With an AccessRole on the whole platform, `platform-` before it; or with none. */
+  addUser(name: string, role?: 'admin' | 'viewer', password?: string): Promise<void>
   /** Signs in and returns the cookie's value. */
   signIn(name: string, password: string, address?: string): Promise<Answer & { readonly cookie: string | undefined }>
   keyOf(user: string): Promise<string>
@@ -63,34 +70,52 @@ async function passingTime<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
 
 export const password = 'correct horse battery'
 
-export async function startTestPlatform(options: IdentitiesOptions & { readonly store?: Store; readonly clock?: FakeClock } = {}): Promise<TestPlatform> {
+export async function startTestPlatform(
+  options: IdentitiesOptions & { readonly store?: Store; readonly clock?: FakeClock; readonly member?: ClusterTarget } = {},
+): Promise<TestPlatform> {
   const { store = createMemoryStore(), clock = new FakeClock() } = options
   const deps = { clock, ids: systemIds, log: silentLogger }
-  const local = await startLocalCluster({ store, ...deps }, { controllers: false })
+  const authorizer = platformAuthorizer('local')
+  const local = await startLocalCluster({ store, ...deps }, { controllers: false, access: { authorizers: [authorizer.authorize] } })
   const hub = local.client
   const signal = new AbortController().signal
   await passingTime(clock, installKinds({ hub, clock }, accessKinds, { signal }))
-  await ensureViewerRole(hub)
   const revocations = new Revocations()
-  const identities = new Identities({ hub, ...deps, revocations, hasher: new PasswordHasher() }, options)
-  const running = await identities.start({ signal })
+  const permissions = new Permissions({ hub, ...deps })
+  authorizer.permissions = permissions
+  const identities = new Identities({ hub, ...deps, revocations, permissions, hasher: new PasswordHasher() }, options)
+  const running = [await permissions.start({ signal }), await identities.start({ signal })]
+  permissions.onChange(() => void revocations.recheck())
+  await ensureBuiltinRoles(hub, permissions)
+  await takeOverRoles({ hub, identities, permissions })
   const audit: AuditEvent[] = []
-  const target: ClusterTarget = { kind: 'hub', handle: local.handle, upgrade: local.upgrade }
+  const target: ClusterTarget = guardGrants({ permissions, hub: 'local' }, { kind: 'hub', handle: local.handle, upgrade: local.upgrade })
   const pipeline = createPipeline(
-    { ...deps, audit: { write: (event) => void audit.push(event) }, authenticators: createAuthenticators(identities), authorize, revocations },
+    {
+      ...deps,
+      audit: { write: (event) => void audit.push(event) },
+      authenticators: createAuthenticators(identities),
+      authorize: permissions.authorize,
+      revocations,
+    },
     {
       hub: 'local',
       routes: [
-        ...authRoutes({ identities, throttle: new LoginThrottle(clock), log: silentLogger }),
+        ...authRoutes({ identities, permissions, throttle: new LoginThrottle(clock), log: silentLogger }),
+        ...permissionRoutes({ permissions, identities, hub: 'local' }),
         ...platformRoutes({
           identities,
+          permissions,
           ids: systemIds,
           version: '0',
           server: () => 'https://gantry.test',
           ca: () => '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n',
           clusters: () => ['local'],
         }),
-        clusterRoute({ get: (name) => (name === 'local' ? target : undefined) }),
+        withSelfReviews(
+          { permissions, hub: 'local' },
+          clusterRoute({ get: (name) => (name === 'local' ? target : name === 'member' ? options.member : undefined) }),
+        ),
         ...hubRoutes(target),
       ],
     },
@@ -123,7 +148,7 @@ export async function startTestPlatform(options: IdentitiesOptions & { readonly 
   }
 
   async function dispose(): Promise<void> {
-    await running[Symbol.asyncDispose]()
+    for (const one of running) await one[Symbol.asyncDispose]()
     await local[Symbol.asyncDispose]()
   }
 
@@ -132,10 +157,12 @@ export async function startTestPlatform(options: IdentitiesOptions & { readonly 
     hub,
     store,
     identities,
+    permissions,
     audit,
     ask: async (method, path, asked = {}) => answer(await open(method, path, asked)),
     open: (path, asked = {}) => open('GET', path, asked),
-    addUser: async (name, role, given = password) => void (await identities.createUser({ name, role, password: given })),
+    addUser: async (name, role, given = password) =>
+      void (await identities.createUser({ name, role: role === undefined ? undefined : `platform-${role}`, password: given })),
     async signIn(username, given, address) {
       const response = await answer(
         await open('POST', '/auth/login', { headers: { 'x-gantry-request': 'console' }, body: { username, password: given } }, address),

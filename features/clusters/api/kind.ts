@@ -104,6 +104,12 @@ export const s = {
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': options.keys,
     }),
+  /** Replaced as a whole by an apply. */
+  list: <T>(item: Node<T>, options: { readonly description: string; readonly maxItems: number }): Node<T[]> =>
+    node({ type: 'array', ...options, items: item.schema }),
+  /** Each value once; an apply owns the values it names. */
+  set: (item: Node<string>, options: { readonly description: string; readonly maxItems: number }): Node<string[]> =>
+    node({ type: 'array', ...options, items: item.schema, 'x-kubernetes-list-type': 'set' }),
   optional: <T>(inner: Node<T>): Node<T | undefined> => node(inner.schema, true),
 }
 

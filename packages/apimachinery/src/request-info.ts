@@ -51,8 +51,8 @@ export function requestInfo(method: string, path: string, rawQuery: string): Req
   const version = parts[at] ?? ''
   let rest = parts.slice(at + 1)
   let verb = verbOfMethod[method] ?? ''
-  if (rest[0] === 'watch' && rest.length > 1) {
-    verb = 'watch'
+  if ((rest[0] === 'watch' || rest[0] === 'proxy') && rest.length > 1) {
+    verb = rest[0]
     rest = rest.slice(1)
   }
   let namespace: string | undefined

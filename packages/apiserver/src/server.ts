@@ -392,7 +392,8 @@ class Server {
     if (foreign !== undefined) return foreign.handle(request, admitted.user)
     if (!info.isResource) return this.#other(admitted)
     const definition = this.#context.registry.find(info.group, info.version, info.resource)
-    if (definition === undefined) {
+    // The proxies of Kubernetes before 1.10 are named by their verb, and gone.
+    if (definition === undefined || info.verb === 'proxy') {
       // A group of built-in kinds answers in its own words, whatever the version; others in none.
       if (this.#context.registry.hasBuiltinGroup(info.group)) throw unknownResource()
       return notServed()

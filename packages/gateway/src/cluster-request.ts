@@ -52,10 +52,15 @@ export function clusterRequestOf(request: { readonly method: string; readonly pa
   return {
     ...place,
     info,
-    verb: info.isResource && commands.has(info.subresource) ? 'create' : info.verb,
+    verb: verbToAsk(info.verb, info.subresource),
     name: askedName(info),
     problem: ambiguous.test(readable) ? 'its path can be read in two ways' : undefined,
   }
+}
+
+/** The verb that a permission is asked for: what runs commands is `create`, by whatever method it is opened. */
+export function verbToAsk(verb: string, subresource: string): string {
+  return commands.has(subresource) ? 'create' : verb
 }
 
 function placeOf(path: string, hub: string): { readonly cluster: string; readonly path: string } | undefined {

@@ -51,7 +51,6 @@ export type Caller =
   | {
       readonly kind: 'platform'
       readonly user: UserInfo
-      readonly role: string
       readonly credential: Credential
     }
   | { readonly kind: 'passThrough' }
@@ -66,8 +65,14 @@ export interface Credential {
 
 export interface Decision {
   readonly allowed: boolean
+  /** Names what decides: a rule, a missing one. */
   readonly reason: string
+  /** Of a list or watch that would show more than may be seen: what of it may be, at the moment it is asked. */
+  readonly filter?: CollectionFilter | undefined
 }
+
+/** Whether an object of a collection may be seen. `namespace` is undefined for what is in none. */
+export type CollectionFilter = (object: { readonly namespace: string | undefined; readonly name: string }) => boolean
 
 /** One row of the routing table. */
 export interface Route {

@@ -14,7 +14,7 @@ import { createPipeline } from './pipeline.ts'
 import { Revocations } from './revocations.ts'
 import { raw, testCertificate, testEdge } from './testing/test-edge.ts'
 
-const admin: Caller = { kind: 'platform', user: { username: 'admin', groups: [] }, role: 'admin', credential: { kind: 'bearer', id: 'apikey/a' } }
+const admin: Caller = { kind: 'platform', user: { username: 'admin', groups: [] }, credential: { kind: 'bearer', id: 'apikey/a' } }
 
 async function listening(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -13,7 +13,7 @@ import { Revocations } from './revocations.ts'
 const admin: Caller = {
   kind: 'platform',
   user: { username: 'admin', groups: ['system:masters'] },
-  role: 'admin',
+
   credential: { kind: 'bearer', id: 'apikey/a' },
 }
 const byCookie: Caller = { ...admin, credential: { kind: 'cookie', id: 'session/s' } }

@@ -1,8 +1,9 @@
 import { StatusError } from '@gantry/apimachinery'
 import { header } from '@gantry/runtime'
-import type { ByteSink, Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
+import type { ByteSink, Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, StreamBody, UpgradeHandler } from '@gantry/runtime'
 import { auditUri, type AuditEvent, type AuditSink } from './audit.ts'
 import { clusterRequestOf } from './cluster-request.ts'
+import { filtered, forFilter } from './collection-filter.ts'
 import { defaultConcurrencyLimits, KeyedCounter, type ConcurrencyLimits } from './concurrency-limit.ts'
 import { writeUpgradeAnswer } from './edge/upgrade-answer.ts'
 import { Takeover, type Authenticator, type Authorizer, type Exchange, type Next, type Route, type Stage } from './exchange.ts'
@@ -40,7 +41,8 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): { 
     { name: 'audit',        stage: audit(deps) },               // so that refusals are on record too
     { name: 'limit',        stage: limit(limits) },
     { name: 'authorize',    stage: authorize(deps) },           // deny by default
-    { name: 'revoke',       stage: endWhenRevoked(deps) },      // what streams ends with its credential
+    { name: 'revoke',       stage: endWhenRevoked(deps) },      // what streams ends with its credential, and with what allowed it
+    { name: 'filter',       stage: filter(deps) },              // of lists and watches: only what may be seen
     { name: 'route',        stage: (exchange) => route(exchange) },
   ]
   const enter = stages.reduceRight<Next>(
@@ -212,38 +214,58 @@ function deny(exchange: Exchange, response: HttpResponse, reason: string): HttpR
   return response
 }
 
-function endWhenRevoked(deps: Pick<PipelineDeps, 'revocations'>): Stage {
+/** From before the request is worked on: what is revoked while its answer is being made streams nothing. */
+function endWhenRevoked(deps: Pick<PipelineDeps, 'revocations' | 'authorize'>): Stage {
   return async (exchange, next) => {
-    const { caller, connection } = exchange
+    const { caller, connection, decision, request } = exchange
     if (caller.kind !== 'platform') return next(exchange)
-    if (connection !== undefined) {
-      using hold = deps.revocations.hold(caller.credential.id)
-      hold.signal.addEventListener('abort', () => connection.socket.destroy(), { once: true })
-      return await next(exchange)
+    // A route that anyone may use asked nobody, and nothing is asked again.
+    const permission = decision && { decide: () => deps.authorize(exchange), isFiltered: decision.filter !== undefined }
+    const hold = deps.revocations.hold(caller.credential.id, permission)
+    let isStreaming = false
+    try {
+      if (connection !== undefined) {
+        hold.signal.addEventListener('abort', () => connection.socket.destroy(), { once: true })
+        return await next(exchange)
+      }
+      const response = await next(exchange)
+      const { body } = response
+      if (typeof body !== 'function') return response
+      isStreaming = true
+      // Whoever has gone before its answer began reads nothing of it.
+      request.signal.addEventListener('abort', () => hold[Symbol.dispose](), { once: true })
+      return { ...response, body: (sink) => pushHeld(body, sink, hold.signal).finally(() => hold[Symbol.dispose]()) }
+    } finally {
+      if (!isStreaming) hold[Symbol.dispose]()
     }
-    const response = await next(exchange)
-    const { body } = response
-    if (typeof body !== 'function') return response
-    return {
-      ...response,
-      async body(sink) {
-        using hold = deps.revocations.hold(caller.credential.id)
-        const revoked = Promise.withResolvers<never>()
-        hold.signal.addEventListener('abort', () => revoked.reject(hold.signal.reason), { once: true })
-        const signal = AbortSignal.any([sink.signal, hold.signal])
-        const held: ByteSink = {
-          write: (chunk) => !hold.signal.aborted && sink.write(chunk),
-          lend: sink.lend,
-          drained: () => sink.drained(),
-          get bufferedBytes() {
-            return sink.bufferedBytes
-          },
-          signal,
-        }
-        // The producer is told, and not waited for: a revoked watch ends now, whatever the producer does.
-        await Promise.race([body(held), revoked.promise])
-      },
-    }
+  }
+}
+
+async function pushHeld(body: StreamBody, sink: ByteSink, revoked: AbortSignal): Promise<void> {
+  if (revoked.aborted) throw revoked.reason
+  const over = Promise.withResolvers<never>()
+  revoked.addEventListener('abort', () => over.reject(revoked.reason), { once: true })
+  const held: ByteSink = {
+    write: (chunk) => !revoked.aborted && sink.write(chunk),
+    lend: sink.lend,
+    drained: () => sink.drained(),
+    get bufferedBytes() {
+      return sink.bufferedBytes
+    },
+    signal: AbortSignal.any([sink.signal, revoked]),
+  }
+  // The producer is told, and not waited for: a revoked watch ends now, whatever the producer does.
+  await Promise.race([body(held), over.promise])
+}
+
+function filter({ clock }: Pick<PipelineDeps, 'clock'>): Stage {
+  return async (exchange, next) => {
+    const { decision, target, request } = exchange
+    if (decision?.filter === undefined) return next(exchange)
+    if (exchange.connection !== undefined)
+      return statusResponse('Forbidden', 'a part of this collection may not be seen: it is watched without an upgrade of the connection')
+    const response = await next({ ...exchange, request: forFilter(request) })
+    return filtered(response, { filter: decision.filter, isWatch: target?.verb === 'watch', clock })
   }
 }
 

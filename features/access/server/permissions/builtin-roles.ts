@@ -1,0 +1,134 @@
+import { isReason } from '@gantry/apimachinery'
+import type { KubeClient } from '@gantry/client'
+import {
+  accessRoleBindingKind,
+  accessRoleKind,
+  everybodyGroup,
+  platformAdminRole,
+  signedInRole,
+  type AccessRole,
+  type AccessRoleBinding,
+  type AccessRule,
+} from '../../api/index.ts'
+import type { Permissions } from './permissions.ts'
+
+const reads = ['get', 'list', 'watch']
+/** Paths that clients read before they ask for anything. */
+const discovery = ['/api', '/api/*', '/apis', '/apis/*', '/openapi/*', '/version', '/version/*', '/healthz', '/livez', '/readyz', '/.well-known/*']
+/** What must not be read by whoever may look at everything: secrets in any form, and ways on into other servers. */
+const notForEyes = ['secrets', 'sessions.access.gantry.dev', 'apikeys.access.gantry.dev', '*/proxy', '*/token']
+
+/** Namespaced kinds of Kubernetes itself that run and connect workloads. */
+const workloads: readonly AccessRule[] = [
+  {
+    verbs: ['*'],
+    apiGroups: [''],
+    resources: ['configmaps', 'endpoints', 'events', 'persistentvolumeclaims', 'pods', 'replicationcontrollers', 'secrets', 'serviceaccounts', 'services'],
+  },
+  {
+    verbs: ['*'],
+    apiGroups: [''],
+    resources: [
+      'pods/attach',
+      'pods/ephemeralcontainers',
+      'pods/eviction',
+      'pods/exec',
+      'pods/log',
+      'pods/portforward',
+      'pods/proxy',
+      'pods/resize',
+      'pods/status',
+      'persistentvolumeclaims/status',
+      'replicationcontrollers/scale',
+      'replicationcontrollers/status',
+      'serviceaccounts/token',
+      'services/proxy',
+      'services/status',
+    ],
+  },
+  {
+    verbs: ['*'],
+    apiGroups: ['apps', 'batch', 'autoscaling', 'networking.k8s.io', 'gateway.networking.k8s.io', 'policy', 'discovery.k8s.io', 'events.k8s.io'],
+    resources: ['*'],
+  },
+  { verbs: reads, apiGroups: [''], resources: ['bindings', 'limitranges', 'namespaces', 'namespaces/status', 'resourcequotas', 'resourcequotas/status'] },
+  { verbs: reads, apiGroups: ['metrics.k8s.io'], resources: ['pods'] },
+]
+
+/** What stands in every platform. It is put back at every start, as Kubernetes does with its own roles. */
+export const builtinRoles: Readonly<Record<string, { readonly description: string; readonly rules: readonly AccessRule[] }>> = {
+  [platformAdminRole]: {
+    description: 'Everything, on the platform and in every cluster.',
+    rules: [
+      { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+      { verbs: ['*'], nonResourceURLs: ['*'] },
+    ],
+  },
+  'platform-viewer': {
+    description: 'Reads everything but secrets, sessions and API keys, on the platform and in every cluster.',
+    rules: [
+      { verbs: reads, apiGroups: ['*'], resources: ['*'], exceptResources: notForEyes },
+      { verbs: ['get', 'head'], nonResourceURLs: discovery },
+    ],
+  },
+  'cluster-admin': {
+    description: 'Everything in the clusters that its binding names.',
+    rules: [
+      { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+      { verbs: ['*'], nonResourceURLs: ['*'] },
+    ],
+  },
+  'cluster-viewer': {
+    description: 'Reads everything but secrets in the clusters that its binding names.',
+    rules: [
+      { verbs: reads, apiGroups: ['*'], resources: ['*'], exceptResources: notForEyes },
+      { verbs: ['get', 'head'], nonResourceURLs: discovery },
+    ],
+  },
+  'project-editor': { description: 'Runs, changes and removes workloads in the namespaces of its binding, their secrets included.', rules: workloads },
+  'project-viewer': {
+    description: 'Reads what is in the namespaces of its binding, but no secrets.',
+    rules: workloads.map((rule) => ({ ...rule, verbs: reads, exceptResources: notForEyes })),
+  },
+  [signedInRole]: {
+    description: 'What everybody who is signed in may do: see who they are, get a kubeconfig and keys of their own, ask what they may do.',
+    rules: [
+      { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/info', '/platform/v1/kubeconfig', '/platform/v1/apikeys', '/platform/v1/access/explain'] },
+    ],
+  },
+}
+
+const labels = { 'app.kubernetes.io/managed-by': 'gantry', 'access.gantry.dev/builtin': 'true' }
+
+/** Makes the built-in roles what they have to be, and gives everybody who is signed in what belongs to all. */
+export async function ensureBuiltinRoles(hub: KubeClient, { roles, bindings }: Pick<Permissions, 'roles' | 'bindings'>): Promise<void> {
+  await Promise.all(
+    Object.entries(builtinRoles).map(async ([name, { description, rules }]) => {
+      const there = roles.get(name)
+      if (there !== undefined && JSON.stringify(there.spec) === JSON.stringify({ description, rules })) return
+      const { apiVersion, kind, ref } = accessRoleKind
+      const object: AccessRole = { apiVersion, kind, metadata: there?.metadata ?? { name, labels }, spec: { description, rules: [...rules] } }
+      const written = await (there === undefined ? unlessThere(hub.create<AccessRole>(ref, object)) : hub.update<AccessRole>(ref, object))
+      if (written !== undefined) roles.accept(written)
+    }),
+  )
+  if (bindings.get(signedInRole) !== undefined) return
+  const { apiVersion, kind, ref } = accessRoleBindingKind
+  const binding: AccessRoleBinding = {
+    apiVersion,
+    kind,
+    metadata: { name: signedInRole, labels },
+    spec: { role: signedInRole, subjects: [{ kind: 'Group', name: everybodyGroup }] },
+  }
+  const written = await unlessThere(hub.create<AccessRoleBinding>(ref, binding))
+  if (written !== undefined) bindings.accept(written)
+}
+
+async function unlessThere<T>(creation: Promise<T>): Promise<T | undefined> {
+  try {
+    return await creation
+  } catch (error) {
+    if (isReason(error, 'AlreadyExists')) return undefined
+    throw error
+  }
+}

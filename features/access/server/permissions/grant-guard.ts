@@ -1,0 +1,176 @@
+import { requestInfo, StatusError, type RequestInfo } from '@gantry/apimachinery'
+import { responseOf, type ClusterTarget } from '@gantry/gateway'
+import { bodyOf, BodyTooLarge, readWholeBody } from '@gantry/runtime'
+import type { HttpRequest, HttpResponse } from '@gantry/runtime'
+import {
+  accessRoleBindingKind,
+  accessRoleKind,
+  apiKeyKind,
+  groupKind,
+  platformAdminRole,
+  sessionKind,
+  userKind,
+  type AccessRole,
+  type AccessRoleBinding,
+  type AccessRule,
+  type APIKey,
+  type Group,
+  type User,
+} from '../../api/index.ts'
+import type { AccessQuestion, Subject } from './permission-index.ts'
+import type { Permissions } from './permissions.ts'
+
+const bodyBytes = 3 << 20
+const maxWaiting = 100
+
+/**
+ * The hub, with one rule more for writes of what gives permissions: nobody gives what they do not have (platform-anchors §6.2, class 10). Upstream's verbs lift it: `bind` on an
+ * AccessRole lets it be bound, `escalate` lets it hold anything. The hub is asked first what a write would make of the object (a dry run), so that every kind of write is
+ * judged by its result. Whoever reaches the hub by another way than this platform's identities is the hub's own business.
+ */
+export function guardGrants({ permissions, hub }: { readonly permissions: Permissions; readonly hub: string }, target: ClusterTarget): ClusterTarget {
+  // One at a time: two writes that are harmless by themselves may not be so together.
+  let last: Promise<unknown> = Promise.resolve()
+  let waiting = 0
+
+  async function inTurn(work: () => Promise<HttpResponse>): Promise<HttpResponse> {
+    if (waiting >= maxWaiting) throw new StatusError('TooManyRequests', 'too many changes of permissions at once', { details: { retryAfterSeconds: 1 } })
+    waiting++
+    const turn = last.then(work, work)
+    last = turn.finally(() => waiting--).catch(() => {})
+    return turn
+  }
+
+  return {
+    ...target,
+    handle(request) {
+      if (request.method === 'GET' || request.user === undefined || !request.path.startsWith(guardedPrefix)) return target.handle(request)
+      const subject = permissions.subjectOfInfo(request.user)
+      if (subject === undefined || permissions.index.platformRolesOf(subject).includes(platformAdminRole)) return target.handle(request)
+      const info = requestInfo(request.method, request.path, request.query)
+      if (!guarded.has(info.resource) || info.subresource === 'status') return target.handle(request)
+      return inTurn(() => write({ permissions, hub, target, subject }, request, info)).catch((error: unknown) => {
+        if (error instanceof StatusError) return responseOf(error)
+        throw error
+      })
+    },
+  }
+}
+
+const guardedPrefix = `/apis/${accessRoleKind.group}/`
+const guarded: ReadonlySet<string> = new Set([accessRoleKind, accessRoleBindingKind, groupKind, userKind, apiKeyKind, sessionKind].map(({ plural }) => plural))
+
+interface Guard {
+  readonly permissions: Permissions
+  readonly hub: string
+  readonly target: ClusterTarget
+  readonly subject: Subject
+}
+
+async function write(guard: Guard, request: HttpRequest, info: RequestInfo): Promise<HttpResponse> {
+  const { target } = guard
+  if (info.verb === 'deletecollection') {
+    mayEscalate(guard, info.resource, 'many of them at once')
+    return target.handle(request)
+  }
+  if (info.verb === 'delete') {
+    judge(guard, info, undefined)
+    return target.handle(request)
+  }
+  let body: Buffer
+  try {
+    body = (await request.body?.bytes(bodyBytes)) ?? Buffer.alloc(0)
+  } catch (error) {
+    if (error instanceof BodyTooLarge) throw new StatusError('RequestEntityTooLarge', error.message)
+    throw error
+  }
+  const again: HttpRequest = { ...request, body: bodyOf(body) }
+  const tried = await target.handle({
+    ...again,
+    query: `${request.query}${request.query === '' ? '' : '&'}dryRun=All`,
+    headers: { ...request.headers, accept: 'application/json', 'accept-encoding': 'identity' },
+  })
+  if (tried.status >= 300) return tried
+  judge(guard, info, JSON.parse((await readWholeBody(tried, bodyBytes)).toString('utf8')) as Guarded)
+  return target.handle({ ...request, body: bodyOf(body) })
+}
+
+type Guarded = AccessRole | AccessRoleBinding | Group | User | APIKey
+
+/** Throws Forbidden unless the subject may make this of the object; undefined: remove it. */
+function judge(guard: Guard, info: RequestInfo, after: Guarded | undefined): void {
+  const { permissions } = guard
+  const { resource, name } = info
+  const inWords = `${resource}.${accessRoleKind.group} "${after?.metadata.name ?? name}"`
+  if (resource === accessRoleKind.plural) {
+    const rules = [...(permissions.roles.get(name)?.spec.rules ?? []), ...((after as AccessRole | undefined)?.spec.rules ?? [])]
+    if (rules.some(isDeny)) mayEscalate(guard, name, `${inWords}, which denies something`)
+    if (after !== undefined && !isAsked(guard, 'escalate', name)) mustHave(guard, (after as AccessRole).spec.rules, everywhere, inWords)
+  } else if (resource === accessRoleBindingKind.plural) {
+    for (const binding of [permissions.bindings.get(name), after as AccessRoleBinding | undefined])
+      if (binding !== undefined && rulesOf(guard, binding).some(isDeny)) mayEscalate(guard, binding.spec.role, `${inWords}, whose role denies something`)
+    if (after === undefined) return
+    const { role, cluster, namespaces } = (after as AccessRoleBinding).spec
+    if (permissions.roles.get(role) === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be bound`)
+    if (!isAsked(guard, 'bind', role)) mustHave(guard, rulesOf(guard, after as AccessRoleBinding), { cluster, namespaces }, inWords)
+  } else if (resource === groupKind.plural) {
+    for (const binding of permissions.bindings.values()) {
+      if (!binding.spec.subjects.some((subject) => subject.kind === 'Group' && subject.name === (after?.metadata.name ?? name))) continue
+      const rules = rulesOf(guard, binding)
+      if (rules.some(isDeny)) mayEscalate(guard, binding.spec.role, `${inWords}, to which something is denied`)
+      const { cluster, namespaces, role } = binding.spec
+      if (after !== undefined && !isAsked(guard, 'bind', role)) mustHave(guard, rules, { cluster, namespaces }, inWords)
+    }
+  } else if (resource === userKind.plural) {
+    if ((after as User | undefined)?.spec.role !== undefined) throw new StatusError('Forbidden', 'spec.role gives nothing any more: make an AccessRoleBinding')
+  } else if (after !== undefined) mustHaveAllOf(guard.permissions, guard.subject, (after as APIKey).spec.user)
+}
+
+const everywhere = { cluster: undefined, namespaces: undefined }
+const isDeny = ({ effect }: AccessRule): boolean => effect === 'Deny'
+
+function rulesOf({ permissions }: Guard, { spec }: AccessRoleBinding): readonly AccessRule[] {
+  return permissions.roles.get(spec.role)?.spec.rules ?? []
+}
+
+function mustHave(guard: Guard, rules: readonly AccessRule[], place: Parameters<Permissions['index']['missingOf']>[2], what: string): void {
+  const missing = guard.permissions.index.missingOf(guard.subject, rules, place)
+  if (missing !== undefined)
+    throw new StatusError(
+      'Forbidden',
+      `user "${guard.subject.user}" may not write ${what}: it would give what they do not have themselves: ${JSON.stringify(missing)}`,
+    )
+}
+
+/** Who can act as somebody has what they have: throws Forbidden unless the subject has all of it already. */
+export function mustHaveAllOf(permissions: Permissions, subject: Subject, user: string): void {
+  if (user === subject.user) return
+  for (const { rule, bound } of permissions.index.grantsOf(permissions.subjectOf(user))) {
+    const missing = permissions.index.missingOf(subject, [rule], { cluster: bound.cluster, namespaces: bound.namespaces && [...bound.namespaces] })
+    if (missing !== undefined)
+      throw new StatusError(
+        'Forbidden',
+        `user "${subject.user}" may not act for user "${user}", who has what they do not have themselves: ${JSON.stringify(missing)}`,
+      )
+  }
+}
+
+function mayEscalate(guard: Guard, role: string, what: string): void {
+  if (!isAsked(guard, 'escalate', role))
+    throw new StatusError('Forbidden', `user "${guard.subject.user}" may not change ${what}: it takes the verb escalate on accessroles`)
+}
+
+function isAsked({ permissions, hub, subject }: Guard, verb: 'bind' | 'escalate', role: string): boolean {
+  const question: AccessQuestion = {
+    cluster: hub,
+    verb,
+    isResource: true,
+    group: accessRoleKind.group,
+    resource: accessRoleKind.plural,
+    subresource: '',
+    namespace: undefined,
+    name: role,
+    path: '',
+  }
+  return permissions.index.decide(subject, question).allowed
+}

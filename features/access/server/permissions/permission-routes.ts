@@ -1,0 +1,145 @@
+import { StatusError } from '@gantry/apimachinery'
+import { jsonResponse, readJson, verbToAsk, type Exchange, type Route } from '@gantry/gateway'
+import type { HttpResponse } from '@gantry/runtime'
+import { accessRoleBindingKind, type Explanation } from '../../api/index.ts'
+import type { Identities } from '../identities.ts'
+import type { AccessQuestion } from './permission-index.ts'
+import type { Permissions } from './permissions.ts'
+
+export interface PermissionRoutesDeps {
+  readonly permissions: Permissions
+  readonly identities: Identities
+  /** The name of the hub as a cluster. */
+  readonly hub: string
+}
+
+const bodyBytes = 256 << 10
+const maxRules = 200
+const webhooks = '/platform/v1/webhooks/'
+/** Marks identities that this platform has proved to a cluster: nothing else of that name may pass for one. */
+const proof = 'access.gantry.dev/platform'
+
+/** Why somebody may or may not do something; and the two webhooks with which a Kubernetes API server accepts this platform's tokens and permissions. */
+export function permissionRoutes(deps: PermissionRoutesDeps): readonly Route[] {
+  return [
+    { path: '/platform/v1/access/explain', audience: 'platform', serve: (exchange) => explain(deps, exchange) },
+    { path: webhooks, audience: 'platform', serve: (exchange) => review(deps, exchange) },
+  ]
+}
+
+async function explain(deps: PermissionRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  const { request, caller } = exchange
+  if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'ask with a POST')
+  if (caller.kind !== 'platform') throw new StatusError('Unauthorized', 'Unauthorized')
+  const body = await readJson(request, bodyBytes)
+  const own = caller.user.username
+  const user = textOf(body, 'user') ?? own
+  if (user !== own) mayReadBindings(deps, own)
+  const verb = textOf(body, 'verb')
+  const [resource, path] = [textOf(body, 'resource'), textOf(body, 'path')]
+  if (verb === undefined || (resource === undefined) === (path === undefined))
+    throw new StatusError('BadRequest', 'give "verb", and either "resource" or "path"')
+  const question: AccessQuestion = {
+    cluster: textOf(body, 'cluster') ?? (path === undefined ? deps.hub : ''),
+    verb,
+    isResource: resource !== undefined,
+    group: textOf(body, 'group') ?? '',
+    resource: resource ?? '',
+    subresource: textOf(body, 'subresource') ?? '',
+    namespace: textOf(body, 'namespace'),
+    name: textOf(body, 'name') ?? '',
+    path: path ?? '',
+  }
+  const { permissions } = deps
+  const subject = permissions.subjectOf(user)
+  const isThere = deps.identities.users.get(user) !== undefined
+  const { allowed, reason, filter } = permissions.index.decide(subject, question)
+  const answer: Explanation = {
+    user,
+    groups: subject.groups,
+    allowed: isThere && allowed,
+    partly: filter !== undefined,
+    reason: isThere ? reason : `there is no user "${user}"`,
+    rules: permissions.index.explain(subject, question).slice(0, maxRules),
+  }
+  return jsonResponse(200, answer)
+}
+
+function mayReadBindings({ permissions, hub }: PermissionRoutesDeps, user: string): void {
+  const { group, plural } = accessRoleBindingKind
+  const question: AccessQuestion = {
+    cluster: hub,
+    verb: 'list',
+    isResource: true,
+    group,
+    resource: plural,
+    subresource: '',
+    namespace: undefined,
+    name: '',
+    path: '',
+  }
+  const { allowed, filter } = permissions.index.decide(permissions.subjectOf(user), question)
+  if (!allowed || filter !== undefined) throw new StatusError('Forbidden', `only who may list ${plural}.${group} may ask about others`)
+}
+
+/**
+ * `POST /platform/v1/webhooks/<cluster>/authentication` takes a TokenReview, `…/authorization` a SubjectAccessReview. Upstream: `--authentication-token-webhook-config-file` and
+ * `--authorization-webhook-config-file` of kube-apiserver.
+ */
+async function review(deps: PermissionRoutesDeps, { request }: Exchange): Promise<HttpResponse> {
+  const [cluster = '', what = '', ...more] = request.path.slice(webhooks.length).split('/')
+  if (cluster === '' || more.length > 0 || (what !== 'authentication' && what !== 'authorization'))
+    throw new StatusError('NotFound', 'the server could not find the requested resource')
+  if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'a review is a POST')
+  const body = await readJson(request, bodyBytes)
+  const spec = objectOf(body, 'spec')
+  const { apiVersion, kind } = body
+  const status = what === 'authentication' ? tokenStatus(deps, textOf(spec, 'token') ?? '') : accessStatus(deps, cluster, spec)
+  return jsonResponse(200, { apiVersion, kind, metadata: { creationTimestamp: null }, spec: {}, status })
+}
+
+function tokenStatus({ identities }: PermissionRoutesDeps, token: string): unknown {
+  const caller = identities.authenticateToken(token)
+  if (caller?.kind !== 'platform') return { authenticated: false, ...(caller?.kind === 'refused' ? { error: caller.message } : {}) }
+  const { username, uid, groups } = caller.user
+  return { authenticated: true, user: { username, uid, groups, extra: { [proof]: ['true'] } } }
+}
+
+function accessStatus({ permissions, identities }: PermissionRoutesDeps, cluster: string, spec: Readonly<Record<string, unknown>>): unknown {
+  // Whoever is only called like one of our users is the cluster's own business.
+  if (!Array.isArray(objectOf(spec, 'extra')[proof])) return { allowed: false, reason: 'not an identity of this platform' }
+  const name = textOf(spec, 'user') ?? ''
+  const user = identities.users.get(name)
+  if (user === undefined || user.spec.disabled === true) return { allowed: false, reason: 'there is no such user, or it is disabled' }
+  const resource = objectOf(spec, 'resourceAttributes')
+  const path = objectOf(spec, 'nonResourceAttributes')
+  const isResource = spec['resourceAttributes'] !== undefined
+  const question: AccessQuestion = {
+    cluster,
+    verb: verbToAsk(textOf(isResource ? resource : path, 'verb') ?? '', textOf(resource, 'subresource') ?? ''),
+    isResource,
+    group: textOf(resource, 'group') ?? '',
+    resource: textOf(resource, 'resource') ?? '',
+    subresource: textOf(resource, 'subresource') ?? '',
+    namespace: textOf(resource, 'namespace'),
+    name: textOf(resource, 'name') ?? '',
+    path: textOf(path, 'path') ?? '',
+  }
+  const { allowed, reason, filter } = permissions.index.decide(permissions.subjectOf(name), question)
+  // The cluster cannot filter an answer: what may be seen in part only is asked for namespace by namespace.
+  return filter === undefined ? { allowed, reason } : { allowed: false, reason: `${reason}; ask for one namespace` }
+}
+
+function objectOf(body: Readonly<Record<string, unknown>>, field: string): Readonly<Record<string, unknown>> {
+  const value = body[field]
+  if (value === undefined || value === null) return {}
+  if (typeof value !== 'object' || Array.isArray(value)) throw new StatusError('BadRequest', `"${field}" must be an object`)
+  return value as Readonly<Record<string, unknown>>
+}
+
+function textOf(body: Readonly<Record<string, unknown>>, field: string): string | undefined {
+  const value = body[field]
+  if (value === undefined || value === null || value === '') return undefined
+  if (typeof value !== 'string') throw new StatusError('BadRequest', `"${field}" must be text`)
+  return value
+}

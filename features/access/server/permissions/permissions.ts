@@ -1,0 +1,164 @@
+import type { KubeClient } from '@gantry/client'
+import { ObjectMirror, type Authorizer, type ClusterRequest, type Decision, type Exchange } from '@gantry/gateway'
+import type { Clock, Ids, Logger, Running, UserInfo } from '@gantry/runtime'
+import {
+  accessRoleBindingKind,
+  accessRoleKind,
+  everybodyGroup,
+  groupKind,
+  platformAdminRole,
+  type AccessRole,
+  type AccessRoleBinding,
+  type Group,
+} from '../../api/index.ts'
+import { PermissionIndex, type AccessQuestion, type Subject } from './permission-index.ts'
+
+export interface PermissionsDeps {
+  readonly hub: KubeClient
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+}
+
+/** Groups of the hub for whoever may do everything: `system:masters` is that on any Kubernetes. */
+const adminGroups = ['system:masters', 'gantry:admins']
+const longestTimerMs = 60 * 60_000
+
+/**
+ * Who may do what: roles, bindings and groups of the hub, mirrored, so that a request is decided without asking anybody. `onChange` tells when decisions may have changed, also
+ * when a binding has expired.
+ */
+export class Permissions {
+  readonly roles: ObjectMirror<AccessRole>
+  readonly bindings: ObjectMirror<AccessRoleBinding>
+  readonly groups: ObjectMirror<Group>
+  readonly index: PermissionIndex
+  readonly #clock: Clock
+  readonly #listeners = new Set<() => void>()
+  readonly #groupsByUser = new Map<string, Set<string>>()
+  /** One object for a user while nothing changes: what is known of it is kept beside it. */
+  #infos = new Map<string, UserInfo>()
+  readonly #subjects = new WeakMap<UserInfo, Subject>()
+  #isTelling = false
+
+  constructor(deps: PermissionsDeps) {
+    this.#clock = deps.clock
+    const mirrored = { client: deps.hub, clock: deps.clock, ids: deps.ids, log: deps.log }
+    this.roles = new ObjectMirror(mirrored, { resource: accessRoleKind.ref })
+    this.bindings = new ObjectMirror(mirrored, { resource: accessRoleBindingKind.ref })
+    this.groups = new ObjectMirror(mirrored, { resource: groupKind.ref })
+    this.index = new PermissionIndex(() => deps.clock.now().getTime())
+    this.roles.onChange(({ name, after }) => {
+      this.index.setRole(name, after)
+      this.#changed()
+    })
+    this.bindings.onChange(({ name, after }) => {
+      this.index.setBinding(name, after)
+      this.#changed()
+    })
+    this.groups.onChange(({ name, before, after }) => {
+      for (const user of before?.spec.members ?? []) this.#groupsByUser.get(user)?.delete(name)
+      for (const user of after?.spec.members ?? []) {
+        const groups = this.#groupsByUser.get(user)
+        if (groups === undefined) this.#groupsByUser.set(user, new Set([name]))
+        else groups.add(name)
+      }
+      this.#changed()
+    })
+  }
+
+  /** Resolves when decisions can be made. */
+  async start({ signal }: { readonly signal: AbortSignal }): Promise<Running> {
+    const running = await Promise.all([this.roles.start({ signal }), this.bindings.start({ signal }), this.groups.start({ signal })])
+    let cancel = (): void => {}
+    const untilNextExpiry = (): void => {
+      cancel()
+      const now = this.#clock.now().getTime()
+      const next = Math.min(...[...this.bindings.values()].map(({ spec }) => Date.parse(spec.expirationTime ?? '')).filter((time) => time > now))
+      if (!Number.isFinite(next)) return
+      cancel = this.#clock.schedule(
+        () => {
+          this.#changed()
+          untilNextExpiry()
+        },
+        Math.min(longestTimerMs, next - now),
+      )
+    }
+    const stopFollowing = this.bindings.onChange(untilNextExpiry)
+    untilNextExpiry()
+    return {
+      done: Promise.all(running.map(({ done }) => done)).then(() => {}),
+      [Symbol.asyncDispose]: async () => {
+        stopFollowing()
+        cancel()
+        await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
+      },
+    }
+  }
+
+  /** Called once a turn in which decisions may have changed. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** A user as the hub sees it, with its groups. */
+  userInfo(name: string, uid: string | undefined): UserInfo {
+    const key = `${name}/${uid ?? ''}`
+    const known = this.#infos.get(key)
+    if (known !== undefined) return known
+    const subject = this.subjectOf(name)
+    const isAdmin = this.index.platformRolesOf(subject).includes(platformAdminRole)
+    const info: UserInfo = { username: name, ...(uid === undefined ? {} : { uid }), groups: [...(isAdmin ? adminGroups : []), ...subject.groups] }
+    this.#infos.set(key, info)
+    this.#subjects.set(info, subject)
+    return info
+  }
+
+  subjectOf(user: string): Subject {
+    return { user, groups: [...[...(this.#groupsByUser.get(user) ?? [])].toSorted(), everybodyGroup] }
+  }
+
+  /** Whom an identity that this platform has proved stands for; undefined for any other that says the same of itself. */
+  subjectOfInfo(info: UserInfo): Subject | undefined {
+    return this.#subjects.get(info)
+  }
+
+  /** For the gateway. */
+  readonly authorize: Authorizer = (exchange): Decision => {
+    const { caller, target } = exchange
+    if (caller.kind !== 'platform') return { allowed: false, reason: 'no identity of this platform' }
+    if (target?.problem !== undefined) return { allowed: false, reason: target.problem }
+    return this.index.decide(this.subjectOf(caller.user.username), questionOf(exchange))
+  }
+
+  #changed(): void {
+    this.#infos = new Map()
+    if (this.#isTelling) return
+    this.#isTelling = true
+    queueMicrotask(() => {
+      this.#isTelling = false
+      for (const listener of this.#listeners) listener()
+    })
+  }
+}
+
+/** What an exchange asks for. */
+export function questionOf({ request, target }: Pick<Exchange, 'request' | 'target'>): AccessQuestion {
+  if (target !== undefined) return questionOfTarget(target)
+  return {
+    cluster: '',
+    verb: request.method.toLowerCase(),
+    isResource: false,
+    group: '',
+    resource: '',
+    subresource: '',
+    namespace: undefined,
+    name: '',
+    path: request.path,
+  }
+}
+
+function questionOfTarget({ cluster, verb, name, info: { isResource, group, resource, subresource, namespace, path } }: ClusterRequest): AccessQuestion {
+  return { cluster, verb, isResource, group, resource, subresource, namespace, name, path }
+}
