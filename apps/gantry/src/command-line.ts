@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
-import { accessCommands } from '@gantry/access/cli'
+import { accessCommands, permissionCommands } from '@gantry/access/cli'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
 import { clusterCommands } from '@gantry/clusters/cli'
 import { fileProblem, systemClock } from '@gantry/runtime'
@@ -22,6 +22,7 @@ export function gantryCommandLine(context: UpContext): CommandLine {
       upCommand(context),
       ...clusterCommands({ clock: systemClock }),
       ...accessCommands({ clock: systemClock }),
+      ...permissionCommands({ clock: systemClock }),
       ...storageCommands(context),
       exportCommand(),
       versionCommand(context),

@@ -190,10 +190,17 @@ describe('the command line', () => {
       const json = JSON.parse((await gantry(dir, 'cluster', 'get', 'local', '-o', 'json')).out) as { kind: string; metadata: Record<string, unknown> }
       const kubeconfig = await gantry(dir, 'kubeconfig')
       const passwd = await gantry(dir, 'user', 'passwd', 'admin')
+      const granted = await gantry(dir, 'access', 'grant', 'project-editor', '--user', 'vic', '--cluster', 'local', '-n', 'shop', '--for', '1h')
+      const bound = await gantry(dir, 'access', 'list', '--user', 'vic')
+      const can = await gantry(dir, 'can-i', 'delete', 'deployments.apps', 'web', '-n', 'shop', '--user', 'vic')
+      const cannot = await gantry(dir, 'can-i', 'create', 'pods/exec', '-n', 'bank', '--user', 'vic', '--explain')
 
       assert.equal(created.code, 0)
       assert.ok((password?.length ?? 0) >= 12)
-      assert.match(users.out, /^NAME +ROLE +DISABLED +LAST LOGIN +AGE\nadmin +admin +false +never +\d+s\nvic +viewer +false +never +\d+s\n$/)
+      assert.match(
+        users.out,
+        /^NAME +PLATFORM ROLES +DISABLED +LAST LOGIN +AGE\nadmin +platform-admin +false +never +\d+s\nvic +platform-viewer +false +never +\d+s\n$/,
+      )
       assert.match(key.out, /^gantry_[a-z0-9]+_\S+\n$/)
       assert.match(keys.out, /^apikey\.access\.gantry\.dev\/[a-z0-9]+\n/)
       assert.match(clusters.out, /^NAME +PROVIDER +VERSION +NODES +READY +REASON +AGE\nlocal +Local /)
@@ -201,6 +208,17 @@ describe('the command line', () => {
       assert.equal(json.metadata['managedFields'], undefined)
       assert.equal(loadKubeconfig(kubeconfig.out).transport.server, `${platform.server}/clusters/local`)
       assert.equal(passwd.code, 0)
+      assert.match(
+        granted.out,
+        /^user "vic" has the role project-editor in cluster local, namespaces shop until \S+, by the binding "project-editor-vic-\w+"\n$/,
+      )
+      assert.match(
+        bound.out,
+        /^NAME .*\nplatform-viewer-vic +platform-viewer +vic +the whole platform +for good .*\nproject-editor-vic-\w+ .* cluster local, namespaces shop /,
+      )
+      assert.deepEqual([can.code, can.out.slice(0, 6)], [0, 'yes - '])
+      assert.deepEqual([cannot.code, cannot.out.split('\n', 1)[0]], [1, 'no - no rule allows it'])
+      assert.match(cannot.out, /\n- rule 1 of project-editor by project-editor-vic-\w+: it holds in other namespaces: shop\n/)
       await assert.rejects(stat(join(dir, 'initial-password')), 'the first password is worth nothing any more')
     })
   })

@@ -1,6 +1,16 @@
-import { formatAge, textOption, UsageError, type Command, type OutputColumn } from '@gantry/cli-kit'
+import { formatAge, textOption, type Command, type OutputColumn } from '@gantry/cli-kit'
 import type { Clock } from '@gantry/runtime'
-import { apiKeyKind, userKind, type APIKey, type CreatedAPIKey, type CreatedUser, type User } from '../api/index.ts'
+import {
+  accessRoleBindingKind,
+  apiKeyKind,
+  userKind,
+  type AccessRoleBinding,
+  type APIKey,
+  type CreatedAPIKey,
+  type CreatedUser,
+  type User,
+} from '../api/index.ts'
+import { parseSeconds } from './seconds.ts'
 
 /** `gantry user …`, `gantry apikey …` and `gantry kubeconfig`. */
 export function accessCommands(deps: { readonly clock: Clock }): readonly Command[] {
@@ -38,7 +48,8 @@ export function accessCommands(deps: { readonly clock: Clock }): readonly Comman
       async run({ context }) {
         await using platform = await context.connect()
         const { items } = await platform.hub.list<User>(userKind.ref, { signal: context.signal })
-        return { kind: 'objects', objects: items, columns: userColumns(now()), resource: `user.${userKind.group}` }
+        const bindings = await platform.hub.list<AccessRoleBinding>(accessRoleBindingKind.ref, { signal: context.signal })
+        return { kind: 'objects', objects: items, columns: userColumns(now(), bindings.items), resource: `user.${userKind.group}` }
       },
     },
     {
@@ -115,17 +126,14 @@ function passwordLine({ password }: CreatedUser): string {
   return password === undefined ? '' : `\npassword: ${password}`
 }
 
-const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
-
-export function parseSeconds(text: string): number {
-  const [, amount, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-  if (amount === undefined) throw new UsageError(`"${text}" is no time: write 90d, 12h, 30m or 45s`)
-  return Number(amount) * (secondsOf[unit] ?? 1)
-}
-
-function userColumns(now: Date): readonly OutputColumn[] {
+function userColumns(now: Date, bindings: readonly AccessRoleBinding[]): readonly OutputColumn[] {
+  const rolesOf = (user: string): string[] =>
+    bindings
+      .filter(({ spec }) => spec.cluster === undefined && spec.subjects.some(({ kind, name }) => kind === 'User' && name === user))
+      .map(({ spec }) => spec.role)
   return [
     { name: 'Name', value: ({ metadata }: User) => metadata.name },
+    { name: 'Platform roles', value: ({ metadata }: User) => rolesOf(metadata.name ?? '').join(', ') },
     { name: 'Disabled', value: ({ spec }: User) => String(spec.disabled ?? false) },
     { name: 'Last login', value: ({ status }: User) => (status?.lastLoginTime === undefined ? 'never' : formatAge(status.lastLoginTime, now)) },
     { name: 'Age', value: ({ metadata }: User) => formatAge(metadata.creationTimestamp, now) },

@@ -1,1 +1,2 @@
 export { accessCommands } from './access-commands.ts'
+export { permissionCommands } from './permission-commands.ts'

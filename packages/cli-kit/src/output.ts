@@ -4,7 +4,12 @@ import { UsageError } from './usage-error.ts'
 
 /** What a command has to show. */
 export type Output =
-  | { readonly kind: 'text'; readonly text: string }
+  | {
+      readonly kind: 'text'
+      readonly text: string
+      /** 0 when absent; 1 for an answer that is a no. */
+      readonly exitCode?: 0 | 1
+    }
   | {
       readonly kind: 'objects'
       readonly objects: readonly KubeObject[]

@@ -24,7 +24,7 @@ export interface CommandLineDeps {
 const helpOption: OptionDefinition = { type: 'boolean', short: 'h', description: 'Show this help' }
 const outputOption: OptionDefinition = { type: 'string', short: 'o', value: 'FORMAT', description: `How to print: ${outputFormats.join(', ')}` }
 
-/** Runs one command line and returns the exit code: 0, 1 when the command failed, 2 when the line cannot be understood. Every failure is one line. */
+/** Runs one command line and returns the exit code: 0, 1 when the command failed or its answer is no, 2 when the line cannot be understood. Every failure is one line. */
 export async function runCommandLine(line: CommandLine, argv: readonly string[], deps: CommandLineDeps): Promise<number> {
   try {
     const found = findCommand(line, argv)
@@ -43,7 +43,7 @@ export async function runCommandLine(line: CommandLine, argv: readonly string[],
     checkPositionals(line, command, positionals)
     const output = await command.run({ options: values, positionals, context: deps.context(values) })
     if (output !== undefined) deps.out(formatOutput(output, format))
-    return 0
+    return output?.kind === 'text' ? (output.exitCode ?? 0) : 0
   } catch (error) {
     const explained = explainConnectionError(error)
     const message = explained instanceof Error ? explained.message : String(explained)
