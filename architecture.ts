@@ -89,6 +89,11 @@ export const directions: readonly Direction[] = [
   { from: 'features/*/cli', to: ['features/*/api', 'packages/cli-kit', 'packages/client', 'packages/apimachinery', 'packages/runtime'], because: client },
 
   { from: 'apps/console', to: ['features/*/api', 'features/*/console', 'packages/console-kit'], because: 'the browser loads it' },
+  {
+    from: 'apps/gantry',
+    to: ['apps/agent', 'features/*/*', 'kubernetes/*', 'packages/*'],
+    because: 'one binary: it carries the agent as a command, and wires parts',
+  },
   { from: 'apps/*', to: ['features/*/*', 'kubernetes/*', 'packages/*'], because: 'apps wire parts; no app is a part of another' },
 
   { from: 'tools', to: ['architecture.ts', 'packages/apimachinery'], because: 'tools run on a tree that may be broken' },

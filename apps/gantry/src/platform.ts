@@ -20,9 +20,10 @@ import {
   withSelfReviews,
 } from '@gantry/access/server'
 import { openHttpTransport } from '@gantry/client'
-import { clusterKind, localClusterName } from '@gantry/clusters/api'
+import { agentPaths, agentUpgrade, clusterKind, localClusterName } from '@gantry/clusters/api'
 import { createClusterProber } from '@gantry/clusters/controller'
 import {
+  agentRoutes,
   clusterRoutes,
   differs,
   ensureLocalCluster,
@@ -110,10 +111,12 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       chooseNode(config, { ...ports, served: served.promise }),
     ])
     const [certificate, store, audit, node] = opened(opening)
+    /** What new connections are shown. */
+    let shown = certificate
     const auditSinks = await openPolicyAudit()
     edge = await openEdge(
       { clock, log, handle: (request) => serving.handle(request), upgrade: (request, socket, head) => serving.upgrade(request, socket, head) },
-      { host: config.host, port: config.port, tls: certificate, clientCa: certificate.ca },
+      { host: config.host, port: config.port, tls: certificate, clientCa: certificate.ca, ownUpgrade: { path: agentPaths.connect, protocol: agentUpgrade } },
     ).catch((error: unknown) => {
       throw listenFailure(error, config)
     })
@@ -188,7 +191,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...authRoutes({ identities, permissions, throttle: new LoginThrottle(clock), log }),
       ...permissionRoutes({ permissions, identities, hub: localClusterName }),
       ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => certificate.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
-      ...clusterRoutes({ hub, clock, ids, log, openTransport, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret) }),
+      ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),
+      ...agentRoutes({ hub, clock, log, connections: members.agents, find: (name) => members.findAgent(name), accept: (secret) => members.acceptSecret(secret) }),
       ...storageRoutes({ store, backups }),
       withSelfReviews({ permissions, hub: localClusterName }, clusterRoute(members)),
       ...hubRoutes(hubTarget),
@@ -218,9 +222,13 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         clusters: members.clusters,
         probe: (cluster, options) => probeCluster(probeDeps, cluster, options),
         forget: (cluster, options) => removeCredentials(hub, cluster, options),
+        onNews: (listener) => members.agents.onChange(listener),
       }),
     )
-    parts.use('certificate renewal', renewCertificate(edge))
+    parts.use(
+      'certificate renewal',
+      renewCertificate(edge, (fresh) => (shown = fresh)),
+    )
     // Not before whoever waits for this has been told: what then begins keeps the event loop busy.
     setImmediate(served.resolve)
     parts.use('gateway', edge) // last in, first out: what still answers is not taken down under it
@@ -256,12 +264,15 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     if (user === adminName) await data.files.remove(initialPasswordFile)
   }
 
-  function renewCertificate(open: Edge): AsyncDisposable {
+  function renewCertificate(open: Edge, renewed: (fresh: ServingCertificate) => void): AsyncDisposable {
     let cancel = (): void => {}
     const later = (): void => {
       cancel = clock.schedule(() => {
         openServingCertificate(certificateDeps, certificateOptions)
-          .then((fresh) => open.setTls(fresh))
+          .then((fresh) => {
+            open.setTls(fresh)
+            renewed(fresh)
+          })
           .catch((error: unknown) => log.error('the serving certificate could not be renewed', { error }))
           .finally(later)
       }, renewEveryMs)

@@ -15,12 +15,19 @@ export const clusterKind = defineKind({
       connection: s.optional(
         s.object(
           {
-            server: s.string({
-              description: 'Address of the API server: https://host:port, with a path prefix if there is one.',
-              pattern: '^https?://',
-              minLength: 8,
-              maxLength: 2048,
-            }),
+            kind: s.optional(
+              s.oneOf(['Direct', 'Agent'], {
+                description: 'Direct: the platform dials the API server. Agent: an agent in the cluster dials the platform. Direct when absent.',
+              }),
+            ),
+            server: s.optional(
+              s.string({
+                description: 'Address of the API server: https://host:port, with a path prefix if there is one. Not of a cluster with an agent.',
+                pattern: '^https?://',
+                minLength: 8,
+                maxLength: 2048,
+              }),
+            ),
             caData: s.optional(
               s.string({ description: 'Base64 of the PEM certificates that sign the API server. Public.', format: 'byte', maxLength: 1 << 20 }),
             ),
@@ -28,16 +35,29 @@ export const clusterKind = defineKind({
               s.boolean({ description: 'Trust any certificate. Only for tests: whoever is on the network path can take the credentials.' }),
             ),
             tlsServerName: s.optional(s.string({ description: 'Name the certificate must carry, when it is not the host of the address.', maxLength: 253 })),
-            proxyURL: s.optional(s.string({ description: 'HTTP(S) proxy to reach the API server through.', pattern: '^https?://', maxLength: 2048 })),
+            proxyURL: s.optional(
+              s.string({
+                description: 'Proxy to reach the API server through: http:// or https:// (CONNECT), or socks5://. Without a password: that is in the Secret.',
+                pattern: '^(https?|socks5h?)://',
+                maxLength: 2048,
+              }),
+            ),
             credentialsSecret: s.object(
               {
                 namespace: s.string({ description: 'Namespace of the Secret: gantry-system.', minLength: 1, maxLength: 63 }),
-                name: s.string({ description: 'Name of the Secret. Keys: token, or client-certificate and client-key.', minLength: 1, maxLength: 253 }),
+                name: s.string({
+                  description: 'Name of the Secret. Keys: token, or client-certificate and client-key; proxy-user and proxy-password.',
+                  minLength: 1,
+                  maxLength: 253,
+                }),
               },
               { description: 'Where the credentials are.' },
             ),
           },
-          { description: 'How an imported cluster is reached.' },
+          {
+            description: 'How an imported cluster is reached.',
+            rules: [{ rule: "(has(self.kind) && self.kind == 'Agent') != has(self.server)", message: 'give server, or kind Agent without one' }],
+          },
         ),
       ),
     },
@@ -57,8 +77,30 @@ export const clusterKind = defineKind({
         { description: 'Nodes, as of the last probe.' },
       ),
     ),
+    capacity: s.optional(
+      s.object(
+        {
+          cpu: s.string({ description: 'Processors that pods may use, of all nodes: 3920m.', maxLength: 40 }),
+          memory: s.string({ description: 'Memory that pods may use, of all nodes: 15988Mi.', maxLength: 40 }),
+          pods: s.integer({ description: 'Pods that fit, of all nodes.' }),
+        },
+        { description: 'Allocatable of the nodes together, as of the last probe.' },
+      ),
+    ),
+    agent: s.optional(
+      s.object(
+        {
+          connections: s.integer({ description: 'Connections of the agent now.' }),
+          version: s.optional(s.string({ description: 'As the agent says.', maxLength: 64 })),
+          lastSeen: s.optional(s.time({ description: 'When the agent was last connected; some minutes old at most while it is.' })),
+        },
+        { description: 'The agent, where one connects the cluster.' },
+      ),
+    ),
     lastProbeTime: s.optional(s.time({ description: 'When the state above was last confirmed; at most some minutes old while the cluster is watched.' })),
     certificateExpires: s.optional(s.time({ description: 'When the client certificate Gantry uses runs out.' })),
+    tokenExpires: s.optional(s.time({ description: 'When the token Gantry uses runs out, where it says so.' })),
+    serverCertificateExpires: s.optional(s.time({ description: 'When the certificate of the API server runs out.' })),
   }),
   columns: [
     { name: 'Version', type: 'string', jsonPath: '.status.kubernetesVersion' },
@@ -74,8 +116,11 @@ export type Cluster = ObjectOf<typeof clusterKind>
 export type ClusterStatus = NonNullable<Cluster['status']>
 export type ClusterConnection = NonNullable<Cluster['spec']['connection']>
 
-/** Conditions of a Cluster. `Ready` sums the others up; the first one that is not True gives its reason. */
-export const clusterConditionTypes = ['Reachable', 'Authenticated', 'Authorized', 'VersionSupported', 'NodeRuntime'] as const
+/**
+ * Conditions of a Cluster. `Ready` sums the first four up; the first one that is not True gives its reason. `CertificatesCurrent` warns before something that the connection
+ * needs runs out.
+ */
+export const clusterConditionTypes = ['Reachable', 'Authenticated', 'Authorized', 'VersionSupported', 'NodeRuntime', 'CertificatesCurrent'] as const
 export type ClusterConditionType = (typeof clusterConditionTypes)[number]
 
 /** Where the platform keeps credentials and other things of its own. */
@@ -96,6 +141,10 @@ export function clusterNameProblem(name: string): string | undefined {
 
 export function conditionOf(cluster: Cluster, type: ClusterConditionType | 'Ready'): Condition | undefined {
   return cluster.status?.conditions?.find((condition) => condition.type === type)
+}
+
+export function hasAgent(cluster: Pick<Cluster, 'spec'>): boolean {
+  return cluster.spec.connection?.kind === 'Agent'
 }
 
 export function isReady(cluster: Cluster): boolean {

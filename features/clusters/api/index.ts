@@ -1,5 +1,6 @@
-export { clusterConditionTypes, clusterKind, clusterNameProblem, conditionOf, isReady, localClusterName, platformNamespace } from './cluster.ts'
+export { clusterConditionTypes, clusterKind, clusterNameProblem, conditionOf, hasAgent, isReady, localClusterName, platformNamespace } from './cluster.ts'
 export type { Cluster, ClusterConditionType, ClusterConnection, ClusterStatus } from './cluster.ts'
-export type { ImportRequest, ProbeReason } from './import-request.ts'
+export { agentLabel, agentNamespace, agentName, agentPaths, agentCredentialPrefix, agentUpgrade } from './agent.ts'
+export type { AgentManifest, AgentRequest, DirectCredentials, ImportRequest, ProbeReason, RemovalReport } from './import-request.ts'
 export { conditions, crdOf, defineKind, rfc3339, s, withConditions } from './kind.ts'
 export type { Column, Condition, Infer, Kind, KindDefinition, KindObject, Node, ObjectOf } from './kind.ts'

@@ -1,6 +1,15 @@
-import { formatAge, textOption, UsageError, type Command, type OptionValues, type Output, type OutputColumn } from '@gantry/cli-kit'
+import { formatAge, textOption, UsageError, type Command, type CommandInput, type OptionValues, type Output, type OutputColumn } from '@gantry/cli-kit'
 import type { Clock } from '@gantry/runtime'
-import { clusterKind, clusterNameProblem, conditionOf, localClusterName, type Cluster } from '../api/index.ts'
+import {
+  clusterKind,
+  clusterNameProblem,
+  conditionOf,
+  localClusterName,
+  type AgentManifest,
+  type AgentRequest,
+  type Cluster,
+  type RemovalReport,
+} from '../api/index.ts'
 
 /** `gantry cluster …` */
 export function clusterCommands(deps: { readonly clock: Clock }): readonly Command[] {
@@ -17,27 +26,62 @@ export function clusterCommands(deps: { readonly clock: Clock }): readonly Comma
       summary: 'Register an existing cluster; nothing is written into it',
       positionals: ['NAME'],
       options: {
-        kubeconfig: { type: 'string', value: 'FILE', description: 'kubeconfig of the cluster' },
-        context: { type: 'string', value: 'NAME', description: 'Context of the kubeconfig, when it is not the current one' },
-        server: { type: 'string', value: 'URL', description: 'Address of the API server, instead of a kubeconfig' },
-        'token-file': { type: 'string', value: 'FILE', description: 'File that holds a bearer token' },
-        token: { type: 'string', value: 'TOKEN', description: 'Bearer token; other users of this machine can see it, better use --token-file' },
-        'ca-file': { type: 'string', value: 'FILE', description: 'PEM of the CA that signed the API server' },
-        insecure: { type: 'boolean', description: 'Trust any server certificate (only for tests)' },
+        ...credentialOptions,
+        agent: { type: 'boolean', description: 'For a cluster that cannot be reached from here: print the manifest of an agent that dials out' },
+        ...manifestOptions,
         'display-name': { type: 'string', value: 'TEXT', description: 'Name for people' },
       },
       examples: [
         'gantry cluster import prod --kubeconfig ~/.kube/config --context prod',
         'gantry cluster import prod --server https://10.0.0.1:6443 --token-file token --ca-file ca.crt',
+        'gantry cluster import edge --agent --hub https://gantry.example.com:7443 | kubectl --context edge apply -f -',
       ],
       async run({ positionals, options, context }) {
         const [name = ''] = positionals
         const problem = clusterNameProblem(name)
         if (problem !== undefined) throw new UsageError(problem)
-        const body = { name, displayName: textOption(options, 'display-name'), ...(await source(options, (path) => context.readFile(path))) }
+        const displayName = textOption(options, 'display-name')
+        if (options['agent'] === true) {
+          await using platform = await context.connect()
+          const body = { name, displayName, agent: agentOf(options) }
+          const { agent } = (await platform.call('POST', '/platform/v1/clusters/import', { body, signal: context.signal })) as { readonly agent: AgentManifest }
+          return manifestOutput(agent, { options, context })
+        }
+        const lone = ['hub', 'access', 'image', 'dry-run'].find((option) => options[option] !== undefined)
+        if (lone !== undefined) throw new UsageError(`--${lone} needs --agent`)
+        const body = { name, displayName, ...(await source(options, (path) => context.readFile(path))) }
         await using platform = await context.connect()
         const cluster = (await platform.call('POST', '/platform/v1/clusters/import', { body, signal: context.signal })) as Cluster
         context.note(`cluster "${name}" imported: Kubernetes ${cluster.status?.kubernetesVersion}, ${cluster.status?.nodes?.total ?? 0} nodes`)
+        return show([cluster], true)
+      },
+    },
+    {
+      name: 'cluster manifest',
+      summary: 'Another manifest for the agent of a cluster; the agent that is connected ends',
+      positionals: ['NAME'],
+      options: { ...manifestOptions, 'proxy-url': credentialOptions['proxy-url'] },
+      async run({ positionals, options, context }) {
+        await using platform = await context.connect()
+        const body = { name: positionals[0] ?? '', agent: agentOf(options) }
+        return manifestOutput((await platform.call('POST', '/platform/v1/clusters/agent-manifest', { body, signal: context.signal })) as AgentManifest, {
+          options,
+          context,
+        })
+      },
+    },
+    {
+      name: 'cluster credentials',
+      summary: 'Replace the credentials of a cluster; they are tried before the old ones are dropped',
+      positionals: ['NAME'],
+      options: credentialOptions,
+      examples: ['gantry cluster credentials prod --kubeconfig ~/.kube/config', 'gantry cluster credentials prod --token-file token'],
+      async run({ positionals, options, context }) {
+        const [name = ''] = positionals
+        await using platform = await context.connect()
+        const body = { name, ...(await source(options, (path) => context.readFile(path))) }
+        const cluster = (await platform.call('POST', '/platform/v1/clusters/credentials', { body, signal: context.signal })) as Cluster
+        context.note(`the credentials of cluster "${name}" were replaced`)
         return show([cluster], true)
       },
     },
@@ -64,17 +108,66 @@ export function clusterCommands(deps: { readonly clock: Clock }): readonly Comma
     },
     {
       name: 'cluster remove',
-      summary: 'Forget a cluster and its credentials; the cluster itself is left as it is',
+      summary: 'Forget a cluster and its credentials; the cluster itself is left as it is, but for its agent',
       positionals: ['NAME'],
-      async run({ positionals, context }) {
+      options: { uninstall: { type: 'boolean', description: 'First take the agent and all of its objects out of the cluster' } },
+      async run({ positionals, options, context }) {
         const [name = ''] = positionals
         if (name === localClusterName) throw new UsageError('the embedded cluster cannot be removed')
         await using platform = await context.connect()
-        await platform.hub.delete(clusterKind.ref, { name }, { signal: context.signal })
-        return { kind: 'text', text: `cluster "${name}" removed` }
+        const body = { name, uninstall: options['uninstall'] === true }
+        const report = (await platform.call('POST', '/platform/v1/clusters/remove', { body, signal: context.signal })) as RemovalReport
+        const lines = [
+          ...report.deleted.map((one) => `deleted in the cluster: ${one}`),
+          ...(report.deleted.length > 0 && report.verified ? ['a list of the cluster shows that nothing of ours is left'] : []),
+          ...(report.deleted.length === 0 && report.notes.length > 0 ? ['to take the agent out of the cluster, run there:'] : []),
+          ...report.notes.map((note) => `  ${note}`),
+          `cluster "${name}" removed`,
+        ]
+        return { kind: 'text', text: lines.join('\n') }
       },
     },
   ]
+}
+
+const credentialOptions = {
+  kubeconfig: { type: 'string', value: 'FILE', description: 'kubeconfig of the cluster' },
+  context: { type: 'string', value: 'NAME', description: 'Context of the kubeconfig, when it is not the current one' },
+  server: { type: 'string', value: 'URL', description: 'Address of the API server, instead of a kubeconfig' },
+  'token-file': { type: 'string', value: 'FILE', description: 'File that holds a bearer token' },
+  token: { type: 'string', value: 'TOKEN', description: 'Bearer token; other users of this machine can see it, better use --token-file' },
+  'ca-file': { type: 'string', value: 'FILE', description: 'PEM of the CA that signed the API server' },
+  insecure: { type: 'boolean', description: 'Trust any server certificate (only for tests)' },
+  'proxy-url': { type: 'string', value: 'URL', description: 'Proxy on the way: http://, https:// or socks5://, with user and password where it wants them' },
+} as const
+
+const manifestOptions = {
+  hub: { type: 'string', value: 'URL', description: 'Where the agent finds this platform: https://host:port' },
+  access: { type: 'string', value: 'ROLE', description: 'What the agent may do there: viewer (default), admin, or the name of a ClusterRole' },
+  image: { type: 'string', value: 'IMAGE', description: 'Image of the agent' },
+  'dry-run': { type: 'boolean', description: 'Only tell what the manifest writes' },
+} as const
+
+function agentOf(options: OptionValues): AgentRequest {
+  const extra = ['kubeconfig', 'context', 'server', 'token', 'token-file', 'ca-file', 'insecure'].find((name) => options[name] !== undefined)
+  if (extra !== undefined) throw new UsageError(`--${extra} does not go together with --agent`)
+  const hub = textOption(options, 'hub')
+  if (hub === undefined) throw new UsageError('give --hub URL: the address at which the agent finds this platform')
+  return {
+    hub,
+    access: textOption(options, 'access'),
+    image: textOption(options, 'image'),
+    proxyURL: textOption(options, 'proxy-url'),
+    dryRun: options['dry-run'] === true,
+  }
+}
+
+/** The manifest alone on standard output, so that it can be piped into kubectl. */
+function manifestOutput(agent: AgentManifest, { options, context }: Pick<CommandInput, 'options' | 'context'>): Output {
+  const writes = `it writes ${agent.writes.join(', ')}`
+  if (options['dry-run'] === true) return { kind: 'text', text: agent.writes.join('\n') }
+  context.note(`apply it in the cluster with "kubectl apply -f -"; ${writes}; its token works once, until ${agent.tokenExpires}`)
+  return { kind: 'text', text: agent.manifest.trimEnd() }
 }
 
 async function source(options: OptionValues, readFile: (path: string) => Promise<string>): Promise<Readonly<Record<string, unknown>>> {
@@ -82,7 +175,7 @@ async function source(options: OptionValues, readFile: (path: string) => Promise
   const kubeconfig = text('kubeconfig')
   const server = text('server')
   if (kubeconfig !== undefined) {
-    const extra = ['server', 'token', 'token-file', 'ca-file', 'insecure'].find((name) => options[name] !== undefined)
+    const extra = ['server', 'token', 'token-file', 'ca-file', 'insecure', 'proxy-url'].find((name) => options[name] !== undefined)
     if (extra !== undefined) throw new UsageError(`--${extra} does not go together with --kubeconfig`)
     return { kubeconfig: await readFile(kubeconfig), context: text('context') }
   }
@@ -96,6 +189,7 @@ async function source(options: OptionValues, readFile: (path: string) => Promise
     token: token.trim(),
     caData: caFile === undefined ? undefined : await readFile(caFile),
     insecureSkipTLSVerify: options['insecure'] === true,
+    proxyURL: text('proxy-url'),
   }
 }
 

@@ -19,6 +19,8 @@ export interface ClusterProberDeps {
   readonly probe: (cluster: Cluster, options: { readonly signal: AbortSignal }) => Promise<ClusterStatus>
   /** Called once a Cluster is gone. */
   readonly forget: (cluster: Cluster, options: { readonly signal: AbortSignal }) => Promise<void>
+  /** Tells of clusters that are to be looked at now. */
+  readonly onNews?: ((listener: (name: string) => void) => () => void) | undefined
   readonly differs: (before: ClusterStatus | undefined, after: ClusterStatus) => boolean
 }
 
@@ -30,6 +32,8 @@ export interface ClusterProberOptions {
 
 // A cluster that is away is looked at less often, but a minute after its return it is back.
 const longestPauseMs = 60_000
+// Between two looks that news have asked for.
+const newsPauseMs = 1_000
 // Without news the time of the last look is written this often: 500 clusters are then two writes a second, not fifty.
 const confirmEveryMs = 5 * 60_000
 
@@ -66,6 +70,8 @@ interface Watched {
   /** The cluster has changed during a look: take another one at once. */
   again: boolean
   failures: number
+  /** When the last look began. */
+  lookedMs: number
 }
 
 class Prober {
@@ -89,11 +95,13 @@ class Prober {
       if (after === undefined) this.#forget(name, before)
       else if (before === undefined || before.metadata.generation !== after.metadata.generation || before.metadata.uid !== after.metadata.uid) this.#now(name)
     })
+    const deaf = this.#deps.onNews?.((name) => this.#hurry(name))
     for (const { metadata } of this.#deps.clusters.values()) this.#now(metadata.name ?? '')
     this.#options.signal.addEventListener(
       'abort',
       () => {
         ignore()
+        deaf?.()
         for (const { cancel } of this.#watched.values()) cancel()
         void Promise.allSettled(this.#busy).then(() => this.#done.resolve())
       },
@@ -103,10 +111,21 @@ class Prober {
 
   #now(name: string): void {
     let watched = this.#watched.get(name)
-    if (watched === undefined) this.#watched.set(name, (watched = { cancel: () => {}, probing: false, again: false, failures: 0 }))
+    if (watched === undefined) this.#watched.set(name, (watched = { cancel: () => {}, probing: false, again: false, failures: 0, lookedMs: -newsPauseMs }))
     watched.cancel()
     if (watched.probing) watched.again = true
     else this.#track(this.#look(name, watched))
+  }
+
+  /** A look soon: news that come in quick succession, from an agent that comes and goes, are one. */
+  #hurry(name: string): void {
+    const watched = this.#watched.get(name)
+    if (watched === undefined || this.#options.signal.aborted) return
+    watched.failures = 0
+    if (watched.probing) return
+    watched.cancel()
+    const sinceMs = this.#deps.clock.monotonicMs() - watched.lookedMs
+    watched.cancel = this.#deps.clock.schedule(() => this.#track(this.#look(name, watched)), Math.max(0, newsPauseMs - sinceMs))
   }
 
   #track(work: Promise<void>): void {
@@ -118,6 +137,7 @@ class Prober {
     const cluster = this.#deps.clusters.get(name)
     if (cluster === undefined || this.#options.signal.aborted) return
     watched.probing = true
+    watched.lookedMs = this.#deps.clock.monotonicMs()
     let ready = false
     try {
       using limit = deadline(this.#deps.clock, this.#options.probeTimeoutMs, this.#options.signal)

@@ -23,7 +23,7 @@ const fine: Readonly<Record<(typeof order)[number], { readonly reason: string; r
 export function statusAfter(
   cluster: Pick<Cluster, 'status' | 'metadata'>,
   probe: ProbeResult,
-  about: { readonly now: Date; readonly runtime?: NodeRuntimeState | undefined },
+  about: { readonly now: Date; readonly runtime?: NodeRuntimeState | undefined; readonly agent?: ClusterStatus['agent'] },
 ): ClusterStatus {
   const { failure } = probe
   const observedGeneration = cluster.metadata.generation ?? 1
@@ -32,6 +32,8 @@ export function statusAfter(
     const { isReal, reason, message } = about.runtime
     set.push({ type: 'NodeRuntime', status: isReal ? 'True' : 'False', reason, message, observedGeneration })
   }
+  const expiring = expiringCondition(probe, about.now)
+  if (expiring !== undefined) set.push({ ...expiring, observedGeneration })
   const ready: Omit<Condition, 'lastTransitionTime'> =
     failure === undefined
       ? { type: 'Ready', status: 'True', reason: 'Ready', message: 'the cluster can be used' }
@@ -43,9 +45,38 @@ export function statusAfter(
     ...(probe.kubernetesVersion === undefined ? {} : { kubernetesVersion: probe.kubernetesVersion }),
     ...(probe.uid === undefined ? {} : { uid: probe.uid }),
     ...(probe.nodes === undefined ? {} : { nodes: probe.nodes }),
+    ...(probe.capacity === undefined ? {} : { capacity: probe.capacity }),
+    ...(about.agent === undefined ? {} : { agent: about.agent }),
     ...(probe.certificateExpires === undefined ? {} : { certificateExpires: probe.certificateExpires }),
+    ...(probe.tokenExpires === undefined ? {} : { tokenExpires: probe.tokenExpires }),
+    ...(probe.serverCertificateExpires === undefined ? {} : { serverCertificateExpires: probe.serverCertificateExpires }),
     ...(failure === undefined ? { lastProbeTime: rfc3339(about.now) } : {}),
   }
+}
+
+const day = 24 * 60 * 60_000
+/** How long before its end something is warned of. */
+const warnBeforeMs = { certificate: 30 * day, token: 7 * day }
+
+/** What will run out soon, or has. Undefined when nothing is known to run out at all. */
+function expiringCondition(probe: ProbeResult, now: Date): Omit<Condition, 'lastTransitionTime'> | undefined {
+  const ends = [
+    {
+      what: "the platform's client certificate",
+      time: probe.certificateExpires,
+      warnMs: warnBeforeMs.certificate,
+      mend: 'give a fresh one (gantry cluster credentials)',
+    },
+    { what: "the platform's token", time: probe.tokenExpires, warnMs: warnBeforeMs.token, mend: 'give a fresh one (gantry cluster credentials)' },
+    { what: 'the certificate of the API server', time: probe.serverCertificateExpires, warnMs: warnBeforeMs.certificate, mend: 'renew it in the cluster' },
+  ].filter(({ time }) => time !== undefined)
+  if (ends.length === 0) return undefined
+  const soon = ends.filter(({ time = '', warnMs }) => Date.parse(time) - now.getTime() < warnMs)
+  const type = 'CertificatesCurrent'
+  if (soon.length === 0) return { type, status: 'True', reason: 'Current', message: 'nothing that the connection needs runs out soon' }
+  const isOver = soon.some(({ time = '' }) => Date.parse(time) <= now.getTime())
+  const message = soon.map(({ what, time = '', mend }) => `${what} ${Date.parse(time) <= now.getTime() ? 'ended' : 'ends'} at ${time}: ${mend}`).join('; ')
+  return { type, status: 'False', reason: isOver ? 'Expired' : 'ExpiresSoon', message }
 }
 
 function conditionsOf(failure: ProbeFailure | undefined): Omit<Condition, 'lastTransitionTime'>[] {
@@ -59,7 +90,12 @@ function conditionsOf(failure: ProbeFailure | undefined): Omit<Condition, 'lastT
 
 /** Whether two states differ in more than the time of the probe: only then a write is worth it. */
 export function differs(a: ClusterStatus | undefined, b: ClusterStatus): boolean {
-  const comparable = (status: ClusterStatus | undefined): unknown => ({ ...status, lastProbeTime: undefined, conditions: plain(status) })
+  const comparable = (status: ClusterStatus | undefined): unknown => ({
+    ...status,
+    lastProbeTime: undefined,
+    conditions: plain(status),
+    agent: status?.agent && { ...status.agent, lastSeen: undefined },
+  })
   // Not as text: the server has its own order of fields.
   return !isDeepStrictEqual(comparable(a), comparable(b))
 }

@@ -2,10 +2,10 @@ import { isReason, StatusError } from '@gantry/apimachinery'
 import { createClient, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
 import { deadline } from '@gantry/gateway'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
-import { clusterKind, clusterNameProblem, platformNamespace, type Cluster, type ImportRequest } from '../api/index.ts'
+import { clusterKind, clusterNameProblem, platformNamespace, type Cluster, type DirectCredentials } from '../api/index.ts'
 import { statusAfter } from './cluster-status.ts'
 import { hubResources, type Secret } from './hub-resources.ts'
-import { accessOf, objectsOf } from './member-credentials.ts'
+import { accessOf, encoded, objectsOf, partsOf } from './member-credentials.ts'
 import { probeMember, type ProbeFailure, type ProbeResult } from './probe-member.ts'
 
 export interface ImportDeps {
@@ -27,24 +27,69 @@ const probeWithinMs = 15_000
  * Registers a cluster: probes it first, writes nothing but a Secret and a Cluster into the hub, and nothing at all into the cluster. The Cluster it
  * returns is Ready. Throws a StatusError: `Invalid` with the probe's reason as cause, `AlreadyExists`, `Conflict` for a cluster that is there under another name.
  */
-export async function importCluster(deps: ImportDeps, request: ImportRequest, options: { readonly signal: AbortSignal }): Promise<Cluster> {
-  const problem = clusterNameProblem(request.name)
-  if (problem !== undefined) throw new StatusError('Invalid', problem, { details: { name: request.name, kind: clusterKind.kind, group: clusterKind.group } })
-  for (const existing of deps.clusters()) if (existing.metadata.name === request.name) throw nameTaken(request.name)
-  const { cluster, secret } = objectsOf(request, deps.ids.suffix(6))
+export async function importCluster(deps: ImportDeps, request: DirectImport, options: { readonly signal: AbortSignal }): Promise<Cluster> {
+  checkName(deps, request.name)
+  const { cluster, secret } = objectsOf(request, partsOf(request), deps.ids.suffix(6))
   const probe = await probeOnce(deps, cluster, secret, options.signal)
   if (probe.failure !== undefined) throw refusal(request.name, probe.failure)
   checkDuplicate(deps, request.name, probe)
   return write(deps, { cluster, secret, probe, signal: options.signal })
 }
 
+export type DirectImport = { readonly name: string; readonly displayName?: string | undefined } & DirectCredentials
+
+/** Throws Invalid for what is no name of a cluster, AlreadyExists for one that is taken. */
+export function checkName(deps: Pick<ImportDeps, 'clusters'>, name: string): void {
+  const problem = clusterNameProblem(name)
+  if (problem !== undefined) throw new StatusError('Invalid', problem, { details: { name, kind: clusterKind.kind, group: clusterKind.group } })
+  for (const existing of deps.clusters()) if (existing.metadata.name === name) throw nameTaken(name)
+}
+
+/**
+ * Another credential, and with it another address, CA or proxy where it comes with one, for a cluster that is there. It is tried before the old one is dropped: it has to lead to
+ * the very same cluster. Throws as an import does; the old one then stays.
+ */
+export async function replaceCredentials(
+  deps: ImportDeps,
+  found: { readonly cluster: Cluster; readonly secret: Secret },
+  request: DirectCredentials,
+  options: { readonly signal: AbortSignal },
+): Promise<Cluster> {
+  const { name = '' } = found.cluster.metadata
+  const { connection, data } = partsOf(request)
+  const credentialsSecret = found.cluster.spec.connection?.credentialsSecret
+  if (credentialsSecret === undefined) throw new StatusError('Invalid', `cluster "${name}" has no credentials that could be replaced`)
+  const cluster: Cluster = { ...found.cluster, spec: { ...found.cluster.spec, connection: { ...connection, credentialsSecret } } }
+  const secret: Secret = { ...found.secret, data: encoded(data) }
+  const probe = await probeOnce(deps, cluster, secret, options.signal)
+  if (probe.failure !== undefined) throw refusal(name, probe.failure, 'Invalid', 'these credentials cannot be taken for cluster')
+  const known = found.cluster.status?.uid
+  if (known !== undefined && probe.uid !== known) {
+    throw new StatusError('Conflict', `these credentials are of another cluster than "${name}": its uid is ${probe.uid}, not ${known}`)
+  }
+  // From here on it runs to its end. Both objects are written with the version that was judged.
+  const { namespace, name: secretName = '', resourceVersion } = found.secret.metadata
+  const removed = Object.fromEntries(Object.keys(found.secret.data ?? {}).map((key) => [key, null]))
+  const body = { metadata: { resourceVersion }, data: { ...removed, ...encoded(data) } }
+  const written = await deps.hub.patch<Secret>(hubResources.secrets, { namespace, name: secretName }, { type: 'merge', body })
+  const updated = await deps.hub.update<Cluster>(clusterKind.ref, cluster)
+  const status = statusAfter(updated, probe, { now: deps.clock.now() })
+  const ready = await deps.hub.patch<Cluster>(clusterKind.ref, { name }, { type: 'merge', body: { status }, subresource: 'status' })
+  deps.accept(ready, written)
+  deps.log.info('the credentials of a cluster were replaced', { cluster: name })
+  return ready
+}
+
 async function probeOnce(deps: ImportDeps, cluster: Cluster, secret: Secret, signal: AbortSignal): Promise<ProbeResult> {
   const access = accessOf(cluster, secret)
-  const transport = deps.openTransport({ ...access.transport, headersTimeoutMs: 8_000 })
+  if (access.transport === undefined) throw new StatusError('Invalid', 'a cluster with an agent has no credentials of its own')
+  let serverCertificate: Date | undefined
+  const transport = deps.openTransport({ ...access.transport, headersTimeoutMs: 8_000, onServerCertificate: (notAfter) => void (serverCertificate = notAfter) })
   using limit = deadline(deps.clock, probeWithinMs, signal)
   try {
-    const member = createClient({ handle: transport.handle }, { userAgent: 'gantry-import' })
-    return await probeMember({ clock: deps.clock, member }, { signal: limit.signal, token: access.token, certificate: access.certificate })
+    const member = createClient({ handle: transport.handle }, { userAgent: 'gantry-import', maxBodyBytes: 16 << 20 })
+    const { token, certificate } = access
+    return await probeMember({ clock: deps.clock, member }, { signal: limit.signal, token, certificate, serverCertificate: () => serverCertificate })
   } finally {
     await transport.close()
   }
@@ -112,8 +157,9 @@ function nameTaken(name: string): StatusError {
   })
 }
 
-function refusal(name: string, failure: ProbeFailure, reason: 'Invalid' | 'Conflict' = 'Invalid'): StatusError {
-  return new StatusError(reason, `cluster "${name}" cannot be imported: ${failure.message}`, {
+function refusal(name: string, failure: ProbeFailure, reason: 'Invalid' | 'Conflict' = 'Invalid', what?: string): StatusError {
+  const subject = what === undefined ? `cluster "${name}" cannot be imported` : `${what} "${name}"`
+  return new StatusError(reason, `${subject}: ${failure.message}`, {
     details: {
       name,
       kind: clusterKind.kind,

@@ -1,4 +1,7 @@
+export { agentRoutes } from './agent/agent-routes.ts'
+export type { AgentRoutesDeps } from './agent/agent-routes.ts'
 export { clusterRoutes } from './cluster-routes.ts'
+export type { ClusterRoutesDeps } from './cluster-routes.ts'
 export { differs, statusAfter } from './cluster-status.ts'
 export type { NodeRuntimeState } from './cluster-status.ts'
 export { hubResources } from './hub-resources.ts'

@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import { StatusError } from '@gantry/apimachinery'
 import { loadKubeconfig, type HttpTransportOptions } from '@gantry/client'
-import { clusterKind, platformNamespace, type Cluster, type ClusterConnection, type ImportRequest } from '../api/index.ts'
+import { clusterKind, hasAgent, platformNamespace, type Cluster, type ClusterConnection, type DirectCredentials } from '../api/index.ts'
+import { enrolmentOf } from './agent/enrolment.ts'
 import type { Secret } from './hub-resources.ts'
 
 /** Marks the Secret of a cluster, so that people see what it is for. */
@@ -9,13 +10,15 @@ export const clusterLabel = 'fleet.gantry.dev/cluster'
 
 /** How a member is reached and with which credential: what a Cluster and its Secret say together. */
 export interface MemberAccess {
-  readonly transport: HttpTransportOptions
+  /** Absent: its agent dials us. */
+  readonly transport: DirectTransport | undefined
   readonly token: string | undefined
   readonly certificate: string | undefined
 }
 
+export type DirectTransport = Omit<HttpTransportOptions, 'connections' | 'streams' | 'maxQueued' | 'headersTimeoutMs'>
+
 const connectTimeoutMs = 5_000
-const headersTimeoutMs = 30_000
 
 /** Throws a StatusError that says what is missing where. */
 export function accessOf(cluster: Cluster, secret: Secret | undefined): MemberAccess {
@@ -24,6 +27,11 @@ export function accessOf(cluster: Cluster, secret: Secret | undefined): MemberAc
   const { namespace, name } = connection.credentialsSecret
   // Any other namespace would let whoever may write Clusters have its Secrets sent to an address of their choice.
   if (namespace !== platformNamespace) throw new StatusError('Invalid', `spec.connection.credentialsSecret must be in the namespace ${platformNamespace}`)
+  if (hasAgent(cluster)) {
+    if (enrolmentOf(secret) === undefined) throw new StatusError('Invalid', `the Secret ${namespace}/${name} of the agent is missing; make another manifest`)
+    return { token: undefined, certificate: undefined, transport: undefined }
+  }
+  if (connection.server === undefined) throw new StatusError('Invalid', 'spec.connection.server is missing')
   if (secret === undefined)
     throw new StatusError('Invalid', `the Secret ${namespace}/${name} does not exist; create it with the key token, or client-certificate and client-key`)
   const token = decoded(secret, 'token')?.trim()
@@ -41,23 +49,33 @@ export function accessOf(cluster: Cluster, secret: Secret | undefined): MemberAc
     transport: {
       server: connection.server,
       connectTimeoutMs,
-      headersTimeoutMs,
-      connections: 32,
-      streams: 1_024,
-      maxQueued: 256,
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert, key }),
       ...(token === undefined ? {} : { token: () => token }),
       ...(connection.tlsServerName === undefined ? {} : { serverName: connection.tlsServerName }),
       ...(connection.insecureSkipTLSVerify === true ? { insecureSkipTlsVerify: true } : {}),
-      ...(connection.proxyURL === undefined ? {} : { proxyUrl: connection.proxyURL }),
+      ...(connection.proxyURL === undefined
+        ? {}
+        : { proxyUrl: withLogin(connection.proxyURL, decoded(secret, 'proxy-user'), decoded(secret, 'proxy-password')) }),
     },
   }
 }
 
-/** The Cluster and Secret that an import would write; `suffix` keeps two imports of one name apart. Throws BadRequest or Invalid for a request that cannot be used. */
-export function objectsOf(request: ImportRequest, suffix: string): { readonly cluster: Cluster; readonly secret: Secret } {
+/** What a request says of the connection, and what of it is secret. Throws BadRequest or Invalid for one that cannot be used. */
+export function partsOf(request: DirectCredentials): Parts {
   const { connection, data } = 'kubeconfig' in request ? fromKubeconfig(request.kubeconfig, request.context) : fromParts(request)
+  const { proxyURL } = connection
+  if (proxyURL === undefined) return { connection, data }
+  const proxy = splitLogin(proxyURL)
+  return { connection: { ...connection, proxyURL: proxy.url }, data: { ...data, ...proxy.login } }
+}
+
+/** The Cluster and Secret that an import would write; `suffix` keeps two imports of one name apart. */
+export function objectsOf(
+  request: { readonly name: string; readonly displayName?: string | undefined },
+  { connection, data }: Parts,
+  suffix: string,
+): { readonly cluster: Cluster; readonly secret: Secret } {
   const secretName = `cluster-${request.name}-${suffix}`
   return {
     cluster: {
@@ -75,12 +93,16 @@ export function objectsOf(request: ImportRequest, suffix: string): { readonly cl
       kind: 'Secret',
       metadata: { name: secretName, namespace: platformNamespace, labels: { [clusterLabel]: request.name, 'app.kubernetes.io/managed-by': 'gantry' } },
       type: 'Opaque',
-      data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')])),
+      data: encoded(data),
     },
   }
 }
 
-type Parts = { readonly connection: Omit<ClusterConnection, 'credentialsSecret'>; readonly data: Readonly<Record<string, string>> }
+export function encoded(data: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')]))
+}
+
+export type Parts = { readonly connection: Omit<ClusterConnection, 'credentialsSecret'>; readonly data: Readonly<Record<string, string>> }
 
 function fromKubeconfig(text: string, context: string | undefined): Parts {
   // No readFile: the text comes from a user, the files would be this server's.
@@ -101,7 +123,7 @@ function fromKubeconfig(text: string, context: string | undefined): Parts {
   }
 }
 
-function fromParts(request: Exclude<ImportRequest, { kubeconfig: string }>): Parts {
+function fromParts(request: Exclude<DirectCredentials, { kubeconfig: string }>): Parts {
   const url = URL.canParse(request.server) ? new URL(request.server) : undefined
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     throw new StatusError('BadRequest', `"${request.server}" is no address of an API server; it looks like https://host:6443`)
@@ -119,6 +141,25 @@ function fromParts(request: Exclude<ImportRequest, { kubeconfig: string }>): Par
     },
     data: { token },
   }
+}
+
+/** Objects are read by many: a proxy's user and password go into the Secret. */
+function splitLogin(text: string): { readonly url: string; readonly login: Readonly<Record<string, string>> } {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined) throw new StatusError('BadRequest', 'the proxy address is no URL; it looks like http://proxy:3128 or socks5://proxy:1080')
+  if (url.username === '') return { url: text, login: {} }
+  const login = { 'proxy-user': decodeURIComponent(url.username), 'proxy-password': decodeURIComponent(url.password) }
+  url.username = ''
+  url.password = ''
+  return { url: url.href.replace(/\/$/, ''), login }
+}
+
+function withLogin(text: string, user: string | undefined, password: string | undefined): string {
+  if (user === undefined) return text
+  const url = new URL(text)
+  url.username = encodeURIComponent(user)
+  url.password = encodeURIComponent(password ?? '')
+  return url.href
 }
 
 function caDataOf(text: string): string {

@@ -1,7 +1,10 @@
 import { createClient, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
 import { createMemberConnection, ObjectMirror, statusResponse, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
 import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
-import { clusterKind, localClusterName, platformNamespace, type Cluster } from '../api/index.ts'
+import { createTunnelTransport } from '@gantry/gateway/tunnel'
+import { clusterKind, hasAgent, localClusterName, platformNamespace, type Cluster } from '../api/index.ts'
+import { AgentConnections } from './agent/agent-connections.ts'
+import { enrolmentKeys } from './agent/enrolment.ts'
 import { hubResources, type Secret } from './hub-resources.ts'
 import { accessOf, type MemberAccess } from './member-credentials.ts'
 
@@ -20,9 +23,12 @@ export interface MemberDirectoryDeps {
 export interface ProbeConnection {
   readonly member: KubeClient
   readonly access: MemberAccess
+  /** When the API server's certificate ends, once a connection has shown it. */
+  readonly serverCertificate: () => Date | undefined
 }
 
 interface Member {
+  readonly serverCertificate: () => Date | undefined
   readonly key: string
   readonly access: MemberAccess
   readonly users: HttpTransport
@@ -30,8 +36,11 @@ interface Member {
   readonly target: ClusterTarget
 }
 
-// A probe has five seconds for everything; see cluster-prober.
-const probeTimeoutMs = 5_000
+// Connections, or streams of an agent's; a probe has five seconds for everything (cluster-prober).
+const userLanes = { connections: 32, streams: 1_024, maxQueued: 256, headersTimeoutMs: 30_000 }
+const probeLanes = { connections: 4, streams: 1, maxQueued: 64, headersTimeoutMs: 5_000 }
+// A stranger's answer is held in memory by a probe: nothing it asks for is near this long.
+const probeAnswerBytes = 16 << 20
 
 /**
  * Every cluster the hub knows, and a connection to each that is asked for: opened on first use, replaced when the Cluster's address or the Secret's content
@@ -39,22 +48,32 @@ const probeTimeoutMs = 5_000
  */
 export class MemberDirectory {
   readonly clusters: ObjectMirror<Cluster>
+  readonly agents: AgentConnections
   readonly #secrets: ObjectMirror<Secret>
   readonly #deps: MemberDirectoryDeps
   readonly #members = new Map<string, Member>()
 
   constructor(deps: MemberDirectoryDeps) {
     this.#deps = deps
+    this.agents = new AgentConnections(deps)
     const mirrored = { client: deps.hub, clock: deps.clock, ids: deps.ids, log: deps.log }
     this.clusters = new ObjectMirror(mirrored, { resource: clusterKind.ref })
     this.#secrets = new ObjectMirror(mirrored, { resource: hubResources.secrets, namespace: platformNamespace })
     this.clusters.onChange(({ name, after }) => {
       if (after === undefined || this.#members.get(name)?.key !== this.#keyOf(after)) this.#drop(name)
+      if (after === undefined) this.agents.drop(name, 'the cluster was removed from the platform')
     })
     this.#secrets.onChange(({ name, before, after }) => {
       if (JSON.stringify(before?.data) === JSON.stringify(after?.data)) return
       for (const cluster of this.clusters.values()) {
-        if (cluster.spec.connection?.credentialsSecret.name === name) this.#drop(cluster.metadata.name ?? '')
+        if (cluster.spec.connection?.credentialsSecret.name !== name) continue
+        const clusterName = cluster.metadata.name ?? ''
+        if (!hasAgent(cluster)) this.#drop(clusterName)
+        // Another credential of the same agent ends nothing; without an enrolment, or with another one, what the old one has opened ends now.
+        else if (before !== undefined && before.data?.[enrolmentKeys.id] !== after?.data?.[enrolmentKeys.id]) {
+          this.#drop(clusterName)
+          this.agents.drop(clusterName, 'its enrolment has ended: there is another manifest, or its Secret is gone')
+        }
       }
     })
   }
@@ -66,6 +85,7 @@ export class MemberDirectory {
       [Symbol.asyncDispose]: async () => {
         await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
         for (const name of this.#members.keys()) this.#drop(name)
+        this.agents.close()
       },
     }
   }
@@ -85,13 +105,32 @@ export class MemberDirectory {
     if (cluster === undefined) return undefined
     const member = this.#member(name, cluster)
     if (member instanceof Error) throw member
-    return { member: createClient({ handle: member.probes.handle }, { userAgent: 'gantry-probe' }), access: member.access }
+    return {
+      member: createClient({ handle: member.probes.handle }, { userAgent: 'gantry-probe', maxBodyBytes: probeAnswerBytes }),
+      access: member.access,
+      serverCertificate: member.serverCertificate,
+    }
   }
 
   /** Takes over what an import has just written: the cluster answers before the watch brings it. */
   accept(cluster: Cluster, secret: Secret): void {
     this.#secrets.accept(secret)
     this.clusters.accept(cluster)
+  }
+
+  /** Cluster and Secret of a cluster with an agent. */
+  findAgent(name: string): { readonly cluster: Cluster; readonly secret: Secret } | undefined {
+    const cluster = this.clusters.get(name)
+    const secret = cluster === undefined || !hasAgent(cluster) ? undefined : this.secretOf(cluster)
+    return cluster === undefined || secret === undefined ? undefined : { cluster, secret }
+  }
+
+  secretOf(cluster: Cluster): Secret | undefined {
+    return this.#secrets.get(cluster.spec.connection?.credentialsSecret.name ?? '')
+  }
+
+  acceptSecret(secret: Secret): void {
+    this.#secrets.accept(secret)
   }
 
   #member(name: string, cluster: Cluster): Member | Error {
@@ -104,13 +143,24 @@ export class MemberDirectory {
       if (error instanceof Error) return error
       throw error
     }
-    const { openTransport: open } = this.#deps
-    const users = open(access.transport)
-    const probes = open({ ...access.transport, connections: 4, streams: 1, maxQueued: 64, headersTimeoutMs: probeTimeoutMs })
+    let serverCertificate: Date | undefined
+    const onServerCertificate = (notAfter: Date): void => void (serverCertificate = notAfter)
+    const open = (lanes: typeof userLanes): HttpTransport =>
+      access.transport === undefined ? this.#openTunnel(name, cluster, lanes) : this.#deps.openTransport({ ...access.transport, ...lanes, onServerCertificate })
+    const users = open(userLanes)
+    const probes = open(probeLanes)
     const target: ClusterTarget = { kind: 'member', ...createMemberConnection({ clock: this.#deps.clock, transport: users }, { name }) }
-    const member: Member = { key: this.#keyOf(cluster), access, users, probes, target }
+    const member: Member = { key: this.#keyOf(cluster), access, users, probes, target, serverCertificate: () => serverCertificate }
     this.#members.set(name, member)
     return member
+  }
+
+  #openTunnel(name: string, cluster: Cluster, lanes: typeof userLanes): HttpTransport {
+    const { agents, clusters } = this
+    return createTunnelTransport(
+      { clock: this.#deps.clock, tunnel: agents.tunnelOf(cluster) },
+      { ...lanes, subject: `cluster "${name}"`, absence: () => agents.absenceOf(clusters.get(name) ?? cluster) },
+    )
   }
 
   #keyOf(cluster: Cluster): string {

@@ -24,7 +24,8 @@ export async function probeCluster(deps: ClusterProbeDeps, cluster: Cluster, opt
     const probe = await probeMember({ clock: deps.clock, member: deps.local.client }, { ...options, simulatedNodes: deps.local.simulatedNodes })
     return statusAfter(cluster, probe, { now: now(), runtime: deps.local.runtime() })
   }
-  return statusAfter(cluster, await probeImported(deps, cluster, options.signal), { now: now() })
+  const probe = await probeImported(deps, cluster, options.signal)
+  return statusAfter(cluster, probe, { now: now(), agent: deps.directory.agents.stateOf(cluster) })
 }
 
 async function probeImported(deps: ClusterProbeDeps, cluster: Cluster, signal: AbortSignal): Promise<ProbeResult> {
@@ -37,8 +38,8 @@ async function probeImported(deps: ClusterProbeDeps, cluster: Cluster, signal: A
     throw error
   }
   if (connection === undefined) return failed('CredentialsMissing', 'the cluster has gone')
-  const { access, member } = connection
-  const probe = await probeMember({ clock: deps.clock, member }, { signal, token: access.token, certificate: access.certificate })
+  const { access, member, serverCertificate } = connection
+  const probe = await probeMember({ clock: deps.clock, member }, { signal, token: access.token, certificate: access.certificate, serverCertificate })
   const twin = probe.failure === undefined ? olderTwin(deps.directory, cluster, probe.uid) : undefined
   if (twin === undefined) return probe
   return { ...probe, ...failed('DuplicateCluster', `it is the cluster "${twin}", which is here already (uid ${probe.uid}); remove one of the two`) }

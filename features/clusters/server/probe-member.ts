@@ -23,6 +23,8 @@ export interface ProbeOptions {
   /** What the credential itself says about its end: a JWT or a PEM certificate. */
   readonly token?: string | undefined
   readonly certificate?: string | undefined
+  /** When the API server's certificate ends, as the connection has seen it. */
+  readonly serverCertificate?: (() => Date | undefined) | undefined
   /** Label selector of nodes that run nothing real. */
   readonly simulatedNodes?: string | undefined
 }
@@ -33,11 +35,14 @@ export interface ProbeResult {
   readonly kubernetesVersion?: string | undefined
   readonly uid?: string | undefined
   readonly nodes?: NonNullable<ClusterStatus['nodes']> | undefined
+  readonly capacity?: ClusterStatus['capacity']
   readonly certificateExpires?: string | undefined
+  readonly tokenExpires?: string | undefined
+  readonly serverCertificateExpires?: string | undefined
 }
 
 export interface ProbeFailure {
-  readonly condition: Exclude<ClusterConditionType, 'NodeRuntime'>
+  readonly condition: Exclude<ClusterConditionType, 'NodeRuntime' | 'CertificatesCurrent'>
   readonly reason: ProbeReason
   readonly message: string
 }
@@ -72,7 +77,11 @@ export async function probeMember(deps: ProbeDeps, options: ProbeOptions): Promi
   try {
     const expires = options.certificate === undefined ? undefined : new X509Certificate(options.certificate).validToDate
     if (expires !== undefined) known.certificateExpires = rfc3339(expires)
+    const tokenEnd = options.token === undefined ? undefined : expiryOfJwt(options.token)
+    if (tokenEnd !== undefined) known.tokenExpires = rfc3339(tokenEnd)
     const version = await readVersion(deps, options)
+    const serverEnd = options.serverCertificate?.()
+    if (serverEnd !== undefined) known.serverCertificateExpires = rfc3339(serverEnd)
     known.kubernetesVersion = version.gitVersion
     // One round trip for all the rest: each is needed, and a member may be far away.
     const [uid, missing, nodes] = await Promise.allSettled([readUid(deps, options), missingPermissions(deps, options), countNodes(deps, options)])
@@ -258,7 +267,9 @@ const reachabilityReasons: Readonly<Record<TransportFailure, ProbeReason>> = {
   TlsFailed: 'TLSFailed',
   NotTls: 'NotKubernetes',
   NotHttp: 'NotKubernetes',
-  ProxyFailed: 'Unreachable',
+  ProxyFailed: 'ProxyFailed',
+  ProxyRefused: 'ProxyFailed',
+  AgentAbsent: 'AgentNotConnected',
   ConnectionLost: 'Unreachable',
   QueueFull: 'Timeout',
   Closed: 'Unreachable',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { StatusError } from '@gantry/apimachinery'
 import { formatKubeconfig, type KubeObject, type ResourceRef } from '@gantry/client'
-import { clusterKind, conditionOf, isReady, type Cluster, type ImportRequest } from '@gantry/clusters/api'
+import { clusterKind, conditionOf, isReady, type Cluster, type DirectCredentials } from '@gantry/clusters/api'
 import { hubResources, probeMember, removeAbandonedCredentials, type Secret } from '@gantry/clusters/server'
 import { readWholeBody } from '@gantry/runtime'
 import type { Handler } from '@gantry/runtime'
@@ -12,7 +12,7 @@ import { startTestFleet, type TestFleet, type TestMember } from './test-fleet.ts
 const namespace = 'gantry-system'
 const nodes: ResourceRef = hubResources.nodes
 
-function byToken(name: string, member: TestMember, token = member.tokens.admin): ImportRequest {
+function byToken(name: string, member: TestMember, token = member.tokens.admin): { readonly name: string } & DirectCredentials {
   return { name, server: member.server, token }
 }
 

@@ -1,5 +1,6 @@
 import { openHttpTransport, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
-import { clusterKind, type Cluster, type ImportRequest } from '@gantry/clusters/api'
+import { clusterKind, type Cluster, type DirectCredentials } from '@gantry/clusters/api'
+import { createTestAuthority } from '@gantry/client/testing'
 import { createClusterProber } from '@gantry/clusters/controller'
 import { clusterRoutes, differs, importCluster, installKinds, MemberDirectory, probeCluster, removeCredentials } from '@gantry/clusters/server'
 import { startLocalCluster, type LocalCluster } from '@gantry/kube-cluster'
@@ -26,7 +27,7 @@ export interface TestFleet extends AsyncDisposable {
   readonly hub: KubeClient
   readonly directory: MemberDirectory
   addMember(server: string): Promise<TestMember>
-  import(request: ImportRequest): Promise<Cluster>
+  import(request: { readonly name: string } & DirectCredentials): Promise<Cluster>
   cluster(name: string): Promise<Cluster>
   readonly routes: ReturnType<typeof clusterRoutes>
 }
@@ -75,12 +76,13 @@ export async function startTestFleet(): Promise<TestFleet> {
     forget: (cluster, options) => removeCredentials(hub, cluster, options),
   }).start({ signal })
   const importDeps = { hub, ...deps, openTransport, clusters: () => directory.clusters.values(), accept: directory.accept.bind(directory) }
+  const serving = testServing()
 
   return {
     clock,
     hub,
     directory,
-    routes: clusterRoutes(importDeps),
+    routes: clusterRoutes({ ...importDeps, directory, serving: () => serving, agentImage: 'gantry:test' }),
     async addMember(server) {
       const store = createMemoryStore()
       const cluster = await startLocalCluster({ store, ...deps }, { controllers: false })
@@ -109,6 +111,12 @@ export async function startTestFleet(): Promise<TestFleet> {
       await local[Symbol.asyncDispose]()
     },
   }
+}
+
+/** What agents are shown and trust. */
+function testServing(): { readonly ca: string; readonly cert: string } {
+  const authority = createTestAuthority('gantry', Date.now())
+  return { ca: authority.cert, cert: authority.issue({ commonName: 'gantry', dns: ['localhost', 'gantry.test'], ip: ['127.0.0.1'] }).cert }
 }
 
 /** Lets time pass until the work is done. */

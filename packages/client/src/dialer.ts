@@ -1,5 +1,6 @@
 import { isIP, connect as connectTcp } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
+import { connectSocks } from './socks.ts'
 import { explainNetworkError, transportError } from './transport-failure.ts'
 import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
@@ -16,7 +17,9 @@ export interface DialOptions {
   readonly insecureSkipTlsVerify?: boolean | undefined
   /** Asked for every connection: where the server is, when its name says it to nobody but us. What it throws fails the connection. */
   readonly connectTo?: (() => { readonly host: string; readonly port: number }) | undefined
-  /** `http://` or `https://` proxy, asked with CONNECT. User and password in it become Proxy-Authorization. */
+  /** Told with every connection over TLS when the server's certificate ends. */
+  readonly onServerCertificate?: ((notAfter: Date) => void) | undefined
+  /** `http://` or `https://` proxy, asked with CONNECT, or `socks5://`, which is given the name to look up. User and password in it are shown to the proxy alone. */
   readonly proxy?: URL | undefined
   /** Covers name lookup, proxy, TCP and TLS together. */
   readonly connectTimeoutMs: number
@@ -56,6 +59,10 @@ export function createDialer(deps: { readonly clock: Clock }, options: DialOptio
       opening.catch(() => {}) // raced below
       const socket = await Promise.race([opening, givenUp])
       socket.setKeepAlive(true, keepAliveAfterMs)
+      if (options.onServerCertificate !== undefined && socket instanceof TLSSocket) {
+        const notAfter = new Date(socket.getPeerCertificate().valid_to)
+        if (!Number.isNaN(notAfter.getTime())) options.onServerCertificate(notAfter)
+      }
       return socket
     } catch (error) {
       for (const socket of sockets) {
@@ -115,6 +122,7 @@ async function connectProxy(proxy: URL, target: { readonly host: string; readonl
   } catch (error) {
     throw transportError('ProxyFailed', `the proxy failed: ${explainNetworkError(error, name).message}`, error)
   }
+  if (proxy.protocol.startsWith('socks5')) return connectSocks(socket, proxy, target)
   const authority = `${isIP(target.host) === 6 ? `[${target.host}]` : target.host}:${target.port}`
   const login =
     proxy.username === ''
@@ -124,6 +132,10 @@ async function connectProxy(proxy: URL, target: { readonly host: string; readonl
   const head = await readHead(socket, name)
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1]
   if (status === '200') return socket
+  if (status === '407') {
+    const what = proxy.username === '' ? 'it wants a user and a password; put them into the proxy address' : 'it refuses the user or the password'
+    throw transportError('ProxyRefused', `the proxy ${name} did not open a connection to ${authority}: ${what} (407)`)
+  }
   throw transportError('ProxyFailed', `the proxy ${name} did not open a connection to ${authority}: it answered ${status ?? 'no HTTP'}`)
 }
 
@@ -164,6 +176,8 @@ function bareHost(url: URL): string {
   return url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
 }
 
+const defaultPorts: Readonly<Record<string, number>> = { 'https:': 443, 'socks5:': 1080, 'socks5h:': 1080 }
+
 function portOf(url: URL): number {
-  return url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
+  return url.port === '' ? (defaultPorts[url.protocol] ?? 80) : Number(url.port)
 }

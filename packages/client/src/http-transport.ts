@@ -25,8 +25,10 @@ export interface HttpTransportOptions {
   readonly insecureSkipTlsVerify?: boolean | undefined
   /** Asked for every connection: where `server` is, when its name says it to nobody but us. The name stays what the certificate must have and what the Host header says. */
   readonly connectTo?: (() => { readonly host: string; readonly port: number }) | undefined
-  /** `http://` or `https://` proxy, asked with CONNECT. */
+  /** `http://` or `https://` proxy, asked with CONNECT, or `socks5://`. */
   readonly proxyUrl?: string | undefined
+  /** Told with every new connection when the server's certificate ends. */
+  readonly onServerCertificate?: ((notAfter: Date) => void) | undefined
   /** Connections for ordinary requests; more wait in the queue. */
   readonly connections?: number | undefined
   /** Connections for watches and followed logs, which hold one each. Past it a request is refused at once. */
@@ -71,6 +73,7 @@ export function openHttpTransport(options: HttpTransportOptions, deps: { readonl
     insecureSkipTlsVerify: options.insecureSkipTlsVerify,
     connectTo: options.connectTo,
     proxy: options.proxyUrl === undefined ? undefined : parseProxy(options.proxyUrl),
+    onServerCertificate: options.onServerCertificate,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
   })
   const lanes = {
@@ -180,8 +183,8 @@ async function openPool(
   })
 }
 
-// Upstream's longRunningRequestCheck: watches and followed logs stay open for as long as the reader wants. (exec, attach, portforward come as upgrades.)
-function isLongRunning(request: HttpRequest): boolean {
+/** As upstream's longRunningRequestCheck: watches and followed logs stay open for as long as the reader wants. (exec, attach, portforward come as upgrades.) */
+export function isLongRunning(request: Pick<HttpRequest, 'path' | 'query'>): boolean {
   if (request.query === '') return false
   return /(?:^|&)watch=(?:true|1)(?:&|$)/.test(request.query) || (request.path.endsWith('/log') && /(?:^|&)follow=(?:true|1)(?:&|$)/.test(request.query))
 }
@@ -204,8 +207,14 @@ function parseServer(text: string): URL {
   return url
 }
 
-function parseProxy(text: string): URL {
+const proxyProtocols = ['http:', 'https:', 'socks5:', 'socks5h:']
+
+/** The address of a proxy. Throws BadRequest without repeating it: it may hold a password. */
+export function parseProxy(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:')) return url
-  throw new StatusError('BadRequest', `the proxy address must start with http:// or https://${url === undefined ? '' : `, not with ${url.protocol}//`}`)
+  if (url !== undefined && proxyProtocols.includes(url.protocol) && url.hostname !== '') return url
+  throw new StatusError(
+    'BadRequest',
+    `the proxy address must start with http://, https:// or socks5://${url === undefined || proxyProtocols.includes(url.protocol) ? '' : `, not with ${url.protocol}//`}`,
+  )
 }

@@ -143,7 +143,10 @@ function readUser(user: Fields, where: string, options: KubeconfigOptions): Pick
     )
   }
   if (user['auth-provider'] !== undefined) {
-    throw wrong(`the ${where} uses auth-provider, which Kubernetes removed in 1.26; give a token or a client certificate`)
+    const name = isFields(user['auth-provider']) ? textOf(user['auth-provider']['name']) : undefined
+    throw wrong(
+      `the ${where} uses auth-provider${name === undefined ? '' : ` "${name}"`}, which Kubernetes removed in 1.26; give a token or a client certificate, for example of a ServiceAccount (kubectl create token)`,
+    )
   }
   if (user['username'] !== undefined || user['password'] !== undefined) {
     throw wrong(`the ${where} uses a user name and password, which Kubernetes has not accepted since 1.19; give a token or a client certificate`)

@@ -1,25 +1,33 @@
 import { StatusError } from '@gantry/apimachinery'
 
 /** Why a request never got an answer, as one word for a program. The StatusError's message says it for a person. */
-export type TransportFailure =
-  | 'NameNotResolved'
-  | 'ConnectionRefused'
-  | 'Unreachable'
-  | 'ConnectTimeout'
-  | 'ResponseTimeout'
-  | 'CertificateUntrusted'
-  | 'CertificateExpired'
-  | 'CertificateNotYetValid'
-  | 'CertificateHostMismatch'
-  | 'ClientCertificateRefused'
-  | 'TlsFailed'
-  | 'NotTls'
-  | 'NotHttp'
-  | 'ProxyFailed'
-  | 'ConnectionLost'
-  | 'QueueFull'
-  | 'Closed'
-  | 'BadRequest'
+const failures = [
+  'NameNotResolved',
+  'ConnectionRefused',
+  'Unreachable',
+  'ConnectTimeout',
+  'ResponseTimeout',
+  'CertificateUntrusted',
+  'CertificateExpired',
+  'CertificateNotYetValid',
+  'CertificateHostMismatch',
+  'ClientCertificateRefused',
+  'TlsFailed',
+  'NotTls',
+  'NotHttp',
+  'ProxyFailed',
+  'ProxyRefused',
+  'ConnectionLost',
+  'AgentAbsent',
+  'QueueFull',
+  'Closed',
+  'BadRequest',
+] as const
+export type TransportFailure = (typeof failures)[number]
+
+export function isTransportFailure(word: string): word is TransportFailure {
+  return failures.some((one) => one === word)
+}
 
 const causeReason = 'TransportFailure'
 

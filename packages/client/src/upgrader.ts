@@ -6,12 +6,11 @@ import { endToEndHeaders } from './hop-headers.ts'
 import { explainNetworkError, transportError } from './transport-failure.ts'
 import type { Duplex } from 'node:stream'
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Clock, HttpRequest, UpgradeHandler } from '@gantry/runtime'
 
 export interface UpgraderDeps {
   readonly clock: Clock
-  readonly dial: (signal?: AbortSignal) => Promise<Socket>
+  readonly dial: (signal?: AbortSignal) => Promise<Duplex>
   /** Aborts when the transport closes. */
   readonly closed: AbortSignal
 }
@@ -52,7 +51,7 @@ export function createUpgrader(deps: UpgraderDeps, options: UpgraderOptions): Up
 
   /** Sends the request's head and waits for the answer's. */
   function ask(
-    connection: Socket,
+    connection: Duplex,
     request: HttpRequest,
     how: { readonly protocol: string; readonly signal: AbortSignal },
   ): Promise<
@@ -95,7 +94,7 @@ export function createUpgrader(deps: UpgraderDeps, options: UpgraderOptions): Up
 }
 
 /** Both directions until both have ended, or one has failed, or the signal aborts. */
-async function join(caller: Duplex, server: Socket, signal: AbortSignal): Promise<void> {
+async function join(caller: Duplex, server: Duplex, signal: AbortSignal): Promise<void> {
   const stop = (): void => {
     caller.destroy()
     server.destroy()
@@ -111,7 +110,7 @@ async function join(caller: Duplex, server: Socket, signal: AbortSignal): Promis
   server.once('close', () => caller.end(() => caller.destroy()))
   caller.once('close', () => server.destroy())
   // As upstream's proxy: the end of either direction is the end of the conversation. Its protocols say goodbye in frames, not with a half-closed socket.
-  caller.once('end', () => server.destroySoon())
+  caller.once('end', () => server.end(() => server.destroy()))
   try {
     await Promise.allSettled([finished(caller), finished(server)])
   } finally {
@@ -120,7 +119,7 @@ async function join(caller: Duplex, server: Socket, signal: AbortSignal): Promis
 }
 
 /** An ordinary answer instead of 101: passed on as it is, then the conversation is over. */
-async function relay(response: IncomingMessage, connection: Socket, socket: Duplex): Promise<void> {
+async function relay(response: IncomingMessage, connection: Duplex, socket: Duplex): Promise<void> {
   try {
     writeHead(socket, response.statusCode ?? 502, response)
     response.pipe(socket)

@@ -29,6 +29,8 @@ export interface EdgeOptions {
   /** PEM of the CAs whose client certificates are identities; none is asked for when absent. */
   readonly clientCa?: string | undefined
   readonly limits?: Partial<EdgeLimits> | undefined
+  /** One more protocol that a connection may be upgraded to, on this path and no other. */
+  readonly ownUpgrade?: { readonly path: string; readonly protocol: string } | undefined
   /** How long a stop waits for requests in progress. Streams and upgrades are ended at once. */
   readonly drainMs?: number | undefined
 }
@@ -296,6 +298,7 @@ function createServer(options: EdgeOptions, limits: EdgeLimits): SecureServer {
   server.httpAllowHalfOpen = true
   server.shouldUpgradeCallback = ({ headers, url = '' }) => {
     const protocol = (headers.upgrade ?? '').toLowerCase()
+    if (protocol === options.ownUpgrade?.protocol) return url === options.ownUpgrade.path
     return upgradeProtocols.has(protocol) || (protocol !== '' && proxyPath.test(url) && !httpProtocols.test(protocol))
   }
   server.maxConnections = limits.connections

@@ -1,0 +1,2 @@
+export { agentCommands } from './commands.ts'
+export type { AgentCommandDeps } from './commands.ts'
