@@ -17,7 +17,6 @@ const areaOf: Readonly<Record<TransportFailure, Area>> = {
   Unreachable: 'TCP',
   ConnectTimeout: 'TCP',
   ProxyFailed: 'proxy',
-  ProxyRefused: 'proxy',
   CertificateUntrusted: 'TLS',
   CertificateHostMismatch: 'TLS',
   CertificateExpired: 'TLS',

@@ -114,7 +114,13 @@ export function openHub(deps: { readonly clock: Clock; readonly version: string 
       outgoing.once('upgrade', (answer: IncomingMessage, upgraded: Duplex, head: Buffer) => {
         readClock(answer.headers.date)
         if (head.length > 0) upgraded.unshift(head)
-        resolve(upgraded)
+        // HTTP/2 takes the socket over below its JavaScript, which must have no write on its way then.
+        const whenWritten = (): void => {
+          if (upgraded.writableLength === 0) resolve(upgraded)
+          else if (upgraded.destroyed) giveUp(transportError('ConnectionLost', `${secret.hub} closed the connection`))
+          else setImmediate(whenWritten)
+        }
+        whenWritten()
       })
       outgoing.once('response', (answer: IncomingMessage) => {
         readClock(answer.headers.date)

@@ -4,9 +4,9 @@ import { createClient, openHttpTransport, type HttpTransportOptions } from '@gan
 import { agentCredentialPrefix } from '@gantry/clusters/api'
 import { serveTunnel } from '@gantry/gateway/tunnel'
 import { Backoff } from '@gantry/runtime'
-import type { Clock, Ids, Logger } from '@gantry/runtime'
+import type { Clock, Ids, LogFields, Logger } from '@gantry/runtime'
 import { createSecretStore, type AgentSecret } from './agent-secret.ts'
-import { clockProblem, CutOffs, diagnose } from './diagnosis.ts'
+import { clockProblem, CutOffs, diagnose, type Diagnosis } from './diagnosis.ts'
 import { openHub, type Hub } from './hub.ts'
 
 export interface AgentDeps {
@@ -79,9 +79,13 @@ export async function runAgent(deps: AgentDeps, options: AgentOptions, { signal 
   /** A refused credential: perhaps the announced one counts by now, perhaps somebody has applied another manifest. */
   async function afterRefusal(): Promise<void> {
     if (secret.credential !== undefined && secret.nextCredential !== undefined) {
-      await hub.prove(secret.nextCredential, { signal })
-      await save({ credential: secret.nextCredential, nextCredential: undefined })
-      return
+      try {
+        await hub.prove(secret.nextCredential, { signal })
+        await save({ credential: secret.nextCredential, nextCredential: undefined })
+        return
+      } catch (error) {
+        if (!isReason(error, 'Unauthorized')) throw error
+      }
     }
     const fresh = await store.read({ signal })
     const hasNewToken = fresh.token !== undefined && fresh.token !== usedToken
@@ -106,7 +110,7 @@ export async function runAgent(deps: AgentDeps, options: AgentOptions, { signal 
         log.info('connected', { connection: number, hub: secret.hub })
         ready.resolve()
         const skew = clockProblem(hub.clockAheadMs)
-        if (skew !== undefined) log.warn('something is wrong', { ...skew })
+        if (skew !== undefined) log.warn('something is wrong', told(skew))
         const leave = (): void => {
           tunnel.leave(goodbye)
           clock.schedule(() => tunnel.destroy(goodbye), leaveWithinMs)
@@ -124,7 +128,7 @@ export async function runAgent(deps: AgentDeps, options: AgentOptions, { signal 
         if (signal.aborted) return
         const skew = clockProblem(hub.clockAheadMs)
         const pausing = { connection: number, hub: secret.hub, failures: pauses.failures + 1 }
-        log.error('the platform cannot be reached', { ...pausing, ...diagnose(error), ...(skew === undefined ? {} : { clock: skew.message }) })
+        log.error('the platform cannot be reached', { ...pausing, ...told(diagnose(error)), ...(skew === undefined ? {} : { clock: skew.message }) })
         if (isReason(error, 'Unauthorized')) {
           await afterRefusal().catch((failure: unknown) => {
             if (!signal.aborted) log.warn('its Secret could not be looked at again', { error: failure })
@@ -144,7 +148,7 @@ export async function runAgent(deps: AgentDeps, options: AgentOptions, { signal 
       try {
         await rotate()
       } catch (error) {
-        if (!signal.aborted) log.warn('the credential could not be renewed, it will be tried again', { ...diagnose(error) })
+        if (!signal.aborted) log.warn('the credential could not be renewed, it will be tried again', told(diagnose(error)))
       }
     }
   }
@@ -173,6 +177,10 @@ export async function runAgent(deps: AgentDeps, options: AgentOptions, { signal 
   }
 }
 
-export function hashOf(credential: string): string {
+function told({ area, message }: Diagnosis): LogFields {
+  return { area, why: message }
+}
+
+function hashOf(credential: string): string {
   return createHash('sha256').update(credential).digest('base64url')
 }

@@ -16,6 +16,8 @@ const fieldOfReason: Readonly<Record<ProbeReason, string | undefined>> = {
   PermissionsMissing: 'token',
   ClientCertificateExpired: 'kubeconfig',
   CredentialsMissing: 'kubeconfig',
+  ProxyFailed: 'server',
+  AgentNotConnected: undefined,
   VersionUnsupported: undefined,
   DuplicateCluster: undefined,
 }

@@ -6,6 +6,7 @@ import type { HttpRequest } from '@gantry/runtime'
 import { clusterKind, hasAgent, localClusterName, type AgentRequest, type Cluster, type DirectCredentials, type RemovalReport } from '../api/index.ts'
 import { importWithAgent, renewManifest, type AgentImportDeps } from './agent/import-agent.ts'
 import { removalCommands, removeAgent } from './agent/remove-agent.ts'
+import { removeCredentials } from './cluster-cleanup.ts'
 import { checkName, importCluster, replaceCredentials, type ImportDeps } from './import-cluster.ts'
 import type { Secret } from './hub-resources.ts'
 import type { MemberDirectory } from './member-directory.ts'
@@ -80,6 +81,7 @@ async function remove(deps: ClusterRoutesDeps, name: string, options: { readonly
     report = await removeAgent({ member: memberOf(deps, name), clock: deps.clock }, name, options)
   }
   await deps.hub.delete(clusterKind.ref, { name }, { preconditions: { uid: cluster.metadata.uid ?? '' } })
+  await removeCredentials(deps.hub, cluster, options) // now, not when a controller comes to it
   return report
 }
 

@@ -268,7 +268,6 @@ const reachabilityReasons: Readonly<Record<TransportFailure, ProbeReason>> = {
   NotTls: 'NotKubernetes',
   NotHttp: 'NotKubernetes',
   ProxyFailed: 'ProxyFailed',
-  ProxyRefused: 'ProxyFailed',
   AgentAbsent: 'AgentNotConnected',
   ConnectionLost: 'Unreachable',
   QueueFull: 'Timeout',

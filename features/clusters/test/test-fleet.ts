@@ -4,7 +4,7 @@ import { createTestAuthority } from '@gantry/client/testing'
 import { createClusterProber } from '@gantry/clusters/controller'
 import { clusterRoutes, differs, importCluster, installKinds, MemberDirectory, probeCluster, removeCredentials } from '@gantry/clusters/server'
 import { startLocalCluster, type LocalCluster } from '@gantry/kube-cluster'
-import { silentLogger, systemIds } from '@gantry/runtime'
+import { silentLogger, systemClock, systemIds } from '@gantry/runtime'
 import type { Handler, HttpRequest } from '@gantry/runtime'
 import { FakeClock, settle } from '@gantry/runtime/testing'
 import { createMemoryStore } from '@gantry/storage'
@@ -115,7 +115,7 @@ export async function startTestFleet(): Promise<TestFleet> {
 
 /** What agents are shown and trust. */
 function testServing(): { readonly ca: string; readonly cert: string } {
-  const authority = createTestAuthority('gantry', Date.now())
+  const authority = createTestAuthority('gantry', systemClock.now().getTime())
   return { ca: authority.cert, cert: authority.issue({ commonName: 'gantry', dns: ['localhost', 'gantry.test'], ip: ['127.0.0.1'] }).cert }
 }
 

@@ -134,7 +134,7 @@ async function connectProxy(proxy: URL, target: { readonly host: string; readonl
   if (status === '200') return socket
   if (status === '407') {
     const what = proxy.username === '' ? 'it wants a user and a password; put them into the proxy address' : 'it refuses the user or the password'
-    throw transportError('ProxyRefused', `the proxy ${name} did not open a connection to ${authority}: ${what} (407)`)
+    throw transportError('ProxyFailed', `the proxy ${name} did not open a connection to ${authority}: ${what} (407)`)
   }
   throw transportError('ProxyFailed', `the proxy ${name} did not open a connection to ${authority}: it answered ${status ?? 'no HTTP'}`)
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer as createTcpServer, connect } from 'node:net'
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { isReason } from '@gantry/apimachinery'
 import { bodyOf, readBody, readWholeBody } from '@gantry/runtime'
 import { createClient } from './create-client.ts'
@@ -435,10 +435,11 @@ test('names plain HTTP on a TLS address, and a server that hangs up on our certi
 test('goes through a proxy with CONNECT, and says what the proxy answered otherwise', async () => {
   const asked: { url: string | undefined; login: string | undefined }[] = []
   const port = await listen(createHttpsServer(serving, (_request, response) => response.end('through')))
+  const login = `Basic ${Buffer.from('jane:p@ss').toString('base64')}`
   const proxy = createHttpServer()
   proxy.on('connect', (request: IncomingMessage, socket: Socket) => {
     asked.push({ url: request.url, login: request.headers['proxy-authorization'] })
-    if (request.headers['proxy-authorization'] === undefined) return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n')
+    if (request.headers['proxy-authorization'] !== login) return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n')
     const onward = connect(port, '127.0.0.1', () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n')
       onward.pipe(socket).pipe(onward)
@@ -453,7 +454,122 @@ test('goes through a proxy with CONNECT, and says what the proxy answered otherw
   assert.equal((await readWholeBody(response)).toString(), 'through')
   assert.deepEqual(asked[0], { url: `127.0.0.1:${port}`, login: `Basic ${Buffer.from('jane:p@ss').toString('base64')}` })
   assert.equal(refused.failure, 'ProxyFailed')
-  assert.match(refused.message, /it answered 407/)
+  assert.match(refused.message, /it wants a user and a password; put them into the proxy address \(407\)/)
+  const wrong = await failureOf(transport({ ...target, proxyUrl: `http://jane:no@127.0.0.1:${proxyPort}` }).handle(get('/')))
+  assert.match(wrong.message, /it refuses the user or the password \(407\)/)
+  assert.ok(!/jane|:no@/.test(wrong.message), 'the login is in no message')
+})
+
+test('goes through a proxy that is asked over TLS', async () => {
+  const port = await listen(createHttpsServer(serving, (_request, response) => response.end('through')))
+  const proxy = createHttpsServer(serving)
+  proxy.on('connect', (_request: IncomingMessage, socket: Socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n'))
+  const proxyPort = await listen(proxy)
+
+  const { failure, message } = await failureOf(
+    transport({ server: `https://127.0.0.1:${port}`, ca: authority.cert, proxyUrl: `https://127.0.0.1:${proxyPort}` }).handle(get('/')),
+  )
+
+  // The CA is the server's, not the proxy's: that one needs an authority the system trusts.
+  assert.equal(failure, 'ProxyFailed')
+  assert.match(message, /the proxy failed: cannot trust https:\/\/127\.0\.0\.1:\d+/)
+})
+
+describe('a SOCKS 5 proxy', () => {
+  /** What RFC 1928 and 1929 ask of a server, and no more. */
+  async function socksServer(
+    how: { readonly login?: string; readonly reply?: number; readonly banner?: string } = {},
+  ): Promise<{ readonly port: number; readonly asked: string[] }> {
+    const asked: string[] = []
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => {})
+      if (how.banner !== undefined) return void socket.write(how.banner)
+      void (async () => {
+        const [, count = 0] = await take(socket, 2)
+        const methods = await take(socket, count)
+        const method = how.login === undefined ? 0 : 2
+        if (!methods.includes(method)) return socket.end(Buffer.from([5, 0xff]))
+        socket.write(Buffer.from([5, method]))
+        if (how.login !== undefined) {
+          const user = await take(socket, (await take(socket, 2))[1] ?? 0)
+          const password = await take(socket, (await take(socket, 1))[0] ?? 0)
+          const isRight = `${user.toString()}:${password.toString()}` === how.login
+          socket.write(Buffer.from([1, isRight ? 0 : 1]))
+          if (!isRight) return socket.end()
+        }
+        const [, , , type = 0] = await take(socket, 4)
+        const address = await take(socket, type === 3 ? ((await take(socket, 1))[0] ?? 0) : type === 1 ? 4 : 16)
+        const port = (await take(socket, 2)).readUInt16BE()
+        asked.push(type === 3 ? `${address.toString()}:${port}` : type === 1 ? `${[...address].join('.')}:${port}` : `${address.toString('hex')}:${port}`)
+        if (how.reply !== undefined) return socket.end(Buffer.from([5, how.reply, 0, 1, 0, 0, 0, 0, 0, 0]))
+        const onward = connect(port, '127.0.0.1', () => {
+          // In pieces, with a name for an address: a reader must not count on more.
+          socket.write(Buffer.from([5, 0, 0]))
+          setImmediate(() => {
+            socket.write(Buffer.concat([Buffer.from([3, 4]), Buffer.from('here'), Buffer.from([0, 1])]))
+            onward.pipe(socket).pipe(onward)
+          })
+        })
+        onward.on('error', () => socket.destroy())
+        return undefined
+      })()
+    })
+    return { port: await listen(server), asked }
+  }
+  async function take(socket: Socket, bytes: number): Promise<Buffer> {
+    for (;;) {
+      const chunk = bytes === 0 ? Buffer.alloc(0) : (socket.read(bytes) as Buffer | null)
+      if (chunk !== null) return chunk
+      await new Promise((resolve) => socket.once('readable', resolve))
+    }
+  }
+  const target = async () => ({
+    server: `https://localhost:${await listen(createHttpsServer(serving, (_request, response) => response.end('through')))}`,
+    ca: authority.cert,
+  })
+
+  test('is asked by name, without a login or with one', async () => {
+    const to = await target()
+    const open = await socksServer()
+    const closed = await socksServer({ login: 'jane:p@ss' })
+    for (const [{ port }, login] of [
+      [open, ''],
+      [open, 'any:one@'],
+      [closed, 'jane:p%40ss@'],
+    ] as const) {
+      const response = await transport({ ...to, serverName: '127.0.0.1', proxyUrl: `socks5://${login}127.0.0.1:${port}` }).handle(get('/'))
+      assert.equal((await readWholeBody(response)).toString(), 'through')
+    }
+    assert.deepEqual(new Set(open.asked), new Set([new URL(to.server).host]))
+  })
+
+  test('is given addresses as they are', async () => {
+    const socks = await socksServer({ reply: 4 })
+    for (const host of ['10.1.2.3', '[fd00::1:2]', '[::ffff:10.1.2.3]'])
+      await failureOf(transport({ server: `http://${host}:6443`, proxyUrl: `socks5://127.0.0.1:${socks.port}` }).handle(get('/')))
+
+    assert.deepEqual(socks.asked, ['10.1.2.3:6443', 'fd000000000000000000000000010002:6443', '00000000000000000000ffff0a010203:6443'])
+  })
+
+  test('is named with what it says when it refuses', async () => {
+    const outcomes: readonly (readonly [Parameters<typeof socksServer>[0], string, RegExp])[] = [
+      [{ login: 'jane:p@ss' }, '', /it wants a user and a password/],
+      [{ login: 'jane:p@ss' }, 'jane:wrong@', /it refuses the user or the password/],
+      [{ reply: 2 }, '', /its rules do not allow it/],
+      [{ reply: 5 }, '', /the connection was refused there/],
+      [{ reply: 99 }, '', /it answered 99/],
+      [{ banner: 'HTTP/1.1 400 Bad Request\r\n\r\n' }, '', /it does not speak SOCKS 5/],
+    ]
+    for (const [how, login, expected] of outcomes) {
+      const { port } = await socksServer(how)
+      const { failure, message } = await failureOf(
+        transport({ server: 'https://api.invalid:6443', proxyUrl: `socks5://${login}127.0.0.1:${port}` }).handle(get('/')),
+      )
+      assert.equal(failure, 'ProxyFailed')
+      assert.match(message, expected)
+      assert.ok(!message.includes('jane'))
+    }
+  })
 })
 
 test('rejects with the reason of the caller when it leaves', async () => {

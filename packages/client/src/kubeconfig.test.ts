@@ -78,7 +78,7 @@ const refusals: readonly (readonly [name: string, text: string, message: RegExp]
   ['no server', config({ cluster: '{}' }), /cluster "c" has no server address/],
   ['no credentials', config({ user: '{}' }), /user "u" has no credentials/],
   ['an exec plugin', config({ user: '{exec: {command: aws}}' }), /from a program \(exec: aws\), which is not run here; give a token/],
-  ['an auth provider', config({ user: '{auth-provider: {name: gcp}}' }), /auth-provider, which Kubernetes removed/],
+  ['an auth provider', config({ user: '{auth-provider: {name: gcp}}' }), /auth-provider "gcp", which Kubernetes removed/],
   ['basic authentication', config({ user: '{username: a, password: b}' }), /a user name and password/],
   ['impersonation', config({ user: '{token: t, as: jane}' }), /impersonates/],
   ['a certificate without its key', config({ user: `{client-certificate-data: ${base64(pem)}}` }), /without its client-key/],

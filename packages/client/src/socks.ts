@@ -1,4 +1,4 @@
-import { isIP, SocketAddress } from 'node:net'
+import { isIP } from 'node:net'
 import { explainNetworkError, transportError } from './transport-failure.ts'
 import type { Socket } from 'node:net'
 
@@ -23,7 +23,6 @@ export async function connectSocks(socket: Socket, proxy: URL, target: { readonl
   const name = `${proxy.protocol}//${proxy.host}`
   const where = `${target.host}:${target.port}`
   const failed = (why: string): Error => transportError('ProxyFailed', `the proxy ${name} did not open a connection to ${where}: ${why}`)
-  const refused = (why: string): Error => transportError('ProxyRefused', `the proxy ${name} did not open a connection to ${where}: ${why}`)
   using input = readerOf(socket, (error) => (error === undefined ? failed('it closed the connection') : failed(explainNetworkError(error, name).message)))
 
   const hasLogin = proxy.username !== ''
@@ -31,14 +30,14 @@ export async function connectSocks(socket: Socket, proxy: URL, target: { readonl
   const [spoken, method = nothingAcceptable] = await input.read(2)
   if (spoken !== version) throw failed('it does not speak SOCKS 5')
   if (method === nothingAcceptable)
-    throw refused(hasLogin ? 'it accepts no user and password' : 'it wants a user and a password; put them into the proxy address')
+    throw failed(hasLogin ? 'it accepts no user and password' : 'it wants a user and a password; put them into the proxy address')
   if (method === userAndPassword && hasLogin) {
     const [user, password] = [proxy.username, proxy.password].map((part) => Buffer.from(decodeURIComponent(part)))
     if (user === undefined || password === undefined || user.length > 255 || password.length > 255)
-      throw refused('its user and password may have 255 bytes each')
+      throw failed('its user and password may have 255 bytes each')
     socket.write(Buffer.concat([Buffer.from([1, user.length]), user, Buffer.from([password.length]), password]))
     const [, status] = await input.read(2)
-    if (status !== 0) throw refused('it refuses the user or the password')
+    if (status !== 0) throw failed('it refuses the user or the password')
   } else if (method !== noLogin) throw failed(`it chose a way to sign in that was not offered (${method})`)
 
   socket.write(Buffer.concat([Buffer.from([version, 1, 0]), addressOf(target.host), Buffer.from([target.port >> 8, target.port & 0xff])]))
@@ -61,15 +60,15 @@ function addressOf(host: string): Buffer {
 }
 
 function ipv6Bytes(host: string): Buffer {
-  // Node writes every address the short way; a dotted end becomes two groups first.
-  const plain = new SocketAddress({ address: host, family: 'ipv6' }).address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_all, a, b, c, d) =>
-    [a, c].map((high, at) => ((Number(high) << 8) | Number([b, d][at])).toString(16)).join(':'),
-  )
-  const [left = '', right] = plain.split('::')
-  const groups = (text: string | undefined): string[] => (text === undefined || text === '' ? [] : text.split(':'))
+  // A dotted end stands for two groups.
+  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(host)
+  const [a = 0, b = 0, c = 0, d = 0] = dotted?.[2]?.split('.').map(Number) ?? []
+  const plain = dotted === null ? host : `${dotted[1]}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
+  const [left = '', right = ''] = plain.split('::')
+  const groups = (text: string): number[] => (text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16)))
   const [head, tail] = [groups(left), groups(right)]
-  const all = [...head, ...Array<string>(8 - head.length - tail.length).fill('0'), ...tail]
-  return Buffer.from(all.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]))
+  const all = [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail]
+  return Buffer.from(all.flatMap((group) => [group >> 8, group & 0xff]))
 }
 
 /** Takes bytes off a socket in exact numbers; what follows them stays in it. */

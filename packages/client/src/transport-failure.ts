@@ -16,7 +16,6 @@ const failures = [
   'NotTls',
   'NotHttp',
   'ProxyFailed',
-  'ProxyRefused',
   'ConnectionLost',
   'AgentAbsent',
   'QueueFull',

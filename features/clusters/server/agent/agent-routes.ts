@@ -127,8 +127,7 @@ export function agentRoutes(deps: AgentRoutesDeps): readonly Route[] {
       return { status: 101, headers: {} }
     }
     const now = deps.clock.now().toUTCString()
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${agentUpgrade}\r\nDate: ${now}\r\n\r\n`)
-    await tunnel.serve(socket)
+    await tunnel.serve(socket, `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${agentUpgrade}\r\nDate: ${now}\r\n\r\n`)
     return { status: 101, headers: {} }
   }
 

@@ -29,6 +29,17 @@ async function socketPair(): Promise<readonly [Socket, Socket]> {
   return [dialled, far]
 }
 
+const switching = 'HTTP/1.1 101 Switching Protocols\r\n\r\n'
+
+/** Takes the answer to an upgrade off a socket; what follows stays in it. */
+async function headOf(socket: Socket): Promise<void> {
+  for (;;) {
+    const chunk = socket.read(switching.length) as Buffer | null
+    if (chunk !== null) return
+    await new Promise((resolve) => socket.once('readable', resolve))
+  }
+}
+
 interface World extends AsyncDisposable {
   readonly tunnel: Tunnel
   readonly transport: HttpTransport
@@ -50,8 +61,9 @@ async function startWorld(member: { readonly handle?: Handler; readonly upgrade?
       const sockets = await socketPair()
       for (const socket of sockets) open.add(socket)
       const before = tunnel.size
-      const served = tunnel.serve(sockets[1])
+      const served = tunnel.serve(sockets[1], switching)
       const handle: Handler = member.handle ?? (() => Promise.resolve({ status: 200, headers: {}, body: 'fine' }))
+      await headOf(sockets[0])
       const agent = serveTunnel({ clock, log: silentLogger, handle, upgrade: member.upgrade ?? (() => Promise.resolve()) }, sockets[0])
       while (tunnel.size === before && before < 2) await new Promise(setImmediate)
       return { agent, sockets, served }
@@ -86,7 +98,12 @@ describe('a tunnel', () => {
     })
 
     const answer = await world.transport.handle(
-      get('/api/v1/pods', { method: 'POST', query: 'x=%201', headers: { 'content-type': 'text/plain', connection: 'x-hop', 'x-hop': '1' }, body: bodyOf('body') }),
+      get('/api/v1/pods', {
+        method: 'POST',
+        query: 'x=%201',
+        headers: { 'content-type': 'text/plain', connection: 'x-hop', 'x-hop': '1' },
+        body: bodyOf('body'),
+      }),
     )
 
     assert.equal(answer.status, 201)
@@ -169,7 +186,9 @@ describe('a tunnel', () => {
   })
 
   test('tells why the agent could not ask its cluster, in the words of a direct connection', async () => {
-    await using world = await startWorld({ handle: () => Promise.reject(transportError('ConnectionRefused', 'cannot reach https://10.0.0.1:6443: connection refused')) })
+    await using world = await startWorld({
+      handle: () => Promise.reject(transportError('ConnectionRefused', 'cannot reach https://10.0.0.1:6443: connection refused')),
+    })
 
     await assert.rejects(world.transport.handle(get('/')), (error: Error) => {
       assert.equal(transportFailureOf(error), 'ConnectionRefused')
@@ -185,7 +204,10 @@ describe('a tunnel', () => {
       { subject: 'cluster "m"', connections: 1, streams: 1, maxQueued: 1, headersTimeoutMs: 1_000, absence: () => 'its agent has not connected yet' },
     )
 
-    await assert.rejects(transport.handle(get('/')), (error: Error) => transportFailureOf(error) === 'AgentAbsent' && error.message.includes('not connected yet'))
+    await assert.rejects(
+      transport.handle(get('/')),
+      (error: Error) => transportFailureOf(error) === 'AgentAbsent' && error.message.includes('not connected yet'),
+    )
   })
 
   test('bounds what waits for a slow member', async () => {
@@ -294,7 +316,10 @@ describe('the connections of an agent', () => {
   })
 
   test('are ended at once, with what runs over them, when the agent is revoked; it hears why', async () => {
-    await using world = await startWorld({ handle: () => Promise.resolve({ status: 200, headers: {}, body: (sink) => new Promise((resolve) => sink.signal.addEventListener('abort', () => resolve())) }) })
+    await using world = await startWorld({
+      handle: () =>
+        Promise.resolve({ status: 200, headers: {}, body: (sink) => new Promise((resolve) => sink.signal.addEventListener('abort', () => resolve())) }),
+    })
     const { agent } = await world.join()
     const watch = await world.transport.handle(get('/', { query: 'watch=true' }))
     const reading = readWholeBody(watch)
@@ -325,7 +350,8 @@ describe('the connections of an agent', () => {
     let isCut = false
     far.on('data', (chunk: Buffer) => void (isCut || nearCut.write(chunk)))
     nearCut.on('data', (chunk: Buffer) => void (isCut || far.write(chunk)))
-    const served = world.tunnel.serve(farCut)
+    const served = world.tunnel.serve(farCut, switching)
+    await headOf(near)
     const agent = serveTunnel({ clock, log: silentLogger, handle: () => Promise.reject(new Error('none')), upgrade: () => Promise.resolve() }, near)
     while (world.tunnel.size < 2) await new Promise(setImmediate)
     await clock.advance(60_000)
@@ -344,7 +370,7 @@ describe('the connections of an agent', () => {
     const [liar, far] = await socketPair()
     liar.write('HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n')
     liar.write(Buffer.alloc(1 << 16, 'garbage'))
-    await world.tunnel.serve(far)
+    await world.tunnel.serve(far, switching)
 
     assert.match(world.tunnel.departure?.why ?? '', /no HTTP\/2/)
     assert.equal(await textOf(await world.transport.handle(get('/'))), 'fine')

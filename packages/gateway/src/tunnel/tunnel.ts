@@ -51,10 +51,11 @@ export class Tunnel {
     return this.#departure
   }
 
-  /** Takes over a socket whose `101` has been written. Resolves when the connection has ended. */
-  async serve(socket: Duplex): Promise<void> {
+  /** Takes over a socket: answers its upgrade with `head` and asks from then on. Resolves when the connection has ended. */
+  async serve(socket: Duplex, head: string): Promise<void> {
     const { clock, log } = this.#deps
     const { subject, onChange } = this.#options
+    if (!(await written(socket, head))) return
     const oldest = this.#connections[0]
     if (oldest !== undefined && this.#connections.length >= maxConnections) this.#end(oldest, 'a newer connection of its agent took its place')
 
@@ -122,7 +123,7 @@ export class Tunnel {
 
   /** Ends every connection, and what runs over it, now. The agent is told `why`. */
   close(why: string): void {
-    for (const connection of [...this.#reasons.keys()]) this.#end(connection, why)
+    for (const connection of this.#reasons.keys()) this.#end(connection, why)
   }
 
   #end(connection: TunnelConnection, why: string): void {
@@ -137,6 +138,23 @@ export class Tunnel {
   #remove(connection: TunnelConnection): void {
     const at = this.#connections.indexOf(connection)
     if (at !== -1) this.#connections.splice(at, 1)
+  }
+}
+
+/**
+ * Resolves when the socket itself has done with the bytes; false when it is gone. HTTP/2 takes a socket over below its JavaScript: a write that is still on its way would report
+ * its end to the session, and Node ends the process for that.
+ */
+async function written(socket: Duplex, text: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const onClose = (): void => resolve(false)
+  socket.once('close', onClose)
+  if (socket.destroyed) return false
+  socket.write(text, 'latin1', (error) => resolve(error === undefined || error === null))
+  try {
+    return (await promise) && !socket.destroyed
+  } finally {
+    socket.off('close', onClose)
   }
 }
 
