@@ -1,12 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
-<<<<<<< HEAD
 import { accessCommands, permissionCommands } from '@gantry/access/cli'
-=======
-import { accessCommands } from '@gantry/access/cli'
 import { agentCommands } from '@gantry/agent'
->>>>>>> 8340434 (gateway: a tunnel, HTTP/2 in reverse over a connection that the other side has made)
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
 import { clusterCommands } from '@gantry/clusters/cli'
 import { fileProblem, systemClock } from '@gantry/runtime'
