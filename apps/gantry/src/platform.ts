@@ -148,11 +148,18 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })
     const members = new MemberDirectory({ hub, clock, ids, log, local: hubTarget, openTransport })
     await Promise.all([ensureLocalCluster(hub, { signal }), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
-    await parts.start({ name: 'permissions', start: (options) => permissions.start(options) })
-    await parts.start({ name: 'identities', start: (options) => identities.start(options) })
-    await parts.start({ name: 'members', start: (options) => members.start(options) })
-    await ensureBuiltinRoles(hub, permissions)
+    await Promise.all([
+      parts.start({ name: 'permissions', start: (options) => permissions.start(options) }),
+      parts.start({ name: 'identities', start: (options) => identities.start(options) }),
+      parts.start({ name: 'members', start: (options) => members.start(options) }),
+    ])
     await takeOverRoles({ hub, identities, permissions })
+    // Not before others are served: the roles hold already.
+    let rolesWritten = Promise.resolve()
+    void served.promise.then(() => {
+      rolesWritten = ensureBuiltinRoles(hub, permissions).catch((error: unknown) => log.error('the built-in roles could not be written', { error }))
+    })
+    parts.use('built-in roles', { [Symbol.asyncDispose]: () => rolesWritten })
     const turns = turnBudgetOn(clock)
     permissions.onChange(() => {
       revocations

@@ -219,7 +219,7 @@ export class Identities {
         `the new user "${name}" would have what is bound to that name already; remove it from the AccessRoleBindings ${names} first`,
       )
     }
-    if (role !== undefined && this.#deps.permissions.roles.get(role) === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}"`)
+    if (role !== undefined && this.#deps.permissions.index.rulesOf(role) === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}"`)
     const created = await this.#deps.hub.create<User>(userKind.ref, {
       apiVersion: userKind.apiVersion,
       kind: userKind.kind,

@@ -161,7 +161,7 @@ function subjectOf({ permissions }: PlatformRoutesDeps, { user }: Known): Subjec
 
 /** Nobody gives what they do not have. */
 function mayGive({ permissions }: PlatformRoutesDeps, caller: Subject, role: string): void {
-  const rules = permissions.roles.get(role)?.spec.rules
+  const rules = permissions.index.rulesOf(role)
   if (rules === undefined)
     throw new StatusError('Invalid', `there is no AccessRole "${role}"; "kubectl get ${accessRoleKind.plural}.${accessRoleKind.group}" shows the known ones`)
   const missing = permissions.index.missingOf(caller, rules, { cluster: undefined, namespaces: undefined })

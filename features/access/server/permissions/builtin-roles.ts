@@ -1,5 +1,6 @@
 import { isReason } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
+import type { ObjectMirror } from '@gantry/gateway'
 import {
   accessRoleBindingKind,
   accessRoleKind,
@@ -10,7 +11,6 @@ import {
   type AccessRoleBinding,
   type AccessRule,
 } from '../../api/index.ts'
-import type { Permissions } from './permissions.ts'
 
 const reads = ['get', 'list', 'watch']
 /** Paths that clients read before they ask for anything. */
@@ -100,8 +100,11 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
 
 const labels = { 'app.kubernetes.io/managed-by': 'gantry', 'access.gantry.dev/builtin': 'true' }
 
-/** Makes the built-in roles what they have to be, and gives everybody who is signed in what belongs to all. */
-export async function ensureBuiltinRoles(hub: KubeClient, { roles, bindings }: Pick<Permissions, 'roles' | 'bindings'>): Promise<void> {
+/** Makes the objects of the built-in roles what they have to be, and gives everybody who is signed in what belongs to all. */
+export async function ensureBuiltinRoles(
+  hub: KubeClient,
+  { roles, bindings }: { readonly roles: ObjectMirror<AccessRole>; readonly bindings: ObjectMirror<AccessRoleBinding> },
+): Promise<void> {
   await Promise.all(
     Object.entries(builtinRoles).map(async ([name, { description, rules }]) => {
       const there = roles.get(name)

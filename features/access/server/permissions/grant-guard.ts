@@ -103,7 +103,7 @@ function judge(guard: Guard, info: RequestInfo, after: Guarded | undefined): voi
   const { resource, name } = info
   const inWords = `${resource}.${accessRoleKind.group} "${after?.metadata.name ?? name}"`
   if (resource === accessRoleKind.plural) {
-    const rules = [...(permissions.roles.get(name)?.spec.rules ?? []), ...((after as AccessRole | undefined)?.spec.rules ?? [])]
+    const rules = [...(permissions.index.rulesOf(name) ?? []), ...((after as AccessRole | undefined)?.spec.rules ?? [])]
     if (rules.some(isDeny)) mayEscalate(guard, name, `${inWords}, which denies something`)
     if (after !== undefined && !isAsked(guard, 'escalate', name)) mustHave(guard, (after as AccessRole).spec.rules, everywhere, inWords)
   } else if (resource === accessRoleBindingKind.plural) {
@@ -111,7 +111,7 @@ function judge(guard: Guard, info: RequestInfo, after: Guarded | undefined): voi
       if (binding !== undefined && rulesOf(guard, binding).some(isDeny)) mayEscalate(guard, binding.spec.role, `${inWords}, whose role denies something`)
     if (after === undefined) return
     const { role, cluster, namespaces } = (after as AccessRoleBinding).spec
-    if (permissions.roles.get(role) === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be bound`)
+    if (permissions.index.rulesOf(role) === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be bound`)
     if (!isAsked(guard, 'bind', role)) mustHave(guard, rulesOf(guard, after as AccessRoleBinding), { cluster, namespaces }, inWords)
   } else if (resource === groupKind.plural) {
     for (const binding of permissions.bindings.values()) {
@@ -130,7 +130,7 @@ const everywhere = { cluster: undefined, namespaces: undefined }
 const isDeny = ({ effect }: AccessRule): boolean => effect === 'Deny'
 
 function rulesOf({ permissions }: Guard, { spec }: AccessRoleBinding): readonly AccessRule[] {
-  return permissions.roles.get(spec.role)?.spec.rules ?? []
+  return permissions.index.rulesOf(spec.role) ?? []
 }
 
 function mustHave(guard: Guard, rules: readonly AccessRule[], place: Parameters<Permissions['index']['missingOf']>[2], what: string): void {

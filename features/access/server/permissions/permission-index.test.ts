@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AccessRole, AccessRoleBinding, AccessRule } from '../../api/index.ts'
+import type { AccessRoleBinding, AccessRule } from '../../api/index.ts'
 import { builtinRoles } from './builtin-roles.ts'
 import { PermissionIndex, type AccessQuestion, type Subject } from './permission-index.ts'
 
@@ -15,7 +15,7 @@ function indexOf(
 ): { readonly index: PermissionIndex; readonly clock: { nowMs: number } } {
   const clock = { nowMs: start }
   const index = new PermissionIndex(() => clock.nowMs)
-  for (const [name, rules] of Object.entries(roles)) index.setRole(name, { metadata: { name }, spec: { rules: [...rules] } } as AccessRole)
+  for (const [name, rules] of Object.entries(roles)) index.setRole(name, rules)
   for (const [at, binding] of bindings.entries())
     index.setBinding(`b${at}`, { metadata: { name: `b${at}` }, spec: { subjects: [{ kind: 'User', name: 'ann' }], ...binding } } as AccessRoleBinding)
   return { index, clock }
@@ -175,7 +175,7 @@ test('changes of roles and bindings count with the next question', () => {
   assert.equal(allowed(), true)
   index.setRole('pods', undefined)
   assert.equal(allowed(), false)
-  index.setRole('pods', { metadata: { name: 'pods' }, spec: { rules: [pods] } } as AccessRole)
+  index.setRole('pods', [pods])
   assert.equal(allowed(), true)
   index.setBinding('b0', undefined)
   assert.equal(allowed(), false)

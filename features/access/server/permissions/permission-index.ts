@@ -1,4 +1,4 @@
-import { signedInRole, type AccessRole, type AccessRoleBinding, type AccessRule } from '../../api/index.ts'
+import { signedInRole, type AccessRoleBinding, type AccessRule } from '../../api/index.ts'
 
 /** Who asks: a user and every group it is in. */
 export interface Subject {
@@ -71,7 +71,7 @@ interface Grant {
 }
 
 interface CompiledRole {
-  readonly role: AccessRole
+  readonly rules: readonly AccessRule[]
   readonly denies: readonly RuleAt[]
   /** Allow rules by `group/resource`; those that hold for every group or resource stand under a star. */
   readonly allows: ReadonlyMap<string, readonly RuleAt[]>
@@ -108,9 +108,14 @@ export class PermissionIndex {
     return this.#epoch
   }
 
-  setRole(name: string, role: AccessRole | undefined): void {
-    if (role === undefined) this.#roles.delete(name)
-    else this.#roles.set(name, compile(role))
+  /** Of a role; undefined when there is none of that name. */
+  rulesOf(role: string): readonly AccessRule[] | undefined {
+    return this.#roles.get(role)?.rules
+  }
+
+  setRole(name: string, rules: readonly AccessRule[] | undefined): void {
+    if (rules === undefined) this.#roles.delete(name)
+    else this.#roles.set(name, compile(rules))
     this.#epoch++
   }
 
@@ -226,8 +231,7 @@ export class PermissionIndex {
   }
 
   *#grantsOf(subject: Subject): Generator<Grant> {
-    for (const bound of this.#boundAnywhere(subject))
-      for (const [at, rule] of this.#roles.get(bound.role)?.role.spec.rules.entries() ?? []) yield { rule, at, bound }
+    for (const bound of this.#boundAnywhere(subject)) for (const [at, rule] of this.#roles.get(bound.role)?.rules.entries() ?? []) yield { rule, at, bound }
   }
 
   #reaches(subject: Subject, cluster: string): boolean {
@@ -280,9 +284,9 @@ export class PermissionIndex {
   }
 }
 
-function compile(role: AccessRole): CompiledRole {
+function compile(rules: readonly AccessRule[]): CompiledRole {
   const allows = new Map<string, RuleAt[]>()
-  const entries = role.spec.rules.map((rule, at): RuleAt => [rule, at])
+  const entries = rules.map((rule, at): RuleAt => [rule, at])
   for (const entry of entries) {
     const [{ resources, apiGroups = [] }] = entry
     if (!isAllow(entry[0]) || resources === undefined) continue
@@ -297,7 +301,7 @@ function compile(role: AccessRole): CompiledRole {
     }
   }
   return {
-    role,
+    rules,
     denies: entries.filter(([rule]) => !isAllow(rule)),
     allows,
     paths: entries.filter(([rule]) => isAllow(rule) && rule.nonResourceURLs !== undefined),

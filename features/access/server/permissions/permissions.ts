@@ -11,6 +11,7 @@ import {
   type AccessRoleBinding,
   type Group,
 } from '../../api/index.ts'
+import { builtinRoles } from './builtin-roles.ts'
 import { PermissionIndex, type AccessQuestion, type Subject } from './permission-index.ts'
 
 export interface PermissionsDeps {
@@ -22,6 +23,7 @@ export interface PermissionsDeps {
 
 /** Groups of the hub for whoever may do everything: `system:masters` is that on any Kubernetes. */
 const adminGroups = ['system:masters', 'gantry:admins']
+const maxSubjects = 10_000
 const longestTimerMs = 60 * 60_000
 
 /**
@@ -38,7 +40,9 @@ export class Permissions {
   readonly #groupsByUser = new Map<string, Set<string>>()
   /** One object for a user while nothing changes: what is known of it is kept beside it. */
   #infos = new Map<string, UserInfo>()
-  readonly #subjects = new WeakMap<UserInfo, Subject>()
+  /** Identities that this platform has proved. */
+  readonly #proved = new WeakSet<UserInfo>()
+  readonly #subjects = new Map<string, Subject>()
   #isTelling = false
 
   constructor(deps: PermissionsDeps) {
@@ -48,8 +52,10 @@ export class Permissions {
     this.bindings = new ObjectMirror(mirrored, { resource: accessRoleBindingKind.ref })
     this.groups = new ObjectMirror(mirrored, { resource: groupKind.ref })
     this.index = new PermissionIndex(() => deps.clock.now().getTime())
+    // They hold before their objects are there.
+    for (const [name, { rules }] of Object.entries(builtinRoles)) this.index.setRole(name, rules)
     this.roles.onChange(({ name, after }) => {
-      this.index.setRole(name, after)
+      this.index.setRole(name, after?.spec.rules)
       this.#changed()
     })
     this.bindings.onChange(({ name, after }) => {
@@ -111,17 +117,22 @@ export class Permissions {
     const isAdmin = this.index.platformRolesOf(subject).includes(platformAdminRole)
     const info: UserInfo = { username: name, ...(uid === undefined ? {} : { uid }), groups: [...(isAdmin ? adminGroups : []), ...subject.groups] }
     this.#infos.set(key, info)
-    this.#subjects.set(info, subject)
+    this.#proved.add(info)
     return info
   }
 
   subjectOf(user: string): Subject {
-    return { user, groups: [...[...(this.#groupsByUser.get(user) ?? [])].toSorted(), everybodyGroup] }
+    let subject = this.#subjects.get(user)
+    if (subject !== undefined) return subject
+    subject = { user, groups: [...[...(this.#groupsByUser.get(user) ?? [])].toSorted(), everybodyGroup] }
+    if (this.#subjects.size >= maxSubjects) this.#subjects.clear() // names may be anything that somebody asks about
+    this.#subjects.set(user, subject)
+    return subject
   }
 
   /** Whom an identity that this platform has proved stands for; undefined for any other that says the same of itself. */
   subjectOfInfo(info: UserInfo): Subject | undefined {
-    return this.#subjects.get(info)
+    return this.#proved.has(info) ? this.subjectOf(info.username) : undefined
   }
 
   /** For the gateway. */
@@ -134,6 +145,7 @@ export class Permissions {
 
   #changed(): void {
     this.#infos = new Map()
+    this.#subjects.clear()
     if (this.#isTelling) return
     this.#isTelling = true
     queueMicrotask(() => {
