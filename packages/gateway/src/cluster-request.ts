@@ -27,6 +27,11 @@ const commands: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward'])
 const ambiguous = /%(?:2f|25|3b)|\/\/|;/i
 const behindProxy = /^(\/apis?\/(?:[^/]+\/){3,7}proxy\/).*$/
 
+/** Whether it opens a conversation with a program: exec or attach. */
+export function isCommand({ info }: ClusterRequest): boolean {
+  return info.isResource && (info.subresource === 'exec' || info.subresource === 'attach')
+}
+
 /** The cluster and the path inside it. Percent encoding in the name is no name: routing and authorization read the very same bytes. */
 export function parseClusterPath(path: string): { readonly cluster: string; readonly rest: string } | undefined {
   if (!path.startsWith(clustersPrefix)) return undefined

@@ -35,11 +35,12 @@ export class Takeover {
     return this.#taken
   }
 
-  /** From now on the socket belongs to the caller, who ends it; nothing else is written to it. */
+  /** From now on the socket belongs to the caller, who ends it; nothing else is written to it. What has come after the request's head is read from it first. */
   take(): { readonly socket: Duplex; readonly head: Buffer } {
     this.#taken = true
     this.onTaken?.()
-    return { socket: this.socket, head: this.#head }
+    if (this.#head.length > 0) this.socket.unshift(this.#head)
+    return { socket: this.socket, head: Buffer.alloc(0) }
   }
 }
 

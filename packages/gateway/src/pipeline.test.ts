@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { describe, test } from 'node:test'
-import { readBody, readWholeBody, silentLogger } from '@gantry/runtime'
+import { bodyOf, readBody, readWholeBody, silentLogger } from '@gantry/runtime'
 import type { HttpHeaders, HttpRequest, HttpResponse, Handler } from '@gantry/runtime'
 import { createFakeIds, FakeClock, settle } from '@gantry/runtime/testing'
 import type { AuditEvent } from './audit.ts'
@@ -31,6 +31,7 @@ function start(options: { caller?: Caller; authorize?: Authorizer; hub?: Handler
     },
     async upgrade(request, socket) {
       hubSaw.push(request)
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n')
       await new Promise<void>((resolve) => socket.once('close', () => resolve()))
     },
   }
@@ -157,38 +158,94 @@ describe('the pipeline', () => {
     assert.equal(denied.hubSaw.length + refused.hubSaw.length + denied.memberSaw.length + refused.memberSaw.length, 0)
   })
 
-  test('writes one audit line a request, without secrets, refusals included', async () => {
+  test('puts every request on record with who, what, the decision and its reason, refusals included', async () => {
     const gateway = start({ caller: admin, authorize: ({ request }) => ({ allowed: request.method === 'GET', reason: 'read-only' }) })
-    await gateway.handle(get('/api', { authorization: 'Bearer gantry_a_CANARY', cookie: 'CANARY' }, { query: 'token=CANARY&limit=1&access_token=CANARY' }))
-    await gateway.handle(get('/api', {}, { method: 'DELETE' }))
+    await gateway.handle(get('/apis/apps/v1/namespaces/shop/deployments/web/scale', { 'user-agent': 'kubectl/v1.36' }, { query: 'dryRun=All' }))
+    await gateway.handle(get('/clusters/prod/api/v1/namespaces/shop/pods', {}, { method: 'DELETE' }))
+    await gateway.handle(get('/platform/v1/info'))
 
-    assert.equal(gateway.events.length, 2)
+    const common = { time: '2026-01-01T00:00:00.000Z', user: 'admin', groups: ['system:masters'], credential: 'apikey/a', sourceIP: '127.0.0.1', latencyMs: 0 }
     assert.deepEqual(
-      gateway.events.map(({ user, credential, sourceIP, method, uri, decision, reason, status }) => ({
-        user,
-        credential,
-        sourceIP,
-        method,
-        uri,
-        decision,
-        reason,
-        status,
-      })),
+      gateway.events.map(({ auditID: _, ...event }) => JSON.parse(JSON.stringify(event)) as unknown),
       [
         {
-          user: 'admin',
-          credential: 'apikey/a',
-          sourceIP: '127.0.0.1',
+          ...common,
+          stage: 'complete',
+          userAgent: 'kubectl/v1.36',
           method: 'GET',
-          uri: '/api?token=redacted&limit=1&access_token=redacted',
+          cluster: 'local',
+          verb: 'get',
+          apiGroup: 'apps',
+          resource: 'deployments',
+          subresource: 'scale',
+          namespace: 'shop',
+          name: 'web',
+          query: 'dryRun=All',
           decision: 'allow',
           reason: 'read-only',
           status: 200,
         },
-        { user: 'admin', credential: 'apikey/a', sourceIP: '127.0.0.1', method: 'DELETE', uri: '/api', decision: 'deny', reason: 'read-only', status: 403 },
+        {
+          ...common,
+          stage: 'complete',
+          method: 'DELETE',
+          cluster: 'prod',
+          verb: 'deletecollection',
+          apiGroup: '',
+          resource: 'pods',
+          namespace: 'shop',
+          decision: 'deny',
+          reason: 'read-only',
+          status: 403,
+        },
+        { ...common, stage: 'complete', method: 'GET', path: '/platform/v1/info', decision: 'allow', reason: 'read-only', status: 200 },
       ],
     )
-    assert.ok(!JSON.stringify(gateway.events).includes('CANARY'))
+  })
+
+  test('keeps secrets out of the record, wherever in a request they stand', async () => {
+    const canary = 'CANARY'
+    const gateway = start({ caller: byCookie })
+    const headers = {
+      host: 'gantry.local:6443',
+      authorization: `Bearer gantry_a_${canary}`,
+      cookie: `__Host-gantry=${canary}`,
+      'proxy-authorization': `Basic ${canary}`,
+      'x-api-key': canary,
+      'impersonate-extra-token': canary,
+      'sec-websocket-protocol': `base64url.bearer.authorization.k8s.io.${canary}, v4.channel.k8s.io`,
+      referer: `https://gantry.local:6443/?token=${canary}`,
+      'audit-id': `${canary}\nx`,
+      'x-gantry-request': 'console',
+      origin: 'https://gantry.local:6443',
+    }
+    const queries = [
+      `token=${canary}&limit=1&access_token=${canary}`,
+      `q=${canary}`,
+      canary,
+      `watch&${canary}`,
+      `${canary}==`,
+      `continue=${canary}`,
+      `command=mysql&command=-p${canary}&command=${canary}&container=db`,
+      `%74oken=${canary}`,
+      `limit=1;token=${canary}`,
+      `a=${canary}&`.repeat(50),
+      `labelSelector=app;password=${canary}`,
+      `code=${canary}&state=${canary}#${canary}`,
+    ]
+    for (const query of queries) {
+      await gateway.handle(get('/api/v1/namespaces/shop/pods/db/exec', headers, { query }))
+      await gateway.handle(get('/platform/v1/info', headers, { query }))
+      await gateway.handle(get(`/clusters/prod/api/v1/namespaces/shop/services/login/proxy/reset/${canary}`, headers, { query }))
+      await gateway.handle(get('/api/v1/namespaces/shop/secrets', headers, { query, method: 'POST', body: bodyOf(canary) }))
+    }
+
+    assert.equal(gateway.events.length, 4 * queries.length)
+    assert.deepEqual(
+      gateway.events.filter((event) => JSON.stringify(event).includes(canary)),
+      [],
+    )
+    assert.equal(gateway.events[24]?.query, 'command=mysql&command=…&command=…&container=db', 'the program is on record, its arguments are not')
   })
 
   test('puts the audit id on the answer and takes over one the caller gives', async () => {

@@ -1,8 +1,8 @@
 import { StatusError } from '@gantry/apimachinery'
 import { header } from '@gantry/runtime'
 import type { ByteSink, Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, StreamBody, UpgradeHandler } from '@gantry/runtime'
-import { auditUri, type AuditEvent, type AuditSink } from './audit.ts'
-import { clusterRequestOf } from './cluster-request.ts'
+import { auditPath, auditQuery, type AuditEvent, type AuditSink } from './audit.ts'
+import { clusterRequestOf, isCommand } from './cluster-request.ts'
 import { filtered, forFilter } from './collection-filter.ts'
 import { defaultConcurrencyLimits, KeyedCounter, type ConcurrencyLimits } from './concurrency-limit.ts'
 import { writeUpgradeAnswer } from './edge/upgrade-answer.ts'
@@ -10,13 +10,17 @@ import { Takeover, type Authenticator, type Authorizer, type Exchange, type Next
 import type { Revocations } from './revocations.ts'
 import { createRouteTable } from './route-table.ts'
 import { crossOriginProblem } from './same-origin.ts'
+import { SessionTap, type SessionRecorder, type SessionRecording } from './session-tap.ts'
 import { responseOf, statusResponse } from './status-response.ts'
+import { tapUpgrade, type UpgradeTap } from './upgrade-tap.ts'
 
 export interface PipelineDeps {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Logger
   readonly audit: AuditSink
+  /** Of exec and attach; without it nothing is recorded. */
+  readonly recorder?: SessionRecorder | undefined
   /** Asked in order; the first that finds something decides. */
   readonly authenticators: readonly Authenticator[]
   readonly authorize: Authorizer
@@ -56,7 +60,8 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): { 
     return {
       request,
       connection,
-      auditId: auditIdOf(request) ?? deps.ids.uid(),
+      // Recordings are named by it: for an upgrade nobody else chooses it.
+      auditId: (connection === undefined ? auditIdOf(request) : undefined) ?? deps.ids.uid(),
       startedMs: deps.clock.monotonicMs(),
       route: routeOf(request.path),
       target: clusterRequestOf(request, options.hub),
@@ -106,37 +111,51 @@ function authenticate(deps: Pick<PipelineDeps, 'authenticators'>): Stage {
   }
 }
 
-function audit(deps: Pick<PipelineDeps, 'audit' | 'clock'>): Stage {
-  function write(exchange: Exchange, stage: AuditEvent['stage'], status: number): void {
-    const { request, caller } = exchange
+type Outcome = Pick<AuditEvent, 'bytesIn' | 'bytesOut' | 'recording' | 'recordingCut'>
+
+function audit(deps: Pick<PipelineDeps, 'audit' | 'clock' | 'recorder'>): Stage {
+  const write: WriteEvent = (exchange, stage, status, outcome) => {
+    const { request, caller, target } = exchange
+    const info = target?.info
+    const isResource = info?.isResource === true
     deps.audit.write({
       time: deps.clock.now().toISOString(),
       auditID: exchange.auditId,
       stage,
-      ...(caller.kind === 'platform' ? { user: caller.user.username, groups: caller.user.groups, credential: caller.credential.id } : {}),
+      ...(caller.kind === 'platform'
+        ? { user: caller.user.username, groups: caller.user.groups, credential: caller.credential.id }
+        : { certificate: request.peer?.certificate?.commonName }),
       sourceIP: request.peer?.address,
       userAgent: header(request.headers, 'user-agent')?.slice(0, 256),
       method: exchange.connection === undefined ? request.method : `${request.method} (upgrade)`,
-      uri: auditUri(request.path, request.query),
+      cluster: target?.cluster,
+      verb: target?.verb,
+      ...(isResource
+        ? {
+            apiGroup: info.group,
+            resource: info.resource,
+            subresource: info.subresource === '' ? undefined : info.subresource,
+            namespace: info.namespace,
+            name: info.name === '' ? undefined : info.name,
+          }
+        : { path: auditPath(request.path) }),
+      query: auditQuery(request.query),
       decision: exchange.decision === undefined ? 'pass' : exchange.decision.allowed ? 'allow' : 'deny',
       reason: exchange.decision?.reason,
       status,
       latencyMs: Math.round((deps.clock.monotonicMs() - exchange.startedMs) * 100) / 100,
+      ...outcome,
     })
   }
   return async (exchange, next) => {
     if (exchange.route?.audited === false) return next(exchange)
-    if (exchange.connection !== undefined) exchange.connection.onTaken = () => write(exchange, 'started', 101)
+    if (exchange.connection !== undefined) return auditUpgrade(deps, write, { exchange, connection: exchange.connection, next })
     let response: HttpResponse
     try {
       response = await next(exchange)
     } catch (error) {
-      write(exchange, 'complete', error instanceof StatusError ? error.code : 500)
+      write(exchange, 'complete', statusOf(error))
       throw error
-    }
-    if (exchange.connection?.taken === true) {
-      write(exchange, 'ended', response.status)
-      return response
     }
     const { body } = response
     if (typeof body !== 'function') {
@@ -147,13 +166,105 @@ function audit(deps: Pick<PipelineDeps, 'audit' | 'clock'>): Stage {
     return {
       ...response,
       async body(sink) {
+        const counted = new CountedSink(sink)
         try {
-          await body(sink)
+          await body(counted)
         } finally {
-          write(exchange, 'ended', response.status)
+          write(exchange, 'ended', response.status, { bytesOut: counted.bytes })
         }
       },
     }
+  }
+}
+
+type WriteEvent = (exchange: Exchange, stage: AuditEvent['stage'], status: number, outcome?: Outcome) => void
+
+/** The answer is written to the socket by whoever takes it: what came of the request is heard there. */
+async function auditUpgrade(
+  deps: Pick<PipelineDeps, 'clock' | 'recorder'>,
+  write: WriteEvent,
+  { exchange, connection, next }: { readonly exchange: Exchange; readonly connection: Takeover; readonly next: Next },
+): Promise<HttpResponse> {
+  let answered: number | undefined
+  let tap: UpgradeTap | undefined
+  let recorded: { readonly recording: SessionRecording; readonly session: SessionTap } | undefined
+
+  function begin(headers: ReadonlyMap<string, string>): void {
+    const { target, caller, auditId } = exchange
+    if (target === undefined || !isCommand(target)) return
+    const user = caller.kind === 'platform' ? caller.user : undefined
+    const recording = deps.recorder?.begin({ auditId, user, target, startedAt: deps.clock.now() })
+    if (recording !== undefined) recorded = { recording, session: new SessionTap(deps.clock, recording, headers) }
+  }
+  connection.onTaken = () => {
+    tap = tapUpgrade(connection.socket, {
+      onAnswer(status, headers) {
+        answered = status
+        if (status !== 101) return
+        begin(headers)
+        write(exchange, 'started', status, { recording: recorded?.recording.id })
+      },
+      onOutput: (bytes) => recorded?.session.hear('server', bytes),
+      onInput: (bytes) => recorded?.session.hear('client', bytes),
+    })
+  }
+  async function end(status: number): Promise<void> {
+    await recorded?.session.end()
+    write(exchange, answered === 101 ? 'ended' : 'complete', answered ?? status, {
+      ...(answered === 101 && { bytesIn: tap?.bytesIn, bytesOut: tap?.bytesOut }),
+      recording: recorded?.recording.id,
+      recordingCut: recorded?.session.cut,
+    })
+  }
+
+  let response: HttpResponse
+  try {
+    response = await next(exchange)
+  } catch (error) {
+    await end(statusOf(error))
+    throw error
+  }
+  // A socket that was taken and closed before anything was said on it: its caller has gone (nginx's word for it).
+  await end(connection.taken ? clientGone : response.status)
+  return response
+}
+
+const clientGone = 499
+
+function statusOf(error: unknown): number {
+  return error instanceof StatusError ? error.code : 500
+}
+
+class CountedSink implements ByteSink {
+  readonly #sink: ByteSink
+  readonly lend: ByteSink['lend']
+  bytes = 0
+
+  constructor(sink: ByteSink) {
+    this.#sink = sink
+    this.lend = sink.lend === undefined ? undefined : (chunk) => this.#lend(chunk)
+  }
+
+  write(chunk: Uint8Array | string): boolean {
+    this.bytes += typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
+    return this.#sink.write(chunk)
+  }
+
+  drained(): Promise<void> {
+    return this.#sink.drained()
+  }
+
+  get bufferedBytes(): number {
+    return this.#sink.bufferedBytes
+  }
+
+  get signal(): AbortSignal {
+    return this.#sink.signal
+  }
+
+  async #lend(chunk: Uint8Array): Promise<void> {
+    this.bytes += chunk.byteLength
+    await this.#sink.lend?.(chunk)
   }
 }
 

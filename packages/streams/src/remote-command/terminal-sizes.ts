@@ -12,16 +12,12 @@ export class TerminalSizes implements AsyncIterable<TerminalSize> {
 
   push(bytes: Buffer): void {
     if (this.#isOver) return
-    this.#text += bytes.toString('latin1')
-    for (let end = this.#text.indexOf('}'); end !== -1; end = this.#text.indexOf('}')) {
-      const size = parseSize(this.#text.slice(0, end + 1))
-      this.#text = this.#text.slice(end + 1)
-      // Upstream's decoder gives up on the channel at the first thing that is no size.
-      if (size === undefined) return this.end()
-      this.#newest = size
-      this.#wake()
-    }
-    if (this.#text.length > documentLimitCharacters) this.end()
+    const { sizes, rest, isBroken } = parseSizes(this.#text + bytes.toString('latin1'))
+    this.#text = rest
+    this.#newest = sizes.at(-1) ?? this.#newest
+    if (sizes.length > 0) this.#wake()
+    // Upstream's decoder gives up on the channel at the first thing that is no size.
+    if (isBroken) this.end()
   }
 
   end(): void {
@@ -43,6 +39,19 @@ export class TerminalSizes implements AsyncIterable<TerminalSize> {
       })
     }
   }
+}
+
+/** The sizes in what has arrived of a resize channel, up to the first thing that is none, and what is left of it. */
+export function parseSizes(text: string): { readonly sizes: readonly TerminalSize[]; readonly rest: string; readonly isBroken: boolean } {
+  const sizes: TerminalSize[] = []
+  let rest = text
+  for (let end = rest.indexOf('}'); end !== -1; end = rest.indexOf('}')) {
+    const size = parseSize(rest.slice(0, end + 1))
+    rest = rest.slice(end + 1)
+    if (size === undefined) return { sizes, rest, isBroken: true }
+    sizes.push(size)
+  }
+  return { sizes, rest, isBroken: rest.length > documentLimitCharacters }
 }
 
 export function encodeSize({ width, height }: TerminalSize): Buffer {

@@ -1,0 +1,8 @@
+export { parseAsciicastEvent, parseAsciicastHeader } from './asciicast.ts'
+export type { AsciicastEvent, AsciicastHeader } from './asciicast.ts'
+export { auditPath, formatHead, longestPage, parseHead } from './audit-api.ts'
+export type { AuditPage, VerifyReport } from './audit-api.ts'
+export { filterFields, filterQuery, parseFilter } from './audit-query.ts'
+export type { AuditFilter } from './audit-query.ts'
+export { chainStart } from './audit-record.ts'
+export type { AuditHead, AuditRecord, LogNote, NoteRecord, RequestRecord } from './audit-record.ts'
