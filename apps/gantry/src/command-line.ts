@@ -3,15 +3,22 @@ import { join } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
 import { accessCommands, permissionCommands } from '@gantry/access/cli'
 import { agentCommands } from '@gantry/agent'
+import { auditCommands, type VerifyFolder } from '@gantry/audit/cli'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
 import { clusterCommands } from '@gantry/clusters/cli'
 import { fileProblem, systemClock } from '@gantry/runtime'
 import { exportCommand } from './commands/export.ts'
 import { storageCommands } from './commands/storage.ts'
 import { up, type UpContext } from './commands/up.ts'
-import { defaultDataDir, defaultListen, nodeKinds } from './config.ts'
+import { defaultDataDir, defaultListen, nodeKinds, recordingModes } from './config.ts'
 
-export interface CommandLineContext extends UpContext {}
+export interface CommandLineContext extends UpContext {
+  /** Standard output; resolves when it takes more. */
+  readonly print: (chunk: string | Uint8Array) => Promise<void>
+}
+
+// Loaded where it is used: the other commands do not pay for the server's part.
+const verifyAuditFolder: VerifyFolder = async (dir, options) => (await import('@gantry/audit/server')).verifyFolder({ clock: systemClock }, dir, options)
 
 /** Everything `gantry` can do. */
 export function gantryCommandLine(context: UpContext): CommandLine {
@@ -24,6 +31,7 @@ export function gantryCommandLine(context: UpContext): CommandLine {
       ...clusterCommands({ clock: systemClock }),
       ...accessCommands({ clock: systemClock }),
       ...permissionCommands({ clock: systemClock }),
+      ...auditCommands({ clock: systemClock, verifyFolder: verifyAuditFolder }),
       ...storageCommands(context),
       exportCommand(),
       ...agentCommands({ env: context.env, version: context.version, write: context.err }),
@@ -47,6 +55,11 @@ function upCommand(context: UpContext): Command {
       'token-webhook': { type: 'string', value: 'FILE', description: 'Kubeconfig of a server that reviews bearer tokens of the local cluster' },
       'audit-policy-file': { type: 'string', value: 'FILE', description: 'Policy of audit.k8s.io: what of the requests to the local cluster is recorded' },
       'audit-webhook-config-file': { type: 'string', value: 'FILE', description: 'Kubeconfig of a server that gets what the audit policy records' },
+      'audit-keep-days': { type: 'string', value: 'DAYS', description: 'How long audit log and recordings stay (90)' },
+      'audit-keep-mib': { type: 'string', value: 'MIB', description: 'How large the audit log becomes (1024)' },
+      'record-sessions': { type: 'string', value: 'WHICH', description: `Which exec and attach sessions are recorded: ${recordingModes.join(', ')} (all)` },
+      'record-input': { type: 'boolean', description: 'Record what is typed in them as well, passwords included' },
+      'recordings-keep-mib': { type: 'string', value: 'MIB', description: 'How large all recordings together become (1024)' },
       'simulated-nodes': { type: 'string', value: 'N', description: 'Simulated nodes beside it (0)' },
     },
     examples: ['gantry up', 'gantry up --data /srv/gantry --listen 0.0.0.0:7443'],
@@ -65,6 +78,11 @@ function upCommand(context: UpContext): Command {
           tokenWebhook: textOption(options, 'token-webhook'),
           auditPolicyFile: textOption(options, 'audit-policy-file'),
           auditWebhookConfigFile: textOption(options, 'audit-webhook-config-file'),
+          auditKeepDays: textOption(options, 'audit-keep-days'),
+          auditKeepMib: textOption(options, 'audit-keep-mib'),
+          recordSessions: textOption(options, 'record-sessions'),
+          recordInput: options['record-input'] === true,
+          recordingsKeepMib: textOption(options, 'recordings-keep-mib'),
         },
         context,
       )
@@ -78,11 +96,12 @@ function versionCommand(context: UpContext): Command {
 }
 
 /** What the other commands use of the world: the running platform, by the kubeconfig in the data folder (or `GANTRY_KUBECONFIG`). */
-export function commandContext(options: OptionValues, context: UpContext): CommandContext {
+export function commandContext(options: OptionValues, context: CommandLineContext): CommandContext {
   return {
     signal: context.signal,
     readFile: readUserFile,
     note: (line) => context.err(`${line}\n`),
+    print: context.print,
     async connect() {
       const given = context.env['GANTRY_KUBECONFIG']
       const file = given !== undefined && given !== '' ? given : join(textOption(options, 'data') ?? defaultDataDir(context.env), 'admin.kubeconfig')

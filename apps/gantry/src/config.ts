@@ -19,9 +19,22 @@ export interface PlatformConfig {
   readonly backups?: BackupSchedule | undefined
   /** Who else may come in to the local cluster, who decides, and what is recorded. */
   readonly accessFiles?: AccessFiles | undefined
+  readonly audit: AuditConfig
   /** Folder of a finished console build; without it the port serves the API alone. */
   readonly consoleDir: string | undefined
   readonly version: string
+}
+
+/** Which exec and attach sessions are recorded: all, those with a terminal, or none. */
+export const recordingModes = ['all', 'terminals', 'none'] as const
+
+export interface AuditConfig {
+  /** Of the log and of the recordings. */
+  readonly maxAgeMs: number
+  readonly maxBytes: number
+  readonly maxRecordingBytes: number
+  readonly record: (typeof recordingModes)[number]
+  readonly recordInput: boolean
 }
 
 export const defaultListen = '127.0.0.1:7443'
@@ -47,6 +60,11 @@ export interface UpOptions {
   readonly tokenWebhook?: string | undefined
   readonly auditPolicyFile?: string | undefined
   readonly auditWebhookConfigFile?: string | undefined
+  readonly auditKeepDays?: string | undefined
+  readonly auditKeepMib?: string | undefined
+  readonly recordSessions?: string | undefined
+  readonly recordInput?: boolean | undefined
+  readonly recordingsKeepMib?: string | undefined
 }
 
 /** The configuration a command line asks for. Throws UsageError that names the option and what it may be. */
@@ -69,6 +87,7 @@ export function parseUpOptions(
       auditPolicy: pathOf(options.auditPolicyFile),
       auditWebhook: pathOf(options.auditWebhookConfigFile),
     },
+    audit: parseAudit(options),
     consoleDir: about.consoleDir,
     version: about.version,
   }
@@ -107,6 +126,18 @@ function parseBackups({ backupDir, backupEvery, backupKeep }: UpOptions): Backup
   }
   const hours = wholeNumber('backup-every', backupEvery ?? '24', 24 * 20)
   return { dir: resolve(backupDir), everyMs: hours * 3_600_000, keep: wholeNumber('backup-keep', backupKeep ?? '7', 1_000) }
+}
+
+function parseAudit(options: UpOptions): AuditConfig {
+  const record = recordingModes.find((one) => one === (options.recordSessions ?? 'all'))
+  if (record === undefined) throw new UsageError(`--record-sessions "${options.recordSessions}" is none of ${recordingModes.join(', ')}`)
+  return {
+    maxAgeMs: wholeNumber('audit-keep-days', options.auditKeepDays ?? '90', 36_500) * 24 * 3_600_000,
+    maxBytes: wholeNumber('audit-keep-mib', options.auditKeepMib ?? '1024', 1 << 20) * (1 << 20),
+    maxRecordingBytes: wholeNumber('recordings-keep-mib', options.recordingsKeepMib ?? '1024', 1 << 20) * (1 << 20),
+    record,
+    recordInput: options.recordInput === true,
+  }
 }
 
 function wholeNumber(option: string, text: string, max: number): number {

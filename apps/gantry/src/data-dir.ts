@@ -10,7 +10,9 @@ export interface DataDir {
   readonly database: string
   readonly tls: string
   readonly log: string
-  readonly auditLog: string
+  /** Segments of the audit log. */
+  readonly audit: string
+  readonly recordings: string
   /** Events of audit.k8s.io/v1, when there is a policy for them. */
   readonly kubernetesAuditLog: string
   readonly node: string
@@ -32,7 +34,8 @@ export async function openDataDir(path: string): Promise<DataDir> {
     database: join(path, 'gantry.db'),
     tls: join(path, 'tls'),
     log: join(path, 'log', 'gantry.log'),
-    auditLog: join(path, 'log', 'audit.log'),
+    audit: join(path, 'audit'),
+    recordings: join(path, 'audit', 'recordings'),
     kubernetesAuditLog: join(path, 'log', 'kubernetes-audit.log'),
     node: join(path, 'node'),
     files: {

@@ -15,6 +15,13 @@ function findConsole(): string | undefined {
   return candidates.find((dir) => existsSync(join(dir, 'index.html')))
 }
 
+/** A reader that has gone (`| head`) ends the command, not the process with a stack. */
+async function print(chunk: string | Uint8Array): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  process.stdout.write(chunk, (error) => (error === null || error === undefined ? resolve() : reject(error)))
+  return promise
+}
+
 async function main(): Promise<number> {
   const stop = new AbortController()
   let firstSignalMs: number | undefined
@@ -44,6 +51,7 @@ async function main(): Promise<number> {
       startedMs,
       out: (text: string) => void process.stdout.write(text),
       err: (text: string) => void process.stderr.write(text),
+      print,
     }
     return await runCommandLine(gantryCommandLine(context), process.argv.slice(2), {
       context: (options) => commandContext(options, context),

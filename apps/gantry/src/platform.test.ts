@@ -63,7 +63,7 @@ describe('the platform', () => {
         'tls/front-proxy-client.key',
         'service-account.key',
         'gantry.db',
-        'log/audit.log',
+        'audit/0000000000000001.jsonl',
       ]) {
         assert.equal((await stat(join(dir, file))).mode & 0o777, 0o600, file)
       }

@@ -19,6 +19,7 @@ import {
   takeOverRoles,
   withSelfReviews,
 } from '@gantry/access/server'
+import { AuditLog, auditRoutes, Recordings } from '@gantry/audit/server'
 import { openHttpTransport } from '@gantry/client'
 import { agentPaths, agentUpgrade, clusterKind, localClusterName } from '@gantry/clusters/api'
 import { createClusterProber } from '@gantry/clusters/controller'
@@ -45,7 +46,6 @@ import {
   statusResponse,
   type ClusterTarget,
   type Edge,
-  type RotatingFile,
   type Route,
   type ServingCertificate,
 } from '@gantry/gateway'
@@ -88,7 +88,7 @@ export interface Platform extends AsyncDisposable {
 }
 
 const stopWithinMs = 5_000
-const auditFile = { maxBytes: 64 << 20, keep: 5 }
+const kubernetesAuditFile = { maxBytes: 64 << 20, keep: 5 }
 /** How extension servers know the local cluster's API. */
 const frontProxyName = 'front-proxy-client'
 const renewEveryMs = 24 * 60 * 60_000
@@ -107,7 +107,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const opening = await Promise.allSettled([
       openServingCertificate(certificateDeps, certificateOptions),
       ports.store.then((store) => parts.use('store', store)),
-      openAuditLog(data.auditLog).then((file) => parts.use('audit', file)),
+      AuditLog.open({ clock, log }, { dir: data.audit, retention: config.audit }).then((opened) => parts.use('audit', opened)),
       chooseNode(config, { ...ports, served: served.promise }),
     ])
     const [certificate, store, audit, node] = opened(opening)
@@ -188,6 +188,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       if (before === undefined || after === undefined) kubeconfig.changed()
     })
 
+    const { record: mode, recordInput: input, maxRecordingBytes: maxBytes, maxAgeMs } = config.audit
+    const recordings = parts.use('recordings', new Recordings({ clock, log }, { dir: data.recordings, mode, input, maxBytes, maxAgeMs }))
     const backups = parts.use('backups', new Backups({ store, data, clock, log }))
     if (config.backups !== undefined) backups.schedule(config.backups)
 
@@ -201,6 +203,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),
       ...agentRoutes({ hub, clock, log, connections: members.agents, find: (name) => members.findAgent(name), accept: (secret) => members.acceptSecret(secret) }),
       ...storageRoutes({ store, backups }),
+      ...auditRoutes({ log: audit, recordings, clock }),
       withSelfReviews({ permissions, hub: localClusterName }, clusterRoute(members)),
       ...hubRoutes(hubTarget),
     ]
@@ -209,7 +212,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         clock,
         ids,
         log,
-        audit: { write: (event) => audit.write(`${JSON.stringify(event)}\n`) },
+        audit,
+        recorder: recordings,
         authenticators: createAuthenticators(identities),
         authorize: permissions.authorize,
         revocations,
@@ -257,14 +261,12 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     throw error
   }
 
-  function openAuditLog(file: string): Promise<RotatingFile> {
-    return openRotatingFile({ clock, onError: (error) => log.error('an audit log loses events', { file, error }) }, { file, ...auditFile })
-  }
-
   async function openPolicyAudit(): Promise<readonly AuditSink[]> {
     if (config.accessFiles?.auditPolicy === undefined) return []
-    const file = parts.use('policy audit', await openAuditLog(data.kubernetesAuditLog))
-    return [{ write: (event) => file.write(`${event}\n`) }]
+    const file = data.kubernetesAuditLog
+    const onError = (error: unknown): void => log.error('an audit log loses events', { file, error })
+    const lines = parts.use('policy audit', await openRotatingFile({ clock, onError }, { file, ...kubernetesAuditFile }))
+    return [{ write: (event) => lines.write(`${event}\n`) }]
   }
 
   async function forgetFirstPassword(user: string): Promise<void> {

@@ -73,9 +73,14 @@ describe('wrong input', () => {
     )
     await refused(
       'the log ROOT/logless/log/gantry.log cannot be opened: ROOT/logless/log is a file and no folder',
-      await spoiled('logless', async (dir) => {
-        await rm(join(dir, 'log'), { recursive: true })
-        await writeFile(join(dir, 'log'), '')
+      await spoiled('logless', (dir) => writeFile(join(dir, 'log'), '')),
+      ...up,
+    )
+    await refused(
+      'the audit log in ROOT/auditless/audit cannot be opened: there is a file in the way',
+      await spoiled('auditless', async (dir) => {
+        await rm(join(dir, 'audit'), { recursive: true })
+        await writeFile(join(dir, 'audit'), '')
       }),
       ...up,
     )

@@ -112,7 +112,8 @@ export class AuditLog implements AuditSink, AsyncDisposable {
       await log.#resume(tail)
       return log
     } catch (cause) {
-      throw new Error(`the audit log in ${dir} cannot be opened: ${fileProblem(cause)}`, { cause })
+      const isInTheWay = (cause as NodeJS.ErrnoException).code === 'EEXIST'
+      throw new Error(`the audit log in ${dir} cannot be opened: ${isInTheWay ? 'there is a file in the way' : fileProblem(cause)}`, { cause })
     }
   }
 

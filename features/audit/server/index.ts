@@ -1,4 +1,8 @@
 export { AuditLog } from './audit-log.ts'
 export type { AuditLogDeps, AuditLogOptions, AuditRetention } from './audit-log.ts'
+export { auditRoutes } from './audit-routes.ts'
+export type { AuditRoutesDeps } from './audit-routes.ts'
+export { Recordings } from './recordings.ts'
+export type { RecordingMode, RecordingsOptions } from './recordings.ts'
 export { AuditSearch } from './search.ts'
 export { verifyFolder } from './verify.ts'

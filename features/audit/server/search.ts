@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { StatusError } from '@gantry/apimachinery'
 import { turnBudgetOn } from '@gantry/runtime'
 import type { Clock } from '@gantry/runtime'
-import type { AuditFilter, AuditPage, AuditRecord } from '../api/index.ts'
+import { filterQuery, type AuditFilter, type AuditPage, type AuditRecord } from '../api/index.ts'
 import { longestRecordBytes, summaryFile, writeSummary, type Segment } from './audit-log.ts'
 import { countOf, mayHold, parseSummary, SummaryBuilder, summaryFields, type SegmentSummary } from './segment-summary.ts'
 
@@ -269,8 +269,7 @@ function hasText(line: Buffer, text: string): boolean {
 }
 
 function fingerprint(filter: AuditFilter): string {
-  const given = Object.entries(filter).filter(([, value]) => value !== undefined)
-  return createHash('sha256').update(JSON.stringify(given.sort())).digest('base64url').slice(0, 12)
+  return createHash('sha256').update(filterQuery(filter).toString()).digest('base64url').slice(0, 12)
 }
 
 function formatToken({ firstSeq, offset }: Position, filter: AuditFilter): string {

@@ -24,6 +24,8 @@ export interface CommandContext {
   /** Connects to the running platform with the credential the user has. */
   connect(): Promise<PlatformConnection>
   readFile(path: string): Promise<string>
+  /** What was asked for, as it comes (standard output); resolves when more is wanted. For what is too long for an `Output`, or plays in time. */
+  print(chunk: string | Uint8Array): Promise<void>
   /** A line to the person before the screen (standard error). */
   note(line: string): void
 }

@@ -10,6 +10,7 @@ const context: CommandContext = {
   connect: () => Promise.reject(new Error('not connected')),
   readFile: () => Promise.resolve(''),
   note: () => {},
+  print: () => Promise.resolve(),
 }
 
 async function run(

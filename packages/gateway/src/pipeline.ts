@@ -205,7 +205,8 @@ async function auditUpgrade(
         write(exchange, 'started', status, { recording: recorded?.recording.id })
       },
       onOutput: (bytes) => recorded?.session.hear('server', bytes),
-      onInput: (bytes) => recorded?.session.hear('client', bytes),
+      // A copy: whoever reads a WebSocket takes the mask off where the bytes are.
+      onInput: (bytes) => recorded?.session.hear('client', Buffer.from(bytes)),
     })
   }
   async function end(status: number): Promise<void> {

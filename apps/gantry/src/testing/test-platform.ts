@@ -2,7 +2,7 @@ import { runCommandLine } from '@gantry/cli-kit'
 import { silentLogger, systemClock, systemIds } from '@gantry/runtime'
 import { openSqliteStore } from '@gantry/storage'
 import { commandContext, gantryCommandLine } from '../command-line.ts'
-import type { PlatformConfig } from '../config.ts'
+import { parseUpOptions, type PlatformConfig } from '../config.ts'
 import { openDataDir } from '../data-dir.ts'
 import { startPlatform } from '../platform.ts'
 import type { Platform } from '../platform.ts'
@@ -12,8 +12,8 @@ export async function startTestPlatform(dataDir: string, more: Partial<PlatformC
   const data = await openDataDir(dataDir)
   const store = openSqliteStore({ file: data.database, clock: systemClock, log: silentLogger })
   const ports = { clock: systemClock, ids: systemIds, log: silentLogger, data, store, progress: () => {} }
-  const config = { dataDir, host: '127.0.0.1', port: 0, node: 'none', simulatedNodes: 0, consoleDir: undefined, version: '0.0.0', ...more } as const
-  return startPlatform(config, ports, { signal: new AbortController().signal })
+  const defaults = parseUpOptions({ data: dataDir, listen: '127.0.0.1:0', node: 'none' }, { env: {}, consoleDir: undefined, version: '0.0.0' })
+  return startPlatform({ ...defaults, ...more }, ports, { signal: new AbortController().signal })
 }
 
 /** One command line against a data folder, as a user runs it. */
@@ -27,6 +27,7 @@ export async function gantry(dir: string, ...argv: string[]): Promise<{ readonly
     startedMs: 0,
     out: (text: string) => void (out += text),
     err: (text: string) => void (err += text),
+    print: (chunk: string | Uint8Array) => Promise.resolve(void (out += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString())),
   }
   const code = await runCommandLine(gantryCommandLine(context), [...argv, '--data', dir], {
     context: (options) => commandContext(options, context),

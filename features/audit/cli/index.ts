@@ -1,0 +1,2 @@
+export { auditCommands } from './audit-commands.ts'
+export type { VerifyFolder } from './audit-commands.ts'
