@@ -230,7 +230,7 @@ describe('a cluster behind an agent', () => {
       const adminToken = loadKubeconfig(await readFile(world.hub.kubeconfig, 'utf8')).transport.token?.() ?? ''
       assert.equal(await ask('GET', '/agent/v1/credential', adminToken), 401, 'no other credential opens what is for agents')
       assert.ok(
-        ![...world.log, await readFile(join(world.hubDir, 'log/audit.log'), 'utf8')].some((line) =>
+        ![...world.log, await readFile(join(world.hubDir, 'audit/0000000000000001.jsonl'), 'utf8')].some((line) =>
           [token, first, current].some((secret) => line.includes(secret)),
         ),
       )

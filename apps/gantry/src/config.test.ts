@@ -37,3 +37,35 @@ test('kinds of nodes and their number are checked', () => {
   for (const simulatedNodes of ['-1', '5001', 'x', '1.5']) assert.throws(() => parseUpOptions({ simulatedNodes }, about), UsageError)
   assert.equal(parseUpOptions({ simulatedNodes: '5000' }, about).simulatedNodes, 5_000)
 })
+
+test('the audit log is sent on to a server without a password in its address, and recorded as asked', () => {
+  assert.deepEqual(parseUpOptions({}, about).audit, {
+    maxAgeMs: 90 * 24 * 3_600_000,
+    maxBytes: 1 << 30,
+    maxRecordingBytes: 1 << 30,
+    record: 'all',
+    recordInput: false,
+    elasticsearch: undefined,
+  })
+  const auditElasticsearch = 'https://elastic.example.com:9200'
+  assert.deepEqual(parseUpOptions({ auditElasticsearch, auditElasticsearchCredentials: '/run/es' }, about).audit.elasticsearch, {
+    server: auditElasticsearch,
+    credentialsFile: '/run/es',
+    caFile: undefined,
+    index: 'gantry-audit',
+  })
+  for (const wrong of [
+    { auditElasticsearch: 'https://elastic:secret@elastic.example.com' },
+    { auditElasticsearch: 'ftp://elastic.example.com' },
+    { auditElasticsearch: 'elastic' },
+    { auditElasticsearch, auditElasticsearchIndex: 'Audit' },
+    { auditElasticsearchCredentials: '/run/es' },
+    { recordSessions: 'some' },
+    { auditKeepDays: '0' },
+    { auditKeepMib: 'many' },
+  ])
+    assert.throws(
+      () => parseUpOptions(wrong, about),
+      (error) => error instanceof UsageError && !error.message.includes('secret'),
+    )
+})

@@ -35,6 +35,16 @@ export interface AuditConfig {
   readonly maxRecordingBytes: number
   readonly record: (typeof recordingModes)[number]
   readonly recordInput: boolean
+  readonly elasticsearch?: ElasticsearchConfig | undefined
+}
+
+/** Where the audit log is sent on to. */
+export interface ElasticsearchConfig {
+  readonly server: string
+  /** `user:password`, or `ApiKey …`. */
+  readonly credentialsFile: string | undefined
+  readonly caFile: string | undefined
+  readonly index: string
 }
 
 export const defaultListen = '127.0.0.1:7443'
@@ -65,6 +75,10 @@ export interface UpOptions {
   readonly recordSessions?: string | undefined
   readonly recordInput?: boolean | undefined
   readonly recordingsKeepMib?: string | undefined
+  readonly auditElasticsearch?: string | undefined
+  readonly auditElasticsearchCredentials?: string | undefined
+  readonly auditElasticsearchCa?: string | undefined
+  readonly auditElasticsearchIndex?: string | undefined
 }
 
 /** The configuration a command line asks for. Throws UsageError that names the option and what it may be. */
@@ -137,7 +151,23 @@ function parseAudit(options: UpOptions): AuditConfig {
     maxRecordingBytes: wholeNumber('recordings-keep-mib', options.recordingsKeepMib ?? '1024', 1 << 20) * (1 << 20),
     record,
     recordInput: options.recordInput === true,
+    elasticsearch: parseElasticsearch(options),
   }
+}
+
+function parseElasticsearch(options: UpOptions): ElasticsearchConfig | undefined {
+  const { auditElasticsearch: server, auditElasticsearchCredentials, auditElasticsearchCa, auditElasticsearchIndex: index = 'gantry-audit' } = options
+  if (server === undefined) {
+    if (auditElasticsearchCredentials !== undefined || auditElasticsearchCa !== undefined || options.auditElasticsearchIndex !== undefined)
+      throw new UsageError('--audit-elasticsearch-credentials, -ca and -index need --audit-elasticsearch URL')
+    return undefined
+  }
+  const url = URL.canParse(server) ? new URL(server) : undefined
+  // A password in a URL would stand in the list of processes, and in every message about it.
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '' || url.search !== '')
+    throw new UsageError('--audit-elasticsearch is no URL like https://elastic.example.com:9200, without a user in it')
+  if (!/^[a-z0-9][a-z0-9._-]{0,99}$/.test(index)) throw new UsageError(`--audit-elasticsearch-index "${index}" is no name of an index in lower case`)
+  return { server, credentialsFile: pathOf(auditElasticsearchCredentials), caFile: pathOf(auditElasticsearchCa), index }
 }
 
 function wholeNumber(option: string, text: string, max: number): number {

@@ -13,6 +13,8 @@ export interface DataDir {
   /** Segments of the audit log. */
   readonly audit: string
   readonly recordings: string
+  /** How far the audit log was sent on. */
+  readonly auditForwarding: string
   /** Events of audit.k8s.io/v1, when there is a policy for them. */
   readonly kubernetesAuditLog: string
   readonly node: string
@@ -36,6 +38,7 @@ export async function openDataDir(path: string): Promise<DataDir> {
     log: join(path, 'log', 'gantry.log'),
     audit: join(path, 'audit'),
     recordings: join(path, 'audit', 'recordings'),
+    auditForwarding: join(path, 'audit', 'elasticsearch.json'),
     kubernetesAuditLog: join(path, 'log', 'kubernetes-audit.log'),
     node: join(path, 'node'),
     files: {

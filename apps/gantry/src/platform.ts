@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { networkInterfaces, hostname } from 'node:os'
 import { accessKinds } from '@gantry/access/api'
 import {
@@ -19,7 +20,7 @@ import {
   takeOverRoles,
   withSelfReviews,
 } from '@gantry/access/server'
-import { AuditLog, auditRoutes, Recordings } from '@gantry/audit/server'
+import { AuditLog, auditRoutes, ElasticsearchForwarder, Recordings } from '@gantry/audit/server'
 import { openHttpTransport } from '@gantry/client'
 import { agentPaths, agentUpgrade, clusterKind, localClusterName } from '@gantry/clusters/api'
 import { createClusterProber } from '@gantry/clusters/controller'
@@ -52,10 +53,10 @@ import {
 import type { AuditSink } from '@gantry/kube-access'
 import { startLocalCluster } from '@gantry/kube-cluster'
 import type { LocalClusterOptions } from '@gantry/kube-cluster'
-import { readWholeBody, Supervisor, turnBudgetOn } from '@gantry/runtime'
+import { readWholeBody, startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
 import type { Clock, Handler, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
 import type { SqliteStore } from '@gantry/storage'
-import type { PlatformConfig } from './config.ts'
+import type { ElasticsearchConfig, PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
 import type { DataDir } from './data-dir.ts'
 import { chooseNode } from './node-choice.ts'
@@ -190,6 +191,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
 
     const { record: mode, recordInput: input, maxRecordingBytes: maxBytes, maxAgeMs } = config.audit
     const recordings = parts.use('recordings', new Recordings({ clock, log }, { dir: data.recordings, mode, input, maxBytes, maxAgeMs }))
+    const forwarder = config.audit.elasticsearch && (await createForwarder(config.audit.elasticsearch, audit))
     const backups = parts.use('backups', new Backups({ store, data, clock, log }))
     if (config.backups !== undefined) backups.schedule(config.backups)
 
@@ -203,7 +205,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),
       ...agentRoutes({ hub, clock, log, connections: members.agents, find: (name) => members.findAgent(name), accept: (secret) => members.acceptSecret(secret) }),
       ...storageRoutes({ store, backups }),
-      ...auditRoutes({ log: audit, recordings, clock }),
+      ...auditRoutes({ log: audit, recordings, clock, forwarding: forwarder && (() => forwarder.status) }),
       withSelfReviews({ permissions, hub: localClusterName }, clusterRoute(members)),
       ...hubRoutes(hubTarget),
     ]
@@ -236,6 +238,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         onNews: (listener) => members.agents.onChange(listener),
       }),
     )
+    if (forwarder !== undefined) await parts.start(startingAfter(served.promise, forwarder))
     parts.use(
       'certificate renewal',
       renewCertificate(edge, (fresh) => (shown = fresh)),
@@ -259,6 +262,16 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     await edge?.[Symbol.asyncDispose]()
     await parts.stop()
     throw error
+  }
+
+  async function createForwarder({ server, caFile, credentialsFile, index }: ElasticsearchConfig, source: AuditLog): Promise<ElasticsearchForwarder> {
+    const ca = caFile === undefined ? undefined : await readFile(caFile)
+    const http = parts.use('audit transport', openHttpTransport({ server, ca, connections: 1 }, { clock }))
+    const credentials = credentialsFile === undefined ? undefined : async () => (await readFile(credentialsFile, 'utf8')).trim()
+    return new ElasticsearchForwarder(
+      { log: source, clock, ids, logger: log, handle: http.handle, credentials },
+      { checkpointFile: data.auditForwarding, index },
+    )
   }
 
   async function openPolicyAudit(): Promise<readonly AuditSink[]> {

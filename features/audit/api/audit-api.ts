@@ -22,6 +22,31 @@ export interface VerifyReport {
   readonly problem?: { readonly segment: string; readonly line: number; readonly seq?: number | undefined; readonly message: string } | undefined
 }
 
+/** How far the log was sent on to another system, since Gantry started. */
+export interface ForwardingStatus {
+  /** The last record that has arrived. */
+  readonly seq: number
+  /** Records that wait on the disk. */
+  readonly behind: number
+  readonly sent: number
+  /** Removed by retention before they could be sent. */
+  readonly lost: number
+  /** Refused for good. */
+  readonly rejected: number
+  /** Why it does not go on just now. */
+  readonly error?: string | undefined
+}
+
+/** `GET /platform/v1/audit/status` */
+export interface AuditStatus {
+  readonly head: AuditHead
+  readonly segments: number
+  readonly bytes: number
+  /** Requests that could not be kept and are not on record yet. */
+  readonly lost: number
+  readonly forwarding?: ForwardingStatus | undefined
+}
+
 export const auditPath = '/platform/v1/audit'
 export const longestPage = 500
 

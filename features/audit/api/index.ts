@@ -1,7 +1,7 @@
 export { parseAsciicastEvent, parseAsciicastHeader } from './asciicast.ts'
 export type { AsciicastEvent, AsciicastHeader } from './asciicast.ts'
 export { auditPath, formatHead, longestPage, parseHead } from './audit-api.ts'
-export type { AuditPage, VerifyReport } from './audit-api.ts'
+export type { AuditPage, AuditStatus, ForwardingStatus, VerifyReport } from './audit-api.ts'
 export { filterFields, filterQuery, parseFilter } from './audit-query.ts'
 export type { AuditFilter } from './audit-query.ts'
 export { chainStart } from './audit-record.ts'

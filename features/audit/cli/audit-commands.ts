@@ -23,6 +23,7 @@ import {
   type AuditHead,
   type AuditPage,
   type AuditRecord,
+  type AuditStatus,
   type VerifyReport,
 } from '../api/index.ts'
 import { replay } from './replay.ts'
@@ -92,6 +93,14 @@ export function auditCommands(deps: AuditCommandsDeps): readonly Command[] {
       async run({ context }) {
         await using platform = await context.connect()
         return { kind: 'text', text: formatHead((await platform.call('GET', `${auditPath}/head`, { signal: context.signal })) as AuditHead) }
+      },
+    },
+    {
+      name: 'audit status',
+      summary: 'How large the log is, what could not be kept, and how far it was sent on',
+      async run({ context }) {
+        await using platform = await context.connect()
+        return { kind: 'text', text: describe((await platform.call('GET', `${auditPath}/status`, { signal: context.signal })) as AuditStatus) }
       },
     },
     {
@@ -173,6 +182,19 @@ async function verify({ verifyFolder }: AuditCommandsDeps, options: OptionValues
   if (unchecked !== undefined) context.note(`the anchor is older than what is kept: record ${unchecked.join(', ')} was removed by retention`)
   const range = from === undefined || to === undefined ? '' : `, from ${from.seq} to ${formatHead(to)}`
   return { kind: 'text', text: `intact: ${records} records in ${segments} segments${range}` }
+}
+
+function describe({ head, segments, bytes, lost, forwarding }: AuditStatus): string {
+  const rows = [
+    `records     up to ${head.seq}, in ${segments} segments of ${Math.ceil(bytes / (1 << 20))} MiB`,
+    `lost        ${lost} requests that are not on record yet`,
+  ]
+  if (forwarding === undefined) rows.push('forwarding  off')
+  else {
+    const { behind, sent, rejected, error } = forwarding
+    rows.push(`forwarding  ${sent} sent, ${behind} waiting, ${forwarding.lost} lost, ${rejected} refused${error === undefined ? '' : `; now: ${error}`}`)
+  }
+  return rows.join('\n')
 }
 
 async function askForReport(anchor: AuditHead | undefined, context: CommandContext): Promise<VerifyReport> {

@@ -2,7 +2,7 @@ import { StatusError } from '@gantry/apimachinery'
 import { jsonResponse, type Exchange, type Route } from '@gantry/gateway'
 import { turnBudgetOn } from '@gantry/runtime'
 import type { ByteSink, Clock, HttpResponse } from '@gantry/runtime'
-import { auditPath, longestPage, parseFilter, parseHead, type AuditFilter, type AuditRecord } from '../api/index.ts'
+import { auditPath, longestPage, parseFilter, parseHead, type AuditFilter, type AuditRecord, type AuditStatus, type ForwardingStatus } from '../api/index.ts'
 import type { AuditLog } from './audit-log.ts'
 import { csvHeader, csvLine } from './csv.ts'
 import type { Recordings } from './recordings.ts'
@@ -13,6 +13,7 @@ export interface AuditRoutesDeps {
   readonly log: AuditLog
   readonly recordings: Recordings
   readonly clock: Clock
+  readonly forwarding?: (() => ForwardingStatus) | undefined
 }
 
 const defaultPage = 100
@@ -22,7 +23,7 @@ const flushWithinMs = 250
 const mostReaders = 4
 
 /**
- * `/platform/v1/audit`: search, newest first (`AuditPage`); `…/export`: all that fits, oldest first, as JSON lines or CSV (`?format=`); `…/head`: the end of the chain; `…/verify`: the
+ * `/platform/v1/audit`: search, newest first (`AuditPage`); `…/export`: all that fits, oldest first, as JSON lines or CSV (`?format=`); `…/head`: the end of the chain; `…/status`: `AuditStatus`; `…/verify`: the
  * whole chain (`VerifyReport`, `?anchor=SEQ:HASH`); `…/recordings/<id>`: a session as asciicast v2. Parameters of a search: `AuditFilter`.
  */
 export function auditRoutes(deps: AuditRoutesDeps): readonly Route[] {
@@ -115,13 +116,21 @@ export function auditRoutes(deps: AuditRoutesDeps): readonly Route[] {
 
   async function head(): Promise<HttpResponse> {
     await log.flushed({ withinMs: flushWithinMs })
-    return jsonResponse(200, { ...log.head, waitingLoss: log.lost })
+    return jsonResponse(200, log.head)
+  }
+
+  function status(): Promise<HttpResponse> {
+    const { segments, lost } = log
+    const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
+    const answer: AuditStatus = { head: log.head, segments: segments.length, bytes, lost, forwarding: deps.forwarding?.() }
+    return Promise.resolve(jsonResponse(200, answer))
   }
 
   return [
     route(auditPath, find),
     route(`${auditPath}/export`, exported),
     route(`${auditPath}/head`, head),
+    route(`${auditPath}/status`, status),
     route(`${auditPath}/verify`, verified),
     route(recordingsPrefix, (_query, { request }) => recordings.serve(request.path.slice(recordingsPrefix.length))),
   ]

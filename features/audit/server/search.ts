@@ -15,7 +15,8 @@ export interface SearchDeps {
 
 export type Direction = 'newestFirst' | 'oldestFirst'
 
-interface Position {
+/** A place between records. */
+export interface Position {
   readonly firstSeq: number
   /** Newest first: what stands before here is to come. Oldest first: what stands from here on. */
   readonly offset: number

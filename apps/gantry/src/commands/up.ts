@@ -29,6 +29,8 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
     'token-webhook': accessFiles?.tokenWebhook,
     'audit-policy-file': accessFiles?.auditPolicy,
     'audit-webhook-config-file': accessFiles?.auditWebhook,
+    'audit-elasticsearch-credentials': config.audit.elasticsearch?.credentialsFile,
+    'audit-elasticsearch-ca': config.audit.elasticsearch?.caFile,
   })
   if (config.backups !== undefined) await requireBackupFolder(config.backups.dir)
   const data = await openDataDir(config.dataDir)
