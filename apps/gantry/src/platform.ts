@@ -50,6 +50,7 @@ import {
   type Route,
   type ServingCertificate,
 } from '@gantry/gateway'
+import { createFleet } from '@gantry/fleet/server'
 import type { AuditSink } from '@gantry/kube-access'
 import { startLocalCluster } from '@gantry/kube-cluster'
 import type { LocalClusterOptions } from '@gantry/kube-cluster'
@@ -59,6 +60,7 @@ import type { SqliteStore } from '@gantry/storage'
 import type { ElasticsearchConfig, PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
 import type { DataDir } from './data-dir.ts'
+import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
 import { chooseNode } from './node-choice.ts'
 import { keepSigningKey } from './signing-key.ts'
 import { listenFailure } from './start-failure.ts'
@@ -192,6 +194,14 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const { record: mode, recordInput: input, maxRecordingBytes: maxBytes, maxAgeMs } = config.audit
     const recordings = parts.use('recordings', new Recordings({ clock, log }, { dir: data.recordings, mode, input, maxBytes, maxAgeMs }))
     const forwarder = config.audit.elasticsearch && (await createForwarder(config.audit.elasticsearch, audit))
+    const fleet = parts.use(
+      'fleet',
+      createFleet(
+        { clock, ids, log, members: fleetMembers(members), permissions: fleetPermissions(permissions) },
+        { clusterObjects: { cluster: localClusterName, group: clusterKind.group, resource: clusterKind.ref.resource } },
+      ),
+    )
+
     const backups = parts.use('backups', new Backups({ store, data, clock, log }))
     if (config.backups !== undefined) backups.schedule(config.backups)
 
@@ -206,6 +216,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...agentRoutes({ hub, clock, log, connections: members.agents, find: (name) => members.findAgent(name), accept: (secret) => members.acceptSecret(secret) }),
       ...storageRoutes({ store, backups }),
       ...auditRoutes({ log: audit, recordings, clock, forwarding: forwarder && (() => forwarder.status) }),
+      ...fleet.routes,
       withSelfReviews({ permissions, hub: localClusterName }, clusterRoute(members)),
       ...hubRoutes(hubTarget),
     ]

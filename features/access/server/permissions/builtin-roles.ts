@@ -93,6 +93,8 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
   [signedInRole]: {
     description: 'What everybody who is signed in may do: see who they are, get a kubeconfig and keys of their own, ask what they may do.',
     rules: [
+      // A search shows what each may see.
+      { verbs: ['get'], nonResourceURLs: ['/platform/v1/fleet/search'] },
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/info', '/platform/v1/kubeconfig', '/platform/v1/apikeys', '/platform/v1/access/explain'] },
     ],
   },

@@ -172,5 +172,10 @@ export function questionOf({ request, target }: Pick<Exchange, 'request' | 'targ
 }
 
 function questionOfTarget({ cluster, verb, name, info: { isResource, group, resource, subresource, namespace, path } }: ClusterRequest): AccessQuestion {
+  if (cluster === '*' && isResource) {
+    // Names there may say their cluster first. Reading one object is looking for it in many clusters: the fleet decides about each object that leaves it.
+    const within = namespace?.replace(/^[a-z0-9-]+:/, '')
+    return { cluster, verb: verb === 'get' ? 'list' : verb, isResource, group, resource, subresource, namespace: within, name: '', path }
+  }
   return { cluster, verb, isResource, group, resource, subresource, namespace, name, path }
 }

@@ -1,0 +1,51 @@
+import type { Permissions, Subject } from '@gantry/access/server'
+import type { MemberDirectory } from '@gantry/clusters/server'
+import type { FleetMembers, ReadPermissions } from '@gantry/fleet/server'
+import type { Caller } from '@gantry/gateway'
+
+/** Reads everything, on the cluster that takes identities from us; what leaves the fleet is filtered by who asked. */
+const reader = { username: 'system:gantry:fleet', groups: ['system:masters', 'system:authenticated'] }
+
+/** The clusters that the hub knows, as the fleet reads them. */
+export function fleetMembers(directory: MemberDirectory): FleetMembers {
+  return {
+    names: () => [...directory.clusters.values()].map(({ metadata }) => metadata.name ?? '').sort(),
+    handlerOf(name) {
+      const target = directory.get(name)
+      if (target?.kind !== 'hub') return target?.handle
+      return (request) => target.handle({ ...request, user: reader })
+    },
+    onChange: (listener) =>
+      directory.clusters.onChange(({ before, after }) => {
+        if (before === undefined || after === undefined) listener()
+      }),
+  }
+}
+
+/** What callers may see of the fleet: whoever may list an object may see it there. */
+export function fleetPermissions(permissions: Permissions): ReadPermissions {
+  const subjects = new Map<string, Subject>()
+  permissions.onChange(() => subjects.clear())
+  const subjectOf = (caller: Caller): Subject | undefined => {
+    if (caller.kind !== 'platform') return undefined
+    const { username } = caller.user
+    let subject = subjects.get(username)
+    if (subject === undefined) subjects.set(username, (subject = permissions.subjectOf(username)))
+    return subject
+  }
+  return {
+    mayRead(caller, { cluster, group, resource, namespace, name }) {
+      const subject = subjectOf(caller)
+      if (subject === undefined) return false
+      // A namespace counts as being in itself, as upstream reads it from a path.
+      const within = group === '' && resource === 'namespaces' ? name : namespace
+      return permissions.index.mayRead(subject, { cluster, verb: 'list', isResource: true, group, resource, subresource: '', namespace: within, name, path: '' })
+    },
+    epoch(caller) {
+      const subject = subjectOf(caller)
+      if (subject === undefined) return undefined
+      return JSON.stringify(permissions.index.grantsOf(subject).map(({ rule, bound }) => [rule, bound.cluster, bound.namespaces && [...bound.namespaces]]))
+    },
+    onEpoch: (listener) => permissions.onChange(listener),
+  }
+}

@@ -1,0 +1,222 @@
+import { isTrueParameter, StatusError, type RequestInfo } from '@gantry/apimachinery'
+import type { Caller } from '@gantry/gateway'
+import { turnBudgetOn, type ByteSink, type HttpResponse, type Ids } from '@gantry/runtime'
+import type { OpenKind } from './fleet-cache.ts'
+import type { RowChange } from './member-feed.ts'
+import { changeFor, rowTest, type Selection } from './selection.ts'
+import { jsonHeaders } from './table-list.ts'
+import { TablePrinter } from './table-printer.ts'
+import { freshnessHeaders, mayReadRow, visibleFreshness, type FleetView } from './view.ts'
+
+/** A change that this caller may see, as this caller's selection makes it. */
+export interface VisibleChange {
+  readonly type: RowChange['type']
+  readonly change: Pick<RowChange, 'cluster' | 'row'>
+  /** What a watch that ends after this event goes on from. */
+  readonly version: number
+}
+
+/** Writes one event. What it returns is waited for. */
+export type EventWriter = (sink: ByteSink, event: VisibleChange) => Promise<void> | undefined
+
+/** What a slow reader may leave unread before its watch is ended. */
+const maxBufferedBytes = 1 << 20
+const maxPending = 20_000
+const bookmarkEveryMs = 60_000
+const shortestSeconds = 1_800
+
+/** Every change of a kind that is selected and that the caller may see, from a version on. A watch that cannot keep up, or whose permissions changed, is told to list again. */
+export function watchKind(
+  view: FleetView,
+  caller: Caller,
+  info: RequestInfo,
+  open: OpenKind,
+  how: { readonly selection: Selection; readonly ids: Ids; readonly writer: EventWriter; readonly bookmark: (version: number) => string },
+): HttpResponse {
+  const { kind } = open
+  const { selection } = how
+  const { query } = info
+  try {
+    if (isTrueParameter(query.get('sendInitialEvents'))) {
+      throw new StatusError('Invalid', 'sendInitialEvents is not served for the whole fleet: list, then watch')
+    }
+    const from = sequenceOf(query.get('resourceVersion') ?? '')
+    if (from !== undefined && from > view.cache.sequence) throw new StatusError('Expired', `the resource version ${from} is of another process`)
+    // Told here, so that it is an answer and no broken stream.
+    if (from !== undefined) kind.remembered(from)
+    const timeoutSeconds = Number(query.get('timeoutSeconds') ?? '') || Math.round(shortestSeconds * (1 + how.ids.random()))
+    return {
+      status: 200,
+      headers: { ...jsonHeaders, ...freshnessHeaders(visibleFreshness(view, caller, kind.freshness, selection.hasCluster), view.clock.now().getTime()) },
+      async body(sink) {
+        using _open = open
+        await new Watch(view, caller, { ...how, kind, from: from ?? 0, timeoutMs: timeoutSeconds * 1_000, bookmarks: isTrueParameter(query.get('allowWatchBookmarks')) }).run(sink)
+      },
+    }
+  } catch (error) {
+    open[Symbol.dispose]()
+    throw error
+  }
+}
+
+interface WatchPlan {
+  readonly kind: OpenKind['kind']
+  readonly selection: Selection
+  readonly writer: EventWriter
+  readonly bookmark: (version: number) => string
+  /** 0: everything that is there, first. */
+  readonly from: number
+  readonly timeoutMs: number
+  readonly bookmarks: boolean
+}
+
+class Watch {
+  readonly #view: FleetView
+  readonly #caller: Caller
+  readonly #plan: WatchPlan
+  readonly #pending: RowChange[] = []
+  readonly #ended = Promise.withResolvers<void>()
+  #failure: StatusError | undefined
+  #wake: (() => void) | undefined
+  #isOver = false
+
+  constructor(view: FleetView, caller: Caller, plan: WatchPlan) {
+    this.#view = view
+    this.#caller = caller
+    this.#plan = plan
+  }
+
+  async run(sink: ByteSink): Promise<void> {
+    const { clock, permissions } = this.#view
+    const { kind, from, timeoutMs, bookmarks } = this.#plan
+    const epoch = permissions.epoch(this.#caller)
+    const end = (): void => {
+      this.#isOver = true
+      this.#wake?.()
+      this.#ended.resolve()
+    }
+    const leave = [
+      kind.subscribe((change) => {
+        if (this.#pending.push(change) > maxPending) this.#fail('more changes at once than a watch can hold')
+        this.#wake?.()
+      }),
+      permissions.onEpoch(() => {
+        if (permissions.epoch(this.#caller) !== epoch) this.#fail('what you may see has changed')
+      }),
+      clock.schedule(end, timeoutMs),
+    ]
+    sink.signal.addEventListener('abort', end, { once: true })
+    if (sink.signal.aborted) end()
+    let cancelBookmark = (): void => {}
+    try {
+      await this.#replay(sink, from)
+      if (bookmarks) {
+        const later = (): void => {
+          cancelBookmark = clock.schedule(() => {
+            // Nothing that is still on its way may be behind it.
+            if (this.#pending.length === 0 && !this.#isOver) sink.write(this.#plan.bookmark(this.#view.cache.sequence))
+            later()
+          }, bookmarkEveryMs)
+        }
+        later()
+      }
+      await this.#follow(sink)
+      if (this.#failure !== undefined && !sink.signal.aborted) sink.write(errorLine(this.#failure))
+    } finally {
+      cancelBookmark()
+      for (const stop of leave) stop()
+    }
+  }
+
+  /** What has happened since: the rows that changed, and what is remembered of rows that went. */
+  async #replay(sink: ByteSink, from: number): Promise<void> {
+    const { kind, selection } = this.#plan
+    const budget = turnBudgetOn(this.#view.clock)
+    const isSelected = rowTest(selection, kind.pool)
+    const gone = from === 0 ? [] : kind.remembered(from)
+    const changed = kind.feeds.filter(({ cluster }) => selection.hasCluster(cluster)).map((feed) => ({ feed, table: feed.table, slots: feed.table.changedAfter(from) }))
+    for (const change of gone) {
+      // Whether it has come back since is told by its row.
+      if (changeFor(selection, change) === 'DELETED') await this.#emit(sink, 'DELETED', change, from)
+      await budget.pause()
+      if (this.#isOver) return
+    }
+    for (const { feed, table, slots } of changed) {
+      for (const slot of slots) {
+        if (feed.table === table && table.sequenceOf(slot) > from && isSelected(feed, slot)) {
+          const type = table.addedAt(slot) > from ? 'ADDED' : 'MODIFIED'
+          await this.#emit(sink, type, { cluster: feed.cluster, row: table.row(slot) }, from)
+          // Its reader sets the pace: nobody waits for this one.
+          if (sink.bufferedBytes > maxBufferedBytes / 2) await sink.drained()
+        }
+        await budget.pause()
+        if (this.#isOver) return
+      }
+    }
+  }
+
+  async #follow(sink: ByteSink): Promise<void> {
+    const budget = turnBudgetOn(this.#view.clock)
+    while (!this.#isOver) {
+      const changes = this.#pending.splice(0)
+      if (changes.length === 0) {
+        if (this.#plan.kind.isClosed) return this.#fail('the kind is not followed any more')
+        const { promise, resolve } = Promise.withResolvers<void>()
+        this.#wake = resolve
+        await promise
+        this.#wake = undefined
+        continue
+      }
+      for (const change of changes) {
+        const type = changeFor(this.#plan.selection, change)
+        if (type !== undefined) await this.#emit(sink, type, change, change.sequence)
+        if (sink.bufferedBytes > maxBufferedBytes) return this.#fail('the watch is not read fast enough')
+        await budget.pause()
+        if (this.#isOver) return
+      }
+    }
+  }
+
+  #emit(sink: ByteSink, type: RowChange['type'], change: Pick<RowChange, 'cluster' | 'row'>, version: number): Promise<void> | undefined {
+    const { namespace, name } = change.row
+    // Asked now, not when it was put in the queue.
+    if (!mayReadRow(this.#view, this.#caller, this.#plan.kind.resource, { cluster: change.cluster, namespace, name })) return undefined
+    return this.#plan.writer(sink, { type, change, version })
+  }
+
+  #fail(why: string): void {
+    this.#failure ??= new StatusError('Expired', `${why}: list again`)
+    this.#isOver = true
+    this.#wake?.()
+  }
+}
+
+/** Events as Tables of one row; the columns come with the first. */
+export function tableEvents(view: FleetView, kind: OpenKind['kind'], withObject: boolean): { readonly writer: EventWriter; readonly bookmark: (version: number) => string } {
+  const printer = new TablePrinter(kind, { withObject })
+  let columns = `,"columnDefinitions":${printer.columnsJson}`
+  return {
+    writer(sink, { type, change: { cluster, row }, version }) {
+      const feed = kind.feed(cluster) ?? { cluster, columns: printer.columns }
+      const rows = printer.row(feed, row, version, view.clock.now().getTime())
+      sink.write(
+        `{"type":"${type}","object":{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"${version}"}${columns},"rows":[${rows}]}}\n`,
+      )
+      columns = ',"columnDefinitions":null'
+      return undefined
+    },
+    bookmark: (version) =>
+      `{"type":"BOOKMARK","object":{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"${version}"},"columnDefinitions":[],"rows":[]}}\n`,
+  }
+}
+
+function errorLine(error: StatusError): string {
+  return `${JSON.stringify({ type: 'ERROR', object: error.toStatus() })}\n`
+}
+
+function sequenceOf(text: string): number | undefined {
+  if (text === '' || text === '0') return undefined
+  const sequence = Number(text)
+  if (!Number.isSafeInteger(sequence) || sequence < 0) throw new StatusError('Expired', `"${text}" is no resource version of the fleet`)
+  return sequence
+}
