@@ -6,6 +6,7 @@ import { agentCommands } from '@gantry/agent'
 import { auditCommands, type VerifyFolder } from '@gantry/audit/cli'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
 import { clusterCommands } from '@gantry/clusters/cli'
+import { fleetCommands } from '@gantry/fleet/cli'
 import { fileProblem, systemClock } from '@gantry/runtime'
 import { exportCommand } from './commands/export.ts'
 import { storageCommands } from './commands/storage.ts'
@@ -29,6 +30,7 @@ export function gantryCommandLine(context: UpContext): CommandLine {
     commands: [
       upCommand(context),
       ...clusterCommands({ clock: systemClock }),
+      ...fleetCommands({ clock: systemClock }),
       ...accessCommands({ clock: systemClock }),
       ...permissionCommands({ clock: systemClock }),
       ...auditCommands({ clock: systemClock, verifyFolder: verifyAuditFolder }),

@@ -14,7 +14,12 @@ export interface SearchQuery {
   readonly terms: readonly SearchTerm[]
 }
 
-export const searchExamples: readonly string[] = ['kind:pod status:crash*', 'image:nginx -namespace:kube-system', 'label:app=web cluster:east,west', 'owner:deployment/* "10.1.2.3"']
+export const searchExamples: readonly string[] = [
+  'kind:pod status:crash*',
+  'image:nginx -namespace:kube-system',
+  'label:app=web cluster:east,west',
+  'owner:deployment/* "10.1.2.3"',
+]
 
 const aliases: Readonly<Record<string, SearchKey>> = { ns: 'namespace', l: 'label', in: 'cluster' }
 const maxChars = 1_000

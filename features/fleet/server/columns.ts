@@ -56,7 +56,12 @@ export function cellClockOf({ name, type }: TableColumnDefinition): CellClock {
 const ago = /^(".*\()([0-9ydhms]+)( ago\)")$/
 
 /** The JSON of a cell as of `nowMs`. `isRunning` says whether a duration still grows. */
-export function cellAt(cell: string, clock: CellClock, row: Pick<Row, 'createdS' | 'receivedMs'>, nowMs: number, isRunning: boolean): string {
+export function cellAt(
+  cell: string,
+  clock: CellClock,
+  row: Pick<Row, 'createdS' | 'receivedMs'>,
+  { nowMs, isRunning }: { readonly nowMs: number; readonly isRunning: boolean },
+): string {
   switch (clock) {
     case 'fixed':
       return cell

@@ -22,17 +22,30 @@ export async function answerAbout(view: FleetView, caller: Caller, request: Http
   const silent = api.silent.filter((name) => mayKnowCluster(view, caller, name)).slice(0, 8)
   const headers = {
     ...jsonHeaders,
-    ...(silent.length === 0 ? {} : { warning: silent.map((name) => warningHeader(`cluster "${name}" does not say what it serves: kinds that only it has are missing`)) }),
+    ...(silent.length === 0
+      ? {}
+      : { warning: silent.map((name) => warningHeader(`cluster "${name}" does not say what it serves: kinds that only it has are missing`)) }),
   }
   if (group === undefined) return answerRoot(api, root, request, headers)
-  const value = root === 'api' ? (version === undefined ? resourceList(api, '', group) : undefined) : version === undefined ? apiGroup(api, group) : resourceList(api, group, version)
+  const value =
+    root === 'api'
+      ? version === undefined
+        ? resourceList(api, '', group)
+        : undefined
+      : version === undefined
+        ? apiGroup(api, group)
+        : resourceList(api, group, version)
   return value === undefined ? undefined : { status: 200, headers, body: `${JSON.stringify(value)}\n` }
 }
 
 function answerRoot(api: FleetApi, root: 'api' | 'apis', request: HttpRequest, headers: HttpResponse['headers']): HttpResponse {
   const groups = api.groups.filter(({ metadata }) => (metadata.name === '') === (root === 'api'))
   const accept = header(request.headers, 'accept') ?? ''
-  const version = /;[^,]*as=APIGroupDiscoveryList/.test(accept) ? (/g=apidiscovery\.k8s\.io;v=v2(?![a-z\d])|v=v2;[^,]*g=apidiscovery\.k8s\.io/.test(accept) ? 'v2' : 'v2beta1') : undefined
+  const version = /;[^,]*as=APIGroupDiscoveryList/.test(accept)
+    ? /g=apidiscovery\.k8s\.io;v=v2(?![a-z\d])|v=v2;[^,]*g=apidiscovery\.k8s\.io/.test(accept)
+      ? 'v2'
+      : 'v2beta1'
+    : undefined
   if (version !== undefined) {
     const items = groups.map((group) => (root === 'api' ? { metadata: {}, versions: group.versions } : group))
     return {
@@ -117,7 +130,11 @@ async function openApiDocument(view: FleetView, request: HttpRequest, path: stri
     // Its own words and encoding: kubectl asks for protobuf or JSON.
     const accept = header(request.headers, 'accept') ?? 'application/json'
     const response = await askMember(view.clock, handle, { path, query: '', accept, signal: request.signal, withinMs: openApiTimeoutMs })
-    return { status: 200, headers: { 'content-type': header(response.headers, 'content-type') ?? 'application/json', 'cache-control': 'no-cache, private' }, body: response.body }
+    return {
+      status: 200,
+      headers: { 'content-type': header(response.headers, 'content-type') ?? 'application/json', 'cache-control': 'no-cache, private' },
+      body: response.body,
+    }
   }
   throw new StatusError('NotFound', 'no cluster of the fleet describes this group')
 }
@@ -128,5 +145,9 @@ async function ofHub(view: FleetView, request: HttpRequest, path: string): Promi
   if (handle === undefined) throw new StatusError('ServiceUnavailable', 'the hub is not among the clusters')
   const accept = header(request.headers, 'accept') ?? 'application/json'
   const response = await askMember(view.clock, handle, { path, query: '', accept, signal: request.signal, withinMs: openApiTimeoutMs })
-  return { status: 200, headers: { 'content-type': header(response.headers, 'content-type') ?? 'application/json', 'cache-control': 'no-cache, private' }, body: response.body }
+  return {
+    status: 200,
+    headers: { 'content-type': header(response.headers, 'content-type') ?? 'application/json', 'cache-control': 'no-cache, private' },
+    body: response.body,
+  }
 }

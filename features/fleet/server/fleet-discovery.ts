@@ -66,7 +66,7 @@ export class FleetDiscovery {
       const { promise, resolve } = Promise.withResolvers<void>()
       const cancel = this.#deps.clock.schedule(resolve, withinMs)
       signal.addEventListener('abort', () => resolve(), { once: true })
-      await Promise.race([Promise.all(unknown.map((name) => this.#asking.get(name))), promise])
+      await Promise.race([Promise.all(unknown.flatMap((name) => this.#asking.get(name) ?? [])), promise])
       cancel()
       signal.throwIfAborted()
     }
@@ -151,7 +151,9 @@ export class FleetDiscovery {
 
   async #legacyVersion(cluster: string, group: string, version: string, signal: AbortSignal): Promise<VersionDiscovery> {
     try {
-      const { resources } = (await this.#get(cluster, groupVersionPath(group, version), 'application/json', signal)) as { readonly resources?: readonly ApiResource[] }
+      const { resources } = (await this.#get(cluster, groupVersionPath(group, version), 'application/json', signal)) as {
+        readonly resources?: readonly ApiResource[]
+      }
       return {
         version,
         resources: (resources ?? [])
@@ -267,7 +269,11 @@ const stability: Readonly<Record<string, number>> = { alpha: 0, beta: 1 }
 export function compareVersions(a: string, b: string): number {
   const [left, right] = [kubeVersion.exec(a), kubeVersion.exec(b)]
   if (left === null || right === null) return left === right ? (a < b ? -1 : a > b ? 1 : 0) : left === null ? 1 : -1
-  const rank = ([, major, level, minor]: RegExpExecArray): readonly number[] => [level === undefined ? 2 : (stability[level] ?? 0), Number(major), Number(minor ?? 0)]
+  const rank = ([, major, level, minor]: RegExpExecArray): readonly number[] => [
+    level === undefined ? 2 : (stability[level] ?? 0),
+    Number(major),
+    Number(minor ?? 0),
+  ]
   const [x, y] = [rank(left), rank(right)]
   return (y[0] ?? 0) - (x[0] ?? 0) || (y[1] ?? 0) - (x[1] ?? 0) || (y[2] ?? 0) - (x[2] ?? 0)
 }

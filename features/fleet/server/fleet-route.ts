@@ -19,6 +19,7 @@ async function serve(view: FleetView, deps: { readonly ids: Ids }, exchange: Exc
   if (target === undefined || target.cluster !== '*') throw new StatusError('NotFound', `the server could not find the requested resource ${request.path}`)
   if (target.problem !== undefined) throw new StatusError('BadRequest', `${request.path}: ${target.problem}`)
   const { info } = target
+  const call = { view, caller, info }
   if (connection !== undefined || (request.method !== 'GET' && request.method !== 'HEAD')) return refused(view, request.method, info, connection !== undefined)
   if (!info.isResource) {
     const answer = await answerAbout(view, caller, request, info.path)
@@ -27,7 +28,7 @@ async function serve(view: FleetView, deps: { readonly ids: Ids }, exchange: Exc
   if (info.subresource !== '') return refused(view, request.method, info, false)
   const resource = await resourceOf(view, caller, info, request.signal)
   const form = formOf(header(request.headers, 'accept') ?? 'application/json')
-  if (info.name !== '' && !isWatchParameter(info)) return getObject(view, caller, info, resource, form, request.signal)
+  if (info.name !== '' && !isWatchParameter(info)) return getObject(call, resource, { form, signal: request.signal })
 
   const selection = selectionOf(info, view.members.names())
   const open = view.cache.open(resource)
@@ -35,22 +36,22 @@ async function serve(view: FleetView, deps: { readonly ids: Ids }, exchange: Exc
   if (isWatchParameter(info)) {
     try {
       const unknown = unknownFields(selection, kind.projection.fields)
-      if (unknown.length > 0) throw new StatusError('BadRequest', `the fleet can list by the field ${unknown.join(', ')}, not watch by it: watch one cluster below /clusters/`)
+      if (unknown.length > 0)
+        throw new StatusError('BadRequest', `the fleet can list by the field ${unknown.join(', ')}, not watch by it: watch one cluster below /clusters/`)
       await kind.settled(view.firstAnswerMs, request.signal)
     } catch (error) {
       open[Symbol.dispose]()
       throw error
     }
-    const events = form === 'Table' ? tableEvents(view, kind, info.query.get('includeObject') !== 'None') : objectEvents(view, kind, { form, version: info.version })
-    return watchKind(view, caller, info, open, { selection, ids: deps.ids, ...events })
+    const events =
+      form === 'Table' ? tableEvents(view, kind, info.query.get('includeObject') !== 'None') : objectEvents(view, kind, { form, version: info.version })
+    return watchKind(call, open, { selection, ids: deps.ids, ...events })
   }
   let response: HttpResponse | undefined
   try {
     await kind.settled(view.firstAnswerMs, request.signal)
     const isKept = form === 'Table' && info.query.get('includeObject') !== 'Object' && unknownFields(selection, kind.projection.fields).length === 0
-    response = isKept
-      ? await listTable(view, caller, info, kind, selection)
-      : await listObjects(view, caller, info, kind, { selection, form, signal: request.signal })
+    response = isKept ? await listTable(call, kind, selection) : await listObjects(call, kind, { selection, form, signal: request.signal })
   } finally {
     if (typeof response?.body !== 'function') open[Symbol.dispose]()
   }
@@ -92,7 +93,12 @@ function refused(view: FleetView, method: string, info: RequestInfo, isUpgrade: 
   const names = view.members.names()
   const { cluster, name } = splitName(info.name, names)
   const [path, given] = [info.path, encodeURIComponent(info.name)]
-  const there = cluster === undefined ? undefined : path.includes(`/${given}`) ? path.replace(`/${given}`, `/${encodeURIComponent(name)}`) : path.replace(`/${info.name}`, `/${name}`)
+  const there =
+    cluster === undefined
+      ? undefined
+      : path.includes(`/${given}`)
+        ? path.replace(`/${given}`, `/${encodeURIComponent(name)}`)
+        : path.replace(`/${info.name}`, `/${name}`)
   const what = isUpgrade || info.subresource !== '' ? (info.subresource === '' ? 'a connection' : info.subresource) : method
   return statusResponse(
     'MethodNotAllowed',

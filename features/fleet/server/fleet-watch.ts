@@ -1,4 +1,4 @@
-import { isTrueParameter, StatusError, type RequestInfo } from '@gantry/apimachinery'
+import { isTrueParameter, StatusError } from '@gantry/apimachinery'
 import type { Caller } from '@gantry/gateway'
 import { turnBudgetOn, type ByteSink, type HttpResponse, type Ids } from '@gantry/runtime'
 import type { OpenKind } from './fleet-cache.ts'
@@ -6,7 +6,7 @@ import type { RowChange } from './member-feed.ts'
 import { changeFor, rowTest, type Selection } from './selection.ts'
 import { jsonHeaders } from './table-list.ts'
 import { TablePrinter } from './table-printer.ts'
-import { freshnessHeaders, mayReadRow, visibleFreshness, type FleetView } from './view.ts'
+import { freshnessHeaders, mayReadRow, visibleFreshness, type FleetCall, type FleetView } from './view.ts'
 
 /** A change that this caller may see, as this caller's selection makes it. */
 export interface VisibleChange {
@@ -27,9 +27,7 @@ const shortestSeconds = 1_800
 
 /** Every change of a kind that is selected and that the caller may see, from a version on. A watch that cannot keep up, or whose permissions changed, is told to list again. */
 export function watchKind(
-  view: FleetView,
-  caller: Caller,
-  info: RequestInfo,
+  { view, caller, info }: FleetCall,
   open: OpenKind,
   how: { readonly selection: Selection; readonly ids: Ids; readonly writer: EventWriter; readonly bookmark: (version: number) => string },
 ): HttpResponse {
@@ -50,7 +48,13 @@ export function watchKind(
       headers: { ...jsonHeaders, ...freshnessHeaders(visibleFreshness(view, caller, kind.freshness, selection.hasCluster), view.clock.now().getTime()) },
       async body(sink) {
         using _open = open
-        await new Watch(view, caller, { ...how, kind, from: from ?? 0, timeoutMs: timeoutSeconds * 1_000, bookmarks: isTrueParameter(query.get('allowWatchBookmarks')) }).run(sink)
+        await new Watch(view, caller, {
+          ...how,
+          kind,
+          from: from ?? 0,
+          timeoutMs: timeoutSeconds * 1_000,
+          bookmarks: isTrueParameter(query.get('allowWatchBookmarks')),
+        }).run(sink)
       },
     }
   } catch (error) {
@@ -134,7 +138,9 @@ class Watch {
     const budget = turnBudgetOn(this.#view.clock)
     const isSelected = rowTest(selection, kind.pool)
     const gone = from === 0 ? [] : kind.remembered(from)
-    const changed = kind.feeds.filter(({ cluster }) => selection.hasCluster(cluster)).map((feed) => ({ feed, table: feed.table, slots: feed.table.changedAfter(from) }))
+    const changed = kind.feeds
+      .filter(({ cluster }) => selection.hasCluster(cluster))
+      .map((feed) => ({ feed, table: feed.table, slots: feed.table.changedAfter(from) }))
     for (const change of gone) {
       // Whether it has come back since is told by its row.
       if (changeFor(selection, change) === 'DELETED') await this.#emit(sink, 'DELETED', change, from)
@@ -192,7 +198,11 @@ class Watch {
 }
 
 /** Events as Tables of one row; the columns come with the first. */
-export function tableEvents(view: FleetView, kind: OpenKind['kind'], withObject: boolean): { readonly writer: EventWriter; readonly bookmark: (version: number) => string } {
+export function tableEvents(
+  view: FleetView,
+  kind: OpenKind['kind'],
+  withObject: boolean,
+): { readonly writer: EventWriter; readonly bookmark: (version: number) => string } {
   const printer = new TablePrinter(kind, { withObject })
   let columns = `,"columnDefinitions":${printer.columnsJson}`
   return {

@@ -10,8 +10,8 @@ import type { StringPool } from './string-pool.ts'
 
 export const tableAccept = 'application/json;as=Table;g=meta.k8s.io;v=v1,application/json'
 const pageSize = 500
-const pageTimeoutMs = 60_000
-const watchHeadersMs = 30_000
+const pageTimeoutMs = 30_000
+const headersTimeoutMs = 15_000
 /** A member ends a watch after this; one that says nothing for longer is asked anew. */
 const watchSeconds = 300
 const watchGraceMs = 15_000
@@ -179,7 +179,11 @@ export class MemberFeed {
         limit.signal.throwIfAborted()
       }
     }
-    const { metadata } = items.rest() as { readonly metadata?: { readonly continue?: string; readonly resourceVersion?: string } }
+    const { metadata, columnDefinitions } = items.rest() as {
+      readonly metadata?: { readonly continue?: string; readonly resourceVersion?: string }
+      readonly columnDefinitions?: readonly TableColumnDefinition[]
+    }
+    if (columns === undefined && Array.isArray(columnDefinitions)) await this.#useColumns(columnDefinitions)
     this.#deps.admit()
     return { next: metadata?.continue ?? '', resourceVersion: metadata?.resourceVersion ?? '' }
   }
@@ -190,7 +194,7 @@ export class MemberFeed {
     const seconds = Math.round(watchSeconds * (1 + this.#deps.ids.random() * 0.2))
     using limit = deadline(clock, seconds * 1_000 + watchGraceMs, signal)
     const query = `watch=true&allowWatchBookmarks=true&timeoutSeconds=${seconds}&includeObject=${projection.includeObject}&resourceVersion=${encodeURIComponent(from)}`
-    const response = await this.#ask(path, query, limit.signal, watchHeadersMs)
+    const response = await this.#ask(path, query, limit.signal)
     let resourceVersion = from
     for await (const line of readLines(response, { signal: limit.signal, maxLineBytes: maxEventBytes, highWaterBytes: 1 << 20 })) {
       this.sinceMs = clock.now().getTime()
@@ -228,10 +232,10 @@ export class MemberFeed {
     return version
   }
 
-  async #ask(path: string, query: string, signal: AbortSignal, withinMs = pageTimeoutMs): Promise<HttpResponse> {
+  async #ask(path: string, query: string, signal: AbortSignal): Promise<HttpResponse> {
     const handle = this.#deps.handlerOf()
     if (handle === undefined) throw new StatusError('ServiceUnavailable', `cluster "${this.cluster}" is not known any more`)
-    return askMember(this.#deps.clock, handle, { path, query, accept: tableAccept, signal, withinMs })
+    return askMember(this.#deps.clock, handle, { path, query, accept: tableAccept, signal, withinMs: headersTimeoutMs })
   }
 
   #put(row: Row, list: number): void {
@@ -257,7 +261,7 @@ export class MemberFeed {
   /** Everything that a whole list has not shown is gone. */
   async #removeUnseen(list: number): Promise<void> {
     const budget = turnBudgetOn(this.#deps.clock)
-    for (let index = 0; index < this.table.size; ) {
+    for (let index = 0; index < this.table.size;) {
       const slot = this.table.slotAt(index)
       if (this.table.wasSeenIn(slot, list)) index++
       else this.#remove(slot)
@@ -347,4 +351,3 @@ export async function* readUntil(response: HttpResponse, signal: AbortSignal): A
     if (!isOver) void chunks.return().catch(() => {}) // it may be waiting for its producer
   }
 }
-

@@ -10,7 +10,7 @@ import { JsonItems } from './json-items.ts'
 import { askMember, readUntil } from './member-feed.ts'
 import type { Selection } from './selection.ts'
 import { jsonHeaders, limitOf, listName } from './table-list.ts'
-import { freshnessHeaders, mayKnowCluster, mayReadRow, visibleFreshness, warningHeader, type FleetView } from './view.ts'
+import { freshnessHeaders, mayKnowCluster, mayReadRow, visibleFreshness, warningHeader, type FleetCall, type FleetView } from './view.ts'
 
 /** The form in which objects are wanted. */
 export type ObjectForm = 'Object' | 'PartialObjectMetadata' | 'Table'
@@ -74,9 +74,7 @@ interface Position {
  * nothing of it is kept. The kind stays open beside it, so that a watch can go on from here.
  */
 export async function listObjects(
-  view: FleetView,
-  caller: Caller,
-  info: RequestInfo,
+  { view, caller, info }: FleetCall,
   kind: FleetKind,
   how: { readonly selection: Selection; readonly form: ObjectForm; readonly signal: AbortSignal },
 ): Promise<HttpResponse> {
@@ -126,7 +124,7 @@ export async function listObjects(
     headers: { ...jsonHeaders, ...freshnessHeaders(freshness, view.clock.now().getTime()) },
     async body(sink) {
       let separator = head
-      for (let at = lines.first(); at !== undefined; ) {
+      for (let at = lines.first(); at !== undefined;) {
         const page = await lines.page(at, memberPage, sink.signal)
         // The head is out: half a list must not look whole.
         const [problem] = problems
@@ -254,7 +252,11 @@ function versionOf(kind: FleetKind | undefined, cluster: string, key: { readonly
 }
 
 /** One object, by its name in the fleet, or by its own where only one cluster has it. */
-export async function getObject(view: FleetView, caller: Caller, info: RequestInfo, resource: FleetResource, form: ObjectForm, signal: AbortSignal): Promise<HttpResponse> {
+export async function getObject(
+  { view, caller, info }: FleetCall,
+  resource: FleetResource,
+  { form, signal }: { readonly form: ObjectForm; readonly signal: AbortSignal },
+): Promise<HttpResponse> {
   const names = view.members.names()
   const inNamespace = info.namespace === undefined || !resource.namespaced ? undefined : splitName(info.namespace, names)
   const asked = splitName(info.name, names)
@@ -277,7 +279,12 @@ export async function getObject(view: FleetView, caller: Caller, info: RequestIn
           return
         }
         try {
-          const object = await fetchObject(view, name, { resource, version: info.version, form, includeObject: info.query.get('includeObject') ?? 'Metadata', ...at }, signal)
+          const object = await fetchObject(
+            view,
+            name,
+            { resource, version: info.version, form, includeObject: info.query.get('includeObject') ?? 'Metadata', ...at },
+            signal,
+          )
           if (object !== undefined) found.push({ cluster: name, object })
         } catch (error) {
           signal.throwIfAborted()
@@ -291,7 +298,9 @@ export async function getObject(view: FleetView, caller: Caller, info: RequestIn
   if (only === undefined) {
     if (cluster !== undefined && problems.length > 0) throw new StatusError('ServiceUnavailable', problems.join('; '))
     const error = notFound(resource, info.name)
-    throw problems.length === 0 ? error : new StatusError('NotFound', `${error.message} in the clusters that answered; ${warnings.join('; ')}`, { details: error.details })
+    throw problems.length === 0
+      ? error
+      : new StatusError('NotFound', `${error.message} in the clusters that answered; ${warnings.join('; ')}`, { details: error.details })
   }
   if (other !== undefined) {
     const choices = found.map((one) => qualifiedName(one.cluster, asked.name)).sort()
@@ -388,7 +397,12 @@ export function objectEvents(
       return `${JSON.stringify({ type: 'DELETED', object: inFleet({ ...type, metadata }, cluster, String(version)) })}\n`
     }
     if (event === 'DELETED') return deleted()
-    const object = await fetchObject(view, cluster, { resource, version: apiVersionName, form, includeObject: 'Object', namespace: row.namespace, name: row.name }, signal)
+    const object = await fetchObject(
+      view,
+      cluster,
+      { resource, version: apiVersionName, form, includeObject: 'Object', namespace: row.namespace, name: row.name },
+      signal,
+    )
     // It has gone meanwhile: the change that says so follows.
     if (object === undefined) return undefined
     return `${JSON.stringify({ type: event, object: inFleet({ ...type, ...object }, cluster, String(version)) })}\n`

@@ -41,7 +41,10 @@ export function projectionOf(resource: string): Projection {
     const name = textAt(metadata, 'name')
     if (name === '') return undefined
     const selectable: JsonObject = {}
-    for (const field of fields) selectable[field] = String(at(object, field.split('.')) ?? '')
+    for (const field of fields) {
+      const value = at(object, field.split('.'))
+      selectable[field] = typeof value === 'string' ? value : ''
+    }
     return {
       namespace: textAt(metadata, 'namespace'),
       name,

@@ -158,7 +158,7 @@ export class RowTable {
     const index = this.#indexOf(namespace, name)
     let slot = this.slotAt(index)
     if (index < this.#size && this.word(slot, rowWord.namespace) === namespace && this.word(slot, rowWord.name) === name) {
-      this.#write(slot, namespace, name, row, sequence, this.#takeWords(slot))
+      this.#write(slot, { namespace, name, row, sequence }, this.#takeWords(slot))
       return slot
     }
     slot = this.#newSlot()
@@ -167,7 +167,7 @@ export class RowTable {
     this.#order[index] = slot
     this.#size++
     this.#added[slot] = sequence
-    this.#write(slot, namespace, name, row, sequence, [])
+    this.#write(slot, { namespace, name, row, sequence }, [])
     return slot
   }
 
@@ -185,7 +185,11 @@ export class RowTable {
     return [...this.#words.subarray(slot * this.stride, (slot + 1) * this.stride)]
   }
 
-  #write(slot: number, namespace: number, name: number, row: Row, sequence: number, before: readonly number[]): void {
+  #write(
+    slot: number,
+    { namespace, name, row, sequence }: { readonly namespace: number; readonly name: number; readonly row: Row; readonly sequence: number },
+    before: readonly number[],
+  ): void {
     const at = slot * this.stride
     const words = this.#words
     words[at + rowWord.namespace] = namespace

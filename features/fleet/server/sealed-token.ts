@@ -29,7 +29,11 @@ export class SealedTokens {
       decipher.setAuthTag(bytes.subarray(-tagBytes))
       return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(ivBytes, -tagBytes)), decipher.final()]).toString('utf8')) as unknown
     } catch (cause) {
-      throw new StatusError('Expired', 'The provided continue parameter is too old or belongs to another list. Start the list anew without the continue parameter.', { cause })
+      throw new StatusError(
+        'Expired',
+        'The provided continue parameter is too old or belongs to another list. Start the list anew without the continue parameter.',
+        { cause },
+      )
     }
   }
 }

@@ -46,7 +46,14 @@ async function search(view: FleetView, { request, caller }: Exchange): Promise<H
     if (since !== undefined && wait > 0) await change(view, opened, { since, waitMs: wait * 1_000, signal: request.signal })
     await Promise.all(opened.map(({ kind }) => kind.settled(view.firstAnswerMs, request.signal)))
     const token = asked.get('continue') ?? ''
-    return await answer(view, caller, { api, opened, query, limit, text, from: token === '' ? undefined : (view.tokens.open(token, `search\n${text}`) as Position) })
+    return await answer(view, caller, {
+      api,
+      opened,
+      query,
+      limit,
+      text,
+      from: token === '' ? undefined : (view.tokens.open(token, `search\n${text}`) as Position),
+    })
   } finally {
     for (const open of opened) open[Symbol.dispose]()
   }
@@ -69,13 +76,19 @@ async function answer(
   const nowMs = view.clock.now().getTime()
   const items: SearchItem[] = []
   let next: string | undefined
-  const begin = from === undefined ? 0 : Math.max(0, opened.findIndex(({ kind }) => resourceKey(kind.resource) === from.kind))
+  const begin =
+    from === undefined
+      ? 0
+      : Math.max(
+          0,
+          opened.findIndex(({ kind }) => resourceKey(kind.resource) === from.kind),
+        )
   for (const { kind } of opened.slice(begin)) {
     const printer = new TablePrinter(kind, { withObject: false })
     const version = versionOf(api, kind.resource)
     const position = resourceKey(kind.resource) === from?.kind ? from : undefined
     let last: Position | undefined
-    for await (const { feed, slot } of rowsFrom(view, caller, kind, { hasCluster: () => true, isSelected: searchTest(query, kind) }, position)) {
+    for await (const { feed, slot } of rowsFrom({ view, caller }, kind, { hasCluster: () => true, isSelected: searchTest(query, kind) }, position)) {
       if (items.length === limit) {
         // Behind the last object shown; where this kind shows none yet, at its beginning.
         next = view.tokens.seal(last ?? { kind: resourceKey(kind.resource), cluster: '', namespace: '', name: '' }, `search\n${text}`)
@@ -92,7 +105,12 @@ async function answer(
     items,
     ...(next === undefined ? {} : { continue: next }),
     sequence,
-    clusters: freshness.map(({ cluster, phase, sinceMs, problem }) => ({ name: cluster, phase, since: new Date(sinceMs).toISOString(), ...(problem === undefined ? {} : { problem }) })),
+    clusters: freshness.map(({ cluster, phase, sinceMs, problem }) => ({
+      name: cluster,
+      phase,
+      since: new Date(sinceMs).toISOString(),
+      ...(problem === undefined ? {} : { problem }),
+    })),
   }
   const response = jsonResponse(200, body)
   return { ...response, headers: { ...response.headers, ...freshnessHeaders(freshness, nowMs) } }
@@ -107,7 +125,7 @@ function itemOf(
   const row = feed.table.row(slot)
   const texts = printer.cells(feed, row, nowMs)
   const cells = Object.fromEntries(printer.columns.map(({ name }, at) => [name, JSON.parse(texts[at] ?? 'null') as SearchItem['cells'][string]]))
-  const status = printer.columns.find(isStatusColumn)
+  const status = printer.columns.find(({ name }) => name === 'Status') ?? printer.columns.find(isStatusColumn)
   const owners = ownersOf(row.owners)
   return {
     cluster: feed.cluster,

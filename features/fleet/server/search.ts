@@ -69,13 +69,19 @@ function termTest(term: SearchTerm, { pool }: Pick<FleetKind, 'pool'>): Test {
         const strings = new StringTest(pool, (json) => holds(cellText(json)))
         return ({ table, columns }, slot) => columns.some((column, at) => isStatusColumn(column) && strings.matches(table.word(slot, rowWord.firstCell + at)))
       }
-      default: {
+      case 'kind':
+      case undefined: {
         const plain = new StringTest(pool, holds)
         const labels = new StringTest(pool, (json) => Object.entries(labelsOf(json)).some(([name, value]) => holds(`${name}=${value}`)))
         const owners = new StringTest(pool, (json) => ownersOf(json).some(holds))
         const cells = new StringTest(pool, (json) => holds(cellText(json)))
         return ({ cluster, table }, slot) => {
-          if (plain.matches(table.word(slot, rowWord.name)) || plain.matches(table.word(slot, rowWord.namespace)) || plain.matches(table.word(slot, rowWord.images))) return true
+          if (
+            plain.matches(table.word(slot, rowWord.name)) ||
+            plain.matches(table.word(slot, rowWord.namespace)) ||
+            plain.matches(table.word(slot, rowWord.images))
+          )
+            return true
           if (labels.matches(table.word(slot, rowWord.labels)) || owners.matches(table.word(slot, rowWord.owners))) return true
           for (let word: number = rowWord.firstCell; word < table.stride; word++) if (cells.matches(table.word(slot, word))) return true
           return holds(cluster)

@@ -45,7 +45,10 @@ export function selectionOf(info: RequestInfo, clusters: readonly string[]): Sel
       const { cluster, name } = splitName(requirement.value, clusters)
       if (cluster === undefined) return requirement
       if (requirement.operator === '!=') {
-        throw new StatusError('BadRequest', `invalid field selector: ${requirement.field}!=${requirement.value}: leave the cluster out of the name, or select by ${clusterLabel}`)
+        throw new StatusError(
+          'BadRequest',
+          `invalid field selector: ${requirement.field}!=${requirement.value}: leave the cluster out of the name, or select by ${clusterLabel}`,
+        )
       }
       only(cluster)
       return { ...requirement, value: name }
@@ -95,7 +98,9 @@ export function rowTest(selection: Selection, pool: StringPool): (feed: MemberFe
   return ({ table }, slot) => {
     if (ofNamespace?.matches(table.word(slot, rowWord.namespace)) === false) return false
     if (ofLabels?.matches(table.word(slot, rowWord.labels)) === false) return false
-    return fields.matchesEverything || matchesFields(fields, table.text(slot, rowWord.namespace), table.text(slot, rowWord.name), table.text(slot, rowWord.fields))
+    return (
+      fields.matchesEverything || matchesFields(fields, table.text(slot, rowWord.namespace), table.text(slot, rowWord.name), table.text(slot, rowWord.fields))
+    )
   }
 }
 

@@ -177,7 +177,7 @@ export class StringPool {
   #vacatePage(page: number): void {
     const buffer = this.#pages[page]
     if (buffer === undefined) return
-    for (let at = 0; at + headerBytes <= buffer.length; ) {
+    for (let at = 0; at + headerBytes <= buffer.length;) {
       const id = buffer.readUInt32LE(at)
       if (id === 0) break
       const length = buffer.readUInt32LE(at + 4)

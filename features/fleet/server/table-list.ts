@@ -1,12 +1,11 @@
 import { isTrueParameter, StatusError, type RequestInfo } from '@gantry/apimachinery'
-import type { Caller } from '@gantry/gateway'
 import { turnBudgetOn, type HttpResponse } from '@gantry/runtime'
 import type { FleetKind } from './fleet-kind.ts'
 import type { MemberFeed } from './member-feed.ts'
 import { rowWord, type RowTable } from './row-table.ts'
 import { rowTest, type Selection } from './selection.ts'
 import { TablePrinter } from './table-printer.ts'
-import { freshnessHeaders, mayReadRow, visibleFreshness, type FleetView } from './view.ts'
+import { freshnessHeaders, mayReadRow, visibleFreshness, type FleetCall } from './view.ts'
 
 /** Where a page begins: behind this object of this cluster. */
 interface Position {
@@ -23,7 +22,7 @@ const chunkChars = 1 << 16
 export const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' } as const
 
 /** A Table of rows that the cache holds: cluster by cluster, in each by namespace and name. */
-export async function listTable(view: FleetView, caller: Caller, info: RequestInfo, kind: FleetKind, selection: Selection): Promise<HttpResponse> {
+export async function listTable({ view, caller, info }: FleetCall, kind: FleetKind, selection: Selection): Promise<HttpResponse> {
   const limit = limitOf(info)
   const list = listName(info, 'table')
   const token = info.query.get('continue') ?? ''
@@ -33,7 +32,7 @@ export async function listTable(view: FleetView, caller: Caller, info: RequestIn
   const printer = new TablePrinter(kind, { withObject: info.query.get('includeObject') !== 'None' })
   const headers = { ...jsonHeaders, ...freshnessHeaders(visibleFreshness(view, caller, kind.freshness, selection.hasCluster), nowMs) }
   const head = `{"kind":"Table","apiVersion":"meta.k8s.io/v1","columnDefinitions":${printer.columnsJson},"rows":[`
-  const rows = rowsFrom(view, caller, kind, { hasCluster: selection.hasCluster, isSelected: rowTest(selection, kind.pool) }, from)
+  const rows = rowsFrom({ view, caller }, kind, { hasCluster: selection.hasCluster, isSelected: rowTest(selection, kind.pool) }, from)
 
   let last: Position | undefined
   async function write(emit: (text: string) => Promise<void> | undefined): Promise<void> {
@@ -76,8 +75,7 @@ export async function listTable(view: FleetView, caller: Caller, info: RequestIn
 
 /** Slots that are selected and that the caller may see. The loop of events has its turn in between, so rows come and go meanwhile; none is shown twice. */
 export async function* rowsFrom(
-  view: FleetView,
-  caller: Caller,
+  { view, caller }: Pick<FleetCall, 'view' | 'caller'>,
   kind: FleetKind,
   selection: { readonly hasCluster: (cluster: string) => boolean; readonly isSelected: (feed: MemberFeed, slot: number) => boolean },
   from?: { readonly cluster: string; readonly namespace: string; readonly name: string },
@@ -85,7 +83,8 @@ export async function* rowsFrom(
   const budget = turnBudgetOn(view.clock)
   const order = view.members.names()
   // A cluster that has left meanwhile stood where its name would.
-  const begin = from === undefined ? 0 : Math.max(0, order.includes(from.cluster) ? order.indexOf(from.cluster) : order.findIndex((name) => name > from.cluster))
+  const begin =
+    from === undefined ? 0 : Math.max(0, order.includes(from.cluster) ? order.indexOf(from.cluster) : order.findIndex((name) => name > from.cluster))
   for (const cluster of order.slice(begin)) {
     const feed = kind.feed(cluster)
     if (feed === undefined || !selection.hasCluster(cluster)) continue

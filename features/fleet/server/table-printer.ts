@@ -29,7 +29,7 @@ export class TablePrinter {
     return this.columns.map((column, at) => {
       const cell = row.cells[positions[at] ?? -1] ?? 'null'
       if (cell === nameCell && isNameColumn(column)) return JSON.stringify(row.name)
-      return cellAt(cell, this.#clocks[at] ?? 'fixed', row, nowMs, isRunning)
+      return cellAt(cell, this.#clocks[at] ?? 'fixed', row, { nowMs, isRunning })
     })
   }
 

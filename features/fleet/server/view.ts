@@ -1,4 +1,4 @@
-import { StatusError } from '@gantry/apimachinery'
+import { StatusError, type RequestInfo } from '@gantry/apimachinery'
 import type { Caller } from '@gantry/gateway'
 import type { FleetCache } from './fleet-cache.ts'
 import type { FleetDiscovery } from './fleet-discovery.ts'
@@ -21,12 +21,30 @@ export interface FleetView {
   readonly firstAnswerMs: number
 }
 
+/** One request to the fleet. */
+export interface FleetCall {
+  readonly view: FleetView
+  readonly caller: Caller
+  readonly info: RequestInfo
+}
+
 const maxNamed = 40
 const maxWarnings = 8
 
-export function mayReadRow(view: FleetView, caller: Caller, resource: FleetResource, at: { readonly cluster: string; readonly namespace: string; readonly name: string }): boolean {
+export function mayReadRow(
+  view: FleetView,
+  caller: Caller,
+  resource: FleetResource,
+  at: { readonly cluster: string; readonly namespace: string; readonly name: string },
+): boolean {
   const { group, resource: plural } = resource
-  return view.permissions.mayRead(caller, { cluster: at.cluster, group, resource: plural, namespace: at.namespace === '' ? undefined : at.namespace, name: at.name })
+  return view.permissions.mayRead(caller, {
+    cluster: at.cluster,
+    group,
+    resource: plural,
+    namespace: at.namespace === '' ? undefined : at.namespace,
+    name: at.name,
+  })
 }
 
 export function mayKnowCluster({ permissions, clusterObjects }: FleetView, caller: Caller, name: string): boolean {
@@ -47,7 +65,11 @@ export function visibleFreshness(
  * How fresh each cluster is, for whoever reads headers (`gantry-fleet-freshness: live=98, failed=east, stale=west@2026-01-01T00:00:00Z`), and a Warning for each one
  * that is not whole, for whoever reads kubectl's output.
  */
-export function freshnessHeaders(freshness: readonly ClusterFreshness[], nowMs: number, more: readonly string[] = []): Readonly<Record<string, string | readonly string[]>> {
+export function freshnessHeaders(
+  freshness: readonly ClusterFreshness[],
+  nowMs: number,
+  more: readonly string[] = [],
+): Readonly<Record<string, string | readonly string[]>> {
   const whole = freshness.filter(({ phase }) => phase === 'live' || phase === 'notServed')
   const others = freshness.filter((one) => !whole.includes(one))
   const named = others
@@ -55,7 +77,8 @@ export function freshnessHeaders(freshness: readonly ClusterFreshness[], nowMs: 
     .map(({ cluster, phase, sinceMs }) => (phase === 'stale' ? `stale=${cluster}@${new Date(sinceMs).toISOString().slice(0, 19)}Z` : `${phase}=${cluster}`))
   const rest = others.length - named.length
   const warnings = [...others.slice(0, maxWarnings).map((one) => warningOf(one, nowMs)), ...more]
-  if (others.length > maxWarnings) warnings.push(`${others.length - maxWarnings} more clusters are not up to date: the header gantry-fleet-freshness names them`)
+  if (others.length > maxWarnings)
+    warnings.push(`${others.length - maxWarnings} more clusters are not up to date: the header gantry-fleet-freshness names them`)
   return {
     'gantry-fleet-freshness': [`live=${whole.length}`, ...named, ...(rest > 0 ? [`more=${rest}`] : [])].join(', '),
     ...(warnings.length === 0 ? {} : { warning: warnings.map(warningHeader) }),
@@ -64,23 +87,28 @@ export function freshnessHeaders(freshness: readonly ClusterFreshness[], nowMs: 
 
 export function warningHeader(text: string): string {
   // A member's words: nothing of them may end the header or the quoted text.
-  return `299 - "${text.replaceAll(/[^\x20-\x7e]/g, ' ').replaceAll(/["\\]/g, "'").slice(0, 400)}"`
+  return `299 - "${text
+    .replaceAll(/[^\x20-\x7e]/g, ' ')
+    .replaceAll(/["\\]/g, "'")
+    .slice(0, 400)}"`
 }
 
 function warningOf({ cluster, phase, sinceMs, problem, rows }: ClusterFreshness, nowMs: number): string {
   const why = problem === undefined ? '' : `: ${problem}`
-  switch (phase) {
-    case 'loading':
-      return `cluster "${cluster}" is still being read: ${rows} objects so far`
-    case 'stale':
-      return `cluster "${cluster}" cannot be followed, what is shown of it is ${Math.max(0, Math.round((nowMs - sinceMs) / 1_000))} s old${why}`
-    default:
-      return `cluster "${cluster}" is missing${why}`
+  if (phase === 'loading') return `cluster "${cluster}" is still being read: ${rows} objects so far`
+  if (phase === 'stale') {
+    return `cluster "${cluster}" cannot be followed, what is shown of it is ${Math.max(0, Math.round((nowMs - sinceMs) / 1_000))} s old${why}`
   }
+  return `cluster "${cluster}" is missing${why}`
 }
 
 /** The resource of a request. Throws NotFound when no cluster serves it, and says which clusters have not answered. */
-export async function resourceOf(view: FleetView, caller: Caller, asked: { readonly group: string; readonly resource: string }, signal: AbortSignal): Promise<FleetResource> {
+export async function resourceOf(
+  view: FleetView,
+  caller: Caller,
+  asked: { readonly group: string; readonly resource: string },
+  signal: AbortSignal,
+): Promise<FleetResource> {
   const { resources, silent } = await view.discovery.union(view.firstAnswerMs, signal)
   const found = resources.get(`${asked.resource}.${asked.group}`)
   if (found !== undefined) return found

@@ -13,7 +13,7 @@ test('shows the pods of all clusters in one table with the cluster first', async
   const { rows, value, answer } = await fleet.table('/fleet/api/v1/pods?limit=500')
 
   assert.deepEqual(
-    value.columnDefinitions.map(({ name }: { name: string }) => name),
+    value.columnDefinitions?.map(({ name }) => name),
     ['Cluster', 'Name', 'Ready', 'Status', 'Restarts', 'Age', 'IP', 'Node'],
   )
   assert.deepEqual(
@@ -24,7 +24,7 @@ test('shows the pods of all clusters in one table with the cluster first', async
     ],
   )
   assert.deepEqual(
-    value.rows.map((row: any) => [row.object.metadata.name, row.object.metadata.labels['fleet.gantry.dev/cluster']]),
+    value.rows.map((row) => [row.object.metadata.name, row.object.metadata.labels['fleet.gantry.dev/cluster']]),
     [
       ['east:web-0', 'east'],
       ['west:web-0', 'west'],
@@ -32,4 +32,169 @@ test('shows the pods of all clusters in one table with the cluster first', async
   )
   assert.equal(answer.freshness, 'live=2')
   assert.deepEqual(answer.warnings, [])
+})
+
+test('pages through all clusters without showing an object twice or leaving one out', async () => {
+  const members = ['a', 'b', 'c'].map((name) => createSimulatedMember({ name, pods: 230 }))
+  await using fleet = startTestFleet(members)
+  const seen: string[] = []
+  let token = ''
+  let pages = 0
+  do {
+    const { value } = await fleet.table(`/fleet/api/v1/pods?limit=100${token === '' ? '' : `&continue=${encodeURIComponent(token)}`}`)
+    seen.push(...value.rows.map((row) => `${row.object.metadata.namespace}/${row.object.metadata.name}`))
+    token = value.metadata.continue ?? ''
+    pages++
+    assert.equal(value.metadata.remainingItemCount, undefined)
+  } while (token !== '')
+
+  assert.equal(pages, 7)
+  assert.equal(seen.length, 690)
+  assert.equal(new Set(seen).size, 690)
+})
+
+test('refuses a continue token of another list', async () => {
+  await using fleet = startTestFleet([createSimulatedMember({ name: 'a', pods: 20 })])
+  const { value } = await fleet.table('/fleet/api/v1/pods?limit=5')
+  const token = encodeURIComponent(value.metadata.continue ?? '')
+
+  const other = await fleet.get(`/fleet/api/v1/pods?limit=5&labelSelector=app%3Dapp-1&continue=${token}`, {
+    accept: 'application/json;as=Table;g=meta.k8s.io;v=v1',
+  })
+
+  assert.equal(other.status, 410)
+  assert.doesNotMatch(Buffer.from(value.metadata.continue ?? '', 'base64url').toString('latin1'), /app-|team-|cluster/)
+})
+
+test('selects by cluster, label, namespace and field', async () => {
+  const [east, west] = [createSimulatedMember({ name: 'east' }), createSimulatedMember({ name: 'west' })]
+  for (const member of [east, west]) {
+    member.put({ name: 'web', app: 'web' })
+    member.put({ name: 'db', app: 'db', phase: 'Pending', namespace: 'data' })
+  }
+  await using fleet = startTestFleet([east, west])
+  const names = async (path: string): Promise<string[]> => (await fleet.table(path)).rows.map(([cluster, name]) => `${String(cluster)}/${String(name)}`)
+
+  assert.deepEqual(await names('/fleet/api/v1/pods?labelSelector=fleet.gantry.dev%2Fcluster%3Deast'), ['east/db', 'east/web'])
+  assert.deepEqual(await names('/fleet/api/v1/pods?labelSelector=app%3Ddb'), ['east/db', 'west/db'])
+  assert.deepEqual(await names('/fleet/api/v1/pods?labelSelector=app%21%3Ddb%2Cfleet.gantry.dev%2Fcluster%20in%20(west)'), ['west/web'])
+  assert.deepEqual(await names('/fleet/api/v1/namespaces/data/pods'), ['east/db', 'west/db'])
+  assert.deepEqual(await names('/fleet/api/v1/namespaces/west:data/pods'), ['west/db'])
+  assert.deepEqual(await names('/fleet/api/v1/pods?fieldSelector=status.phase%3DPending'), ['east/db', 'west/db'])
+  assert.deepEqual(await names('/fleet/api/v1/pods?fieldSelector=metadata.name%3Deast:web'), ['east/web'])
+  // A field that the cache does not keep is selected by the clusters themselves.
+  assert.equal((await names('/fleet/api/v1/pods?fieldSelector=status.podIP%3D10.0.0.1')).length, 4)
+  assert.deepEqual(await names('/fleet/api/v1/pods?fieldSelector=status.podIP%3D10.0.0.9'), [])
+})
+
+test('lets ages grow between the answers of a cluster', async () => {
+  const east = createSimulatedMember({ name: 'east' })
+  east.put({ name: 'web', restarts: 2 })
+  await using fleet = startTestFleet([east])
+
+  const age = async (): Promise<readonly unknown[]> => (await fleet.table('/fleet/api/v1/pods')).rows[0]?.slice(4, 6) ?? []
+  assert.deepEqual(await age(), ['2 (5m ago)', '60m'])
+  await fleet.clock.advance(180_000)
+  assert.deepEqual(await age(), ['2 (8m ago)', '63m'])
+})
+
+test('asks a cluster for nothing before somebody asks, and stops when nobody has asked for a while', async () => {
+  const east = createSimulatedMember({ name: 'east', pods: 3 })
+  await using fleet = startTestFleet([east], { idleMs: 60_000 })
+  await fleet.clock.advance(60_000)
+  assert.equal(east.requests.length, 0)
+
+  await fleet.table('/fleet/api/v1/pods')
+  assert.equal(east.watches, 1)
+  assert.equal(
+    east.requests.some((path) => path.includes('secrets')),
+    false,
+  )
+  const asked = east.requests.length
+  for (let i = 0; i < 5; i++) await fleet.table('/fleet/api/v1/pods')
+  assert.equal(east.requests.length, asked)
+
+  await fleet.clock.advance(120_000)
+  assert.equal(east.watches, 0)
+  assert.equal(fleet.fleet.bytes, 0)
+})
+
+test('gives up kinds that nobody looks at when memory runs out, and says so when that is not enough', async () => {
+  const east = createSimulatedMember({ name: 'east', pods: 3_000 })
+  await using fleet = startTestFleet([east], { maxBytes: 400_000 })
+
+  const { rows, answer } = await fleet.table('/fleet/api/v1/pods')
+
+  assert.ok(rows.length < 3_000)
+  assert.match(answer.warnings.join(), /tables are full/)
+  assert.match(answer.freshness, /failed=east/)
+})
+
+test('serves a kind that only some clusters have', async () => {
+  const [east, west] = [createSimulatedMember({ name: 'east', widgets: ['w1'] }), createSimulatedMember({ name: 'west' })]
+  await using fleet = startTestFleet([east, west])
+
+  const { rows, answer } = await fleet.table('/fleet/apis/example.dev/v1/widgets')
+  assert.deepEqual(
+    rows.map(([cluster, name]) => [cluster, name]),
+    [['east', 'w1']],
+  )
+  assert.equal(answer.freshness, 'live=2')
+
+  const list = await (await fleet.get('/fleet/apis/example.dev/v1')).json()
+  assert.deepEqual(
+    list.resources.map(({ name, verbs }) => [name, verbs]),
+    [['widgets', ['get', 'list', 'watch']]],
+  )
+  const groups = await (await fleet.get('/fleet/apis', { accept: 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' })).json()
+  assert.deepEqual(
+    groups.items.map(({ metadata }) => metadata.name),
+    ['example.dev'],
+  )
+})
+
+test('shows whole objects under names that no two clusters share', async () => {
+  const [east, west] = [createSimulatedMember({ name: 'east' }), createSimulatedMember({ name: 'west' })]
+  east.put({ name: 'web' })
+  west.put({ name: 'web' })
+  west.put({ name: 'only-west' })
+  await using fleet = startTestFleet([east, west])
+
+  const list = await (await fleet.get('/fleet/api/v1/pods?limit=500')).json()
+  assert.deepEqual(
+    list.items.map(({ metadata }) => metadata.name),
+    ['east:web', 'west:web', 'west:only-west'],
+  )
+  assert.equal(list.items[0]?.spec.containers[0]?.image, 'nginx:1.27')
+  assert.equal(list.items[0]?.metadata.annotations['fleet.gantry.dev/resource-version'], '1001')
+
+  const one = await (await fleet.get('/fleet/api/v1/namespaces/default/pods/west:web')).json()
+  assert.equal(one.metadata.labels['fleet.gantry.dev/cluster'], 'west')
+  assert.equal((await (await fleet.get('/fleet/api/v1/namespaces/default/pods/only-west')).json()).metadata.name, 'west:only-west')
+  const both = await fleet.get('/fleet/api/v1/namespaces/default/pods/web')
+  assert.equal(both.status, 409)
+  assert.match((await both.json()).message, /ask for one of east:web, west:web/)
+  assert.equal((await fleet.get('/fleet/api/v1/namespaces/default/pods/none')).status, 404)
+  assert.equal((await fleet.get('/fleet/api/v1/namespaces/default/pods/nowhere:web')).status, 404)
+})
+
+test('pages whole objects through the clusters with tokens that tell nothing', async () => {
+  await using fleet = startTestFleet(['a', 'b'].map((name) => createSimulatedMember({ name, pods: 120 })))
+  const seen = new Set<string>()
+  let token = ''
+  do {
+    const page = await (await fleet.get(`/fleet/api/v1/pods?limit=50${token === '' ? '' : `&continue=${encodeURIComponent(token)}`}`)).json()
+    for (const { metadata } of page.items) seen.add(`${metadata.namespace}/${metadata.name}`)
+    token = page.metadata.continue ?? ''
+  } while (token !== '')
+  assert.equal(seen.size, 240)
+})
+
+test('refuses to write, and names the cluster where it can be done', async () => {
+  await using fleet = startTestFleet([createSimulatedMember({ name: 'east', pods: 1 })])
+  const refused = await fleet.get('/fleet/api/v1/namespaces/a/pods/east:web', { method: 'DELETE' })
+
+  assert.equal(refused.status, 405)
+  assert.match((await refused.json()).message, /\/clusters\/east\/api\/v1\/namespaces\/a\/pods\/web/)
+  assert.equal((await fleet.get('/fleet/api/v1/namespaces/a/pods/east:web/log')).status, 405)
 })

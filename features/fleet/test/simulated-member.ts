@@ -170,7 +170,11 @@ export function createSimulatedMember(options: SimulatedMemberOptions): Simulate
       kind: 'Pod',
       apiVersion: 'v1',
       metadata,
-      spec: { nodeName: pod.node, containers: [{ name: 'main', image: pod.image, env: [{ name: 'SECRET', value: 'not for tables' }] }], restartPolicy: 'Always' },
+      spec: {
+        nodeName: pod.node,
+        containers: [{ name: 'main', image: pod.image, env: [{ name: 'SECRET', value: 'not for tables' }] }],
+        restartPolicy: 'Always',
+      },
       status: { phase: pod.phase, podIP: '10.0.0.1' },
     }
   }
@@ -189,13 +193,18 @@ export function createSimulatedMember(options: SimulatedMemberOptions): Simulate
     if (request.path === '/api' || request.path === '/apis') return Promise.resolve(json(discovery(request.path)))
     if (request.path === '/version') return Promise.resolve(json({ gitVersion: 'v1.36.0' }))
     if (info.resource === 'widgets' && widgets !== undefined) {
-      const rows = widgets.map((widget) => ({ cells: [widget, '1m'], object: { metadata: { name: widget, namespace: 'default', resourceVersion: '1', creationTimestamp: created } } }))
+      const rows = widgets.map((widget) => ({
+        cells: [widget, '1m'],
+        object: { metadata: { name: widget, namespace: 'default', resourceVersion: '1', creationTimestamp: created } },
+      }))
       if (info.verb === 'watch') return Promise.resolve(quietWatch())
       return Promise.resolve(json({ kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: { resourceVersion: '1' }, columnDefinitions: widgetColumns, rows }))
     }
     if (info.resource === 'secrets' && info.verb !== 'watch') {
       const object = { metadata: { name: 'token', namespace: 'default', resourceVersion: '1', creationTimestamp: created } }
-      return Promise.resolve(json({ kind: 'Table', metadata: { resourceVersion: '1' }, columnDefinitions: widgetColumns, rows: [{ cells: ['token', '1m'], object }] }))
+      return Promise.resolve(
+        json({ kind: 'Table', metadata: { resourceVersion: '1' }, columnDefinitions: widgetColumns, rows: [{ cells: ['token', '1m'], object }] }),
+      )
     }
     if (info.resource === 'secrets') return Promise.resolve(quietWatch())
     if (info.resource !== 'pods') return Promise.resolve(failure(new StatusError('NotFound', `the server could not find ${request.path}`)))
@@ -252,7 +261,8 @@ export function createSimulatedMember(options: SimulatedMemberOptions): Simulate
       body(sink: ByteSink) {
         const { promise, resolve } = Promise.withResolvers<void>()
         const send = ({ type, pod }: { readonly type: string; readonly pod: SimulatedPod }): void => {
-          const object = form === 'Table' ? { kind: 'Table', metadata: {}, columnDefinitions: columns, rows: [rowOf(pod, includeObject)] } : objectOf(pod, 'Object')
+          const object =
+            form === 'Table' ? { kind: 'Table', metadata: {}, columnDefinitions: columns, rows: [rowOf(pod, includeObject)] } : objectOf(pod, 'Object')
           sink.write(`${JSON.stringify({ type, object })}\n`)
         }
         for (const event of events) if (event.pod.version > from) send(event)
@@ -289,7 +299,12 @@ export function createSimulatedMember(options: SimulatedMemberOptions): Simulate
         },
       ],
     })
-    const items = path === '/api' ? [of('', 'v1', kinds)] : widgets === undefined ? [] : [of('example.dev', 'v1', [{ resource: 'widgets', kind: 'Widget', scope: 'Namespaced' }])]
+    const items =
+      path === '/api'
+        ? [of('', 'v1', kinds)]
+        : widgets === undefined
+          ? []
+          : [of('example.dev', 'v1', [{ resource: 'widgets', kind: 'Widget', scope: 'Namespaced' }])]
     return { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items }
   }
 }

@@ -9,12 +9,42 @@ import type { SimulatedMember } from './simulated-member.ts'
 export const admin: Caller = { kind: 'platform', user: { username: 'admin', groups: [] }, role: 'admin', credential: { kind: 'bearer', id: 'apikey/a' } }
 export const kubectlAccept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json'
 
+/** What any answer or event of the fleet may hold, as it is on the wire. */
+export interface Wire {
+  readonly kind: string
+  readonly type: string
+  readonly object: Wire
+  readonly metadata: {
+    readonly name: string
+    readonly namespace: string
+    readonly resourceVersion: string
+    readonly continue?: string
+    readonly remainingItemCount?: number
+    readonly labels: Readonly<Record<string, string>>
+    readonly annotations: Readonly<Record<string, string>>
+  }
+  /** Null in every event but the first. */
+  readonly columnDefinitions: readonly { readonly name: string }[] | null
+  readonly rows: readonly { readonly cells: readonly unknown[]; readonly object: Wire }[]
+  readonly items: readonly Wire[]
+  readonly spec: { readonly containers: readonly { readonly image: string }[] }
+  readonly resources: readonly { readonly name: string; readonly verbs: readonly string[] }[]
+  readonly reason: string
+  readonly message: string
+  readonly code: number
+  readonly sequence: number
+  readonly continue?: string
+  readonly cluster: string
+  readonly clusters: readonly { readonly name: string }[]
+  readonly name: string
+}
+
 export interface Answer {
   readonly status: number
   readonly response: HttpResponse
   readonly warnings: readonly string[]
   readonly freshness: string
-  json(): Promise<any>
+  json(): Promise<Wire>
 }
 
 export interface TestFleet extends AsyncDisposable {
@@ -23,9 +53,12 @@ export interface TestFleet extends AsyncDisposable {
   readonly members: Map<string, SimulatedMember>
   /** Answers a GET below the given path, as the gateway would have it served; time moves on by itself until it is there. */
   get(path: string, options?: { readonly accept?: string; readonly caller?: Caller; readonly method?: string }): Promise<Answer>
-  table(path: string, caller?: Caller): Promise<{ readonly rows: readonly (readonly unknown[])[]; readonly answer: Answer; readonly value: any }>
+  table(path: string, caller?: Caller): Promise<{ readonly rows: readonly (readonly unknown[])[]; readonly answer: Answer; readonly value: Wire }>
   /** Events as they come; ask for the next one, or for those that are there. */
-  watch(path: string, options?: { readonly accept?: string; readonly caller?: Caller }): Promise<{ events(): Promise<readonly any[]>; stop(): void; readonly answer: Answer }>
+  watch(
+    path: string,
+    options?: { readonly accept?: string; readonly caller?: Caller },
+  ): Promise<{ events(): Promise<readonly Wire[]>; stop(): void; readonly answer: Answer }>
   membersChanged(): void
 }
 
@@ -66,7 +99,12 @@ export function startTestFleet(given: readonly SimulatedMember[], options: TestF
 
   async function get(
     path: string,
-    { accept = 'application/json', caller = admin, method = 'GET', signal = stopped.signal }: { accept?: string; caller?: Caller; method?: string; signal?: AbortSignal } = {},
+    {
+      accept = 'application/json',
+      caller = admin,
+      method = 'GET',
+      signal = stopped.signal,
+    }: { accept?: string; caller?: Caller; method?: string; signal?: AbortSignal } = {},
   ): Promise<Answer> {
     const [pathname = '', query = ''] = path.split('?')
     const request = { method, path: pathname, query, headers: { accept }, signal }
@@ -86,7 +124,7 @@ export function startTestFleet(given: readonly SimulatedMember[], options: TestF
       response,
       warnings: warning === undefined ? [] : typeof warning === 'string' ? [warning] : warning,
       freshness: header(response.headers, 'gantry-fleet-freshness') ?? '',
-      json: async () => JSON.parse((await passing(readWholeBody(response))).toString('utf8')) as unknown,
+      json: async () => JSON.parse((await passing(readWholeBody(response))).toString('utf8')) as Wire,
     }
   }
 
@@ -107,15 +145,16 @@ export function startTestFleet(given: readonly SimulatedMember[], options: TestF
       const answer = await get(path, { accept: kubectlAccept, caller })
       const value = await answer.json()
       if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${value.message}`)
-      return { value, answer, rows: value.rows.map(({ cells }: { cells: unknown[] }) => cells) }
+      return { value, answer, rows: value.rows.map(({ cells }) => cells) }
     },
     async watch(path, { accept = kubectlAccept, caller = admin } = {}) {
       const stop = new AbortController()
       const answer = await get(path, { accept, caller, signal: stop.signal })
-      const events: any[] = []
+      const events: Wire[] = []
       const reading = (async () => {
         if (typeof answer.response.body !== 'function') return
-        for await (const line of readLines(answer.response, { signal: stop.signal, maxLineBytes: 1 << 20, highWaterBytes: 1 << 20 })) events.push(JSON.parse(line.toString('utf8')))
+        for await (const line of readLines(answer.response, { signal: stop.signal, maxLineBytes: 1 << 20, highWaterBytes: 1 << 20 }))
+          events.push(JSON.parse(line.toString('utf8')) as Wire)
       })()
       reading.catch(() => {})
       await settle()

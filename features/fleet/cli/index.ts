@@ -1,0 +1,1 @@
+export { fleetCommands } from './fleet-commands.ts'
