@@ -1,4 +1,4 @@
-// npm run bench [-- --quick] [--part starts|serving|scheduling|restarts]: Gantry against a real kube-apiserver on etcd, on this machine, in one run. Writes results/latest.md.
+// npm run bench [-- --quick] [--part starts|serving|scheduling|restarts|fleet]: Gantry against a real kube-apiserver on etcd, on this machine, in one run. Writes results/latest.md.
 import { execFile, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs, promisify } from 'node:util'
 import { Connection } from './connection.ts'
+import { formatFleet, type FleetFigures, type FleetTask } from './fleet-figures.ts'
 import type { FanOut, FanOutTask } from './fan-out.ts'
 import { fill, nameOf } from './fill.ts'
 import { formatTable, middle } from './figures.ts'
@@ -28,7 +29,7 @@ import type { Load } from './wrk.ts'
 
 const { values: asked } = parseArgs({ options: { quick: { type: 'boolean' }, part: { type: 'string', multiple: true } } })
 const quick = asked.quick === true
-const partNames = ['starts', 'serving', 'scheduling', 'restarts'] as const
+const partNames = ['starts', 'serving', 'scheduling', 'restarts', 'fleet'] as const
 for (const name of asked.part ?? []) if (!partNames.some((known) => known === name)) throw new Error(`unknown part ${name}: there are ${partNames.join(', ')}`)
 const rounds = quick ? 1 : 3
 const loadSeconds = quick ? 2 : 5
@@ -346,6 +347,21 @@ async function runFanOut(task: FanOutTask): Promise<FanOut> {
   return JSON.parse(output) as FanOut
 }
 
+const fleetTask: FleetTask = quick ? { clusters: 10, podsPerCluster: 1_000, samples: 20 } : { clusters: 100, podsPerCluster: 2_000, samples: 500 }
+let fleetTable = ''
+
+/** Beside nothing: there is no other server that does this. In a process of its own, so that its memory is its own. */
+async function measureFleet(): Promise<void> {
+  const child = spawn(process.execPath, ['--expose-gc', join(import.meta.dirname, 'fleet.ts'), JSON.stringify(fleetTask)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = new Promise<number | null>((resolve) => child.on('close', resolve))
+  const [output, code] = await Promise.all([text(child.stdout), exited])
+  if (code !== 0) throw new Error(`the process of the fleet ended with ${code}`)
+  fleetTable = formatFleet(fleetTask, JSON.parse(output) as FleetFigures)
+  say(fleetTable)
+}
+
 async function prepare(server: BenchServer): Promise<number> {
   const connection = new Connection(server)
   for (const name of ['bench', 'bench-list']) await connection.post('/api/v1/namespaces', JSON.stringify({ metadata: { name } }))
@@ -413,14 +429,16 @@ function isAsked(name: (typeof partNames)[number]): boolean {
 async function main(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'gantry-bench-'))
   try {
-    say('building the release, as npm start does')
-    const launcher = await installRelease(dir)
+    const needsRelease = partNames.some((name) => name !== 'fleet' && isAsked(name))
+    if (needsRelease) say('building the release, as npm start does')
+    const launcher = needsRelease ? await installRelease(dir) : ''
     let bytes: readonly number[] = []
     if (isAsked('starts')) await measureStarts(launcher)
     if (isAsked('serving')) bytes = await measureServing(launcher, dir)
     if (isAsked('scheduling')) await part('the work of controllers and scheduler', () => measureScheduling(launcher))
     if (isAsked('restarts')) await part('restarts', () => measureRestart(launcher))
-    await report(bytes)
+    if (isAsked('fleet')) await part('the fleet', measureFleet)
+    if (figures.length > 0) await report(bytes)
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
@@ -447,6 +465,8 @@ look at the clock was held up for as long as ${machineHolds.toFixed(1)} ms by th
 | Load | p50 | p99 | longest | own work | collections |
 | --- | ---: | ---: | ---: | ---: | ---: |
 ${loopDelays.map(({ load, p50, p99, max, own, collected }) => `| ${load} | ${[p50, p99, max, own, collected].map((ms) => `${ms.toFixed(1)} ms`).join(' | ')} |`).join('\n')}
+
+${fleetTable}
 
 - Both run at the same time on this machine and share it with the load generator; each quantity is measured ${rounds} times in turn (Kubernetes, Gantry, Kubernetes, …), ${loadSeconds} s each after
   2 s that are thrown away. Before the run the load average was ${loadBefore.toFixed(1)}: what else the machine does makes both slower and the ratios less sure. The table shows the sample in the middle (of two the worse).
