@@ -8,7 +8,7 @@ import { clusterRequestOf, type Caller } from '@gantry/gateway'
 import { readWholeBody, silentLogger, systemClock, systemIds, type HttpResponse } from '@gantry/runtime'
 import type { FleetFigures, FleetTask } from './fleet-figures.ts'
 
-const caller: Caller = { kind: 'platform', user: { username: 'admin', groups: [] }, role: 'admin', credential: { kind: 'bearer', id: 'bench' } }
+const caller: Caller = { kind: 'platform', user: { username: 'admin', groups: [] }, credential: { kind: 'bearer', id: 'bench' } }
 const tableAccept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
 /** About what a pod carries in managedFields and other things that no table shows. */
 const paddingBytes = 2_500

@@ -39,7 +39,17 @@ export function fleetPermissions(permissions: Permissions): ReadPermissions {
       if (subject === undefined) return false
       // A namespace counts as being in itself, as upstream reads it from a path.
       const within = group === '' && resource === 'namespaces' ? name : namespace
-      return permissions.index.mayRead(subject, { cluster, verb: 'list', isResource: true, group, resource, subresource: '', namespace: within, name, path: '' })
+      return permissions.index.mayRead(subject, {
+        cluster,
+        verb: 'list',
+        isResource: true,
+        group,
+        resource,
+        subresource: '',
+        namespace: within,
+        name,
+        path: '',
+      })
     },
     epoch(caller) {
       const subject = subjectOf(caller)

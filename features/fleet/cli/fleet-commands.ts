@@ -42,7 +42,7 @@ export function fleetCommands(deps: { readonly clock: Clock }): readonly Command
           (part) => part !== undefined,
         )
         const path = fleet + resourcePath(resource, { namespace: textOption(options, 'namespace') })
-        return getTable(platform, context, { path, selector: selector.join(','), wide: options['wide'] === true, resource })
+        return await getTable(platform, context, { path, selector: selector.join(','), wide: options['wide'] === true, resource })
       },
     },
     {
@@ -61,7 +61,7 @@ export function fleetCommands(deps: { readonly clock: Clock }): readonly Command
           throw new UsageError(error instanceof Error ? error.message : String(error))
         }
         await using platform = await context.connect()
-        return search(platform, context, { query, limit, now: deps.clock.now() })
+        return await search(platform, context, { query, limit, now: deps.clock.now() })
       },
     },
   ]

@@ -11,7 +11,7 @@ import { resourceOf, type FleetView } from './view.ts'
 
 /** `/fleet/…`: all clusters as one Kubernetes API, to read. */
 export function fleetRoute(view: FleetView, deps: { readonly ids: Ids }): Route {
-  return { path: fleetPrefix, audience: 'platform', serve: (exchange) => serve(view, deps, exchange) }
+  return { path: fleetPrefix, audience: 'platform', filtersItself: true, serve: (exchange) => serve(view, deps, exchange) }
 }
 
 async function serve(view: FleetView, deps: { readonly ids: Ids }, exchange: Exchange): Promise<HttpResponse> {

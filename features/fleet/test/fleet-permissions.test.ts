@@ -5,7 +5,7 @@ import type { Caller } from '@gantry/gateway'
 import { createSimulatedMember } from './simulated-member.ts'
 import { admin, startTestFleet } from './test-fleet.ts'
 
-const alice: Caller = { kind: 'platform', user: { username: 'alice', groups: [] }, role: 'user', credential: { kind: 'bearer', id: 'apikey/alice' } }
+const alice: Caller = { kind: 'platform', user: { username: 'alice', groups: [] }, credential: { kind: 'bearer', id: 'apikey/alice' } }
 
 /** Admins see everything; what others see can be changed. */
 function permissions(mayAlice: (target: ReadTarget) => boolean): ReadPermissions & { change(mayAlice: (target: ReadTarget) => boolean): void } {

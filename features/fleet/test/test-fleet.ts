@@ -6,7 +6,7 @@ import { header, readWholeBody, silentLogger, systemIds, type HttpResponse } fro
 import { FakeClock, settle } from '@gantry/runtime/testing'
 import type { SimulatedMember } from './simulated-member.ts'
 
-export const admin: Caller = { kind: 'platform', user: { username: 'admin', groups: [] }, role: 'admin', credential: { kind: 'bearer', id: 'apikey/a' } }
+export const admin: Caller = { kind: 'platform', user: { username: 'admin', groups: [] }, credential: { kind: 'bearer', id: 'apikey/a' } }
 export const kubectlAccept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json'
 
 /** What any answer or event of the fleet may hold, as it is on the wire. */

@@ -84,6 +84,8 @@ export interface Route {
    * `platform`: only for callers known to Gantry, and authorized.
    */
   readonly audience: 'anyone' | 'hub' | 'platform'
+  /** Its own answers hold nothing but what the caller may see: of objects of many clusters, which the filter of a decision does not tell apart. */
+  readonly filtersItself?: boolean | undefined
   /** Answers, or takes over `exchange.connection` and resolves when the conversation has ended. */
   readonly serve: (exchange: Exchange) => Promise<HttpResponse>
   /** Probes by the second would bury the rest of the audit log. */

@@ -373,7 +373,7 @@ async function pushHeld(body: StreamBody, sink: ByteSink, revoked: AbortSignal):
 function filter({ clock }: Pick<PipelineDeps, 'clock'>): Stage {
   return async (exchange, next) => {
     const { decision, target, request } = exchange
-    if (decision?.filter === undefined) return next(exchange)
+    if (decision?.filter === undefined || exchange.route?.filtersItself === true) return next(exchange)
     if (exchange.connection !== undefined)
       return statusResponse('Forbidden', 'a part of this collection may not be seen: it is watched without an upgrade of the connection')
     const response = await next({ ...exchange, request: forFilter(request) })
