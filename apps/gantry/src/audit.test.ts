@@ -74,7 +74,7 @@ describe('gantry audit', () => {
     )
     const csv = (await gantry(dir, 'audit', 'export', '--format', 'csv', '--verb', 'delete')).out.split('\r\n')
     assert.equal(csv.length, 3)
-    assert.match(csv[1] ?? '', /,admin,system:masters [^,]+,apikey\/[^,]+,,127\.0\.0\.1,'=cmd\|calc,DELETE,local,delete,,configmaps,,default,b,/)
+    assert.match(csv[1] ?? '', /,admin,system:masters [^,]+,apikey\/[^,]+,,127\.0\.0\.1,'=cmd\|calc,DELETE,local,delete,,v1,configmaps,,default,b,/)
   })
 
   test('verifies the running log and a copy of it, with an anchor that was kept, and names what was changed', async () => {

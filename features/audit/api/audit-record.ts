@@ -23,6 +23,7 @@ export interface RequestRecord extends Chained {
   readonly cluster?: string | undefined
   readonly verb?: string | undefined
   readonly apiGroup?: string | undefined
+  readonly version?: string | undefined
   readonly resource?: string | undefined
   readonly subresource?: string | undefined
   readonly namespace?: string | undefined

@@ -16,6 +16,7 @@ const columns = [
   'cluster',
   'verb',
   'apiGroup',
+  'version',
   'resource',
   'subresource',
   'namespace',

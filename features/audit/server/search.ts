@@ -52,7 +52,7 @@ export class AuditSearch {
     return { items }
   }
 
-  /** The lines that fit, block by block; a block may have none. */
+  /** The lines that fit, block by block; a block may have none. They are good until the next block is asked for. */
   async *lines(
     filter: AuditFilter,
     options: { readonly direction: Direction; readonly from?: Position | undefined; readonly signal: AbortSignal },
@@ -144,7 +144,7 @@ interface Block {
   readonly offset: number
 }
 
-/** A segment in blocks of whole lines. Ends early when retention has removed it. */
+/** A segment in blocks of whole lines, each good until the next one is asked for. Ends early when retention has removed it. */
 export async function* blocksOf(
   segment: Segment,
   options: { readonly direction: Direction; readonly offset: number | undefined; readonly signal: AbortSignal },
@@ -158,13 +158,14 @@ export async function* blocksOf(
     throw error
   }
   try {
+    // One for all: a new one for each block is work for the collector, which stops everybody.
+    const buffer = Buffer.allocUnsafe(Math.min(blockBytes, segment.bytes))
     let start = direction === 'oldestFirst' ? (options.offset ?? 0) : 0
     let end = direction === 'newestFirst' ? Math.min(options.offset ?? segment.bytes, segment.bytes) : segment.bytes
     while (start < end) {
       signal.throwIfAborted()
       const from = direction === 'newestFirst' ? Math.max(start, end - blockBytes) : start
-      const buffer = Buffer.allocUnsafe(Math.min(blockBytes, end - from))
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, from)
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(blockBytes, end - from), from)
       const read = buffer.subarray(0, bytesRead)
       if (direction === 'newestFirst') {
         // What begins before the block belongs to the next one.

@@ -20,8 +20,9 @@ export interface AuditEvent {
   /** `*` for all of them at once. Absent for paths of the platform's own. */
   readonly cluster?: string | undefined
   readonly verb?: string | undefined
-  /** The five are there when the request names a resource; the core group is the empty one. */
+  /** The six are there when the request names a resource; the core group is the empty one. */
   readonly apiGroup?: string | undefined
+  readonly version?: string | undefined
   readonly resource?: string | undefined
   readonly subresource?: string | undefined
   readonly namespace?: string | undefined

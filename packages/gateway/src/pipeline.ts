@@ -133,6 +133,7 @@ function audit(deps: Pick<PipelineDeps, 'audit' | 'clock' | 'recorder'>): Stage 
       ...(isResource
         ? {
             apiGroup: info.group,
+            version: info.version,
             resource: info.resource,
             subresource: info.subresource === '' ? undefined : info.subresource,
             namespace: info.namespace,

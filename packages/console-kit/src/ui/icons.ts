@@ -20,6 +20,7 @@ export {
   EllipsisVertical as MoreIcon,
   Eye as EyeIcon,
   FileCode2 as YamlIcon,
+  FileClock as AuditIcon,
   FileKey2 as KubeconfigIcon,
   FileText as ConfigMapIcon,
   Folder as NamespaceIcon,
