@@ -29,7 +29,8 @@ interface SourceModule {
 const sourceFile = /\.(ts|tsx|js)$/
 const configFile = /\.config\.ts$/
 /** Includes what only tests import: doubles, fixtures and whole folders of them. */
-const testFile = /\.(test|prop\.test|kubernetes|durability|node|e2e|bench|types|stories)\.tsx?$|\/(testing|test)\/|\/test-[^/]+\.ts$|^(conformance|e2e|bench)\//
+const testFile =
+  /\.(test|prop\.test|kubernetes|durability|node|e2e|attack|bench|types|stories)\.tsx?$|\/(testing|test)\/|\/test-[^/]+\.ts$|^(conformance|e2e|bench)\//
 
 /** Holds the tree under `root` to `rules`; returns one finding a line, sorted, empty when all is well. */
 export function checkArchitecture(root: string, rules: Architecture): string[] {

@@ -15,6 +15,7 @@ export const suites = {
   kubernetes: { suffix: '.kubernetes.ts', workers: 1, testTimeoutMs: 120_000, tellEach: true },
   durability: { suffix: '.durability.ts', workers: 1, testTimeoutMs: 600_000, tellEach: true },
   node: { suffix: '.node.ts', workers: 1, testTimeoutMs: 180_000, tellEach: true },
+  attacks: { suffix: '.attack.ts', workers: 1, testTimeoutMs: 120_000, tellEach: true },
   e2e: { suffix: '.e2e.ts', workers: 1, testTimeoutMs: 180_000, tellEach: true },
 } as const satisfies Readonly<Record<string, Suite>>
 
