@@ -15,6 +15,8 @@ export interface RequestInfo {
   readonly namespace: string | undefined
   /** Empty for collections. */
   readonly name: string
+  /** The one name that a list or watch is narrowed to by its field selector; empty otherwise. */
+  readonly selectedName: string
   readonly query: URLSearchParams
 }
 
@@ -37,6 +39,7 @@ export function requestInfo(method: string, path: string, rawQuery: string): Req
     subpath: '',
     namespace: undefined,
     name: '',
+    selectedName: '',
     query,
   }
   let at: number
@@ -51,28 +54,40 @@ export function requestInfo(method: string, path: string, rawQuery: string): Req
   const version = parts[at] ?? ''
   let rest = parts.slice(at + 1)
   let verb = verbOfMethod[method] ?? ''
-  if ((rest[0] === 'watch' || rest[0] === 'proxy') && rest.length > 1) {
-    verb = rest[0]
+  const special = rest[0] === 'watch' || rest[0] === 'proxy' ? rest[0] : undefined
+  if (special !== undefined) {
+    if (rest.length < 2) throw new StatusError('BadRequest', `the path ${JSON.stringify(path)} names no resource to ${special}`)
+    verb = special
     rest = rest.slice(1)
   }
   let namespace: string | undefined
-  if (rest[0] === 'namespaces' && rest.length >= 3 && !namespaceSubresources.has(rest[2] ?? '')) {
+  if (rest[0] === 'namespaces' && rest.length > 1) {
     namespace = rest[1]
-    rest = rest.slice(2)
+    if (rest.length > 2 && !namespaceSubresources.has(rest[2] ?? '')) rest = rest.slice(2)
   }
-  const [resource = '', name = '', subresource = '', ...subpath] = rest
+  const [resource = '', name = ''] = rest
   if (resource === '') return other
-  if (group === '' && resource === 'namespaces' && name !== '') namespace = name
+  // The proxies of old have no subresources: what follows their name is for whom it is proxied to.
+  const [subresource = '', ...subpath] = verb === 'proxy' ? [] : rest.slice(2)
+  let selectedName = ''
   if (name === '' && verb === 'get') {
     verb = isTrueParameter(query.get('watch')) ? 'watch' : 'list'
+    selectedName = nameSelectedBy(query)
   } else if (name === '' && verb === 'delete') verb = 'deletecollection'
-  return { isResource: true, verb, path, group, version, resource, subresource, subpath: subpath.join('/'), namespace, name, query }
+  return { isResource: true, verb, path, group, version, resource, subresource, subpath: subpath.join('/'), namespace, name, selectedName, query }
 }
 
 /** The name that a permission is asked for: a list narrowed to one name may be allowed by a rule with resourceNames (kube-api-spec Z1). */
-export function askedName({ verb, name, query }: RequestInfo): string {
-  if (name !== '' || (verb !== 'list' && verb !== 'watch' && verb !== 'deletecollection')) return name
-  return /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(query.get('fieldSelector') ?? '')?.[1] ?? ''
+export function askedName({ name, selectedName }: RequestInfo): string {
+  return name === '' ? selectedName : name
+}
+
+function nameSelectedBy(query: URLSearchParams): string {
+  const selector = query.get('fieldSelector')
+  if (selector === null) return ''
+  const name = /(?:^|,)metadata\.name==?([^,=]+)(?:,|$)/.exec(selector)?.[1] ?? ''
+  // What could not be one segment of a path is no name.
+  return /[/%]|^\.{1,2}$/.test(name) ? '' : name
 }
 
 export function isTrueParameter(value: string | null): boolean {
