@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { clusterRequestOf } from '@gantry/gateway'
 import { Random } from '../differential/random.ts'
 import { buildGo } from '../kubernetes/go-build.ts'
@@ -108,7 +109,7 @@ test(`the gateway reads ${count.toLocaleString('en-US')} requests as Kubernetes 
     const { isResource, verb, group, version, namespace, resource, subresource } = ours.info
     const read = { isResource, verb, group, version, namespace, resource, subresource, name: ours.name }
     const kept = Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined && value !== '' && value !== false))
-    if (JSON.stringify(Object.entries(kept).toSorted()) === JSON.stringify(Object.entries(theirs).toSorted())) agreed++
+    if (isDeepStrictEqual(kept, theirs)) agreed++
     else disagreements.push(`${request.method} ${request.path}?${request.query}: ours ${JSON.stringify(kept)}, theirs ${JSON.stringify(theirs)}`)
   }
   assert.deepEqual(disagreements.slice(0, 20), [], `${disagreements.length} disagreements, ${agreed} agreed, ${refused} refused`)
