@@ -24,6 +24,8 @@ const notServedRecheckMs = 60_000
 const maxPages = 2_000
 const maxEventBytes = 8 << 20
 const maxErrorBytes = 1 << 20
+/** Counting the memory of all tables is no work for every event. */
+const eventsPerAdmission = 256
 
 /** `loading`: the first list is on its way. `stale`: what is here was true at `sinceMs`. `failed`: nothing is here. */
 export type FeedPhase = 'loading' | 'live' | 'stale' | 'failed' | 'notServed'
@@ -67,6 +69,7 @@ export class MemberFeed {
   readonly #deps: MemberFeedDeps
   readonly #stop = new AbortController()
   #lists = 0
+  #events = 0
 
   constructor(deps: MemberFeedDeps, cluster: string) {
     this.#deps = deps
@@ -223,7 +226,7 @@ export class MemberFeed {
       if (row === undefined) throw new StatusError('InternalError', `cluster "${this.cluster}" sends an event that is no object`)
       if (event.type !== 'DELETED') {
         this.#put(row, this.#lists)
-        this.#deps.admit()
+        if (++this.#events % eventsPerAdmission === 0) this.#deps.admit()
         continue
       }
       const slot = this.table.find(row.namespace, row.name)

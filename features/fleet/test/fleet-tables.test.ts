@@ -198,3 +198,41 @@ test('refuses to write, and names the cluster where it can be done', async () =>
   assert.match((await refused.json()).message, /\/clusters\/east\/api\/v1\/namespaces\/a\/pods\/web/)
   assert.equal((await fleet.get('/fleet/api/v1/namespaces/a/pods/east:web/log')).status, 405)
 })
+
+test('reads what an old cluster serves, which does not know aggregated discovery', async () => {
+  const old = createSimulatedMember({ name: 'old', widgets: ['w1'] })
+  const whole = createSimulatedMember({ name: 'old', widgets: ['w1'] })
+  const resources = (name: string, kind: string): object => ({
+    kind: 'APIResourceList',
+    resources: [
+      { name, kind, namespaced: true, singularName: kind.toLowerCase(), verbs: ['get', 'list', 'watch'] },
+      { name: `${name}/status`, kind, namespaced: true, singularName: '', verbs: ['get'] },
+    ],
+  })
+  const legacy: Readonly<Record<string, object>> = {
+    '/api': { kind: 'APIVersions', versions: ['v1'] },
+    '/apis': {
+      kind: 'APIGroupList',
+      groups: [
+        { name: 'example.dev', versions: [{ version: 'v1' }] },
+        { name: 'down.dev', versions: [{ version: 'v1' }] },
+      ],
+    },
+    '/api/v1': resources('pods', 'Pod'),
+    '/apis/example.dev/v1': resources('widgets', 'Widget'),
+  }
+  old.behave = (request) => {
+    const value = legacy[request.path]
+    if (value !== undefined) return Promise.resolve({ status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) })
+    if (request.path !== '/apis/down.dev/v1') return whole.handle(request)
+    return Promise.resolve({ status: 503, headers: {}, body: '{"kind":"Status","reason":"ServiceUnavailable","message":"it is down","code":503}' })
+  }
+  await using fleet = startTestFleet([old])
+
+  assert.deepEqual(
+    (await fleet.table('/fleet/apis/example.dev/v1/widgets')).rows.map(([cluster, name]) => [cluster, name]),
+    [['old', 'w1']],
+  )
+  const groups = await (await fleet.get('/fleet/apis')).json()
+  assert.match(JSON.stringify(groups), /"name":"example.dev".*"preferredVersion":\{"groupVersion":"example.dev\/v1"/)
+})
