@@ -1,10 +1,9 @@
 import { StatusError } from '@gantry/apimachinery'
+import { JsonItems } from '@gantry/client'
 import { readBody, turnBudgetOn } from '@gantry/runtime'
 import type { ByteSink, Clock, HttpHeaders, HttpRequest, HttpResponse } from '@gantry/runtime'
 import type { CollectionFilter } from './exchange.ts'
 
-// What stands before and behind the objects of a list: columns of a table, no objects.
-const maxFrameBytes = 1 << 20
 /** Larger than any object that etcd takes. */
 const maxObjectBytes = 16 << 20
 const pieceBytes = 64 << 10
@@ -120,96 +119,34 @@ class EventPieces implements Pieces {
   }
 }
 
-const [quote, backslash, open, close, openList, closeList, comma] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d, 0x2c]
-
 /** A list (`items`) or a table (`rows`), object by object. How many there are left is told by nobody: it would count what may not be seen. */
 class ListPieces implements Pieces {
   readonly #filter: CollectionFilter
-  #part: 'head' | 'objects' | 'tail' = 'head'
-  #held: Buffer[] = []
-  #heldBytes = 0
-  #depth = 0
-  #isInString = false
-  #isEscaped = false
-  /** Of the outermost object: the bytes of the string being read, and of the last one that ended. */
-  #string: number[] | undefined
-  #key = ''
-  #sent = 0
+  readonly #items = new JsonItems()
+  #passed = 0
+  #isBegun = false
 
   constructor(filter: CollectionFilter) {
     this.#filter = filter
   }
 
   *take(bytes: Buffer): Generator<Uint8Array> {
-    let from = 0
-    for (let at = 0; at < bytes.length; at++) {
-      const byte = bytes[at] as number
-      if (this.#isInString) {
-        if (this.#isEscaped) this.#isEscaped = false
-        else if (byte === backslash) this.#isEscaped = true
-        else if (byte === quote) {
-          this.#isInString = false
-          if (this.#string !== undefined) this.#key = Buffer.from(this.#string).toString('utf8')
-          this.#string = undefined
-        } else if (this.#string !== undefined && this.#string.length < 32) this.#string.push(byte)
-        continue
-      }
-      if (byte === quote) {
-        this.#isInString = true
-        if (this.#depth === 1) this.#string = []
-      } else if (byte === open || byte === openList) {
-        this.#depth++
-        if (byte === openList && this.#depth === 2 && this.#part === 'head' && (this.#key === 'items' || this.#key === 'rows')) {
-          yield this.#frame(bytes.subarray(from, at + 1))
-          this.#part = 'objects'
-          from = at + 1
-        } else if (this.#part === 'objects' && this.#depth === 3) from = at // what stands between two objects is written anew
-      } else if (byte === close || byte === closeList) {
-        this.#depth--
-        if (this.#part !== 'objects') continue
-        if (this.#depth === 2) {
-          const kept = this.#kept(bytes.subarray(from, at + 1))
-          from = at + 1
-          if (kept !== undefined) {
-            if (this.#sent++ > 0) yield Buffer.of(comma)
-            yield kept
-          }
-        } else if (this.#depth === 1) {
-          this.#part = 'tail'
-          this.#drop()
-          from = at
-        }
-      }
+    for (const item of this.#items.take(bytes)) {
+      if (!this.#isBegun) yield this.#around()
+      if (!mayPass(this.#filter, JSON.parse(item.toString('utf8')) as Listed)) continue
+      if (this.#passed++ > 0) yield Buffer.from(',')
+      yield item
     }
-    if (from < bytes.length && (this.#part !== 'objects' || this.#depth > 2)) this.#hold(bytes.subarray(from))
   }
 
   *end(): Generator<Uint8Array> {
-    if (this.#depth !== 0) throw new Error('the list ended in the middle')
-    yield this.#frame(Buffer.alloc(0))
+    if (!this.#items.isEnded) throw new Error('the list ended in the middle')
+    yield this.#around()
   }
 
-  #frame(last: Buffer): Buffer {
-    const text = Buffer.concat([...this.#held, last]).toString('utf8')
-    this.#drop()
+  #around(): Buffer {
+    this.#isBegun = true
+    const text = this.#items.takeRest().toString('utf8')
     return Buffer.from(text.replace(/,\s*"remainingItemCount"\s*:\s*\d+|"remainingItemCount"\s*:\s*\d+\s*,?/, ''))
-  }
-
-  #kept(last: Buffer): Buffer | undefined {
-    const bytes = this.#held.length === 0 ? last : Buffer.concat([...this.#held, last])
-    this.#drop()
-    return mayPass(this.#filter, JSON.parse(bytes.toString('utf8')) as Listed) ? bytes : undefined
-  }
-
-  #hold(bytes: Buffer): void {
-    this.#heldBytes += bytes.length
-    const limit = this.#part === 'objects' ? maxObjectBytes : maxFrameBytes
-    if (this.#heldBytes > limit) throw new Error(`a part of the list is longer than ${limit} bytes`)
-    this.#held.push(Buffer.from(bytes))
-  }
-
-  #drop(): void {
-    this.#held = []
-    this.#heldBytes = 0
   }
 }

@@ -41,5 +41,5 @@ test('refuses an item that does not end, before it has taken much', () => {
   assert.throws(() => {
     Array.from(parser.take(Buffer.from('{"items":[{"a":"')))
     for (let i = 0; i < 100; i++) Array.from(parser.take(chunk))
-  }, /more than 8388608 bytes/)
+  }, /more than 16777216 bytes/)
 })

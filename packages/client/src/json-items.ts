@@ -8,7 +8,7 @@ const closeBrace = 0x7d
 const openBracket = 0x5b
 const closeBracket = 0x5d
 
-const maxItemBytes = 8 << 20
+const maxItemBytes = 16 << 20
 const maxRestBytes = 4 << 20
 
 /**
@@ -98,6 +98,18 @@ export class JsonItems {
     this.#item.push(left.slice())
     this.#itemBytes += left.length
     if (this.#itemBytes > maxItemBytes) throw notAList(`an item of more than ${maxItemBytes} bytes`)
+  }
+
+  /** Whether the list has come to its end. */
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  /** The bytes around the items that have come since the last call, for whoever passes a list on. They are then in `head` and `rest` no more. */
+  takeRest(): Buffer {
+    const rest = Buffer.concat(this.#rest)
+    this.#rest = []
+    return rest
   }
 
   /** What stands around the items, once everything has been taken. Throws a StatusError for half a list. */
