@@ -89,7 +89,10 @@ async function probeOnce(deps: ImportDeps, cluster: Cluster, secret: Secret, sig
   try {
     const member = createClient({ handle: transport.handle }, { userAgent: 'gantry-import', maxBodyBytes: 16 << 20 })
     const { token, certificate } = access
-    return await probeMember({ clock: deps.clock, member }, { signal: limit.signal, token, certificate, serverCertificate: () => serverCertificate })
+    return await probeMember(
+      { clock: deps.clock, member },
+      { signal: limit.signal, token, certificate, serverCertificate: () => serverCertificate, readsCapacity: true },
+    )
   } finally {
     await transport.close()
   }

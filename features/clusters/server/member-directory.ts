@@ -39,6 +39,7 @@ interface Member {
 // Connections, or streams of an agent's; a probe has five seconds for everything (cluster-prober).
 const userLanes = { connections: 32, streams: 1_024, maxQueued: 256, headersTimeoutMs: 30_000 }
 const probeLanes = { connections: 4, streams: 1, maxQueued: 64, headersTimeoutMs: 5_000 }
+const capacityEveryMs = 5 * 60_000
 // A stranger's answer is held in memory by a probe: nothing it asks for is near this long.
 const probeAnswerBytes = 16 << 20
 
@@ -52,6 +53,8 @@ export class MemberDirectory {
   readonly #secrets: ObjectMirror<Secret>
   readonly #deps: MemberDirectoryDeps
   readonly #members = new Map<string, Member>()
+  /** By uid of the Cluster. */
+  readonly #capacityReadMs = new Map<string, number>()
 
   constructor(deps: MemberDirectoryDeps) {
     this.#deps = deps
@@ -59,7 +62,8 @@ export class MemberDirectory {
     const mirrored = { client: deps.hub, clock: deps.clock, ids: deps.ids, log: deps.log }
     this.clusters = new ObjectMirror(mirrored, { resource: clusterKind.ref })
     this.#secrets = new ObjectMirror(mirrored, { resource: hubResources.secrets, namespace: platformNamespace })
-    this.clusters.onChange(({ name, after }) => {
+    this.clusters.onChange(({ name, before, after }) => {
+      if (after === undefined) this.#capacityReadMs.delete(before?.metadata.uid ?? '')
       if (after === undefined || this.#members.get(name)?.key !== this.#keyOf(after)) this.#drop(name)
       if (after === undefined) this.agents.drop(name, 'the cluster was removed from the platform')
     })
@@ -127,6 +131,16 @@ export class MemberDirectory {
 
   secretOf(cluster: Cluster): Secret | undefined {
     return this.#secrets.get(cluster.spec.connection?.credentialsSecret.name ?? '')
+  }
+
+  /** Whether what its nodes have is to be read again: with the first look, and then every five minutes. */
+  isCapacityDue(cluster: Cluster): boolean {
+    const { uid = '' } = cluster.metadata
+    const nowMs = this.#deps.clock.monotonicMs()
+    const readMs = this.#capacityReadMs.get(uid)
+    if (cluster.status?.capacity !== undefined && readMs !== undefined && nowMs - readMs < capacityEveryMs) return false
+    this.#capacityReadMs.set(uid, nowMs)
+    return true
   }
 
   acceptSecret(secret: Secret): void {

@@ -21,7 +21,14 @@ export async function probeCluster(deps: ClusterProbeDeps, cluster: Cluster, opt
     if (deps.local === undefined || name !== localClusterName) {
       return statusAfter(cluster, failed('CredentialsMissing', `provider Local is only for the embedded cluster "${localClusterName}"`), { now: now() })
     }
-    const probe = await probeMember({ clock: deps.clock, member: deps.local.client }, { ...options, simulatedNodes: deps.local.simulatedNodes })
+    const probe = await probeMember(
+      { clock: deps.clock, member: deps.local.client },
+      {
+        ...options,
+        simulatedNodes: deps.local.simulatedNodes,
+        readsCapacity: deps.directory.isCapacityDue(cluster),
+      },
+    )
     return statusAfter(cluster, probe, { now: now(), runtime: deps.local.runtime() })
   }
   const probe = await probeImported(deps, cluster, options.signal)
@@ -39,7 +46,16 @@ async function probeImported(deps: ClusterProbeDeps, cluster: Cluster, signal: A
   }
   if (connection === undefined) return failed('CredentialsMissing', 'the cluster has gone')
   const { access, member, serverCertificate } = connection
-  const probe = await probeMember({ clock: deps.clock, member }, { signal, token: access.token, certificate: access.certificate, serverCertificate })
+  const probe = await probeMember(
+    { clock: deps.clock, member },
+    {
+      signal,
+      token: access.token,
+      certificate: access.certificate,
+      serverCertificate,
+      readsCapacity: deps.directory.isCapacityDue(cluster),
+    },
+  )
   const twin = probe.failure === undefined ? olderTwin(deps.directory, cluster, probe.uid) : undefined
   if (twin === undefined) return probe
   return { ...probe, ...failed('DuplicateCluster', `it is the cluster "${twin}", which is here already (uid ${probe.uid}); remove one of the two`) }

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { isReason, StatusError } from '@gantry/apimachinery'
+import { addQuantities, formatQuantity, isReason, parseQuantity, StatusError, type Quantity } from '@gantry/apimachinery'
 import { transportFailureOf, type KubeClient, type KubeObject, type TransportFailure } from '@gantry/client'
 import { readWholeBody } from '@gantry/runtime'
 import type { Clock } from '@gantry/runtime'
@@ -25,6 +25,8 @@ export interface ProbeOptions {
   readonly certificate?: string | undefined
   /** When the API server's certificate ends, as the connection has seen it. */
   readonly serverCertificate?: (() => Date | undefined) | undefined
+  /** Also add up what the nodes have: that takes whole Node objects, so not every time. */
+  readonly readsCapacity?: boolean | undefined
   /** Label selector of nodes that run nothing real. */
   readonly simulatedNodes?: string | undefined
 }
@@ -84,9 +86,15 @@ export async function probeMember(deps: ProbeDeps, options: ProbeOptions): Promi
     if (serverEnd !== undefined) known.serverCertificateExpires = rfc3339(serverEnd)
     known.kubernetesVersion = version.gitVersion
     // One round trip for all the rest: each is needed, and a member may be far away.
-    const [uid, missing, nodes] = await Promise.allSettled([readUid(deps, options), missingPermissions(deps, options), countNodes(deps, options)])
+    const [uid, missing, nodes, capacity] = await Promise.allSettled([
+      readUid(deps, options),
+      missingPermissions(deps, options),
+      countNodes(deps, options),
+      options.readsCapacity === true ? readCapacity(deps, options.signal) : undefined,
+    ])
     if (uid.status === 'fulfilled') known.uid = uid.value
     if (nodes.status === 'fulfilled') known.nodes = nodes.value
+    if (capacity.status === 'fulfilled') known.capacity = capacity.value
     if (missing.status === 'fulfilled' && missing.value.length > 0) {
       throw new Failed(
         'Authorized',
@@ -94,7 +102,7 @@ export async function probeMember(deps: ProbeDeps, options: ProbeOptions): Promi
         `the credential may not: ${missing.value.join(', ')}; bind its user to a role that allows it, for example cluster-admin or view plus nodes`,
       )
     }
-    for (const outcome of [uid, missing, nodes]) if (outcome.status === 'rejected') throw failureOf(deps, options, outcome.reason)
+    for (const outcome of [uid, missing, nodes, capacity]) if (outcome.status === 'rejected') throw failureOf(deps, options, outcome.reason)
     checkVersion(version)
   } catch (error) {
     const failed = error instanceof Failed ? error : failureOf(deps, options, error)
@@ -247,6 +255,36 @@ async function countSelected(
     token = page.metadata?.continue ?? ''
   } while (token !== '')
   return { total, ready }
+}
+
+// A Node with its images is some 10 KB: a page is read in a few milliseconds.
+const capacityPageSize = 50
+
+interface NodeCapacity extends KubeObject {
+  readonly status?: { readonly allocatable?: Readonly<Record<string, unknown>> }
+}
+
+/** The allocatable of all nodes. A quantity that cannot be read counts as nothing: a member says what it likes. */
+async function readCapacity(deps: ProbeDeps, signal: AbortSignal): Promise<NonNullable<ClusterStatus['capacity']>> {
+  const sums: Record<'cpu' | 'memory' | 'pods', Quantity> = { cpu: parseQuantity('0'), memory: parseQuantity('0Ki'), pods: parseQuantity('0') }
+  let token: string | undefined
+  do {
+    const page = await deps.member.list<NodeCapacity>(hubResources.nodes, { limit: capacityPageSize, continue: token, signal })
+    for (const { status } of page.items) {
+      for (const name of ['cpu', 'memory', 'pods'] as const) {
+        const value = status?.allocatable?.[name]
+        if (typeof value !== 'string') continue
+        try {
+          sums[name] = addQuantities(sums[name], parseQuantity(value))
+        } catch (error) {
+          if (!(error instanceof Error)) throw error
+        }
+      }
+    }
+    token = page.metadata.continue === '' ? undefined : page.metadata.continue
+  } while (token !== undefined)
+  const text = (name: keyof typeof sums): string => formatQuantity(sums[name]).slice(0, 40)
+  return { cpu: text('cpu'), memory: text('memory'), pods: Number(text('pods')) || 0 }
 }
 
 interface NodeObject {

@@ -4,7 +4,7 @@ import { StatusError } from '@gantry/apimachinery'
 import { formatKubeconfig, type KubeObject, type ResourceRef } from '@gantry/client'
 import { clusterKind, conditionOf, isReady, type Cluster, type DirectCredentials } from '@gantry/clusters/api'
 import { hubResources, probeMember, removeAbandonedCredentials, type Secret } from '@gantry/clusters/server'
-import { readWholeBody } from '@gantry/runtime'
+import { bodyOf, readWholeBody } from '@gantry/runtime'
 import type { Handler } from '@gantry/runtime'
 import { settle } from '@gantry/runtime/testing'
 import { startTestFleet, type TestFleet, type TestMember } from './test-fleet.ts'
@@ -45,11 +45,14 @@ describe('importing a cluster', () => {
       await member.client.create(nodes, { metadata: { name } })
       await member.client.patch(nodes, { name }, { type: 'merge', body: node(name, ready), subresource: 'status' })
     }
+    const allocatable = { cpu: '3920m', memory: '1Gi', pods: '110' }
+    for (const name of ['a', 'b']) await member.client.patch(nodes, { name }, { type: 'merge', body: { status: { allocatable } }, subresource: 'status' })
 
     const cluster = await fleet.import(byToken('prod', member))
 
     assert.ok(isReady(cluster))
     assert.deepEqual(cluster.status?.nodes, { total: 2, ready: 1 })
+    assert.deepEqual(cluster.status?.capacity, { cpu: '7840m', memory: '2Gi', pods: 220 })
     assert.match(cluster.status?.kubernetesVersion ?? '', /^v1\./)
     const { metadata } = await member.client.get(hubResources.namespaces, { name: 'kube-system' })
     assert.equal(cluster.status?.uid, metadata.uid)
@@ -361,5 +364,70 @@ describe('the health of a cluster', () => {
 
     assert.equal(before, 200)
     assert.equal(await ask(), 503, 'the caller is not to blame, so it is no 401')
+  })
+})
+
+describe('the credentials of a cluster', () => {
+  const jwt = (exp: number): string => `e30.${Buffer.from(JSON.stringify({ exp })).toString('base64url')}.x`
+
+  /** A POST to one of the routes. */
+  async function post(fleet: TestFleet, name: string, body: unknown): Promise<unknown> {
+    const route = fleet.routes.find(({ path }) => path === `/platform/v1/clusters/${name}`)
+    assert.ok(route !== undefined)
+    const request = { method: 'POST', path: route.path, query: '', headers: {}, body: bodyOf(JSON.stringify(body)), signal: new AbortController().signal }
+    const { body: answer } = await route.serve({ request } as Parameters<typeof route.serve>[0])
+    return JSON.parse(String(answer)) as unknown
+  }
+  const tokenOf = async (fleet: TestFleet): Promise<string> => Buffer.from((await secretsOf(fleet))[0]?.data?.['token'] ?? '', 'base64').toString()
+
+  test('are replaced once the new ones were tried, and only by ones of the same cluster', async () => {
+    await using fleet = await startTestFleet()
+    const [member, other] = [await fleet.addMember('https://prod.test'), await fleet.addMember('https://other.test')]
+    await fleet.import(byToken('prod', member))
+    const wrong = await refusal(post(fleet, 'credentials', byToken('prod', member, 'wrong')))
+    const stranger = await refusal(post(fleet, 'credentials', byToken('prod', other)))
+    const kept = await tokenOf(fleet)
+    Object.assign(member.tokens, { admin: 'fresh' })
+    await post(fleet, 'credentials', byToken('prod', member))
+    await settle()
+    const answer = await fleet.directory
+      .get('prod')
+      ?.handle({ method: 'GET', path: '/api/v1/nodes', query: '', headers: {}, signal: new AbortController().signal })
+
+    assert.equal(wrong.cause, 'Unauthorized')
+    assert.match(wrong.message, /^these credentials cannot be taken for cluster "prod"/)
+    assert.equal(stranger.reason, 'Conflict')
+    assert.match(stranger.message, /of another cluster than "prod"/)
+    assert.equal(kept, 'admin-of-https://prod.test')
+    assert.equal(await tokenOf(fleet), 'fresh')
+    assert.equal(answer?.status, 200)
+    assert.ok(isReady(await fleet.cluster('prod')))
+  })
+
+  test('are warned of before they run out, and stay usable', async () => {
+    await using fleet = await startTestFleet()
+    const member = await fleet.addMember('https://prod.test')
+    const exp = Math.floor(fleet.clock.now().getTime() / 1_000) + 7 * 24 * 3_600 + 60
+    Object.assign(member.tokens, { admin: jwt(exp) })
+    const before = await fleet.import(byToken('prod', member))
+    await fleet.clock.advance(90_000)
+    const after = await fleet.cluster('prod')
+
+    assert.equal(before.status?.tokenExpires, new Date(exp * 1_000).toISOString().replace('.000', ''))
+    assert.equal(conditionOf(before, 'CertificatesCurrent')?.status, 'True')
+    assert.equal(conditionOf(after, 'CertificatesCurrent')?.reason, 'ExpiresSoon')
+    assert.match(conditionOf(after, 'CertificatesCurrent')?.message ?? '', /the platform's token ends at .*: give a fresh one \(gantry cluster credentials\)/)
+    assert.ok(isReady(after))
+  })
+
+  test('of a proxy are in the Secret and in no object that people read', async () => {
+    await using fleet = await startTestFleet()
+    const member = await fleet.addMember('https://prod.test')
+    await fleet.import({ ...byToken('prod', member), proxyURL: 'socks5://jane:p%40ss@proxy.test:1080' } as Parameters<TestFleet['import']>[0])
+    const [secret] = await secretsOf(fleet)
+
+    assert.equal((await fleet.cluster('prod')).spec.connection?.proxyURL, 'socks5://proxy.test:1080')
+    assert.equal(Buffer.from(secret?.data?.['proxy-password'] ?? '', 'base64').toString(), 'p@ss')
+    assert.ok(!JSON.stringify(await fleet.cluster('prod')).includes('jane'))
   })
 })

@@ -108,8 +108,9 @@ export function createTunnelTransport(deps: { readonly clock: Clock; readonly tu
         return await attempt(bound)
       } catch (error) {
         // One of the connections died with the request on it. A GET changes nothing, and there may be another connection.
-        const isLost = transportFailureOf(error) === 'ConnectionLost' && (request.method === 'GET' || request.method === 'HEAD') && request.body === undefined
-        if (!isLost || bound.signal.aborted || tunnel.size === 0) throw error
+        if (transportFailureOf(error) !== 'ConnectionLost' || bound.signal.aborted) throw error
+        if (tunnel.size === 0) throw transportError('AgentAbsent', error instanceof Error ? error.message : String(error), error)
+        if ((request.method !== 'GET' && request.method !== 'HEAD') || request.body !== undefined) throw error
         return attempt(bound)
       }
     },
