@@ -189,9 +189,11 @@ describe('a real cluster behind NAT', () => {
     const begunMs = performance.now()
     let missed: { readonly reason: string; readonly message: string }
     try {
-      missed = await eventually('the agent is missed', 20_000, async () => {
+      // Of two connections one is found dead before the other; what counts is that the agent is gone.
+      missed = await eventually('the agent is missed', 20_000, async (seen) => {
         const condition = await ready()
-        return condition.status === 'False' ? condition : undefined
+        seen(condition)
+        return condition.reason === 'AgentNotConnected' ? condition : undefined
       })
     } finally {
       await network.cut(false)
@@ -199,7 +201,6 @@ describe('a real cluster behind NAT', () => {
     const tookMs = performance.now() - begunMs
     await isReady()
 
-    assert.equal(missed.reason, 'AgentNotConnected')
     assert.match(missed.message, /it gave no sign of life for 5 s/)
     assert.ok(tookMs < 13_000, `it took ${Math.round(tookMs)} ms; ten for both sides, the rest for the next look and the command line`)
     assert.match(await edge.ok('get', 'pod', 'web', '-o', 'name'), /pod\/web/)

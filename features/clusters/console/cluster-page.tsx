@@ -16,12 +16,13 @@ import {
   objectHref,
   timestampMs,
 } from '@gantry/console-kit'
-import { ClusterIcon, DeleteIcon, DownloadIcon } from '@gantry/console-kit/icons'
+import { ClusterIcon, DeleteIcon, DownloadIcon, UploadIcon } from '@gantry/console-kit/icons'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useLocation, useParams } from 'wouter'
-import { apiServerOf, clusterHealth, clusterType, displayNameOf, healthLabel, simulatedNodeMessage } from './cluster.ts'
+import { apiServerOf, clusterHealth, clusterType, displayNameOf, expiryMessage, hasAgent, healthLabel, simulatedNodeMessage } from './cluster.ts'
 import { KubeconfigDialog } from './kubeconfig-dialog.tsx'
+import { ImportDialog } from './import-dialog.tsx'
 import { RemoveDialog } from './remove-dialog.tsx'
 import { useClusters } from './use-clusters.ts'
 
@@ -39,7 +40,7 @@ export function ClusterPage() {
   const { name = '' } = useParams() as { readonly name?: string }
   const { phase, clusters } = useClusters()
   const [, navigate] = useLocation()
-  const [dialog, setDialog] = useState<'kubeconfig' | 'remove'>()
+  const [dialog, setDialog] = useState<'kubeconfig' | 'credentials' | 'remove'>()
   const cluster = clusters.find((candidate) => candidate.metadata.name === name)
   if (cluster === undefined) {
     if (phase === 'loading') return <Loading label={t('loading')} />
@@ -48,6 +49,8 @@ export function ClusterPage() {
 
   const health = clusterHealth(cluster)
   const simulated = simulatedNodeMessage(cluster)
+  const expiring = expiryMessage(cluster)
+  const { capacity, agent } = cluster.status ?? {}
   const server = apiServerOf(cluster, location.origin)
   const local = clusters.find((candidate) => candidate.spec?.provider === 'Local')?.metadata.name
   const nodes = cluster.status?.nodes
@@ -58,6 +61,11 @@ export function ClusterPage() {
         <Button icon={DownloadIcon} onClick={() => setDialog('kubeconfig')}>
           {t('kubeconfig.open')}
         </Button>
+        {cluster.spec?.provider !== 'Local' && !hasAgent(cluster) && (
+          <Button icon={UploadIcon} onClick={() => setDialog('credentials')}>
+            {t('action.credentials')}
+          </Button>
+        )}
         {cluster.spec?.provider !== 'Local' && (
           <Button icon={DeleteIcon} className="text-error" onClick={() => setDialog('remove')}>
             {t('action.remove')}
@@ -68,6 +76,11 @@ export function ClusterPage() {
         {health.tone === 'error' && (
           <Notice tone="error" title={t(`health.${health.word}`)}>
             {health.message}
+          </Notice>
+        )}
+        {expiring !== undefined && (
+          <Notice tone="warn" title={t('expiring')}>
+            {expiring}
           </Notice>
         )}
         {simulated !== undefined && (
@@ -94,6 +107,15 @@ export function ClusterPage() {
               {nodes?.total === undefined ? '–' : t('nodesReady', { ready: nodes.ready ?? 0, total: nodes.total })}
               {(nodes?.simulated ?? 0) > 0 && <span className="text-muted"> · {t('nodesSimulated', { count: nodes?.simulated ?? 0 })}</span>}
             </Fact>
+            {capacity !== undefined && (
+              <Fact name={t('capacity')}>{t('capacityOf', { cpu: capacity.cpu ?? '–', memory: capacity.memory ?? '–', pods: capacity.pods ?? 0 })}</Fact>
+            )}
+            {agent !== undefined && (
+              <Fact name={t('agent')}>
+                {t('agentConnections', { count: agent.connections ?? 0 })}
+                {agent.version !== undefined && <span className="text-muted"> · {agent.version}</span>}
+              </Fact>
+            )}
             <Fact name={t('column.server')}>
               <span className="flex items-center">
                 <code className="truncate font-mono text-xs">{server}</code>
@@ -125,6 +147,7 @@ export function ClusterPage() {
         )}
       </div>
       {dialog === 'kubeconfig' && <KubeconfigDialog context={name} onClose={() => setDialog(undefined)} />}
+      {dialog === 'credentials' && <ImportDialog replaces={name} onClose={() => setDialog(undefined)} />}
       {dialog === 'remove' && (
         <RemoveDialog
           cluster={cluster}

@@ -6,12 +6,14 @@ export interface ClusterObject extends KubeObject {
   readonly spec?: {
     readonly displayName?: string
     readonly provider?: string
-    readonly connection?: { readonly server?: string }
+    readonly connection?: { readonly kind?: string; readonly server?: string }
   }
   readonly status?: {
     readonly conditions?: readonly Condition[]
     readonly kubernetesVersion?: string
     readonly nodes?: { readonly total?: number; readonly ready?: number; readonly simulated?: number }
+    readonly capacity?: { readonly cpu?: string; readonly memory?: string; readonly pods?: number }
+    readonly agent?: { readonly connections?: number; readonly version?: string; readonly lastSeen?: string }
     readonly lastProbeTime?: string
     readonly uid?: string
   }
@@ -55,6 +57,16 @@ export function clusterHealth(cluster: ClusterObject): ClusterHealth {
 export function simulatedNodeMessage(cluster: ClusterObject): string | undefined {
   const condition = cluster.status?.conditions?.find((candidate) => candidate.type === 'NodeRuntime')
   return condition?.status === 'False' ? (condition.message ?? condition.reason ?? '') : undefined
+}
+
+/** Said of a cluster whose connection needs something that runs out soon. */
+export function expiryMessage(cluster: ClusterObject): string | undefined {
+  const condition = cluster.status?.conditions?.find((candidate) => candidate.type === 'CertificatesCurrent')
+  return condition?.status === 'False' ? (condition.message ?? condition.reason ?? '') : undefined
+}
+
+export function hasAgent(cluster: ClusterObject): boolean {
+  return cluster.spec?.connection?.kind === 'Agent'
 }
 
 /** Where the cluster's API answers: its own address, or for the embedded one the way through this gateway. */

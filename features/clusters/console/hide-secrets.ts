@@ -1,4 +1,4 @@
 /** The text on screen shows no credential: shoulders and screenshots. */
 export function hideSecrets(kubeconfig: string): string {
-  return kubeconfig.replace(/^(\s*(?:token|client-key-data|password):\s*)\S.*$/gm, '$1••••••••')
+  return kubeconfig.replace(/^(\s*(?:token|client-key-data|password|proxy):\s*)\S.*$/gm, '$1••••••••')
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { importRequest, type ImportForm } from './import-request.ts'
+import { hubOf, importRequest, type ImportForm } from './import-request.ts'
 
 const filled: ImportForm = {
   way: 'token',
@@ -11,6 +11,9 @@ const filled: ImportForm = {
   token: ' t\n',
   caData: ' ',
   isInsecure: false,
+  proxyURL: '',
+  hub: ' https://gantry.example.com:7443',
+  access: 'viewer',
 }
 
 test('sends the address and token without stray spaces, and no empty CA', () => {
@@ -26,4 +29,16 @@ test('sends the address and token without stray spaces, and no empty CA', () => 
 
 test('sends the kubeconfig with the picked context and nothing of the other way', () => {
   assert.deepEqual(importRequest({ ...filled, way: 'kubeconfig' }), { name: 'prod', kubeconfig: 'k', context: 'c' })
+})
+
+test('sends what an agent needs, and the proxy of the way that was chosen', () => {
+  const agent = { hub: 'https://gantry.example.com:7443', access: 'viewer' }
+  assert.deepEqual(importRequest({ ...filled, way: 'agent' }), { name: 'prod', agent })
+  assert.deepEqual(importRequest({ ...filled, way: 'agent', proxyURL: 'http://p:1' }), { name: 'prod', agent: { ...agent, proxyURL: 'http://p:1' } })
+  assert.equal(importRequest({ ...filled, proxyURL: ' socks5://p:1' })['proxyURL'], 'socks5://p:1')
+})
+
+test('offers no agent an address that leads to itself', () => {
+  assert.equal(hubOf('https://gantry.example.com:7443'), 'https://gantry.example.com:7443')
+  for (const origin of ['https://localhost:7443', 'https://127.0.0.1:7443', 'https://[::1]:7443', 'http://gantry.example.com']) assert.equal(hubOf(origin), '')
 })
