@@ -22,7 +22,7 @@ import type { ClusterObject } from './cluster.ts'
 import { hideSecrets } from './hide-secrets.ts'
 import { importField } from './import-field.ts'
 import { hubOf, importRequest, type ImportForm } from './import-request.ts'
-import { readKubeconfig, suggestName } from './kubeconfig.ts'
+import { readKubeconfig, suggestName, type KubeconfigReading } from './kubeconfig.ts'
 
 const importPath = '/platform/v1/clusters/import'
 const credentialsPath = '/platform/v1/clusters/credentials'
@@ -57,9 +57,10 @@ export function ImportDialog({ replaces, onClose }: { readonly replaces?: string
   const [error, setError] = useState<ApiError>()
   const [fileProblem, setFileProblem] = useState<string>()
   const file = useRef<HTMLInputElement>(null)
-  const { way, name, kubeconfig, context, server, token, hub, access } = form.watch()
+  const [way, name, kubeconfig, context] = form.watch(['way', 'name', 'kubeconfig', 'context'])
+  const [server, token, hub, access] = form.watch(['server', 'token', 'hub', 'access'])
   const texts = replaces === undefined ? 'import' : 'credentials'
-  const reading = useMemo(() => (kubeconfig.trim() === '' ? undefined : readKubeconfig(kubeconfig)), [kubeconfig])
+  const reading = useReading(kubeconfig)
   const contexts = reading?.ok === true ? reading.contexts : []
   const fieldError = (field: string): string | undefined => error?.causes.find((cause) => importField(cause) === field)?.message
 
@@ -216,6 +217,11 @@ export function ImportDialog({ replaces, onClose }: { readonly replaces?: string
       </form>
     </Dialog>
   )
+}
+
+/** Parsed when the text changes, not with every key in another field. */
+function useReading(kubeconfig: string): KubeconfigReading | undefined {
+  return useMemo(() => (kubeconfig.trim() === '' ? undefined : readKubeconfig(kubeconfig)), [kubeconfig])
 }
 
 /** What is to be applied in the cluster. It holds a secret and is shown once. */

@@ -32,8 +32,9 @@ export interface ClusterProberOptions {
 
 // A cluster that is away is looked at less often, but a minute after its return it is back.
 const longestPauseMs = 60_000
-// Between two looks that news have asked for.
-const newsPauseMs = 1_000
+// Between two looks that news have asked for: it doubles with each, up to half a minute, and begins anew after a minute without any.
+const firstNewsPauseMs = 500
+const quietMs = 60_000
 // Without news the time of the last look is written this often: 500 clusters are then two writes a second, not fifty.
 const confirmEveryMs = 5 * 60_000
 
@@ -72,6 +73,9 @@ interface Watched {
   failures: number
   /** When the last look began. */
   lookedMs: number
+  /** Looks that news have asked for in a row, and when the last ones came. */
+  news: number
+  newsMs: number
 }
 
 class Prober {
@@ -111,21 +115,25 @@ class Prober {
 
   #now(name: string): void {
     let watched = this.#watched.get(name)
-    if (watched === undefined) this.#watched.set(name, (watched = { cancel: () => {}, probing: false, again: false, failures: 0, lookedMs: -newsPauseMs }))
+    if (watched === undefined)
+      this.#watched.set(name, (watched = { cancel: () => {}, probing: false, again: false, failures: 0, lookedMs: -firstNewsPauseMs, news: 0, newsMs: 0 }))
     watched.cancel()
     if (watched.probing) watched.again = true
     else this.#track(this.#look(name, watched))
   }
 
-  /** A look soon: news that come in quick succession, from an agent that comes and goes, are one. */
+  /** A look at once; news that come in quick succession, from an agent that comes and goes, are answered ever more slowly. */
   #hurry(name: string): void {
     const watched = this.#watched.get(name)
     if (watched === undefined || this.#options.signal.aborted) return
+    const nowMs = this.#deps.clock.monotonicMs()
+    if (nowMs - watched.newsMs > quietMs) watched.news = 0
+    watched.newsMs = nowMs
     watched.failures = 0
     if (watched.probing) return
     watched.cancel()
-    const sinceMs = this.#deps.clock.monotonicMs() - watched.lookedMs
-    watched.cancel = this.#deps.clock.schedule(() => this.#track(this.#look(name, watched)), Math.max(0, newsPauseMs - sinceMs))
+    const pauseMs = firstNewsPauseMs * 2 ** Math.min(watched.news++, 6)
+    watched.cancel = this.#deps.clock.schedule(() => this.#track(this.#look(name, watched)), Math.max(0, watched.lookedMs + pauseMs - nowMs))
   }
 
   #track(work: Promise<void>): void {

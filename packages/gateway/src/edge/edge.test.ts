@@ -294,6 +294,25 @@ describe('edge', () => {
     assert.deepEqual(upgraded, ['/exec', '/pods/p/proxy/x', '/pods/p/proxy'])
   })
 
+  test('upgrades to a protocol of its own on one path alone', async () => {
+    const upgraded: string[] = []
+    await using edge = await testEdge(
+      {
+        upgrade(request, socket) {
+          upgraded.push(request.path)
+          socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: own\r\n\r\n')
+          return new Promise((resolve) => socket.once('close', () => resolve()))
+        },
+      },
+      { ownUpgrade: { path: '/own', protocol: 'own' } },
+    )
+    const ask = (path: string): Promise<string> => raw(edge, `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, close\r\nUpgrade: own\r\n\r\n`)
+
+    assert.match(await ask('/own'), /^HTTP\/1\.1 101 /)
+    for (const path of ['/own/', '/own?x', '/%6fwn', '/clusters/a/own', '/pods/p/proxy/own']) assert.match(await ask(path), /^HTTP\/1\.1 200 /, path)
+    assert.deepEqual(upgraded, ['/own'])
+  })
+
   test('does not run a second request smuggled behind a refused upgrade', async () => {
     const handled: string[] = []
     await using edge = await testEdge({
