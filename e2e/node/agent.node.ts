@@ -264,4 +264,38 @@ describe('a real cluster behind NAT', () => {
     const secrets = await kubectl(gantry.kubeconfig, 'local').ok('get', 'secrets', '-n', 'gantry-system', '-l', 'fleet.gantry.dev/cluster', '-o', 'name')
     assert.equal(secrets, '')
   })
+
+  test('with the rights of its own account alone: reads, but no Secrets, writes nothing, and leaves clean all the same', async () => {
+    const imported = await gantry.cli('cluster', 'import', 'edge', '--agent', '--hub', gantry.server.replace('127.0.0.1', network.outside))
+    await writeFile(join(folder, 'viewer.yaml'), imported.stdout)
+    await eventually('the namespace can be made again', 30_000, async () =>
+      (await network.run('kubectl', ['--kubeconfig', kubeconfig, 'apply', '-f', join(folder, 'viewer.yaml')])).code === 0 ? true : undefined,
+    )
+    const token = (await inside('create', 'token', 'gantry-agent', '-n', 'gantry-agent')).trim()
+    const config = JSON.parse(await inside('config', 'view', '--raw', '--minify', '-o', 'json')) as { users: { name: string; user: unknown }[] }
+    const own = join(folder, 'account.kubeconfig')
+    await writeFile(own, JSON.stringify({ ...config, users: config.users.map(({ name }) => ({ name, user: { token } })) }), { mode: 0o600 })
+    await agent.end()
+    agent = network.start(launcher, ['agent', '--kubeconfig', own], { env })
+    await isReady()
+    const [pods, nodes, secrets, writes] = [
+      await edge.run(['get', 'pods', '-A', '-o', 'name']),
+      await edge.run(['get', 'nodes', '-o', 'name']),
+      await edge.run(['get', 'secrets', '-A']),
+      await edge.run(['create', 'configmap', 'refused']),
+    ]
+    const removed = await gantry.cli('cluster', 'remove', 'edge', '--uninstall')
+
+    assert.match(pods.stdout, /pod\/web/)
+    assert.match(nodes.stdout, /node\/node/)
+    assert.match(secrets.stderr, /Forbidden|forbidden/)
+    assert.match(writes.stderr, /Forbidden|forbidden/)
+    assert.equal(removed.code, 0, removed.stderr)
+    assert.match(removed.stdout, /deleted in the cluster: Namespace gantry-agent/)
+    await eventually('nothing is left', 30_000, async (seen) => {
+      const left = await inside('get', 'namespaces,clusterroles,clusterrolebindings', '-l', 'fleet.gantry.dev/agent', '-o', 'name')
+      seen(left)
+      return left === '' ? true : undefined
+    })
+  })
 })

@@ -119,7 +119,6 @@ function deployment(
         metadata: { labels: about.labels },
         spec: {
           serviceAccountName: agentName,
-          priorityClassName: 'system-cluster-critical',
           containers: [
             {
               name: 'agent',
