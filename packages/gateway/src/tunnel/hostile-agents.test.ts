@@ -29,11 +29,12 @@ class Fleet implements AsyncDisposable {
     return this
   }
 
-  member(name: string): Member {
+  /** The deadline is short for those that lie: the test waits for it. An honest one on a busy machine gets longer. */
+  member(name: string, headersTimeoutMs = 300): Member {
     const tunnel = new Tunnel({ clock: systemClock, log: silentLogger }, { subject: `cluster "${name}"` })
     const transport = createTunnelTransport(
       { clock: systemClock, tunnel },
-      { subject: `cluster "${name}"`, connections: 4, streams: 8, maxQueued: 8, headersTimeoutMs: 300, absence: () => 'no agent' },
+      { subject: `cluster "${name}"`, connections: 4, streams: 8, maxQueued: 8, headersTimeoutMs, absence: () => 'no agent' },
     )
     const member = { name, tunnel, transport }
     this.#members.push(member)
@@ -94,7 +95,7 @@ const failure = (work: Promise<unknown>): Promise<unknown> =>
 describe('agents that lie', () => {
   test('hold up nobody but themselves: fifty of them beside an honest one', async () => {
     await using fleet = await new Fleet().start()
-    const honest = fleet.member('honest')
+    const honest = fleet.member('honest', 15_000)
     await fleet.honest(honest)
     const chunk = Buffer.alloc(16 << 10)
     const lies: readonly ((stream: ServerHttp2Stream) => void)[] = [
@@ -134,7 +135,7 @@ describe('agents that lie', () => {
 
   test('that come and go all the time leave nothing behind', async () => {
     await using fleet = await new Fleet().start()
-    const [honest, flapping] = [fleet.member('honest'), fleet.member('flapping')]
+    const [honest, flapping] = [fleet.member('honest', 15_000), fleet.member('flapping')]
     await fleet.honest(honest)
     for (let time = 0; time < 60; time++) {
       const socket = await fleet.dial(flapping)
@@ -152,7 +153,7 @@ describe('agents that lie', () => {
 
   test('cannot open streams, push, or flood with settings and pings: the connection ends, the process goes on', async () => {
     await using fleet = await new Fleet().start()
-    const [honest, rogue] = [fleet.member('honest'), fleet.member('rogue')]
+    const [honest, rogue] = [fleet.member('honest', 15_000), fleet.member('rogue')]
     await fleet.honest(honest)
     const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
       const head = Buffer.alloc(9)
