@@ -32,8 +32,10 @@ export interface ClusterProberOptions {
 
 // A cluster that is away is looked at less often, but a minute after its return it is back.
 const longestPauseMs = 60_000
-// Between two looks that news have asked for: it doubles with each, up to half a minute, and begins anew after a minute without any.
+// Between two looks that news have asked for. After the first of them, more than an agent that comes, renews itself and goes again has, it doubles with each, up to half a
+// minute, and begins anew after a minute without any.
 const firstNewsPauseMs = 500
+const promptNews = 10
 const quietMs = 60_000
 // Without news the time of the last look is written this often: 500 clusters are then two writes a second, not fifty.
 const confirmEveryMs = 5 * 60_000
@@ -76,6 +78,8 @@ interface Watched {
   /** Looks that news have asked for in a row, and when the last ones came. */
   news: number
   newsMs: number
+  /** Some came while it was looked at. */
+  hasNews: boolean
 }
 
 class Prober {
@@ -116,7 +120,10 @@ class Prober {
   #now(name: string): void {
     let watched = this.#watched.get(name)
     if (watched === undefined)
-      this.#watched.set(name, (watched = { cancel: () => {}, probing: false, again: false, failures: 0, lookedMs: -firstNewsPauseMs, news: 0, newsMs: 0 }))
+      this.#watched.set(
+        name,
+        (watched = { cancel: () => {}, probing: false, again: false, failures: 0, lookedMs: -firstNewsPauseMs, news: 0, newsMs: 0, hasNews: false }),
+      )
     watched.cancel()
     if (watched.probing) watched.again = true
     else this.#track(this.#look(name, watched))
@@ -130,9 +137,10 @@ class Prober {
     if (nowMs - watched.newsMs > quietMs) watched.news = 0
     watched.newsMs = nowMs
     watched.failures = 0
+    watched.hasNews = watched.probing // what is being found out may be older than them
     if (watched.probing) return
     watched.cancel()
-    const pauseMs = firstNewsPauseMs * 2 ** Math.min(watched.news++, 6)
+    const pauseMs = firstNewsPauseMs * 2 ** Math.min(Math.max(0, watched.news++ - promptNews), 6)
     watched.cancel = this.#deps.clock.schedule(() => this.#track(this.#look(name, watched)), Math.max(0, watched.lookedMs + pauseMs - nowMs))
   }
 
@@ -166,6 +174,7 @@ class Prober {
     const waitMs = watched.again ? 0 : pause * (0.9 + this.#deps.ids.random() * 0.2)
     watched.again = false
     watched.cancel = this.#deps.clock.schedule(() => this.#track(this.#look(name, watched)), waitMs)
+    if (watched.hasNews) this.#hurry(name)
   }
 
   async #write(cluster: Cluster, status: ClusterStatus, watched: Watched): Promise<void> {

@@ -8,7 +8,10 @@ export interface HeartbeatOptions {
   readonly timeoutMs: number
 }
 
-/** A peer that vanished is found within eight seconds; the traffic also keeps the idle timers of firewalls and proxies from running out. */
+/** In one timeout it is looked this often whether something has arrived. */
+const looks = 10
+
+/** A peer that vanished is found within nine seconds; the traffic also keeps the idle timers of firewalls and proxies from running out. */
 export const defaultHeartbeat: HeartbeatOptions = { everyMs: 3_000, timeoutMs: 5_000 }
 
 /**
@@ -28,13 +31,15 @@ export function keepHeartbeat(
   function ask(): void {
     if (stopped || deps.session.destroyed) return
     let before = deps.bytesRead()
+    let silentLooks = 0
     const lookAgain = (): void => {
       const now = deps.bytesRead()
-      if (now === before) return deps.onSilence()
+      silentLooks = now === before ? silentLooks + 1 : 0
       before = now
-      cancel = deps.clock.schedule(lookAgain, options.timeoutMs)
+      if (silentLooks >= looks) return deps.onSilence()
+      cancel = deps.clock.schedule(lookAgain, options.timeoutMs / looks)
     }
-    cancel = deps.clock.schedule(lookAgain, options.timeoutMs)
+    cancel = deps.clock.schedule(lookAgain, options.timeoutMs / looks)
     deps.session.ping((error) => {
       cancel()
       if (error === null) later() // a failed one: the session is closing and says why itself
