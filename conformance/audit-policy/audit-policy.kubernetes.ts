@@ -120,6 +120,9 @@ function comparable(value: Json): Json {
       // What columns are for stands in no type table of ours (D9).
       if (key === 'columnDefinitions') return [key, (part as Json[]).map(({ description: _text, ...column }) => column)]
       if (key === 'cells') return [key, (part as Json[]).map((cell) => (/^\d+s$/.test(String(cell)) ? 'AGE' : cell))]
+      // Their order is that of their times, which may or may not be of one second.
+      if (key === 'managedFields' && Array.isArray(part))
+        return [key, comparable(part.toSorted((a: Json, b: Json) => `${a.manager} ${a.operation}`.localeCompare(`${b.manager} ${b.operation}`)))]
       const isRevision = key === 'resourceVersion' && typeof part === 'string' && /^\d{2,}$/.test(part)
       const isGenerated = key === 'name' && typeof part === 'string' && /^g-\w{5}$/.test(part)
       return [key, isRevision ? 'REVISION' : isGenerated ? 'GENERATED' : comparable(part)]

@@ -47,6 +47,7 @@ const day = 24 * 3_600_000
 /** So that retention by age finds something to remove where little happens. */
 const longestSegmentMs = day
 const retainEveryMs = 3_600_000
+const diskIsFull: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
 const retryMs = 1_000
 const syncEveryMs = 1_000
 const batchBytes = 256 << 10
@@ -129,6 +130,9 @@ export class AuditLog implements AuditSink, AsyncDisposable {
     this.#head = head
     this.#retainLater(60_000)
   }
+
+  /** Of the last segment, until a new one says so. */
+  #problem: string | undefined
 
   /** The last record on the disk. */
   get head(): AuditHead {
@@ -285,7 +289,7 @@ export class AuditLog implements AuditSink, AsyncDisposable {
     const segment = this.#segments.at(-1)
     const nowMs = this.#deps.clock.now().getTime()
     const isFull = segment === undefined || segment.bytes >= this.#options.segmentBytes || nowMs - segment.startedMs >= longestSegmentMs
-    if (isFull || this.#handle === undefined) await this.#beginSegment(undefined)
+    if (isFull || this.#handle === undefined) await this.#beginSegment(this.#problem)
   }
 
   /** Nothing of the old segment is let go of before the new one has its first record. */
@@ -310,6 +314,7 @@ export class AuditLog implements AuditSink, AsyncDisposable {
       await rm(file, { force: true })
       throw error
     }
+    this.#problem = undefined
     const full = this.#handle
     const fullSegment = this.#segments.at(-1)
     const fullSummary = this.#summary
@@ -335,18 +340,35 @@ export class AuditLog implements AuditSink, AsyncDisposable {
 
   async #resume(tail: Tail): Promise<void> {
     const segment = this.#segments.at(-1)
-    if (segment === undefined) return this.#beginSegment(undefined)
+    if (segment === undefined) return this.#unlessFull(() => this.#beginSegment(undefined))
     if (tail.problem !== undefined) {
       this.#deps.log.error('the last segment of the audit log is damaged', { file: segment.file, problem: tail.problem })
-      return this.#beginSegment(tail.problem)
+      this.#problem = tail.problem
+      return this.#unlessFull(() => this.#beginSegment(tail.problem))
     }
     this.#handle = await this.#openFile(segment.file, 'r+')
     segment.bytes = tail.bytes
     if (tail.torn === undefined) return
-    const { line, head } = this.#note({ note: 'torn', bytes: tail.torn.length, text: tail.torn.toString('utf8', 0, longestTornText) }, this.#head)
+    const note: LogNote = { note: 'torn', bytes: tail.torn.length, text: tail.torn.toString('utf8', 0, longestTornText) }
+    const { line, head } = this.#note(note, this.#head)
     this.#isDirty = true
-    await this.#append(line, head)
+    await this.#unlessFull(
+      () => this.#append(line, head),
+      () => this.#notes.push(note),
+    )
     this.#deps.log.warn('a crash has torn the last record of the audit log', { file: segment.file, bytes: tail.torn.length })
+  }
+
+  /** A full disk keeps nobody from starting: what could not be written then is written with the first record for which there is space. */
+  async #unlessFull(work: () => Promise<void>, later: () => void = () => {}): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!diskIsFull.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+      this.#isFailing = true
+      this.#deps.log.error('the audit log cannot be written; requests go on and are counted', { dir: this.#options.dir, error })
+      later()
+    }
   }
 
   #note(note: LogNote, head: AuditHead): { readonly line: string; readonly head: AuditHead } {

@@ -194,6 +194,28 @@ describe('a disk that is full or slow', () => {
     assert.deepEqual([report.intact, report.records], [true, 11])
   })
 
+  test('keeps nobody from starting after a crash: the torn end is told of once there is space', async () => {
+    await using dir = await scratchFolder()
+    {
+      await using before = await openLog(dir.path)
+      await writeAll(before, many(2))
+    }
+    const [segment = ''] = await segmentsIn(dir.path)
+    await appendFile(join(dir.path, segment), '{"seq":4,"time":"2026-')
+    const clock = new FakeClock()
+    const disk = new TestDisk()
+    disk.fillUp(0)
+    await using log = await openLog(dir.path, { clock, disk })
+    for (const one of many(1)) log.write(one)
+    await advanceUntil(clock, () => disk.writes > 2)
+    disk.free()
+    await advanceUntil(clock, () => log.head.seq === 5)
+
+    const records = await recordsIn(dir.path)
+    assert.deepEqual(records.flatMap(({ note }) => (note === undefined ? [] : [note])).toSorted(), ['segment', 'torn'])
+    assert.ok((await verify(dir.path)).intact)
+  })
+
   test('costs what does not fit into memory, and how many were lost is on record when it works again', async () => {
     await using dir = await scratchFolder()
     const { clock, disk, log } = await onTestDisk(dir.path, { waitingBytes: 10_000 })
