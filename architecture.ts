@@ -68,7 +68,7 @@ export const directions: readonly Direction[] = [
   {
     from: 'features/*/api',
     to: ['packages/apimachinery', 'features/*/api'],
-    types: ['packages/client'],
+    types: ['packages/client', 'packages/gateway'],
     because: 'browser, command line and server all load it: kinds and pure functions only',
   },
   {

@@ -1,7 +1,8 @@
 // Loaded into Gantry by the bench (node --import): for each second one line of JSON in $GANTRY_BENCH_LOOP_DELAYS says how late the event loop was, and what of it was its own work.
-import { appendFileSync, openSync, readSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import { createHistogram, PerformanceObserver } from 'node:perf_hooks'
 import { isMainThread } from 'node:worker_threads'
+import { processorWaitOfThread } from './processor-wait.ts'
 
 interface Span {
   readonly from: number
@@ -24,7 +25,7 @@ interface Second {
 const intervalMs = 1
 const file = process.env['GANTRY_BENCH_LOOP_DELAYS']
 if (file !== undefined && isMainThread) {
-  const waited = waitingOfThread()
+  const waited = processorWaitOfThread()
   const histogram = createHistogram()
   let slices: Slice[] = []
   let collections: Span[] = []
@@ -64,14 +65,4 @@ if (file !== undefined && isMainThread) {
     for (const { from, to } of collections) ms += Math.max(0, Math.min(to, slice.to) - Math.max(from, slice.from))
     return ms
   }
-}
-
-/**
- * How long this thread has waited for a processor, in milliseconds (Linux: the second field of schedstat, nanoseconds). It is exact; the processor time of a running thread
- * is not, as the kernel counts it at its ticks (4 ms at 250 Hz).
- */
-function waitingOfThread(): () => number {
-  const schedstat = openSync('/proc/thread-self/schedstat', 'r')
-  const bytes = Buffer.alloc(64)
-  return () => Number(bytes.toString('latin1', 0, readSync(schedstat, bytes, 0, bytes.length, 0)).split(' ')[1]) / 1e6
 }

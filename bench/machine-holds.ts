@@ -1,13 +1,11 @@
-import { openSync, readSync, closeSync } from 'node:fs'
+import { processorWaitOfThread } from './processor-wait.ts'
 
 /**
  * The longest that this machine holds up a thread which does nothing but look at the clock, in milliseconds, without what the kernel knows of (waiting for a processor): what a
  * hypervisor takes is in no account. No stretch of work can be measured to be shorter. Takes `forMs` of a processor.
  */
 export function machineHoldsMs(forMs: number): number {
-  const schedstat = openSync('/proc/thread-self/schedstat', 'r')
-  const bytes = Buffer.alloc(64)
-  const waited = (): number => Number(bytes.toString('latin1', 0, readSync(schedstat, bytes, 0, bytes.length, 0)).split(' ')[1]) / 1e6
+  const waited = processorWaitOfThread()
   let longest = 0
   let last = performance.now()
   let lastWaited = waited()
@@ -18,6 +16,5 @@ export function machineHoldsMs(forMs: number): number {
     last = now
     lastWaited = nowWaited
   }
-  closeSync(schedstat)
   return longest
 }

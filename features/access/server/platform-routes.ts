@@ -4,6 +4,7 @@ import { jsonResponse, originProblem, readJson, type Caller, type Exchange, type
 import { header } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse, Ids } from '@gantry/runtime'
 import { accessRoleKind, passwordProblem, userNameProblem, type CreatedAPIKey, type CreatedUser, type PlatformInfo } from '../api/index.ts'
+import { textOf } from './body-fields.ts'
 import type { Identities } from './identities.ts'
 import { mustHaveAllOf } from './permissions/grant-guard.ts'
 import type { Subject } from './permissions/permission-index.ts'
@@ -170,13 +171,6 @@ function mayGive({ permissions }: PlatformRoutesDeps, caller: Subject, role: str
       'Forbidden',
       `user "${caller.user}" may not give the role "${role}", which allows what they may not do themselves: ${JSON.stringify(missing)}`,
     )
-}
-
-function textOf(body: Readonly<Record<string, unknown>>, field: string): string | undefined {
-  const value = body[field]
-  if (value === undefined || value === null || value === '') return undefined
-  if (typeof value !== 'string') throw new StatusError('BadRequest', `"${field}" must be text`)
-  return value
 }
 
 function secondsOf(value: unknown): number | undefined {

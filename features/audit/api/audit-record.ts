@@ -1,3 +1,5 @@
+import type { AuditEvent } from '@gantry/gateway'
+
 /** What every record of the log has. */
 interface Chained {
   /** Counts up by one over all segments. */
@@ -8,36 +10,9 @@ interface Chained {
   readonly hash: string
 }
 
-/** One request, or the beginning or the end of one that streams. */
-export interface RequestRecord extends Chained {
+/** One request, or the beginning or the end of one that streams: as the gateway told of it. */
+export interface RequestRecord extends Chained, AuditEvent {
   readonly note?: undefined
-  readonly auditID: string
-  readonly stage: 'complete' | 'started' | 'ended'
-  readonly user?: string | undefined
-  readonly groups?: readonly string[] | undefined
-  readonly credential?: string | undefined
-  readonly certificate?: string | undefined
-  readonly sourceIP?: string | undefined
-  readonly userAgent?: string | undefined
-  readonly method: string
-  readonly cluster?: string | undefined
-  readonly verb?: string | undefined
-  readonly apiGroup?: string | undefined
-  readonly version?: string | undefined
-  readonly resource?: string | undefined
-  readonly subresource?: string | undefined
-  readonly namespace?: string | undefined
-  readonly name?: string | undefined
-  readonly path?: string | undefined
-  readonly query?: string | undefined
-  readonly decision: 'allow' | 'deny' | 'pass'
-  readonly reason?: string | undefined
-  readonly status: number
-  readonly latencyMs: number
-  readonly bytesIn?: number | undefined
-  readonly bytesOut?: number | undefined
-  readonly recording?: string | undefined
-  readonly recordingCut?: string | undefined
 }
 
 /** What the log says of itself. */

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
 import {
+  secondsOf,
   textOption,
   UsageError,
   type Command,
@@ -214,8 +215,8 @@ async function get(platform: PlatformConnection, path: string, query: string, si
 function readFilter(options: OptionValues, now: Date): AuditFilter {
   const query = filterQuery({ ...options, recorded: options['recorded'] === true } as AuditFilter)
   for (const field of ['since', 'until']) {
-    const ago = /^(\d{1,6})([smhd])$/.exec(query.get(field) ?? '')
-    if (ago !== null) query.set(field, new Date(now.getTime() - Number(ago[1]) * (unitMs[ago[2] ?? ''] ?? 0)).toISOString())
+    const ago = secondsOf(query.get(field) ?? '')
+    if (ago !== undefined) query.set(field, new Date(now.getTime() - ago * 1_000).toISOString())
   }
   try {
     return parseFilter(query)
@@ -223,8 +224,6 @@ function readFilter(options: OptionValues, now: Date): AuditFilter {
     throw error instanceof StatusError ? new UsageError(error.message) : error
   }
 }
-
-const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 24 * 3_600_000 }
 
 function limitOf(text: string): number {
   const limit = Number(text)

@@ -1,6 +1,6 @@
 import { StatusError } from '@gantry/apimachinery'
 import { fleetPrefix, type Caller } from '@gantry/gateway'
-import { header, readWholeBody, type HttpRequest, type HttpResponse } from '@gantry/runtime'
+import { header, readWholeBody, type Handler, type HttpRequest, type HttpResponse } from '@gantry/runtime'
 import type { FleetApi, GroupDiscovery } from './fleet-discovery.ts'
 import { askMember } from './member-feed.ts'
 import { jsonHeaders } from './table-list.ts'
@@ -127,14 +127,7 @@ async function openApiDocument(view: FleetView, request: HttpRequest, path: stri
   for (const cluster of view.members.names()) {
     const handle = view.members.handlerOf(cluster)
     if (handle === undefined || !Object.hasOwn(await indexOf(view, cluster, request.signal), document)) continue
-    // Its own words and encoding: kubectl asks for protobuf or JSON.
-    const accept = header(request.headers, 'accept') ?? 'application/json'
-    const response = await askMember(view.clock, handle, { path, query: '', accept, signal: request.signal, withinMs: openApiTimeoutMs })
-    return {
-      status: 200,
-      headers: { 'content-type': header(response.headers, 'content-type') ?? 'application/json', 'cache-control': 'no-cache, private' },
-      body: response.body,
-    }
+    return inItsWords(view, { handle, path }, request)
   }
   throw new StatusError('NotFound', 'no cluster of the fleet describes this group')
 }
@@ -143,6 +136,11 @@ async function openApiDocument(view: FleetView, request: HttpRequest, path: stri
 async function ofHub(view: FleetView, request: HttpRequest, path: string): Promise<HttpResponse> {
   const handle = view.members.handlerOf(view.clusterObjects.cluster)
   if (handle === undefined) throw new StatusError('ServiceUnavailable', 'the hub is not among the clusters')
+  return inItsWords(view, { handle, path }, request)
+}
+
+/** What one cluster answers, in the encoding that it chooses: kubectl asks for protobuf or JSON. */
+async function inItsWords(view: FleetView, { handle, path }: { readonly handle: Handler; readonly path: string }, request: HttpRequest): Promise<HttpResponse> {
   const accept = header(request.headers, 'accept') ?? 'application/json'
   const response = await askMember(view.clock, handle, { path, query: '', accept, signal: request.signal, withinMs: openApiTimeoutMs })
   return {

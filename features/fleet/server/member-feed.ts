@@ -1,5 +1,5 @@
 import { isReason, StatusError, type TableColumnDefinition } from '@gantry/apimachinery'
-import { JsonItems, errorOfResponse, readLines } from '@gantry/client'
+import { errorOfResponse, JsonItems, readLines } from '@gantry/client'
 import { deadline } from '@gantry/gateway'
 import { readBody, readWholeBody, turnBudgetOn, type Clock, type Handler, type HttpResponse, type Ids, type Logger } from '@gantry/runtime'
 import { plainColumns } from './columns.ts'

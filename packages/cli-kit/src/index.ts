@@ -6,4 +6,5 @@ export { connectPlatform, explainConnectionError } from './platform-connection.t
 export type { PlatformConnection } from './platform-connection.ts'
 export { runCommandLine } from './run-command-line.ts'
 export type { CommandLine, CommandLineDeps } from './run-command-line.ts'
+export { secondsOf } from './seconds.ts'
 export { nearest, UsageError } from './usage-error.ts'

@@ -1,5 +1,5 @@
 import { StatusError } from '@gantry/apimachinery'
-import { JsonItems } from '@gantry/client'
+import { JsonItems, readLines } from '@gantry/client'
 import { readBody, turnBudgetOn } from '@gantry/runtime'
 import type { ByteSink, Clock, HttpHeaders, HttpRequest, HttpResponse } from '@gantry/runtime'
 import type { CollectionFilter } from './exchange.ts'
@@ -7,6 +7,10 @@ import type { CollectionFilter } from './exchange.ts'
 /** Larger than any object that etcd takes. */
 const maxObjectBytes = 16 << 20
 const pieceBytes = 64 << 10
+/** Events that wait for a slow reader, before their producer waits too. */
+const highWaterBytes = 1 << 20
+const newline = Buffer.from('\n')
+const comma = Buffer.from(',')
 
 /** A request for a collection, so that its answer can be filtered: as JSON, not compressed, and with the names of what stands in a table. */
 export function forFilter(request: HttpRequest): HttpRequest {
@@ -31,22 +35,54 @@ export function filtered(
   const type = String(response.headers['content-type'] ?? '')
   if (!/^application\/json\b/i.test(type) || response.headers['content-encoding'] !== undefined)
     throw new StatusError('InternalError', `the cluster answers in ${type === '' ? 'no known form' : type}: what of it may be seen cannot be told`)
-  const turns = turnBudgetOn(options.clock)
+  const pass = options.isWatch ? passWatch : passList
   return {
     status: response.status,
     headers: withoutLength(response.headers),
-    async body(sink) {
-      const pieces = options.isWatch ? new EventPieces(options.filter) : new ListPieces(options.filter)
-      for await (const chunk of readBody(response)) {
-        for (let at = 0; at < chunk.byteLength; at += pieceBytes) {
-          await turns.pause()
-          for (const kept of pieces.take(Buffer.from(chunk.buffer, chunk.byteOffset + at, Math.min(pieceBytes, chunk.byteLength - at)))) await send(sink, kept)
-        }
-        if (sink.signal.aborted) return
-      }
-      for (const kept of pieces.end()) await send(sink, kept)
-    },
+    body: (sink) => pass(response, sink, options),
   }
+}
+
+interface PassOptions {
+  readonly filter: CollectionFilter
+  readonly clock: Clock
+}
+
+/** The events of a watch, one a line. */
+async function passWatch(response: HttpResponse, sink: ByteSink, { filter, clock }: PassOptions): Promise<void> {
+  const turns = turnBudgetOn(clock)
+  for await (const line of readLines(response, { signal: sink.signal, maxLineBytes: maxObjectBytes, highWaterBytes })) {
+    await turns.pause()
+    const kept = keptOf(line, filter)
+    if (kept !== undefined) await send(sink, Buffer.concat([kept, newline]))
+  }
+}
+
+/** A list (`items`) or a table (`rows`), object by object. How many there are left is told by nobody: it would count what may not be seen. */
+async function passList(response: HttpResponse, sink: ByteSink, { filter, clock }: PassOptions): Promise<void> {
+  const turns = turnBudgetOn(clock)
+  const items = new JsonItems()
+  let passed = 0
+  let isBegun = false
+  for await (const chunk of readBody(response)) {
+    for (let at = 0; at < chunk.byteLength; at += pieceBytes) {
+      await turns.pause()
+      for (const item of items.take(chunk.subarray(at, at + pieceBytes))) {
+        if (!isBegun) await send(sink, withoutCount(items.takeRest()))
+        isBegun = true
+        if (!mayPass(filter, JSON.parse(item.toString('utf8')) as Listed)) continue
+        if (passed++ > 0) await send(sink, comma)
+        await send(sink, item)
+      }
+    }
+    if (sink.signal.aborted) return
+  }
+  if (!items.isEnded) throw new Error('the list ended in the middle')
+  await send(sink, withoutCount(items.takeRest()))
+}
+
+function withoutCount(around: Buffer): Buffer {
+  return Buffer.from(around.toString('utf8').replace(/,\s*"remainingItemCount"\s*:\s*\d+|"remainingItemCount"\s*:\s*\d+\s*,?/, ''))
 }
 
 async function send(sink: ByteSink, bytes: Uint8Array): Promise<void> {
@@ -55,11 +91,6 @@ async function send(sink: ByteSink, bytes: Uint8Array): Promise<void> {
 
 function withoutLength({ 'content-length': _length, etag: _etag, ...headers }: HttpHeaders): HttpHeaders {
   return headers
-}
-
-interface Pieces {
-  take(bytes: Buffer): Generator<Uint8Array>
-  end(): Generator<Uint8Array>
 }
 
 interface Listed {
@@ -76,77 +107,15 @@ function mayPass(filter: CollectionFilter, object: Listed): boolean {
   return filter({ namespace: namespace === '' ? undefined : namespace, name })
 }
 
-/** The events of a watch, one a line. */
-class EventPieces implements Pieces {
-  readonly #filter: CollectionFilter
-  #held: Buffer[] = []
-  #heldBytes = 0
-
-  constructor(filter: CollectionFilter) {
-    this.#filter = filter
-  }
-
-  *take(bytes: Buffer): Generator<Uint8Array> {
-    let from = 0
-    for (let end = bytes.indexOf(10, from); end !== -1; end = bytes.indexOf(10, from)) {
-      const line = this.#held.length === 0 ? bytes.subarray(from, end + 1) : Buffer.concat([...this.#held, bytes.subarray(from, end + 1)])
-      this.#held = []
-      this.#heldBytes = 0
-      from = end + 1
-      const kept = this.#kept(line)
-      if (kept !== undefined) yield kept
-    }
-    if (from === bytes.length) return
-    this.#heldBytes += bytes.length - from
-    if (this.#heldBytes > maxObjectBytes) throw new Error(`an event of the watch is longer than ${maxObjectBytes} bytes`)
-    this.#held.push(Buffer.from(bytes.subarray(from)))
-  }
-
-  *end(): Generator<Uint8Array> {
-    // A line that has not ended is no event.
-  }
-
-  #kept(line: Buffer): Uint8Array | undefined {
-    const text = line.toString('utf8')
-    if (text.trim() === '') return undefined
-    const event = JSON.parse(text) as { readonly type?: string; readonly object?: Listed }
-    if (event.type === 'BOOKMARK' || event.type === 'ERROR') return line
-    const { object } = event
-    if (object?.rows === undefined) return object !== undefined && mayPass(this.#filter, object) ? line : undefined
-    const rows = object.rows.filter((row) => mayPass(this.#filter, row))
-    if (rows.length === 0) return undefined
-    return rows.length === object.rows.length ? line : Buffer.from(`${JSON.stringify({ ...event, object: { ...object, rows } })}\n`)
-  }
-}
-
-/** A list (`items`) or a table (`rows`), object by object. How many there are left is told by nobody: it would count what may not be seen. */
-class ListPieces implements Pieces {
-  readonly #filter: CollectionFilter
-  readonly #items = new JsonItems()
-  #passed = 0
-  #isBegun = false
-
-  constructor(filter: CollectionFilter) {
-    this.#filter = filter
-  }
-
-  *take(bytes: Buffer): Generator<Uint8Array> {
-    for (const item of this.#items.take(bytes)) {
-      if (!this.#isBegun) yield this.#around()
-      if (!mayPass(this.#filter, JSON.parse(item.toString('utf8')) as Listed)) continue
-      if (this.#passed++ > 0) yield Buffer.from(',')
-      yield item
-    }
-  }
-
-  *end(): Generator<Uint8Array> {
-    if (!this.#items.isEnded) throw new Error('the list ended in the middle')
-    yield this.#around()
-  }
-
-  #around(): Buffer {
-    this.#isBegun = true
-    const text = this.#items.takeRest().toString('utf8')
-    return Buffer.from(text.replace(/,\s*"remainingItemCount"\s*:\s*\d+|"remainingItemCount"\s*:\s*\d+\s*,?/, ''))
-  }
+/** The line of an event as it may be seen; undefined when nothing of it may. */
+function keptOf(line: Buffer, filter: CollectionFilter): Buffer | undefined {
+  const text = line.toString('utf8')
+  if (text.trim() === '') return undefined
+  const event = JSON.parse(text) as { readonly type?: string; readonly object?: Listed }
+  if (event.type === 'BOOKMARK' || event.type === 'ERROR') return line
+  const { object } = event
+  if (object?.rows === undefined) return object !== undefined && mayPass(filter, object) ? line : undefined
+  const rows = object.rows.filter((row) => mayPass(filter, row))
+  if (rows.length === 0) return undefined
+  return rows.length === object.rows.length ? line : Buffer.from(JSON.stringify({ ...event, object: { ...object, rows } }))
 }

@@ -1,10 +1,11 @@
 import { StatusError } from '@gantry/apimachinery'
-import { jsonResponse, readJson, verbToAsk, type Exchange, type Route } from '@gantry/gateway'
+import { jsonResponse, readJson, type Exchange, type Route } from '@gantry/gateway'
 import type { HttpResponse } from '@gantry/runtime'
 import { accessRoleBindingKind, type Explanation } from '../../api/index.ts'
+import { objectOf, textOf } from '../body-fields.ts'
 import type { Identities } from '../identities.ts'
 import type { AccessQuestion } from './permission-index.ts'
-import type { Permissions } from './permissions.ts'
+import { questionOfReview, type Permissions } from './permissions.ts'
 
 export interface PermissionRoutesDeps {
   readonly permissions: Permissions
@@ -113,33 +114,12 @@ function accessStatus({ permissions, identities }: PermissionRoutesDeps, cluster
   if (user === undefined || user.spec.disabled === true) return { allowed: false, reason: 'there is no such user, or it is disabled' }
   const resource = objectOf(spec, 'resourceAttributes')
   const path = objectOf(spec, 'nonResourceAttributes')
-  const isResource = spec['resourceAttributes'] !== undefined
-  const question: AccessQuestion = {
-    cluster,
-    verb: verbToAsk(textOf(isResource ? resource : path, 'verb') ?? '', textOf(resource, 'subresource') ?? ''),
-    isResource,
-    group: textOf(resource, 'group') ?? '',
-    resource: textOf(resource, 'resource') ?? '',
-    subresource: textOf(resource, 'subresource') ?? '',
-    namespace: textOf(resource, 'namespace'),
-    name: textOf(resource, 'name') ?? '',
-    path: textOf(path, 'path') ?? '',
-  }
+  const question = questionOfReview(cluster, {
+    isResource: spec['resourceAttributes'] !== undefined,
+    resource: (field) => textOf(resource, field),
+    path: (field) => textOf(path, field),
+  })
   const { allowed, reason, filter } = permissions.index.decide(permissions.subjectOf(name), question)
   // The cluster cannot filter an answer: what may be seen in part only is asked for namespace by namespace.
   return filter === undefined ? { allowed, reason } : { allowed: false, reason: `${reason}; ask for one namespace` }
-}
-
-function objectOf(body: Readonly<Record<string, unknown>>, field: string): Readonly<Record<string, unknown>> {
-  const value = body[field]
-  if (value === undefined || value === null) return {}
-  if (typeof value !== 'object' || Array.isArray(value)) throw new StatusError('BadRequest', `"${field}" must be an object`)
-  return value as Readonly<Record<string, unknown>>
-}
-
-function textOf(body: Readonly<Record<string, unknown>>, field: string): string | undefined {
-  const value = body[field]
-  if (value === undefined || value === null || value === '') return undefined
-  if (typeof value !== 'string') throw new StatusError('BadRequest', `"${field}" must be text`)
-  return value
 }

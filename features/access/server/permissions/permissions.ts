@@ -1,5 +1,5 @@
 import type { KubeClient } from '@gantry/client'
-import { ObjectMirror, type Authorizer, type ClusterRequest, type Decision, type Exchange } from '@gantry/gateway'
+import { ObjectMirror, verbToAsk, type Authorizer, type ClusterRequest, type Decision, type Exchange } from '@gantry/gateway'
 import type { Clock, Ids, Logger, Running, UserInfo } from '@gantry/runtime'
 import {
   accessRoleBindingKind,
@@ -168,6 +168,29 @@ export function questionOf({ request, target }: Pick<Exchange, 'request' | 'targ
     namespace: undefined,
     name: '',
     path: request.path,
+  }
+}
+
+/** Reads a field of a review's attributes: undefined or empty when it is absent. */
+export type ReadField = (field: string) => string | undefined
+
+/** What a SubjectAccessReview, or one about oneself, asks of a cluster. */
+export function questionOfReview(
+  cluster: string,
+  of: { readonly isResource: boolean; readonly resource: ReadField; readonly path: ReadField },
+): AccessQuestion {
+  const subresource = of.resource('subresource') ?? ''
+  const namespace = of.resource('namespace')
+  return {
+    cluster,
+    verb: verbToAsk((of.isResource ? of.resource : of.path)('verb') ?? '', subresource),
+    isResource: of.isResource,
+    group: of.resource('group') ?? '',
+    resource: of.resource('resource') ?? '',
+    subresource,
+    namespace: namespace === '' ? undefined : namespace,
+    name: of.resource('name') ?? '',
+    path: of.path('path') ?? '',
   }
 }
 

@@ -1,7 +1,7 @@
-import { readJson, jsonResponse, verbToAsk, type Exchange, type Route } from '@gantry/gateway'
+import { readJson, jsonResponse, type Exchange, type Route } from '@gantry/gateway'
 import type { HttpResponse } from '@gantry/runtime'
-import type { AccessQuestion, Subject } from './permission-index.ts'
-import type { Permissions } from './permissions.ts'
+import type { Subject } from './permission-index.ts'
+import { questionOfReview, type Permissions } from './permissions.ts'
 
 const bodyBytes = 256 << 10
 
@@ -38,19 +38,11 @@ async function review({ request }: Exchange, statusOf: (spec: Json) => unknown):
 function accessOf(permissions: Permissions, subject: Subject, { cluster, spec }: { readonly cluster: string; readonly spec: Json }): unknown {
   const resource = objectOf(spec['resourceAttributes'])
   const path = objectOf(spec['nonResourceAttributes'])
-  const isResource = spec['resourceAttributes'] !== undefined && spec['resourceAttributes'] !== null
-  const namespace = textOf(resource, 'namespace')
-  const question: AccessQuestion = {
-    cluster,
-    verb: verbToAsk(textOf(isResource ? resource : path, 'verb'), textOf(resource, 'subresource')),
-    isResource,
-    group: textOf(resource, 'group'),
-    resource: textOf(resource, 'resource'),
-    subresource: textOf(resource, 'subresource'),
-    namespace: namespace === '' ? undefined : namespace,
-    name: textOf(resource, 'name'),
-    path: textOf(path, 'path'),
-  }
+  const question = questionOfReview(cluster, {
+    isResource: spec['resourceAttributes'] !== undefined && spec['resourceAttributes'] !== null,
+    resource: (field) => textOf(resource, field),
+    path: (field) => textOf(path, field),
+  })
   const { allowed, reason } = permissions.index.decide(subject, question)
   return { allowed, reason }
 }
