@@ -16,6 +16,8 @@ export interface KindDefinition<Spec, Status> {
   readonly shortNames?: readonly string[]
   readonly namespaced?: boolean
   readonly description: string
+  /** What a name has to be, over `self`, beyond what Kubernetes asks. */
+  readonly nameRule?: { readonly rule: string; readonly message: string }
   readonly spec: Node<Spec>
   readonly status: Node<Status>
   readonly columns: readonly Column[]
@@ -110,6 +112,21 @@ export const s = {
   /** Each value once; an apply owns the values it names. */
   set: (item: Node<string>, options: { readonly description: string; readonly maxItems: number }): Node<string[]> =>
     node({ type: 'array', ...options, items: item.schema, 'x-kubernetes-list-type': 'set' }),
+  /** Values under names that people choose, at most `maxProperties` of them. */
+  map: <T>(value: Node<T>, options: { readonly description: string; readonly maxProperties: number }): Node<Record<string, T>> =>
+    node({ type: 'object', ...options, additionalProperties: value.schema }),
+  /** Upstream's ResourceList: quantities by resource, as "4", "500m" or "8Gi". */
+  resourceList: (options: { readonly description: string }): Node<Record<string, string | number>> =>
+    node({
+      type: 'object',
+      ...options,
+      maxProperties: 64,
+      additionalProperties: {
+        anyOf: [{ type: 'integer' }, { type: 'string' }],
+        'x-kubernetes-int-or-string': true,
+        pattern: String.raw`^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$`,
+      },
+    }),
   optional: <T>(inner: Node<T>): Node<T | undefined> => node(inner.schema, true),
 }
 
@@ -178,6 +195,7 @@ export function crdOf<Spec, Status>(kind: Kind<Spec, Status>): KubeObject & { re
               type: 'object',
               description: kind.description,
               required: ['spec'],
+              ...(kind.nameRule === undefined ? {} : { 'x-kubernetes-validations': [kind.nameRule] }),
               properties: {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },
