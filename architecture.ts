@@ -136,6 +136,7 @@ export const kindNames: KindNames = {
   ].flatMap((line) => line.split(' ')),
   exceptions: [
     { file: 'packages/controller/src/event-recorder.ts', names: ['Event'], because: 'every controller reports by events: recording them is machinery' },
+    { file: 'packages/controller/src/leader-election.ts', names: ['Lease'], because: 'several processes of any controller agree by it on who works' },
     { file: 'packages/apimachinery/src/object-meta.ts', names: ['Event'], because: 'upstream refuses this one kind as an owner, for every kind of dependent' },
     { file: 'packages/console-kit/src/i18n/kit-strings.ts', names: ['Namespace'], because: 'a label on the screen' },
   ],
