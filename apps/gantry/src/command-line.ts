@@ -48,6 +48,17 @@ function upCommand(context: UpContext): Command {
     summary: 'Run the platform in the foreground',
     options: {
       listen: { type: 'string', value: 'HOST:PORT', description: `Where to serve (${defaultListen})` },
+      'hub-kubeconfig': {
+        type: 'string',
+        value: 'FILE',
+        description: 'Keep all objects in this cluster instead of the embedded one; "in-cluster": in that of the own pod',
+      },
+      'hub-context': { type: 'string', value: 'NAME', description: 'Context of that kubeconfig (its current one)' },
+      'server-names': {
+        type: 'string',
+        value: 'NAMES',
+        description: 'More names and addresses, with commas, by which clients reach this port: for its certificate',
+      },
       node: { type: 'string', value: 'KIND', description: `What pods run on: ${nodeKinds.join(', ')} (auto)` },
       'backup-dir': { type: 'string', value: 'DIR', description: 'Where to make backups by itself (it makes none)' },
       'backup-every': { type: 'string', value: 'HOURS', description: 'How often (24)' },
@@ -74,6 +85,9 @@ function upCommand(context: UpContext): Command {
         {
           data: textOption(options, 'data'),
           listen: textOption(options, 'listen'),
+          hubKubeconfig: textOption(options, 'hub-kubeconfig'),
+          hubContext: textOption(options, 'hub-context'),
+          serverNames: textOption(options, 'server-names'),
           node: textOption(options, 'node'),
           simulatedNodes: textOption(options, 'simulated-nodes'),
           backupDir: textOption(options, 'backup-dir'),

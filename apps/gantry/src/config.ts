@@ -1,4 +1,5 @@
 import { homedir } from 'node:os'
+import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { UsageError } from '@gantry/cli-kit'
 import type { AccessFiles } from '@gantry/kube-cluster'
@@ -8,11 +9,26 @@ import type { BackupSchedule } from './storage/backups.ts'
 export const nodeKinds = ['auto', 'containerd', 'simulated', 'none'] as const
 export type NodeKind = (typeof nodeKinds)[number]
 
+/** Where the platform keeps its objects when that is not the embedded cluster. */
+export interface HubConfig {
+  /** Path of a kubeconfig, or `in-cluster`. */
+  readonly kubeconfig: string
+  /** Its current one when undefined. */
+  readonly context: string | undefined
+}
+
+/** In the place of a kubeconfig: the ServiceAccount of the pod that the process runs in. */
+export const inCluster = 'in-cluster'
+
 export interface PlatformConfig {
   /** Everything Gantry keeps stands below it. */
   readonly dataDir: string
   readonly host: string
   readonly port: number
+  /** Absent: the embedded cluster. */
+  readonly hub?: HubConfig | undefined
+  /** Names and addresses that the port's certificate holds beside those of this machine. */
+  readonly serverNames?: readonly string[] | undefined
   readonly node: NodeKind
   /** Simulated nodes beside the real one. */
   readonly simulatedNodes: number
@@ -60,6 +76,9 @@ export function defaultDataDir(env: Readonly<Record<string, string | undefined>>
 export interface UpOptions {
   readonly data?: string | undefined
   readonly listen?: string | undefined
+  readonly hubKubeconfig?: string | undefined
+  readonly hubContext?: string | undefined
+  readonly serverNames?: string | undefined
   readonly node?: string | undefined
   readonly simulatedNodes?: string | undefined
   readonly backupDir?: string | undefined
@@ -91,7 +110,9 @@ export function parseUpOptions(
   return {
     dataDir: resolve(options.data ?? defaultDataDir(about.env)),
     ...parseListen(options.listen ?? defaultListen),
-    node: parseNode(options.node ?? 'auto'),
+    hub: parseHub(options),
+    serverNames: parseServerNames(options.serverNames),
+    node: parseNode(options.node ?? (options.hubKubeconfig === undefined ? 'auto' : 'none')),
     simulatedNodes: parseCount(options.simulatedNodes ?? '0'),
     backups: parseBackups(options),
     accessFiles: {
@@ -105,6 +126,45 @@ export function parseUpOptions(
     consoleDir: about.consoleDir,
     version: about.version,
   }
+}
+
+/** What is about the embedded cluster, by the option that says it. */
+const aboutEmbedded = {
+  node: 'node',
+  simulatedNodes: 'simulated-nodes',
+  backupDir: 'backup-dir',
+  backupEvery: 'backup-every',
+  backupKeep: 'backup-keep',
+  authenticationConfig: 'authentication-config',
+  authorizationConfig: 'authorization-config',
+  tokenWebhook: 'token-webhook',
+  auditPolicyFile: 'audit-policy-file',
+  auditWebhookConfigFile: 'audit-webhook-config-file',
+} as const satisfies Partial<Record<keyof UpOptions, string>>
+
+function parseHub(options: UpOptions): HubConfig | undefined {
+  const { hubKubeconfig: kubeconfig, hubContext: context } = options
+  if (kubeconfig === undefined) {
+    if (context !== undefined) throw new UsageError('--hub-context needs --hub-kubeconfig FILE')
+    return undefined
+  }
+  const useless = (Object.keys(aboutEmbedded) as (keyof typeof aboutEmbedded)[]).find((key) => options[key] !== undefined)
+  if (useless !== undefined)
+    throw new UsageError(
+      `--${aboutEmbedded[useless]} is about the embedded cluster, which does not run with --hub-kubeconfig: leave one of the two out${useless.startsWith('backup') ? ' (a backup of the hub is one of its etcd)' : ''}`,
+    )
+  if (kubeconfig === inCluster) {
+    if (context !== undefined) throw new UsageError('--hub-context names a context of a kubeconfig: there is none with --hub-kubeconfig in-cluster')
+    return { kubeconfig, context }
+  }
+  return { kubeconfig: resolve(kubeconfig), context }
+}
+
+function parseServerNames(text: string | undefined): readonly string[] {
+  const names = (text ?? '').split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()]))
+  const wrong = names.find((name) => isIP(name) === 0 && !/^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(name))
+  if (wrong !== undefined) throw new UsageError(`--server-names: "${wrong}" is neither a DNS name nor an IP address`)
+  return names
 }
 
 function pathOf(given: string | undefined): string | undefined {

@@ -15,13 +15,13 @@ import {
   PasswordHasher,
   permissionRoutes,
   Permissions,
-  platformAuthorizer,
   platformRoutes,
   takeOverRoles,
   withSelfReviews,
 } from '@gantry/access/server'
 import { AuditLog, auditRoutes, ElasticsearchForwarder, Recordings } from '@gantry/audit/server'
 import { openHttpTransport } from '@gantry/client'
+import { whileLeading } from '@gantry/controller'
 import { agentPaths, agentUpgrade, clusterKind, localClusterName } from '@gantry/clusters/api'
 import { createClusterProber } from '@gantry/clusters/controller'
 import {
@@ -41,39 +41,33 @@ import {
   healthRoutes,
   hubRoutes,
   openEdge,
-  openRotatingFile,
   openServingCertificate,
   Revocations,
-  statusResponse,
-  type ClusterTarget,
   type Edge,
   type Route,
   type ServingCertificate,
 } from '@gantry/gateway'
 import { createFleet } from '@gantry/fleet/server'
-import type { AuditSink } from '@gantry/kube-access'
-import { startLocalCluster } from '@gantry/kube-cluster'
-import type { LocalClusterOptions } from '@gantry/kube-cluster'
-import { readWholeBody, startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
-import type { Clock, Handler, Ids, Logger, UpgradeHandler } from '@gantry/runtime'
+import { startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
+import type { Clock, Handler, Ids, Logger, Service, UpgradeHandler } from '@gantry/runtime'
 import type { SqliteStore } from '@gantry/storage'
 import type { ElasticsearchConfig, PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
 import type { DataDir } from './data-dir.ts'
 import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
-import { chooseNode } from './node-choice.ts'
-import { keepSigningKey } from './signing-key.ts'
+import type { Hub, PreparedHub } from './hub/hub.ts'
 import { listenFailure } from './start-failure.ts'
-import { Backups } from './storage/backups.ts'
-import { storageRoutes } from './storage/storage-routes.ts'
+import { startingHandler } from './starting-handler.ts'
 
 export interface PlatformPorts {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Logger
   readonly data: DataDir
-  /** The store of its data file, which may still be opening; the platform closes it. */
-  readonly store: Promise<SqliteStore>
+  /** The store of its data file, which may still be opening; the platform closes it. Only for the embedded hub. */
+  readonly store?: Promise<SqliteStore> | undefined
+  /** Of the process: where a pod finds its cluster. */
+  readonly env: Readonly<Record<string, string | undefined>>
   /** Told what is being done, while it takes time. */
   readonly progress: (step: string) => void
 }
@@ -91,9 +85,6 @@ export interface Platform extends AsyncDisposable {
 }
 
 const stopWithinMs = 5_000
-const kubernetesAuditFile = { maxBytes: 64 << 20, keep: 5 }
-/** How extension servers know the local cluster's API. */
-const frontProxyName = 'front-proxy-client'
 const renewEveryMs = 24 * 60 * 60_000
 
 /** Starts everything, in order; resolves when gateway, console and hub API answer; a node with real containers joins after that. A failed start takes down what had started. */
@@ -101,22 +92,32 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
   const { clock, ids, log, data } = ports
   const parts = new Supervisor({ clock, log }, { stopWithinMs })
   // Handlers arrive one after the other; the port is taken first, so that a taken one is told at once.
-  const serving: { handle: Handler; upgrade: UpgradeHandler } = { handle: notYet, upgrade: async (_request, socket) => void socket.destroy() }
+  let waitsFor: string | undefined
+  const serving: { handle: Handler; upgrade: UpgradeHandler } = {
+    handle: startingHandler(() => waitsFor),
+    upgrade: async (_request, socket) => void socket.destroy(),
+  }
+  // Loaded alone: with a hub elsewhere nothing of a cluster runs here.
+  const { prepareHub, frontProxyName } = config.hub === undefined ? await import('./hub/embedded-hub.ts') : await import('./hub/kubernetes-hub.ts')
   const certificateDeps = { clock, log }
   const certificateOptions = { dir: data.tls, hosts: hostsOf(config), frontProxyName }
   let edge: Edge | undefined
+  /** What new connections are shown. */
+  let shown: ServingCertificate
   const served = Promise.withResolvers<void>()
   try {
+    const firstCertificate = openServingCertificate(certificateDeps, certificateOptions)
+    const waiting = (reason: string | undefined): void => {
+      waitsFor = reason
+      if (reason !== undefined) ports.progress(`waiting for the hub: ${reason}`)
+    }
     const opening = await Promise.allSettled([
-      openServingCertificate(certificateDeps, certificateOptions),
-      ports.store.then((store) => parts.use('store', store)),
+      firstCertificate,
+      prepareHub({ config, ports, parts, served: served.promise, certificate: firstCertificate, waiting }),
       AuditLog.open({ clock, log }, { dir: data.audit, retention: config.audit }).then((opened) => parts.use('audit', opened)),
-      chooseNode(config, { ...ports, served: served.promise }),
     ])
-    const [certificate, store, audit, node] = opened(opening)
-    /** What new connections are shown. */
-    let shown = certificate
-    const auditSinks = await openPolicyAudit()
+    const [certificate, prepared, audit]: readonly [ServingCertificate, PreparedHub, AuditLog] = opened(opening)
+    shown = certificate
     edge = await openEdge(
       { clock, log, handle: (request) => serving.handle(request), upgrade: (request, socket, head) => serving.upgrade(request, socket, head) },
       { host: config.host, port: config.port, tls: certificate, clientCa: certificate.ca, ownUpgrade: { path: agentPaths.connect, protocol: agentUpgrade } },
@@ -125,32 +126,22 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     })
     const server = `https://${publicHost(config.host)}:${edge.port}`
 
-    const authorizer = platformAuthorizer(localClusterName)
-    const local = await startLocalCluster(
-      { store, clock, ids, log, auditSinks },
-      {
-        access: { authorizers: [authorizer.authorize] },
-        signingKey: await keepSigningKey(data.files),
-        ca: certificate.ca,
-        accessFiles: config.accessFiles,
-        extensionServers: extensionServersOf(certificate),
-        workersBegin: served.promise,
-        ...node.localOptions,
-      },
-    )
-    await parts.start({ name: 'local cluster', start: () => Promise.resolve(local) })
-    const hub = local.client
+    const base = await prepared.open({ signal })
+    const hub = base.client
     await installKinds({ hub, clock }, [clusterKind, ...accessKinds], { signal })
+    await parts.start(base.leadership)
+    /** What only one of several platform processes on a hub may do. */
+    const leading = (service: Service): Service => whileLeading({ leadership: base.leadership, clock, log }, service)
+    if (await base.shareAuthority()) await renewNow(edge)
 
     const revocations = new Revocations()
     const permissions = new Permissions({ hub, clock, ids, log })
-    authorizer.permissions = permissions
+    base.usePermissions(permissions)
     const identities = new Identities({ hub, clock, ids, log, revocations, permissions, hasher: new PasswordHasher() })
-    const localTarget: ClusterTarget = { kind: 'hub', handle: local.handle, upgrade: local.upgrade }
-    const hubTarget = guardGrants({ permissions, hub: localClusterName }, localTarget)
+    const hubTarget = guardGrants({ permissions, hub: localClusterName }, base.target)
     const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })
     const members = new MemberDirectory({ hub, clock, ids, log, local: hubTarget, openTransport })
-    await Promise.all([ensureLocalCluster(hub, { signal }), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
+    await Promise.all([ensureLocalCluster(hub, { provider: base.provider, signal }), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
     await Promise.all([
       parts.start({ name: 'permissions', start: (options) => permissions.start(options) }),
       parts.start({ name: 'identities', start: (options) => identities.start(options) }),
@@ -158,11 +149,10 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     ])
     await takeOverRoles({ hub, identities, permissions })
     // Not before others are served: the roles hold already.
-    let rolesWritten = Promise.resolve()
-    void served.promise.then(() => {
-      rolesWritten = ensureBuiltinRoles(hub, permissions).catch((error: unknown) => log.error('the built-in roles could not be written', { error }))
-    })
-    parts.use('built-in roles', { [Symbol.asyncDispose]: () => rolesWritten })
+    const writeRoles = onceStarted('built-in roles', () =>
+      ensureBuiltinRoles(hub, permissions).catch((error: unknown) => log.error('the built-in roles could not be written', { error })),
+    )
+    await parts.start(leading(startingAfter(served.promise, writeRoles)))
     const turns = turnBudgetOn(clock)
     permissions.onChange(() => {
       revocations
@@ -170,7 +160,16 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         .catch((error: unknown) => log.error('open requests could not be asked again whether they are allowed', { error }))
     })
 
-    const firstPassword = await ensureAdmin({ identities, ids, files: data.files, log })
+    let firstPassword: string | undefined
+    await parts.start(
+      leading(
+        onceStarted('first user', async () => {
+          firstPassword = await ensureAdmin({ identities, ids, files: data.files, log })
+        }),
+      ),
+    )
+    await identities.someUser({ signal })
+    await parts.start(leading(identities.sweeper()))
     const clusterNames = (): readonly string[] => [
       localClusterName,
       ...[...members.clusters.values()]
@@ -184,8 +183,9 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       clock,
       log,
       server: () => server,
-      ca: () => certificate.ca,
+      ca: () => shown.ca,
       clusters: clusterNames,
+      instance: base.instance,
     })
     members.clusters.onChange(({ before, after }) => {
       if (before === undefined || after === undefined) kubeconfig.changed()
@@ -202,23 +202,19 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ),
     )
 
-    const backups = parts.use('backups', new Backups({ store, data, clock, log }))
-    if (config.backups !== undefined) backups.schedule(config.backups)
-
     // prettier-ignore
     const routes: readonly Route[] = [
-      ...healthRoutes([{ name: 'hub', check: (checkSignal) => answers(local.handle, checkSignal) }, { name: 'storage', check: () => isSound(store) }]),
-      ...await consoleRoutes(config.consoleDir, localTarget),
+      ...healthRoutes(base.checks),
+      ...await consoleRoutes(config.consoleDir, hubTarget),
       ...authRoutes({ identities, permissions, throttle: new LoginThrottle(clock), log }),
       ...permissionRoutes({ permissions, identities, hub: localClusterName }),
-      ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => certificate.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
+      ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => shown.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
       ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),
       ...agentRoutes({ hub, clock, log, connections: members.agents, find: (name) => members.findAgent(name), accept: (secret) => members.acceptSecret(secret) }),
-      ...storageRoutes({ store, backups }),
+      ...base.routes,
       ...auditRoutes({ log: audit, recordings, clock, forwarding: forwarder && (() => forwarder.status) }),
       ...fleet.routes,
-      withSelfReviews({ permissions, hub: localClusterName }, clusterRoute(members)),
-      ...hubRoutes(hubTarget),
+      ...[clusterRoute(members), ...hubRoutes(hubTarget)].map((route) => withSelfReviews({ permissions, hub: base.asksPermissions ? localClusterName : undefined }, route)),
     ]
     const pipeline = createPipeline(
       {
@@ -235,25 +231,25 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     )
     Object.assign(serving, pipeline)
 
-    const probeDeps = { directory: members, clock, local: { client: hub, runtime: node.runtime, simulatedNodes: node.simulatedSelector } }
+    const probeDeps = { directory: members, clock, local: base.probe }
     await parts.start(
-      createClusterProber({
-        hub,
-        clock,
-        ids,
-        log,
-        differs,
-        clusters: members.clusters,
-        probe: (cluster, options) => probeCluster(probeDeps, cluster, options),
-        forget: (cluster, options) => removeCredentials(hub, cluster, options),
-        onNews: (listener) => members.agents.onChange(listener),
-      }),
+      leading(
+        createClusterProber({
+          hub,
+          clock,
+          ids,
+          log,
+          differs,
+          clusters: members.clusters,
+          probe: (cluster, options) => probeCluster(probeDeps, cluster, options),
+          forget: (cluster, options) => removeCredentials(hub, cluster, options),
+          onNews: (listener) => members.agents.onChange(listener),
+        }),
+      ),
     )
     if (forwarder !== undefined) await parts.start(startingAfter(served.promise, forwarder))
-    parts.use(
-      'certificate renewal',
-      renewCertificate(edge, (fresh) => (shown = fresh)),
-    )
+    parts.use('certificate renewal', renewEveryDay(edge, base))
+    base.started()
     // Not before whoever waits for this has been told: what then begins keeps the event loop busy.
     setImmediate(served.resolve)
     parts.use('gateway', edge) // last in, first out: what still answers is not taken down under it
@@ -262,7 +258,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       kubeconfig: kubeconfig.path,
       firstPassword,
       passwordFile: data.files.pathOf(initialPasswordFile),
-      node: node.description,
+      node: base.description,
       done: parts.done,
       async [Symbol.asyncDispose]() {
         kubeconfig[Symbol.dispose]()
@@ -285,26 +281,23 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     )
   }
 
-  async function openPolicyAudit(): Promise<readonly AuditSink[]> {
-    if (config.accessFiles?.auditPolicy === undefined) return []
-    const file = data.kubernetesAuditLog
-    const onError = (error: unknown): void => log.error('an audit log loses events', { file, error })
-    const lines = parts.use('policy audit', await openRotatingFile({ clock, onError }, { file, ...kubernetesAuditFile }))
-    return [{ write: (event) => lines.write(`${event}\n`) }]
-  }
-
   async function forgetFirstPassword(user: string): Promise<void> {
     if (user === adminName) await data.files.remove(initialPasswordFile)
   }
 
-  function renewCertificate(open: Edge, renewed: (fresh: ServingCertificate) => void): AsyncDisposable {
+  async function renewNow(open: Edge): Promise<void> {
+    const fresh = await openServingCertificate(certificateDeps, certificateOptions)
+    open.setTls(fresh)
+    shown = fresh
+  }
+
+  function renewEveryDay(open: Edge, base: Hub): AsyncDisposable {
     let cancel = (): void => {}
     const later = (): void => {
       cancel = clock.schedule(() => {
-        openServingCertificate(certificateDeps, certificateOptions)
-          .then((fresh) => {
-            open.setTls(fresh)
-            renewed(fresh)
+        renewNow(open)
+          .then(async () => {
+            if (await base.shareAuthority()) await renewNow(open)
           })
           .catch((error: unknown) => log.error('the serving certificate could not be renewed', { error }))
           .finally(later)
@@ -315,28 +308,21 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
   }
 }
 
+/** Work that is done when it has been done once. */
+function onceStarted(name: string, work: () => Promise<void>): Service {
+  return {
+    name,
+    async start() {
+      await work()
+      return { done: Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve() }
+    },
+  }
+}
+
 /** The values of what has been opened together, or the first failure once all of it has settled: nothing is left half open. */
 function opened<T extends readonly unknown[]>(outcomes: { readonly [K in keyof T]: PromiseSettledResult<T[K]> }): T {
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as unknown as T
-}
-
-function extensionServersOf({ frontProxy, ca }: ServingCertificate): LocalClusterOptions['extensionServers'] {
-  return frontProxy && { certificate: frontProxy, trust: { requestHeaderCa: frontProxy.ca, allowedNames: [frontProxyName], clientCa: ca } }
-}
-
-const notYet: Handler = () => Promise.resolve(statusResponse('ServiceUnavailable', 'Gantry is starting', { retryAfterSeconds: 1 }))
-
-async function answers(handle: Handler, signal: AbortSignal): Promise<void> {
-  const response = await handle({ method: 'GET', path: '/version', query: '', headers: {}, signal })
-  await readWholeBody(response)
-  if (response.status !== 200) throw new Error(`the hub answers /version with HTTP ${response.status}`)
-}
-
-/** A full disk does not count: reads go on, and writes do by themselves once there is space. */
-async function isSound(store: SqliteStore): Promise<void> {
-  const problem = (await store.status()).lastScrub?.problem
-  if (problem !== undefined) throw new Error(`the data file is damaged: ${problem}`)
 }
 
 const anyAddress = new Set(['0.0.0.0', '::', ''])
@@ -355,5 +341,5 @@ function hostsOf(config: PlatformConfig): readonly string[] {
       )
     : [config.host]
   const name = hostname()
-  return [...new Set(['localhost', '127.0.0.1', '::1', ...(/^[A-Za-z0-9.-]+$/.test(name) ? [name] : []), ...own])]
+  return [...new Set(['localhost', '127.0.0.1', '::1', ...(config.serverNames ?? []), ...(/^[A-Za-z0-9.-]+$/.test(name) ? [name] : []), ...own])]
 }

@@ -13,9 +13,10 @@ export interface AdminKubeconfigDeps {
   readonly server: () => string
   readonly ca: () => string
   readonly clusters: () => readonly string[]
+  /** Tells this data folder from those of other processes on the same hub: each has a key of its own. Undefined where there can be no other. */
+  readonly instance?: string | undefined
 }
 
-const description = 'admin.kubeconfig'
 // Several clusters imported by a script make one write.
 const settleMs = 100
 
@@ -67,6 +68,7 @@ async function storedKey(deps: AdminKubeconfigDeps): Promise<string | undefined>
 
 /** The file is gone or its key does not work: the keys it had are revoked, so that a lost copy is worth nothing. */
 async function freshKey(deps: AdminKubeconfigDeps): Promise<string> {
+  const description = deps.instance === undefined ? adminKubeconfigFile : `${adminKubeconfigFile} of ${deps.instance}`
   for (const { metadata, spec } of deps.identities.keys.values()) {
     if (spec.description === description && spec.user === adminName) await deps.identities.revokeKey(metadata.name ?? '')
   }

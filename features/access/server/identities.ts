@@ -2,7 +2,7 @@ import { isReason, StatusError } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { platformNamespace, rfc3339 } from '@gantry/clusters/api'
 import { ObjectMirror, type Caller, type Credential, type Revocations } from '@gantry/gateway'
-import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
+import type { Clock, Ids, Logger, Running, Service } from '@gantry/runtime'
 import {
   accessRoleBindingKind,
   apiKeyKind,
@@ -47,6 +47,7 @@ const hourMs = 60 * 60_000
 const touchEveryMs = 5 * 60_000
 const sweepEveryMs = 30_000
 const secretBytes = 32
+const unbindTries = 5
 
 /**
  * Users, sessions and API keys: objects of the hub, mirrored, so that a request is authenticated without asking anybody. Deleting one (by whatever way) or
@@ -86,24 +87,55 @@ export class Identities {
     })
   }
 
-  /** Resolves when identities can be told. Sweeps what has expired until it is disposed. */
+  /** Resolves when identities can be told. What has expired has nothing open any more, until it is disposed. */
   async start({ signal }: { readonly signal: AbortSignal }): Promise<Running> {
     const running = await Promise.all([this.users.start({ signal }), this.keys.start({ signal }), this.sessions.start({ signal })])
     let cancel = (): void => {}
-    const sweepLater = (): void => {
+    const endLater = (): void => {
       cancel = this.#deps.clock.schedule(() => {
-        this.#sweep()
-        sweepLater()
+        this.#endExpired()
+        endLater()
       }, sweepEveryMs)
     }
-    this.#sweep()
-    sweepLater()
+    endLater()
     return {
       done: Promise.all(running.map(({ done }) => done)).then(() => {}),
       [Symbol.asyncDispose]: async () => {
         cancel()
         await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
       },
+    }
+  }
+
+  /** Removes sessions that have ended: for one of several processes on a hub, as each of them ends by itself what they have open there. */
+  sweeper(): Service {
+    return {
+      name: 'session sweeper',
+      start: () => {
+        let cancel = (): void => {}
+        const sweep = (): void => {
+          this.#sweep()
+          cancel = this.#deps.clock.schedule(sweep, sweepEveryMs)
+        }
+        sweep()
+        return Promise.resolve({ done: Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve(cancel()) })
+      },
+    }
+  }
+
+  /** Resolves once there is a user: another process on the hub may be making the first one. */
+  async someUser({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    if (this.users.size > 0) return
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const ignore = this.users.onChange(() => resolve())
+    const stop = (): void => reject(signal.reason as Error)
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+    try {
+      await promise
+    } finally {
+      ignore()
+      signal.removeEventListener('abort', stop)
     }
   }
 
@@ -350,11 +382,24 @@ export class Identities {
     } catch (error) {
       if (!isReason(error, 'NotFound')) throw error
     }
-    for (const { metadata, spec } of bindingsOf(this.#deps.permissions, user)) {
-      const subjects = spec.subjects.filter(({ kind, name }) => kind !== 'User' || name !== user)
-      const { name = '', resourceVersion } = metadata
-      if (subjects.length === 0) await this.#remove(accessRoleBindingKind.ref, name)
-      else await this.#deps.hub.patch(accessRoleBindingKind.ref, { name }, { type: 'merge', body: { metadata: { resourceVersion }, spec: { subjects } } })
+    for (const { metadata } of bindingsOf(this.#deps.permissions, user)) await this.#unbindFrom(metadata.name ?? '', user)
+  }
+
+  /** As often as others write it in between: every process on the hub does this. */
+  async #unbindFrom(name: string, user: string): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const { metadata, spec } = await this.#deps.hub.get<AccessRoleBinding>(accessRoleBindingKind.ref, { name })
+        const subjects = spec.subjects.filter((subject) => subject.kind !== 'User' || subject.name !== user)
+        if (subjects.length === spec.subjects.length) return
+        const { uid = '', resourceVersion = '' } = metadata
+        if (subjects.length === 0) return await this.#deps.hub.delete(accessRoleBindingKind.ref, { name }, { preconditions: { uid, resourceVersion } })
+        await this.#deps.hub.patch(accessRoleBindingKind.ref, { name }, { type: 'merge', body: { metadata: { resourceVersion }, spec: { subjects } } })
+        return
+      } catch (error) {
+        if (isReason(error, 'NotFound')) return
+        if (!isReason(error, 'Conflict') || tries === unbindTries) throw error
+      }
     }
   }
 
@@ -374,6 +419,10 @@ export class Identities {
       const name = session.metadata.name ?? ''
       this.endSession(name).catch((error: unknown) => this.#deps.log.warn('an ended session could not be removed', { session: name, error }))
     }
+  }
+
+  #endExpired(): void {
+    for (const session of this.sessions.values()) if (this.#hasEnded(session)) this.#ended(`session/${session.metadata.name}`)
     // An expired key stays to be seen, but nothing it has open.
     for (const { metadata, spec } of this.keys.values()) if (this.#isExpired(spec.expirationTime)) this.#deps.revocations.revoke(`apikey/${metadata.name}`)
   }

@@ -84,7 +84,7 @@ export async function startTestPlatform(
   const permissions = new Permissions({ hub, ...deps })
   authorizer.permissions = permissions
   const identities = new Identities({ hub, ...deps, revocations, permissions, hasher: new PasswordHasher() }, options)
-  const running = [await permissions.start({ signal }), await identities.start({ signal })]
+  const running = [await permissions.start({ signal }), await identities.start({ signal }), await identities.sweeper().start({ signal })]
   permissions.onChange(() => void revocations.recheck())
   await ensureBuiltinRoles(hub, permissions)
   await takeOverRoles({ hub, identities, permissions })

@@ -11,7 +11,9 @@ export const clusterKind = defineKind({
   spec: s.object(
     {
       displayName: s.optional(s.string({ description: 'The name people read; the object name when absent.', maxLength: 100 })),
-      provider: s.oneOf(['Local', 'Imported'], { description: 'Where the cluster comes from. Local is the embedded one.' }),
+      provider: s.oneOf(['Local', 'Hub', 'Imported'], {
+        description: 'Where the cluster comes from. Local: the embedded one. Hub: the one in which the platform keeps its objects, when it is not embedded.',
+      }),
       connection: s.optional(
         s.object(
           {
@@ -126,7 +128,7 @@ export type ClusterConditionType = (typeof clusterConditionTypes)[number]
 /** Where the platform keeps credentials and other things of its own. */
 export const platformNamespace = 'gantry-system'
 
-/** The name of the embedded cluster; no import may take it. */
+/** The name of the hub as a cluster, embedded or not; no import may take it. */
 export const localClusterName = 'local'
 
 // DNS-1123 label: the name stands in URLs and object names.
@@ -134,13 +136,18 @@ const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 /** Why a name cannot be an imported cluster's; undefined when it can. */
 export function clusterNameProblem(name: string): string | undefined {
-  if (name === localClusterName) return `the name "${localClusterName}" is reserved for the embedded cluster`
+  if (name === localClusterName) return `the name "${localClusterName}" is reserved for the cluster in which the platform keeps its objects`
   if (label.test(name)) return undefined
   return `"${name}" is no cluster name: it takes at most 63 lower-case letters, digits and "-", and starts and ends with a letter or digit`
 }
 
 export function conditionOf(cluster: Cluster, type: ClusterConditionType | 'Ready'): Condition | undefined {
   return cluster.status?.conditions?.find((condition) => condition.type === type)
+}
+
+/** Whether it is the cluster in which the platform keeps its objects: there by itself, and never removed. */
+export function isHub(cluster: { readonly spec?: { readonly provider?: string | undefined } | undefined }): boolean {
+  return cluster.spec?.provider === 'Local' || cluster.spec?.provider === 'Hub'
 }
 
 export function hasAgent(cluster: Pick<Cluster, 'spec'>): boolean {

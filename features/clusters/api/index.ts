@@ -1,4 +1,14 @@
-export { clusterConditionTypes, clusterKind, clusterNameProblem, conditionOf, hasAgent, isReady, localClusterName, platformNamespace } from './cluster.ts'
+export {
+  clusterConditionTypes,
+  clusterKind,
+  clusterNameProblem,
+  conditionOf,
+  hasAgent,
+  isHub,
+  isReady,
+  localClusterName,
+  platformNamespace,
+} from './cluster.ts'
 export type { Cluster, ClusterConditionType, ClusterConnection, ClusterStatus } from './cluster.ts'
 export { agentLabel, agentNamespace, agentName, agentPaths, agentCredentialPrefix, agentUpgrade } from './agent.ts'
 export type { AgentManifest, AgentRequest, DirectCredentials, ImportRequest, ProbeReason, RemovalReport } from './import-request.ts'

@@ -113,7 +113,7 @@ export function clusterCommands(deps: { readonly clock: Clock }): readonly Comma
       options: { uninstall: { type: 'boolean', description: 'First take the agent and all of its objects out of the cluster' } },
       async run({ positionals, options, context }) {
         const [name = ''] = positionals
-        if (name === localClusterName) throw new UsageError('the embedded cluster cannot be removed')
+        if (name === localClusterName) throw new UsageError('the cluster in which the platform keeps its objects cannot be removed')
         await using platform = await context.connect()
         const body = { name, uninstall: options['uninstall'] === true }
         const report = (await platform.call('POST', '/platform/v1/clusters/remove', { body, signal: context.signal })) as RemovalReport

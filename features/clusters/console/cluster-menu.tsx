@@ -3,7 +3,7 @@ import { DeleteIcon, EyeIcon, MoreIcon, PodIcon } from '@gantry/console-kit/icon
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useLocation } from 'wouter'
-import { displayNameOf, type ClusterObject } from './cluster.ts'
+import { displayNameOf, isHub, type ClusterObject } from './cluster.ts'
 import { RemoveDialog } from './remove-dialog.tsx'
 
 export function ClusterMenu({ cluster }: { readonly cluster: ClusterObject }) {
@@ -20,7 +20,7 @@ export function ClusterMenu({ cluster }: { readonly cluster: ClusterObject }) {
         <MenuItem icon={PodIcon} onSelect={() => navigate(`/pods?cluster=${encodeURIComponent(name)}`)}>
           {t('action.pods')}
         </MenuItem>
-        {cluster.spec?.provider !== 'Local' && (
+        {!isHub(cluster) && (
           <MenuItem icon={DeleteIcon} tone="error" onSelect={() => setRemoving(true)}>
             {t('action.remove')}
           </MenuItem>

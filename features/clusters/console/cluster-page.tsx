@@ -20,7 +20,18 @@ import { ClusterIcon, DeleteIcon, DownloadIcon, UploadIcon } from '@gantry/conso
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useLocation, useParams } from 'wouter'
-import { apiServerOf, clusterHealth, clusterType, displayNameOf, expiryMessage, hasAgent, healthLabel, simulatedNodeMessage } from './cluster.ts'
+import {
+  apiServerOf,
+  clusterHealth,
+  clusterType,
+  displayNameOf,
+  expiryMessage,
+  hasAgent,
+  healthLabel,
+  isHub,
+  providerText,
+  simulatedNodeMessage,
+} from './cluster.ts'
 import { KubeconfigDialog } from './kubeconfig-dialog.tsx'
 import { ImportDialog } from './import-dialog.tsx'
 import { RemoveDialog } from './remove-dialog.tsx'
@@ -52,7 +63,7 @@ export function ClusterPage() {
   const expiring = expiryMessage(cluster)
   const { capacity, agent } = cluster.status ?? {}
   const server = apiServerOf(cluster, location.origin)
-  const local = clusters.find((candidate) => candidate.spec?.provider === 'Local')?.metadata.name
+  const local = clusters.find(isHub)?.metadata.name
   const nodes = cluster.status?.nodes
   const scope = `?cluster=${encodeURIComponent(name)}`
   return (
@@ -61,12 +72,12 @@ export function ClusterPage() {
         <Button icon={DownloadIcon} onClick={() => setDialog('kubeconfig')}>
           {t('kubeconfig.open')}
         </Button>
-        {cluster.spec?.provider !== 'Local' && !hasAgent(cluster) && (
+        {!isHub(cluster) && !hasAgent(cluster) && (
           <Button icon={UploadIcon} onClick={() => setDialog('credentials')}>
             {t('action.credentials')}
           </Button>
         )}
-        {cluster.spec?.provider !== 'Local' && (
+        {!isHub(cluster) && (
           <Button icon={DeleteIcon} className="text-error" onClick={() => setDialog('remove')}>
             {t('action.remove')}
           </Button>
@@ -101,7 +112,7 @@ export function ClusterPage() {
         </nav>
         <Section title={t('facts')}>
           <Facts>
-            <Fact name={t('column.provider')}>{t(cluster.spec?.provider === 'Local' ? 'provider.Local' : 'provider.Imported')}</Fact>
+            <Fact name={t('column.provider')}>{t(providerText(cluster))}</Fact>
             <Fact name={t('column.version')}>{cluster.status?.kubernetesVersion ?? '–'}</Fact>
             <Fact name={t('column.nodes')}>
               {nodes?.total === undefined ? '–' : t('nodesReady', { ready: nodes.ready ?? 0, total: nodes.total })}

@@ -65,6 +65,16 @@ export function expiryMessage(cluster: ClusterObject): string | undefined {
   return condition?.status === 'False' ? (condition.message ?? condition.reason ?? '') : undefined
 }
 
+/** Whether it is the cluster in which the platform keeps its objects: embedded, or a real one. */
+export function isHub(cluster: ClusterObject): boolean {
+  return cluster.spec?.provider === 'Local' || cluster.spec?.provider === 'Hub'
+}
+
+/** The key of the text that says where the cluster comes from. */
+export function providerText({ spec }: ClusterObject): 'provider.Local' | 'provider.Hub' | 'provider.Imported' {
+  return spec?.provider === 'Local' ? 'provider.Local' : spec?.provider === 'Hub' ? 'provider.Hub' : 'provider.Imported'
+}
+
 export function hasAgent(cluster: ClusterObject): boolean {
   return cluster.spec?.connection?.kind === 'Agent'
 }

@@ -3,7 +3,7 @@ import { ClusterIcon, DownloadIcon, UploadIcon } from '@gantry/console-kit/icons
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
-import { apiServerOf, clusterHealth, displayNameOf, healthLabel, simulatedNodeMessage, type ClusterObject } from './cluster.ts'
+import { apiServerOf, clusterHealth, displayNameOf, healthLabel, providerText, simulatedNodeMessage, type ClusterObject } from './cluster.ts'
 import { ClusterMenu } from './cluster-menu.tsx'
 import { KubeconfigDialog } from './kubeconfig-dialog.tsx'
 import { useClusters } from './use-clusters.ts'
@@ -110,7 +110,7 @@ function ClusterRow({ cluster }: { readonly cluster: ClusterObject }) {
         </Link>
         <span className="mt-0.5 block truncate text-xs text-muted">
           {displayNameOf(cluster) !== name && `${name} · `}
-          {t(isLocal ? 'provider.Local' : 'provider.Imported')}
+          {t(providerText(cluster))}
         </span>
       </td>
       <td className={cellLook}>

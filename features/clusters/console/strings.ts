@@ -31,7 +31,7 @@ export const clustersStrings: Catalogue = {
     nodesReady: '{{ready}}/{{total}} ready',
     nodesSimulated_one: '{{count}} simulated',
     nodesSimulated_other: '{{count}} simulated',
-    provider: { Local: 'Local', Imported: 'Imported' },
+    provider: { Local: 'Local', Hub: 'Hub', Imported: 'Imported' },
     column: {
       name: 'Name',
       provider: 'Provider',
@@ -156,7 +156,7 @@ export const clustersStrings: Catalogue = {
     nodesReady: '{{ready}}/{{total}} 就绪',
     nodesSimulated_one: '{{count}} 个模拟节点',
     nodesSimulated_other: '{{count}} 个模拟节点',
-    provider: { Local: '本地', Imported: '导入' },
+    provider: { Local: '本地', Hub: '主控集群', Imported: '导入' },
     column: {
       name: '名称',
       provider: '来源',

@@ -1,6 +1,6 @@
 import { objectSource, queryKey, useLiveRows, useServices, type ApiError, type Fleet } from '@gantry/console-kit'
 import { useMemo } from 'react'
-import { clusterHealth, clusterType, displayNameOf, healthLabel, type ClusterObject } from './cluster.ts'
+import { clusterHealth, clusterType, displayNameOf, healthLabel, isHub, type ClusterObject } from './cluster.ts'
 
 const hubQuery = { cluster: undefined, type: clusterType }
 
@@ -27,7 +27,7 @@ export function useClusters(): Clusters {
 }
 
 function localFirst(left: ClusterObject, right: ClusterObject): number {
-  const isLocal = (cluster: ClusterObject): number => (cluster.spec?.provider === 'Local' ? 0 : 1)
+  const isLocal = (cluster: ClusterObject): number => (isHub(cluster) ? 0 : 1)
   return isLocal(left) - isLocal(right) || displayNameOf(left).localeCompare(displayNameOf(right))
 }
 

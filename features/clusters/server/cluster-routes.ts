@@ -74,7 +74,7 @@ function find(deps: ClusterRoutesDeps, name: string): { readonly cluster: Cluste
 async function remove(deps: ClusterRoutesDeps, name: string, options: { readonly uninstall: boolean; readonly signal: AbortSignal }): Promise<RemovalReport> {
   const cluster = deps.directory.clusters.get(name)
   if (cluster === undefined) throw new StatusError('NotFound', `there is no cluster "${name}"`)
-  if (name === localClusterName) throw new StatusError('Invalid', 'the embedded cluster cannot be removed')
+  if (name === localClusterName) throw new StatusError('Invalid', 'the cluster in which the platform keeps its objects cannot be removed')
   let report: RemovalReport = { deleted: [], remaining: [], verified: !hasAgent(cluster), notes: hasAgent(cluster) ? removalCommands(name) : [] }
   if (options.uninstall) {
     if (!hasAgent(cluster)) throw new StatusError('Invalid', `nothing of the platform is installed in cluster "${name}": it is reached directly`)

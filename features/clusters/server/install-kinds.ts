@@ -42,7 +42,7 @@ async function installKind(deps: { readonly hub: KubeClient; readonly clock: Clo
   for (let waitMs = 5; ; waitMs = Math.min(500, waitMs * 2)) {
     const found = await getOrCreate(deps.hub, stamped, signal)
     const current = found.metadata.annotations?.[definitionHash] === hash ? found : await replace(deps.hub, stamped, found, signal)
-    const conditions = current.status?.conditions ?? []
+    const conditions = current?.status?.conditions ?? []
     if (conditions.some(({ type, status }) => type === 'Established' && status === 'True')) return
     if (deps.clock.monotonicMs() - startedMs > establishWithinMs) {
       const refused = conditions.find(({ status }) => status === 'False')
@@ -67,19 +67,25 @@ async function getOrCreate(hub: KubeClient, wanted: Definition, signal: AbortSig
   }
 }
 
-async function replace(hub: KubeClient, wanted: Definition, found: Definition, signal: AbortSignal): Promise<Definition> {
+/** Undefined when the hub, or another platform process, has written in between: it is read again. */
+async function replace(hub: KubeClient, wanted: Definition, found: Definition, signal: AbortSignal): Promise<Definition | undefined> {
   const { resourceVersion = '', annotations, labels } = found.metadata
-  return hub.update<Definition>(
-    hubResources.customResourceDefinitions,
-    {
-      ...wanted,
-      metadata: {
-        ...wanted.metadata,
-        resourceVersion,
-        annotations: { ...annotations, ...wanted.metadata.annotations },
-        labels: { ...labels, ...wanted.metadata.labels },
+  try {
+    return await hub.update<Definition>(
+      hubResources.customResourceDefinitions,
+      {
+        ...wanted,
+        metadata: {
+          ...wanted.metadata,
+          resourceVersion,
+          annotations: { ...annotations, ...wanted.metadata.annotations },
+          labels: { ...labels, ...wanted.metadata.labels },
+        },
       },
-    },
-    { signal },
-  )
+      { signal },
+    )
+  } catch (error) {
+    if (!isReason(error, 'Conflict')) throw error
+    return undefined
+  }
 }

@@ -2,7 +2,7 @@ import { createClient, type HttpTransport, type HttpTransportOptions, type KubeC
 import { createMemberConnection, ObjectMirror, statusResponse, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
 import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
 import { createTunnelTransport } from '@gantry/gateway/tunnel'
-import { clusterKind, hasAgent, localClusterName, platformNamespace, type Cluster } from '../api/index.ts'
+import { clusterKind, hasAgent, isHub, localClusterName, platformNamespace, type Cluster } from '../api/index.ts'
 import { AgentConnections } from './agent/agent-connections.ts'
 import { enrolmentKeys } from './agent/enrolment.ts'
 import { hubResources, type Secret } from './hub-resources.ts'
@@ -13,7 +13,7 @@ export interface MemberDirectoryDeps {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Logger
-  /** The embedded cluster's own API. */
+  /** The hub's own API. */
   readonly local: ClusterTarget | undefined
   /** Opens a connection to a member's API. */
   readonly openTransport: (options: HttpTransportOptions) => HttpTransport
@@ -98,7 +98,7 @@ export class MemberDirectory {
   get(name: string): ClusterTarget | undefined {
     if (name === localClusterName && this.#deps.local !== undefined) return this.#deps.local
     const cluster = this.clusters.get(name)
-    if (cluster === undefined || cluster.spec.provider === 'Local') return undefined
+    if (cluster === undefined || isHub(cluster)) return undefined
     const member = this.#member(name, cluster)
     return member instanceof Error ? unavailable(name, member) : member.target
   }

@@ -1,7 +1,7 @@
 import { StatusError } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import type { Clock } from '@gantry/runtime'
-import { localClusterName, type Cluster, type ClusterStatus } from '../api/index.ts'
+import { isHub, localClusterName, type Cluster, type ClusterStatus } from '../api/index.ts'
 import { statusAfter, type NodeRuntimeState } from './cluster-status.ts'
 import type { MemberDirectory } from './member-directory.ts'
 import { probeMember, type ProbeResult } from './probe-member.ts'
@@ -9,17 +9,23 @@ import { probeMember, type ProbeResult } from './probe-member.ts'
 export interface ClusterProbeDeps {
   readonly directory: MemberDirectory
   readonly clock: Clock
-  /** The embedded cluster, where there is one. */
-  readonly local?: { readonly client: KubeClient; readonly runtime: () => NodeRuntimeState; readonly simulatedNodes: string } | undefined
+  /** The hub, and what is known of the nodes of an embedded one. */
+  readonly local?:
+    | { readonly client: KubeClient; readonly runtime?: (() => NodeRuntimeState) | undefined; readonly simulatedNodes?: string | undefined }
+    | undefined
 }
 
 /** The status of a Cluster as a look at it shows it now. Never throws for what is wrong with the cluster: the status says it. */
 export async function probeCluster(deps: ClusterProbeDeps, cluster: Cluster, options: { readonly signal: AbortSignal }): Promise<ClusterStatus> {
   const name = cluster.metadata.name ?? ''
   const now = (): Date => deps.clock.now()
-  if (cluster.spec.provider === 'Local') {
+  if (isHub(cluster)) {
     if (deps.local === undefined || name !== localClusterName) {
-      return statusAfter(cluster, failed('CredentialsMissing', `provider Local is only for the embedded cluster "${localClusterName}"`), { now: now() })
+      return statusAfter(
+        cluster,
+        failed('CredentialsMissing', `provider ${cluster.spec.provider} is only for the platform's own cluster "${localClusterName}"`),
+        { now: now() },
+      )
     }
     const probe = await probeMember(
       { clock: deps.clock, member: deps.local.client },
@@ -29,7 +35,7 @@ export async function probeCluster(deps: ClusterProbeDeps, cluster: Cluster, opt
         readsCapacity: deps.directory.isCapacityDue(cluster),
       },
     )
-    return statusAfter(cluster, probe, { now: now(), runtime: deps.local.runtime() })
+    return statusAfter(cluster, probe, { now: now(), runtime: deps.local.runtime?.() })
   }
   const probe = await probeImported(deps, cluster, options.signal)
   return statusAfter(cluster, probe, { now: now(), agent: deps.directory.agents.stateOf(cluster) })
@@ -64,7 +70,7 @@ async function probeImported(deps: ClusterProbeDeps, cluster: Cluster, signal: A
 /** Of two Clusters that are the same one, the older stays usable. */
 function olderTwin(directory: MemberDirectory, cluster: Cluster, uid: string | undefined): string | undefined {
   if (uid === undefined) return undefined
-  const rank = ({ metadata, spec }: Cluster): string => `${spec.provider === 'Local' ? '' : (metadata.creationTimestamp ?? '')} ${metadata.name ?? ''}`
+  const rank = (one: Cluster): string => `${isHub(one) ? '' : (one.metadata.creationTimestamp ?? '')} ${one.metadata.name ?? ''}`
   for (const other of directory.clusters.values()) {
     if (other.metadata.name !== cluster.metadata.name && other.status?.uid === uid && rank(other) < rank(cluster)) return other.metadata.name
   }

@@ -1,7 +1,8 @@
 import { openRotatingFile } from '@gantry/gateway'
-import { createLogger, systemClock, systemIds } from '@gantry/runtime'
+import { createLogger, systemClock, systemIds, type Logger } from '@gantry/runtime'
+import type { SqliteStore } from '@gantry/storage'
 import type { UpOptions } from '../config.ts'
-import { parseUpOptions } from '../config.ts'
+import { inCluster, parseUpOptions } from '../config.ts'
 import { openDataDir } from '../data-dir.ts'
 import { requireBackupFolder, requireReadable } from '../start-failure.ts'
 import { collectWhenIdle } from '../start-garbage.ts'
@@ -24,6 +25,7 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
   const config = parseUpOptions(options, context)
   const { accessFiles } = config
   await requireReadable({
+    'hub-kubeconfig': config.hub?.kubeconfig === inCluster ? undefined : config.hub?.kubeconfig,
     'authentication-config': accessFiles?.authenticationConfig,
     'authorization-config': accessFiles?.authorizationConfig,
     'token-webhook': accessFiles?.tokenWebhook,
@@ -45,14 +47,11 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
   log.info('gantry is starting', { version: config.version, dataDir: config.dataDir, node: process.version })
   try {
     // Loaded here, so that the other commands do not pay for the whole platform.
-    const { openSqliteStore } = await import('@gantry/storage')
-    // A thread of its own reads the file while this one loads the rest. A failure is told where the store is needed.
-    const store = openSqliteStore({ file: data.database, clock: systemClock, log })
-    store.catch(() => {})
+    const store = config.hub === undefined ? await openStore(data.database, log) : undefined
     const { startPlatform } = await import('../platform.ts')
     const platform = await startPlatform(
       config,
-      { clock: systemClock, ids: systemIds, log, data, store, progress: (step) => context.err(`${step}\n`) },
+      { clock: systemClock, ids: systemIds, log, data, store: store?.opening, env: context.env, progress: (step) => context.err(`${step}\n`) },
       { signal: context.signal },
     )
     try {
@@ -71,9 +70,20 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
     }
     log.info('gantry has stopped')
   } catch (error) {
+    // Waiting for a hub may take as long as it likes: to be told to stop is no failure then.
+    if (config.hub !== undefined && context.signal.aborted) return log.info('gantry has stopped before it was ready')
     log.error('gantry ends', { error })
     throw error
   }
+}
+
+/** In an object: a promise that were returned by itself would be waited for. */
+async function openStore(file: string, log: Logger): Promise<{ readonly opening: Promise<SqliteStore> }> {
+  const { openSqliteStore } = await import('@gantry/storage')
+  // A thread of its own reads the file while this one loads the rest. A failure is told where the store is needed.
+  const opening = openSqliteStore({ file, clock: systemClock, log })
+  opening.catch(() => {})
+  return { opening }
 }
 
 function banner(

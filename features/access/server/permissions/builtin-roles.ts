@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isReason } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import type { ObjectMirror } from '@gantry/gateway'
@@ -110,7 +111,8 @@ export async function ensureBuiltinRoles(
   await Promise.all(
     Object.entries(builtinRoles).map(async ([name, { description, rules }]) => {
       const there = roles.get(name)
-      if (there !== undefined && JSON.stringify(there.spec) === JSON.stringify({ description, rules })) return
+      // Not as text: a server has its own order of fields.
+      if (there !== undefined && isDeepStrictEqual(there.spec, { description, rules })) return
       const { apiVersion, kind, ref } = accessRoleKind
       const object: AccessRole = { apiVersion, kind, metadata: there?.metadata ?? { name, labels }, spec: { description, rules: [...rules] } }
       const written = await (there === undefined ? unlessThere(hub.create<AccessRole>(ref, object)) : hub.update<AccessRole>(ref, object))

@@ -1,5 +1,5 @@
 import { requestInfo, StatusError, type RequestInfo } from '@gantry/apimachinery'
-import { responseOf, type ClusterTarget } from '@gantry/gateway'
+import { responseOf, statusResponse, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
 import { bodyOf, BodyTooLarge, readWholeBody } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse } from '@gantry/runtime'
 import {
@@ -53,6 +53,14 @@ export function guardGrants({ permissions, hub }: { readonly permissions: Permis
         if (error instanceof StatusError) return responseOf(error)
         throw error
       })
+    },
+    // A server that does not speak the protocol asked for may take the request as an ordinary one, and then nobody has judged the write.
+    upgrade(request, socket, head) {
+      if (request.method === 'GET' || !request.path.startsWith(guardedPrefix)) return target.upgrade(request, socket, head)
+      return writeUpgradeAnswer(
+        socket,
+        statusResponse('BadRequest', 'what gives permissions is written by an ordinary request, not by one that asks for another protocol'),
+      )
     },
   }
 }

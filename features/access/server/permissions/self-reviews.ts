@@ -6,10 +6,10 @@ import { questionOfReview, type Permissions } from './permissions.ts'
 const bodyBytes = 256 << 10
 
 /**
- * `kubectl auth can-i` and `whoami` for members: a member knows its stored credential only, so what the caller may do there is answered here. The hub answers by itself, as it asks
- * these permissions too.
+ * `kubectl auth can-i` and `whoami` for clusters that know our stored credential only: what the caller may do there is answered here. `hub` names the one that answers by itself, as it
+ * asks these permissions too; undefined where the hub is a Kubernetes of its own, which does not.
  */
-export function withSelfReviews({ permissions, hub }: { readonly permissions: Permissions; readonly hub: string }, route: Route): Route {
+export function withSelfReviews({ permissions, hub }: { readonly permissions: Permissions; readonly hub: string | undefined }, route: Route): Route {
   return {
     ...route,
     serve(exchange) {
