@@ -9,6 +9,7 @@ import { clusterCommands } from '@gantry/clusters/cli'
 import { fleetCommands } from '@gantry/fleet/cli'
 import { fileProblem, systemClock } from '@gantry/runtime'
 import { exportCommand } from './commands/export.ts'
+import { hubCommands } from './commands/hub.ts'
 import { storageCommands } from './commands/storage.ts'
 import { up, type UpContext } from './commands/up.ts'
 import { defaultDataDir, defaultListen, nodeKinds, recordingModes } from './config.ts'
@@ -35,6 +36,7 @@ export function gantryCommandLine(context: UpContext): CommandLine {
       ...permissionCommands({ clock: systemClock }),
       ...auditCommands({ clock: systemClock, verifyFolder: verifyAuditFolder }),
       ...storageCommands(context),
+      ...hubCommands(context),
       exportCommand(),
       ...agentCommands({ env: context.env, version: context.version, write: context.err }),
       versionCommand(context),

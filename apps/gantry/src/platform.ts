@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { networkInterfaces, hostname } from 'node:os'
-import { accessKinds } from '@gantry/access/api'
 import {
   adminName,
   authRoutes,
@@ -56,6 +55,7 @@ import { consoleRoutes } from './console-routes.ts'
 import type { DataDir } from './data-dir.ts'
 import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
 import type { Hub, PreparedHub } from './hub/hub.ts'
+import { platformKinds } from './platform-kinds.ts'
 import { listenFailure } from './start-failure.ts'
 import { startingHandler } from './starting-handler.ts'
 
@@ -128,7 +128,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
 
     const base = await prepared.open({ signal })
     const hub = base.client
-    await installKinds({ hub, clock }, [clusterKind, ...accessKinds], { signal })
+    await installKinds({ hub, clock }, platformKinds, { signal })
     await parts.start(base.leadership)
     /** What only one of several platform processes on a hub may do. */
     const leading = (service: Service): Service => whileLeading({ leadership: base.leadership, clock, log }, service)

@@ -25,6 +25,13 @@ export async function installKinds(
 }
 
 async function ensureNamespace(hub: KubeClient, signal: AbortSignal): Promise<void> {
+  try {
+    // Asked first: the credential for a hub elsewhere may read it, and need not be able to make any.
+    await hub.get(hubResources.namespaces, { name: platformNamespace }, { signal })
+    return
+  } catch (error) {
+    if (!isReason(error, 'NotFound')) throw error
+  }
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: platformNamespace, labels: { 'app.kubernetes.io/managed-by': 'gantry' } } }
   try {
     await hub.create(hubResources.namespaces, namespace, { signal })

@@ -1,0 +1,5 @@
+import { accessKinds } from '@gantry/access/api'
+import { clusterKind, type Kind } from '@gantry/clusters/api'
+
+/** Every kind of the platform's own: installed on the hub at the start, and what its credential there has to have rights to. */
+export const platformKinds: readonly Kind<unknown, unknown>[] = [clusterKind, ...accessKinds]
