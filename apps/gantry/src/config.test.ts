@@ -69,3 +69,53 @@ test('the audit log is sent on to a server without a password in its address, an
       (error) => error instanceof UsageError && !error.message.includes('secret'),
     )
 })
+
+describe('--hub-kubeconfig', () => {
+  test('takes a file or in-cluster, and then nothing runs pods here', () => {
+    assert.deepEqual(parseUpOptions({ hubKubeconfig: '/etc/../hub.kubeconfig', hubContext: 'prod' }, about).hub, {
+      kubeconfig: '/hub.kubeconfig',
+      context: 'prod',
+    })
+    assert.deepEqual(parseUpOptions({ hubKubeconfig: 'in-cluster' }, about).hub, { kubeconfig: 'in-cluster', context: undefined })
+    assert.equal(parseUpOptions({ hubKubeconfig: 'in-cluster' }, about).node, 'none')
+    assert.equal(parseUpOptions({}, about).hub, undefined)
+  })
+
+  for (const [option, value] of [
+    ['node', 'containerd'],
+    ['simulatedNodes', '3'],
+    ['backupDir', '/backups'],
+    ['backupEvery', '2'],
+    ['backupKeep', '2'],
+    ['authenticationConfig', '/a'],
+    ['authorizationConfig', '/a'],
+    ['tokenWebhook', '/a'],
+    ['auditPolicyFile', '/a'],
+    ['auditWebhookConfigFile', '/a'],
+  ] as const) {
+    test(`refuses what is about the embedded cluster beside it: ${option}`, () => {
+      const options = { hubKubeconfig: '/hub', [option]: value, ...(option === 'auditWebhookConfigFile' ? { auditPolicyFile: '/p' } : {}) }
+      assert.throws(
+        () => parseUpOptions(options, about),
+        (error: Error) =>
+          error instanceof UsageError && /^--[a-z-]+ is about the embedded cluster, which does not run with --hub-kubeconfig/.test(error.message),
+      )
+    })
+  }
+
+  test('a context needs a kubeconfig to be one of', () => {
+    assert.throws(() => parseUpOptions({ hubContext: 'a' }, about), /--hub-context needs --hub-kubeconfig FILE/)
+    assert.throws(() => parseUpOptions({ hubContext: 'a', hubKubeconfig: 'in-cluster' }, about), /there is none with --hub-kubeconfig in-cluster/)
+  })
+})
+
+test('--server-names takes names and addresses, and refuses what could be neither', () => {
+  assert.deepEqual(parseUpOptions({ serverNames: 'gantry.example.com, 192.0.2.1,::1,*.example.com' }, about).serverNames, [
+    'gantry.example.com',
+    '192.0.2.1',
+    '::1',
+    '*.example.com',
+  ])
+  for (const serverNames of ['https://a', 'a b', 'a/b', '-a'])
+    assert.throws(() => parseUpOptions({ serverNames }, about), /is neither a DNS name nor an IP address/)
+})

@@ -8,12 +8,16 @@ import { startPlatform } from '../platform.ts'
 import type { Platform } from '../platform.ts'
 
 /** The platform in this process, on a free port of the loopback, without a node. */
-export async function startTestPlatform(dataDir: string, more: Partial<PlatformConfig> = {}): Promise<Platform> {
+export async function startTestPlatform(
+  dataDir: string,
+  more: Partial<PlatformConfig> = {},
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Platform> {
   const data = await openDataDir(dataDir)
   const store = more.hub === undefined ? openSqliteStore({ file: data.database, clock: systemClock, log: silentLogger }) : undefined
   const ports = { clock: systemClock, ids: systemIds, log: silentLogger, data, store, env: {}, progress: () => {} }
   const defaults = parseUpOptions({ data: dataDir, listen: '127.0.0.1:0', node: 'none' }, { env: {}, consoleDir: undefined, version: '0.0.0' })
-  return startPlatform({ ...defaults, ...more }, ports, { signal: new AbortController().signal })
+  return startPlatform({ ...defaults, ...more }, ports, { signal })
 }
 
 /** One command line against a data folder, as a user runs it. */
