@@ -48,29 +48,15 @@ import {
 } from '@gantry/gateway'
 import { createFleet } from '@gantry/fleet/server'
 import { startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
-import type { Clock, Handler, Ids, Logger, Service, UpgradeHandler } from '@gantry/runtime'
-import type { SqliteStore } from '@gantry/storage'
+import type { Handler, Service, UpgradeHandler } from '@gantry/runtime'
 import type { ElasticsearchConfig, PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
-import type { DataDir } from './data-dir.ts'
 import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
 import type { Hub, PreparedHub } from './hub/hub.ts'
 import { platformKinds } from './platform-kinds.ts'
+import type { PlatformPorts } from './platform-ports.ts'
 import { listenFailure } from './start-failure.ts'
 import { startingHandler } from './starting-handler.ts'
-
-export interface PlatformPorts {
-  readonly clock: Clock
-  readonly ids: Ids
-  readonly log: Logger
-  readonly data: DataDir
-  /** The store of its data file, which may still be opening; the platform closes it. Only for the embedded hub. */
-  readonly store?: Promise<SqliteStore> | undefined
-  /** Of the process: where a pod finds its cluster. */
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** Told what is being done, while it takes time. */
-  readonly progress: (step: string) => void
-}
 
 export interface Platform extends AsyncDisposable {
   /** https://host:port */

@@ -99,7 +99,6 @@ function ClusterRow({ cluster }: { readonly cluster: ClusterObject }) {
   const { t } = useTranslation('clusters')
   const health = clusterHealth(cluster)
   const name = cluster.metadata.name ?? ''
-  const isLocal = cluster.spec?.provider === 'Local'
   const server = apiServerOf(cluster, location.origin)
   const cellLook = 'px-3 py-3 align-top'
   return (

@@ -66,14 +66,14 @@ describe('a start that waits for its hub', () => {
   })
 
   test('is told on the port, while the process counts as alive', async () => {
-    let reason: string | undefined
-    const handle = startingHandler(() => reason)
+    const waits: { reason?: string } = {}
+    const handle = startingHandler(() => waits.reason)
     const ask = async (path: string): Promise<[number, string]> => {
       const answer = await handle(request(path))
       return [answer.status, (await readWholeBody(answer)).toString()]
     }
     assert.match((await ask('/api'))[1], /"message":"Gantry is starting"/)
-    reason = 'connection refused'
+    waits.reason = 'connection refused'
     assert.deepEqual(await ask('/livez'), [200, 'ok'])
     assert.deepEqual(await ask('/readyz'), [503, '[-]hub failed: Gantry is starting and waits for its hub: connection refused\nreadyz check failed\n'])
     const [code, text] = await ask('/clusters/local/api')

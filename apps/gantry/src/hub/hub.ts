@@ -5,7 +5,7 @@ import type { Leadership } from '@gantry/controller'
 import type { ClusterTarget, HealthCheck, Route, ServingCertificate } from '@gantry/gateway'
 import type { Supervisor } from '@gantry/runtime'
 import type { PlatformConfig } from '../config.ts'
-import type { PlatformPorts } from '../platform.ts'
+import type { PlatformPorts } from '../platform-ports.ts'
 
 /** The Kubernetes API in which the platform keeps its objects: the embedded cluster, or one of its own. Everything above it is a client of it and cannot tell which. */
 export interface Hub {

@@ -164,16 +164,15 @@ describe('a platform on a real Kubernetes as its hub', () => {
     const key = (await one.cli('apikey', 'create', '--user', 'mallory')).out.trim()
     const roles = '/apis/access.gantry.dev/v1alpha1/accessroles'
     const bindings = '/apis/access.gantry.dev/v1alpha1/accessrolebindings'
-    const send = (token: string, method: string, path: string, body: object, more: Record<string, string> = {}): Promise<Answer> =>
-      ask(server, path, { method, headers: { ...bearer(token), 'content-type': 'application/json', ...more }, body: JSON.stringify(body) })
+    const post = (token: string, path: string, body: object, more: Record<string, string> = {}): Promise<Answer> =>
+      ask(server, path, { method: 'POST', headers: { ...bearer(token), 'content-type': 'application/json', ...more }, body: JSON.stringify(body) })
     const admin = await tokenOf(one)
     // Without bind and escalate.
     const rules = [
       { verbs: ['get', 'list', 'create', 'update', 'patch', 'delete'], apiGroups: ['access.gantry.dev'], resources: ['accessroles', 'accessrolebindings'] },
     ]
     assert.equal(
-      (await send(admin, 'POST', roles, { apiVersion: 'access.gantry.dev/v1alpha1', kind: 'AccessRole', metadata: { name: 'granter' }, spec: { rules } }))
-        .status,
+      (await post(admin, roles, { apiVersion: 'access.gantry.dev/v1alpha1', kind: 'AccessRole', metadata: { name: 'granter' }, spec: { rules } })).status,
       201,
     )
     const binding = (name: string, role: string): object => ({
@@ -182,14 +181,14 @@ describe('a platform on a real Kubernetes as its hub', () => {
       metadata: { name },
       spec: { role, subjects: [{ kind: 'User', name: 'mallory' }] },
     })
-    assert.equal((await send(admin, 'POST', bindings, binding('granter', 'granter'))).status, 201)
+    assert.equal((await post(admin, bindings, binding('granter', 'granter'))).status, 201)
     const refused = await until('mallory may write bindings', async () => {
-      const answer = await send(key, 'POST', bindings, binding('mine', 'platform-admin'))
+      const answer = await post(key, bindings, binding('mine', 'platform-admin'))
       return /does not allow|no rule|may not POST/.test(answer.text) ? undefined : answer
     })
     assert.equal(refused.status, 403, refused.text)
     assert.match(refused.text, /would give what they do not have/)
-    const upgraded = await send(key, 'POST', bindings, binding('mine', 'platform-admin'), { connection: 'Upgrade', upgrade: 'SPDY/3.1' })
+    const upgraded = await post(key, bindings, binding('mine', 'platform-admin'), { connection: 'Upgrade', upgrade: 'SPDY/3.1' })
     assert.equal(upgraded.status, 400, upgraded.text)
     const removed = await ask(server, `${bindings}/granter`, { method: 'DELETE', headers: { ...bearer(key), connection: 'Upgrade', upgrade: 'websocket' } })
     assert.equal(removed.status, 400, removed.text)
@@ -218,7 +217,7 @@ describe('two gateways on one hub', () => {
       const [ca, other] = await Promise.all(gateways.map(({ dir }) => readFile(join(dir, 'tls/ca.crt'), 'utf8')))
       assert.equal(ca, other)
       // Trusts that one authority: openHttpTransport has checked it.
-      for (const { cli } of gateways) assert.equal((await cli('user', 'list')).code, 0)
+      for (const gateway of gateways) assert.equal((await gateway.cli('user', 'list')).code, 0)
     } finally {
       for (const gateway of gateways) await gateway[Symbol.asyncDispose]()
     }
@@ -394,7 +393,7 @@ describe('a hub that is not there', () => {
 })
 
 describe('objects of users on the hub', () => {
-  test('are read, written and watched through the platform as far as its credential may', async () => {
+  test('are read, written and watched through the platform as far as its credential may', async (t) => {
     const role: ResourceRef = { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'rolebindings', kind: 'RoleBinding', namespaced: true }
     await hub.admin.patch(
       role,
@@ -412,6 +411,7 @@ describe('objects of users on the hub', () => {
         },
       },
     )
+    t.after(() => hub.admin.delete(role, { namespace: 'default', name: 'gantry-admin' }))
     await using one = await startGateway()
     const stop = new AbortController()
     const seen: string[] = []

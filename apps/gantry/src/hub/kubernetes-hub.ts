@@ -4,7 +4,7 @@ import type { PrivateFiles } from '@gantry/access/server'
 import { createClient, openHttpTransport } from '@gantry/client'
 import { localClusterName, platformNamespace } from '@gantry/clusters/api'
 import { LeaderElection } from '@gantry/controller'
-import { createMemberConnection, deadline, statusResponse, writeUpgradeAnswer, type ClusterTarget, type Exchange, type Route } from '@gantry/gateway'
+import { createMemberConnection, deadline, statusResponse, writeUpgradeAnswer, type ClusterTarget, type Route } from '@gantry/gateway'
 import { readWholeBody, type Clock, type HttpResponse, type Ids } from '@gantry/runtime'
 import { hubAccess } from './hub-access.ts'
 import { PatientHandler } from './patient-handler.ts'
@@ -88,7 +88,7 @@ async function isThere(handle: ClusterTarget['handle'], options: { readonly cloc
 /** What `gantry storage` and `gantry backup` ask. */
 function storageElsewhere(server: string): readonly Route[] {
   const message = `the platform keeps its objects in the cluster at ${server}, not in a data file: their backup is a backup of that cluster (etcd), or "kubectl get -o yaml" of its kinds`
-  const serve = (_: Exchange): Promise<HttpResponse> => Promise.reject(new StatusError('NotFound', message))
+  const serve = (): Promise<HttpResponse> => Promise.reject(new StatusError('NotFound', message))
   return [
     { path: '/platform/v1/storage', audience: 'platform', serve },
     { path: '/platform/v1/storage/backup', audience: 'platform', serve },
