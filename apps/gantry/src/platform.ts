@@ -8,6 +8,7 @@ import {
   ensureBuiltinRoles,
   guardGrants,
   Identities,
+  IdentityProviders,
   initialPasswordFile,
   LoginThrottle,
   openAdminKubeconfig,
@@ -15,11 +16,12 @@ import {
   permissionRoutes,
   Permissions,
   platformRoutes,
+  providerRoutes,
   takeOverRoles,
   withSelfReviews,
 } from '@gantry/access/server'
 import { AuditLog, auditRoutes, ElasticsearchForwarder, Recordings } from '@gantry/audit/server'
-import { openHttpTransport } from '@gantry/client'
+import { createDialer, openHttpTransport, systemLookup } from '@gantry/client'
 import { whileLeading } from '@gantry/controller'
 import { agentPaths, agentUpgrade, clusterKind, localClusterName } from '@gantry/clusters/api'
 import { createClusterProber } from '@gantry/clusters/controller'
@@ -124,8 +126,15 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const permissions = new Permissions({ hub, clock, ids, log })
     base.usePermissions(permissions)
     const identities = new Identities({ hub, clock, ids, log, revocations, permissions, hasher: new PasswordHasher() })
-    const hubTarget = guardGrants({ permissions, hub: localClusterName }, base.target)
+    const hubTarget = guardGrants({ permissions, identities, hub: localClusterName }, base.target)
     const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })
+    const outbound = {
+      clock,
+      lookup: systemLookup,
+      openTransport,
+      dial: (options: Parameters<typeof createDialer>[1], dialSignal: AbortSignal) => createDialer({ clock }, options)(dialSignal),
+    }
+    const providers = new IdentityProviders({ hub, identities, permissions, log, outbound })
     const members = new MemberDirectory({ hub, clock, ids, log, local: hubTarget, openTransport })
     await Promise.all([ensureLocalCluster(hub, { provider: base.provider, signal }), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
     await Promise.all([
@@ -139,6 +148,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ensureBuiltinRoles(hub, permissions).catch((error: unknown) => log.error('the built-in roles could not be written', { error })),
     )
     await parts.start(leading(startingAfter(served.promise, writeRoles)))
+    await parts.start(leading({ name: 'accounts elsewhere', start: () => providers.start() }))
     const turns = turnBudgetOn(clock)
     permissions.onChange(() => {
       revocations
@@ -192,7 +202,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const routes: readonly Route[] = [
       ...healthRoutes(base.checks),
       ...await consoleRoutes(config.consoleDir, hubTarget),
-      ...authRoutes({ identities, permissions, throttle: new LoginThrottle(clock), log }),
+      ...authRoutes({ identities, permissions, providers, throttle: new LoginThrottle(clock), log }),
+      ...providerRoutes({ providers, identities, permissions, clock, ids, log, server: () => server, hub: localClusterName }),
       ...permissionRoutes({ permissions, identities, hub: localClusterName }),
       ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => shown.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
       ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),

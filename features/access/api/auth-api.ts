@@ -9,6 +9,33 @@ export interface SessionInfo {
 export interface LoginRequest {
   readonly username: string
   readonly password: string
+  /** Name of an IdentityProvider of the type LDAP that knows them; absent for users of the platform itself. */
+  readonly provider?: string | undefined
+}
+
+/** Answer of `GET /auth/providers`: what a sign-in page may offer to anybody. */
+export interface ProviderChoices {
+  readonly providers: readonly ProviderChoice[]
+}
+
+export interface ProviderChoice {
+  readonly name: string
+  readonly displayName: string
+  /** `redirect`: the browser goes to `/auth/login/<name>?next=<path>`. `password`: name and password go to `POST /auth/login` with `provider`. */
+  readonly kind: 'redirect' | 'password'
+}
+
+/** Body of `POST /platform/v1/identityproviders/<name>/test`. */
+export interface ProviderTestRequest {
+  /** Of LDAP: what somebody would type; the answer says what would be found. */
+  readonly username?: string | undefined
+}
+
+/** Its answer: what was tried, in order, up to the first failure. */
+export interface ProviderTest {
+  readonly ok: boolean
+  readonly steps: readonly { readonly name: string; readonly ok: boolean; readonly message: string }[]
+  readonly account?: { readonly subject: string; readonly login: string; readonly user: string; readonly groups: readonly string[] } | undefined
 }
 
 /** Answer of `GET /platform/v1/info`. */

@@ -1,4 +1,5 @@
 import { defineKind, s, type ObjectOf } from '@gantry/clusters/api'
+import { identityProviderKind, mostOutsideGroups } from './identity-provider.ts'
 import { accessRoleBindingKind, accessRoleKind, groupKind } from './permission-kinds.ts'
 
 const group = 'access.gantry.dev'
@@ -19,10 +20,28 @@ export const userKind = defineKind({
       }),
     ),
     disabled: s.optional(s.boolean({ description: 'Cannot sign in, and neither sessions nor API keys work.' })),
+    identity: s.optional(
+      s.object(
+        {
+          provider: s.string({ description: 'Name of the IdentityProvider.', minLength: 1, maxLength: 63 }),
+          subject: s.string({ description: 'What the provider calls the account and never gives to another.', minLength: 1, maxLength: 512 }),
+        },
+        { description: 'The account elsewhere with which this user signs in, instead of a password.' },
+      ),
+    ),
   }),
   status: s.object({
     lastLoginTime: s.optional(s.time({ description: 'When the user signed in last.' })),
     passwordChangedTime: s.optional(s.time({ description: 'When the password was set.' })),
+    email: s.optional(s.string({ description: 'As the provider said at the last sign-in. It identifies nobody.', maxLength: 320 })),
+    groups: s.optional(
+      s.list(s.string({ description: 'A group: <provider>:<name>.', maxLength: 253 }), {
+        description: 'What the provider said at the last sign-in; bindings name them as groups.',
+        maxItems: mostOutsideGroups,
+      }),
+    ),
+    groupsMessage: s.optional(s.string({ description: 'Why groups are missing above.', maxLength: 1000 })),
+    accountGone: s.optional(s.string({ description: 'Why the account elsewhere no longer counts: nothing works until it does again.', maxLength: 1000 })),
   }),
   columns: [
     { name: 'Disabled', type: 'boolean', jsonPath: '.spec.disabled' },
@@ -81,7 +100,7 @@ export const sessionKind = defineKind({
 })
 
 /** What the hub has to serve for this feature. */
-export const accessKinds = [userKind, groupKind, accessRoleKind, accessRoleBindingKind, apiKeyKind, sessionKind] as const
+export const accessKinds = [userKind, identityProviderKind, groupKind, accessRoleKind, accessRoleBindingKind, apiKeyKind, sessionKind] as const
 
 export type User = ObjectOf<typeof userKind>
 export type APIKey = ObjectOf<typeof apiKeyKind>

@@ -3,21 +3,25 @@ import { jsonResponse, originProblem, readJson, type Exchange, type Route } from
 import { header } from '@gantry/runtime'
 import type { HttpResponse, Logger } from '@gantry/runtime'
 import { longestPassword, type Session, type SessionInfo, type User } from '../api/index.ts'
-import { readCookie, sessionCookie } from './authenticators.ts'
+import { sessionCookie } from './authenticators.ts'
+import { textOf } from './body-fields.ts'
 import type { Identities } from './identities.ts'
 import type { LoginThrottle } from './login-throttle.ts'
+import { openSession, sessionAttributes } from './open-session.ts'
 import type { Permissions } from './permissions/permissions.ts'
+import type { IdentityProviders } from './providers/identity-providers.ts'
 
 export interface AuthRoutesDeps {
   readonly identities: Identities
   readonly permissions: Permissions
   readonly throttle: LoginThrottle
+  readonly providers: IdentityProviders
   readonly log: Logger
 }
 
 // A name and a password.
 const loginBytes = 4_096
-const attributes = 'Path=/; Secure; HttpOnly; SameSite=Strict'
+const longestUsername = 256
 
 /** Signing in and out. They need no identity, so each checks for itself where it comes from. */
 export function authRoutes(deps: AuthRoutesDeps): readonly Route[] {
@@ -33,29 +37,37 @@ async function login(deps: AuthRoutesDeps, { request }: Exchange): Promise<HttpR
   checkOrigin(request)
   const body = await readJson(request, loginBytes)
   const { username, password } = body
-  if (typeof username !== 'string' || typeof password !== 'string' || username === '' || password.length > longestPassword) {
+  if (
+    typeof username !== 'string' ||
+    typeof password !== 'string' ||
+    username === '' ||
+    username.length > longestUsername ||
+    password.length > longestPassword
+  ) {
     throw new StatusError('BadRequest', 'give "username" and "password"')
   }
+  const provider = textOf(body, 'provider')
+  // Directories have names without case.
+  const who = provider === undefined ? username : `${provider}/${username.normalize('NFKC').trim().toLowerCase()}`
   const address = request.peer?.address ?? ''
-  const waitMs = deps.throttle.waitMs(username, address)
+  const waitMs = deps.throttle.waitMs(who, address)
   if (waitMs > 0) {
     const retryAfterSeconds = Math.ceil(waitMs / 1_000)
     throw new StatusError('TooManyRequests', `too many failed attempts, please try again in ${retryAfterSeconds} s`, { details: { retryAfterSeconds } })
   }
-  deps.throttle.attempt(username, address)
-  const user = await deps.identities.authenticatePassword(username, password)
+  deps.throttle.attempt(who, address)
+  const user =
+    provider === undefined
+      ? await deps.identities.authenticatePassword(username, password)
+      : await deps.providers.authenticatePassword(provider, { username, password }, request.signal)
   if (user === undefined) {
-    deps.log.warn('a sign-in failed', { user: username.slice(0, 64), address })
+    deps.log.warn('a sign-in failed', { user: who.slice(0, 64), address })
     throw new StatusError('Unauthorized', 'user name or password is wrong')
   }
-  deps.throttle.succeeded(username, address)
-  const { value, session } = await deps.identities.createSession(user, { address, userAgent: header(request.headers, 'user-agent') })
-  // A session that was there before is over: nobody can have planted it.
-  const previous = deps.identities.authenticateSession(readCookie(header(request.headers, 'cookie'), sessionCookie) ?? '')
-  if (previous.kind === 'platform') await deps.identities.endSession(previous.credential.id.slice('session/'.length))
-  const maxAge = Math.max(0, Math.floor((Date.parse(session.spec.expirationTime) - Date.parse(session.metadata.creationTimestamp ?? '')) / 1_000))
+  deps.throttle.succeeded(who, address)
+  const { session, cookie } = await openSession(deps, request, user)
   const response = jsonResponse(200, infoOf(deps, user, session))
-  return { ...response, headers: { ...response.headers, 'set-cookie': [`${sessionCookie}=${value}; ${attributes}${maxAge > 0 ? `; Max-Age=${maxAge}` : ''}`] } }
+  return { ...response, headers: { ...response.headers, 'set-cookie': [cookie] } }
 }
 
 function showSession(deps: AuthRoutesDeps, { request, caller }: Exchange): HttpResponse {
@@ -71,7 +83,7 @@ async function logout(deps: AuthRoutesDeps, { request, caller }: Exchange): Prom
   checkOrigin(request)
   const session = sessionOf(deps, caller)
   if (session !== undefined) await deps.identities.endSession(session.metadata.name ?? '')
-  return { status: 204, headers: { 'set-cookie': [`${sessionCookie}=; ${attributes}; Max-Age=0`], 'clear-site-data': '"cache", "storage"' } }
+  return { status: 204, headers: { 'set-cookie': [`${sessionCookie}=; ${sessionAttributes}; Max-Age=0`], 'clear-site-data': '"cache", "storage"' } }
 }
 
 function sessionOf(deps: AuthRoutesDeps, caller: Exchange['caller']): Session | undefined {

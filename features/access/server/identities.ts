@@ -7,10 +7,12 @@ import {
   accessRoleBindingKind,
   apiKeyKind,
   apiKeyPrefix,
+  identityProviderKind,
   sessionKind,
   userKind,
   type AccessRoleBinding,
   type APIKey,
+  type IdentityProvider,
   type Session,
   type User,
 } from '../api/index.ts'
@@ -57,6 +59,7 @@ export class Identities {
   readonly users: ObjectMirror<User>
   readonly keys: ObjectMirror<APIKey>
   readonly sessions: ObjectMirror<Session>
+  readonly providers: ObjectMirror<IdentityProvider>
   readonly #deps: IdentitiesDeps
   readonly #idleMs: number
   readonly #absoluteMs: number
@@ -71,6 +74,10 @@ export class Identities {
     this.users = new ObjectMirror(mirrored, { resource: userKind.ref })
     this.keys = new ObjectMirror(mirrored, { resource: apiKeyKind.ref })
     this.sessions = new ObjectMirror(mirrored, { resource: sessionKind.ref })
+    this.providers = new ObjectMirror(mirrored, { resource: identityProviderKind.ref })
+    this.providers.onChange(({ name, before, after }) => {
+      if (before !== undefined && before.spec.disabled !== true && (after === undefined || after.spec.disabled === true)) this.#endAllThrough(name)
+    })
     this.keys.onChange(({ name, before, after }) => {
       if (before !== undefined && (after === undefined || after.spec.hash !== before.spec.hash || after.spec.user !== before.spec.user))
         this.#ended(`apikey/${name}`)
@@ -80,7 +87,14 @@ export class Identities {
         this.#ended(`session/${name}`)
     })
     this.users.onChange(({ name, before, after }) => {
-      const isSame = before === undefined || (after !== undefined && after.metadata.uid === before.metadata.uid && after.spec.disabled === before.spec.disabled)
+      const isSame =
+        before === undefined ||
+        (after !== undefined &&
+          after.metadata.uid === before.metadata.uid &&
+          after.spec.disabled === before.spec.disabled &&
+          after.spec.identity?.provider === before.spec.identity?.provider &&
+          after.spec.identity?.subject === before.spec.identity?.subject &&
+          after.status?.accountGone === before.status?.accountGone)
       if (!isSame) this.#endAllOf(name)
       if (before !== undefined && after === undefined)
         this.#unbind(name).catch((error: unknown) => deps.log.error('bindings still name a user who is gone', { user: name, error }))
@@ -89,7 +103,7 @@ export class Identities {
 
   /** Resolves when identities can be told. What has expired has nothing open any more, until it is disposed. */
   async start({ signal }: { readonly signal: AbortSignal }): Promise<Running> {
-    const running = await Promise.all([this.users.start({ signal }), this.keys.start({ signal }), this.sessions.start({ signal })])
+    const running = await Promise.all([this.providers, this.users, this.keys, this.sessions].map((mirror) => mirror.start({ signal })))
     let cancel = (): void => {}
     const endLater = (): void => {
       cancel = this.#deps.clock.schedule(() => {
@@ -163,7 +177,7 @@ export class Identities {
   /** Checks a password. Undefined when user or password is wrong, or the user is disabled; takes the same time for all of them. */
   async authenticatePassword(name: string, password: string): Promise<User | undefined> {
     const user = this.users.get(name)
-    const hash = user === undefined ? undefined : await this.#passwordHash(name)
+    const hash = user === undefined || user.spec.identity !== undefined ? undefined : await this.#passwordHash(name)
     const matches = await this.#deps.hasher.verify(password, hash)
     return matches && user?.spec.disabled !== true ? user : undefined
   }
@@ -195,6 +209,19 @@ export class Identities {
     this.#touch(`session/${session.metadata.name}`)
     await this.#writeStatus(userKind.ref, user.metadata.name ?? '', { lastLoginTime: rfc3339(now) })
     return { value: `${session.metadata.name}.${secret}`, session }
+  }
+
+  /** Whether what stands behind a user still does: for one with an account elsewhere, that account and its provider. */
+  isVouchedFor({ spec: { identity }, status }: User): boolean {
+    if (identity === undefined) return true
+    const provider = this.providers.get(identity.provider)
+    return provider !== undefined && provider.spec.disabled !== true && status?.accountGone === undefined
+  }
+
+  /** Signs a user out everywhere. */
+  async endSessionsOf(user: string): Promise<void> {
+    const names = [...this.sessions.values()].filter(({ spec }) => spec.user === user).map(({ metadata }) => metadata.name ?? '')
+    await Promise.all(names.map((name) => this.endSession(name)))
   }
 
   /** Ends a session, and what it has open, before it is gone from the hub. */
@@ -234,14 +261,15 @@ export class Identities {
     await this.#remove(apiKeyKind.ref, name)
   }
 
-  /** Makes a user with a password, and with a role on the whole platform if one is given. Throws AlreadyExists, also while bindings of a former user of that name are left. */
+  /** Makes a user with a password or with an account elsewhere, and with a role on the whole platform if one is given. Throws AlreadyExists, also while bindings of a former user of that name are left. */
   async createUser(user: {
     readonly name: string
     readonly role?: string | undefined
     readonly displayName?: string | undefined
-    readonly password: string
+    readonly password?: string | undefined
+    readonly identity?: User['spec']['identity']
   }): Promise<User> {
-    const { name, role } = user
+    const { name, role, displayName, identity } = user
     if (this.users.get(name) !== undefined) throw new StatusError('AlreadyExists', `a user named "${name}" exists already`)
     const left = bindingsOf(this.#deps.permissions, name)
     if (left.length > 0) {
@@ -256,10 +284,11 @@ export class Identities {
       apiVersion: userKind.apiVersion,
       kind: userKind.kind,
       metadata: { name },
-      spec: user.displayName === undefined ? {} : { displayName: user.displayName },
+      spec: { ...(displayName === undefined ? {} : { displayName }), ...(identity === undefined ? {} : { identity }) },
     })
     try {
-      await this.#writePassword(name, user.password)
+      if (user.password === undefined) await this.#removePassword(name) // of a former user of that name
+      else await this.#writePassword(name, user.password)
       if (role !== undefined) await this.bindToPlatform(name, role)
     } catch (error) {
       await this.#remove(userKind.ref, name) // nobody could sign in as this one
@@ -286,7 +315,13 @@ export class Identities {
 
   /** Sets a password and ends the user's sessions. `except` is the one that asked. */
   async setPassword(name: string, password: string, options: { readonly except?: string | undefined } = {}): Promise<void> {
-    if (this.users.get(name) === undefined) throw new StatusError('NotFound', `there is no user "${name}"`)
+    const user = this.users.get(name)
+    if (user === undefined) throw new StatusError('NotFound', `there is no user "${name}"`)
+    if (user.spec.identity !== undefined)
+      throw new StatusError(
+        'Invalid',
+        `user "${name}" signs in with the identity provider "${user.spec.identity.provider}" and has no password here; change it there`,
+      )
     await this.#writePassword(name, password)
     await this.#writeStatus(userKind.ref, name, { passwordChangedTime: rfc3339(this.#deps.clock.now()) })
     const others = [...this.sessions.values()].filter(({ spec, metadata }) => spec.user === name && metadata.name !== options.except)
@@ -295,7 +330,7 @@ export class Identities {
 
   #callerOf(name: string, credential: Credential): Caller | undefined {
     const user = this.users.get(name)
-    if (user === undefined || user.spec.disabled === true) return undefined
+    if (user === undefined || user.spec.disabled === true || !this.isVouchedFor(user)) return undefined
     this.#touch(credential.id)
     return { kind: 'platform', user: this.#deps.permissions.userInfo(name, user.metadata.uid), credential }
   }
@@ -366,6 +401,14 @@ export class Identities {
     }
   }
 
+  async #removePassword(name: string): Promise<void> {
+    try {
+      await this.#deps.hub.delete(secrets, { namespace: platformNamespace, name: `user-${name}` })
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error
+    }
+  }
+
   async #remove(ref: ResourceRef, name: string): Promise<void> {
     try {
       await this.#deps.hub.delete(ref, { name })
@@ -411,6 +454,16 @@ export class Identities {
   #endAllOf(user: string): void {
     for (const { metadata, spec } of this.sessions.values()) if (spec.user === user) this.#deps.revocations.revoke(`session/${metadata.name}`)
     for (const { metadata, spec } of this.keys.values()) if (spec.user === user) this.#deps.revocations.revoke(`apikey/${metadata.name}`)
+  }
+
+  /** A provider is gone or disabled: nobody who came through it stays. */
+  #endAllThrough(provider: string): void {
+    for (const { metadata, spec } of this.users.values()) {
+      if (spec.identity?.provider !== provider) continue
+      const { name = '' } = metadata
+      this.#endAllOf(name)
+      this.endSessionsOf(name).catch((error: unknown) => this.#deps.log.warn('an ended session could not be removed', { user: name, error }))
+    }
   }
 
   #sweep(): void {

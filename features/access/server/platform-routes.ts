@@ -1,7 +1,6 @@
 import { StatusError } from '@gantry/apimachinery'
 import { formatKubeconfig } from '@gantry/client'
 import { jsonResponse, originProblem, readJson, type Caller, type Exchange, type Route } from '@gantry/gateway'
-import { header } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse, Ids } from '@gantry/runtime'
 import { accessRoleKind, passwordProblem, userNameProblem, type CreatedAPIKey, type CreatedUser, type PlatformInfo } from '../api/index.ts'
 import { textOf } from './body-fields.ts'
@@ -9,6 +8,7 @@ import type { Identities } from './identities.ts'
 import { mustHaveAllOf } from './permissions/grant-guard.ts'
 import type { Subject } from './permissions/permission-index.ts'
 import type { Permissions } from './permissions/permissions.ts'
+import { serverFor } from './server-address.ts'
 
 export interface PlatformRoutesDeps {
   readonly identities: Identities
@@ -50,7 +50,7 @@ function knownCaller({ caller }: Exchange): Known {
 function info(deps: PlatformRoutesDeps, exchange: Exchange): HttpResponse {
   const subject = subjectOf(deps, knownCaller(exchange))
   const roles = deps.permissions.index.platformRolesOf(subject)
-  const answer: PlatformInfo = { version: deps.version, server: serverFor(deps, exchange.request), user: { name: subject.user, roles } }
+  const answer: PlatformInfo = { version: deps.version, server: serverFor(exchange.request, deps.server()), user: { name: subject.user, roles } }
   return jsonResponse(200, answer)
 }
 
@@ -68,7 +68,7 @@ async function kubeconfig(deps: PlatformRoutesDeps, exchange: Exchange): Promise
     description: 'kubeconfig',
     expiresInSeconds: secondsOf(body['expiresInSeconds']) ?? 30 * 24 * 60 * 60,
   })
-  const server = serverFor(deps, request)
+  const server = serverFor(request, deps.server())
   const reached = deps.permissions.index.clustersOf(subjectOf(deps, caller))
   const clusters = deps.clusters().filter((cluster) => reached === undefined || reached.has(cluster))
   const text = kubeconfigFor({ server, ca: deps.ca(), token: key, clusters, user: caller.user.username })
@@ -177,10 +177,4 @@ function secondsOf(value: unknown): number | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= longestKeySeconds) return value
   throw new StatusError('BadRequest', `"expiresInSeconds" must be a whole number of seconds, at most ${longestKeySeconds}`)
-}
-
-/** The address under which this caller reaches us: its own, so that a kubeconfig works where it was downloaded. */
-function serverFor(deps: PlatformRoutesDeps, request: HttpRequest): string {
-  const host = header(request.headers, 'host')
-  return host !== undefined && /^(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]{2,45}\])(?::\d{1,5})?$/i.test(host) ? `https://${host}` : deps.server()
 }

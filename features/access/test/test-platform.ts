@@ -5,15 +5,18 @@ import {
   ensureBuiltinRoles,
   guardGrants,
   Identities,
+  IdentityProviders,
   LoginThrottle,
   PasswordHasher,
   permissionRoutes,
   Permissions,
   platformAuthorizer,
   platformRoutes,
+  providerRoutes,
   takeOverRoles,
   withSelfReviews,
   type IdentitiesOptions,
+  type OutboundDeps,
 } from '@gantry/access/server'
 import type { KubeClient } from '@gantry/client'
 import { installKinds } from '@gantry/clusters/server'
@@ -71,7 +74,12 @@ async function passingTime<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
 export const password = 'correct horse battery'
 
 export async function startTestPlatform(
-  options: IdentitiesOptions & { readonly store?: Store; readonly clock?: FakeClock; readonly member?: ClusterTarget } = {},
+  options: IdentitiesOptions & {
+    readonly store?: Store
+    readonly clock?: FakeClock
+    readonly member?: ClusterTarget
+    readonly outbound?: Partial<OutboundDeps>
+  } = {},
 ): Promise<TestPlatform> {
   const { store = createMemoryStore(), clock = new FakeClock() } = options
   const deps = { clock, ids: systemIds, log: silentLogger }
@@ -84,12 +92,22 @@ export async function startTestPlatform(
   const permissions = new Permissions({ hub, ...deps })
   authorizer.permissions = permissions
   const identities = new Identities({ hub, ...deps, revocations, permissions, hasher: new PasswordHasher() }, options)
-  const running = [await permissions.start({ signal }), await identities.start({ signal }), await identities.sweeper().start({ signal })]
+  const noWayOut = (): never => {
+    throw new Error('this test says nothing of other servers')
+  }
+  const outbound = { clock, lookup: noWayOut, openTransport: noWayOut, dial: noWayOut, ...options.outbound }
+  const providers = new IdentityProviders({ hub, identities, permissions, log: silentLogger, outbound })
+  const running = [
+    await permissions.start({ signal }),
+    await identities.start({ signal }),
+    await identities.sweeper().start({ signal }),
+    await providers.start(),
+  ]
   permissions.onChange(() => void revocations.recheck())
   await ensureBuiltinRoles(hub, permissions)
   await takeOverRoles({ hub, identities, permissions })
   const audit: AuditEvent[] = []
-  const target: ClusterTarget = guardGrants({ permissions, hub: 'local' }, { kind: 'hub', handle: local.handle, upgrade: local.upgrade })
+  const target: ClusterTarget = guardGrants({ permissions, identities, hub: 'local' }, { kind: 'hub', handle: local.handle, upgrade: local.upgrade })
   const pipeline = createPipeline(
     {
       ...deps,
@@ -101,7 +119,8 @@ export async function startTestPlatform(
     {
       hub: 'local',
       routes: [
-        ...authRoutes({ identities, permissions, throttle: new LoginThrottle(clock), log: silentLogger }),
+        ...authRoutes({ identities, permissions, providers, throttle: new LoginThrottle(clock), log: silentLogger }),
+        ...providerRoutes({ providers, identities, permissions, clock, ids: systemIds, log: silentLogger, server: () => 'https://gantry.test', hub: 'local' }),
         ...permissionRoutes({ permissions, identities, hub: 'local' }),
         ...platformRoutes({
           identities,

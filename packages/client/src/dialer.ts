@@ -7,7 +7,7 @@ import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '@gantry/runtime'
 
 export interface DialOptions {
-  /** `https://host:port` or `http://host:port`. */
+  /** `https://host:port` or `http://host:port`; `ldaps://` and `ldap://` are TLS and none as well. */
   readonly server: URL
   readonly ca?: string | Buffer | undefined
   readonly cert?: string | Buffer | undefined
@@ -23,13 +23,15 @@ export interface DialOptions {
   readonly proxy?: URL | undefined
   /** Covers name lookup, proxy, TCP and TLS together. */
   readonly connectTimeoutMs: number
+  /** What is said over TLS, as servers choose by it; `http/1.1` when absent, nothing when empty. */
+  readonly alpn?: readonly string[] | undefined
 }
 
 // Finds a peer that vanished without a FIN: a watch may be silent for long.
 const keepAliveAfterMs = 15_000
 const longestProxyAnswerBytes = 16_384
 
-/** Opens connections that are ready for HTTP/1.1. Failures are StatusErrors that say what to mend (transport-failure.ts). */
+/** Opens connections that are ready to be used. Failures are StatusErrors that say what to mend (transport-failure.ts). */
 export function createDialer(deps: { readonly clock: Clock }, options: DialOptions): (signal?: AbortSignal) => Promise<Socket> {
   const { server } = options
   const address = `${server.protocol}//${server.host}`
@@ -38,7 +40,7 @@ export function createDialer(deps: { readonly clock: Clock }, options: DialOptio
   async function open(track: (socket: Socket) => void): Promise<Socket> {
     const target = options.connectTo?.() ?? named
     const through = options.proxy === undefined ? undefined : await connectProxy(options.proxy, target, track)
-    if (server.protocol === 'http:') return through ?? (await connected(connectTcp({ ...target, noDelay: true }), 'connect', track))
+    if (plainProtocols.has(server.protocol)) return through ?? (await connected(connectTcp({ ...target, noDelay: true }), 'connect', track))
     return connected(connectTls(tlsOptions(options, { target, host: named.host, through })), 'secureConnect', track)
   }
 
@@ -92,7 +94,7 @@ function tlsOptions(
     ...(options.cert === undefined ? {} : { cert: options.cert }),
     ...(options.key === undefined ? {} : { key: options.key }),
     rejectUnauthorized: options.insecureSkipTlsVerify !== true,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [...(options.alpn ?? ['http/1.1'])],
   }
 }
 
@@ -176,7 +178,8 @@ function bareHost(url: URL): string {
   return url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
 }
 
-const defaultPorts: Readonly<Record<string, number>> = { 'https:': 443, 'socks5:': 1080, 'socks5h:': 1080 }
+const plainProtocols: ReadonlySet<string> = new Set(['http:', 'ldap:'])
+const defaultPorts: Readonly<Record<string, number>> = { 'https:': 443, 'socks5:': 1080, 'socks5h:': 1080, 'ldap:': 389, 'ldaps:': 636 }
 
 function portOf(url: URL): number {
   return url.port === '' ? (defaultPorts[url.protocol] ?? 80) : Number(url.port)

@@ -85,7 +85,7 @@ export function explainNetworkError(error: unknown, server: string): StatusError
     case 'INVALID_PURPOSE':
       return build(
         'CertificateUntrusted',
-        `cannot trust ${server}: its certificate is not signed by the given certificate authority (${code}); give the CA of this cluster`,
+        `cannot trust ${server}: its certificate is not signed by the given certificate authority (${code}); give the CA that signed it`,
       )
     case 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED':
     case 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE':

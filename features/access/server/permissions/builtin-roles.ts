@@ -97,6 +97,8 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
       // A search shows what each may see.
       { verbs: ['get'], nonResourceURLs: ['/platform/v1/fleet/search'] },
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/info', '/platform/v1/kubeconfig', '/platform/v1/apikeys', '/platform/v1/access/explain'] },
+      // It asks itself who may write the provider.
+      { verbs: ['post'], nonResourceURLs: ['/platform/v1/identityproviders/*'] },
     ],
   },
 }

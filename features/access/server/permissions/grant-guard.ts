@@ -7,14 +7,17 @@ import {
   accessRoleKind,
   apiKeyKind,
   groupKind,
+  identityProviderKind,
   platformAdminRole,
   sessionKind,
+  tenantGroup,
   userKind,
   type AccessRole,
   type AccessRoleBinding,
   type AccessRule,
   type APIKey,
   type Group,
+  type IdentityProvider,
   type User,
 } from '../../api/index.ts'
 import type { AccessQuestion, Subject } from './permission-index.ts'
@@ -28,7 +31,10 @@ const maxWaiting = 100
  * AccessRole lets it be bound, `escalate` lets it hold anything. The hub is asked first what a write would make of the object (a dry run), so that every kind of write is
  * judged by its result. Whoever reaches the hub by another way than this platform's identities is the hub's own business.
  */
-export function guardGrants({ permissions, hub }: { readonly permissions: Permissions; readonly hub: string }, target: ClusterTarget): ClusterTarget {
+export function guardGrants(
+  { permissions, identities, hub }: { readonly permissions: Permissions; readonly identities: GuardedIdentities; readonly hub: string },
+  target: ClusterTarget,
+): ClusterTarget {
   // One at a time: two writes that are harmless by themselves may not be so together.
   let last: Promise<unknown> = Promise.resolve()
   let waiting = 0
@@ -48,8 +54,9 @@ export function guardGrants({ permissions, hub }: { readonly permissions: Permis
       const subject = permissions.subjectOfInfo(request.user)
       if (subject === undefined || permissions.index.platformRolesOf(subject).includes(platformAdminRole)) return target.handle(request)
       const info = requestInfo(request.method, request.path, request.query)
-      if (!guarded.has(info.resource) || info.subresource === 'status') return target.handle(request)
-      return inTurn(() => write({ permissions, hub, target, subject }, request, info)).catch((error: unknown) => {
+      // What a user's provider says of it stands in the status, and gives what is bound to its groups.
+      if (!guarded.has(info.resource) || (info.subresource === 'status' && info.resource !== userKind.plural)) return target.handle(request)
+      return inTurn(() => write({ permissions, identities, hub, target, subject }, request, info)).catch((error: unknown) => {
         if (error instanceof StatusError) return responseOf(error)
         throw error
       })
@@ -66,10 +73,19 @@ export function guardGrants({ permissions, hub }: { readonly permissions: Permis
 }
 
 const guardedPrefix = `/apis/${accessRoleKind.group}/`
-const guarded: ReadonlySet<string> = new Set([accessRoleKind, accessRoleBindingKind, groupKind, userKind, apiKeyKind, sessionKind].map(({ plural }) => plural))
+const guarded: ReadonlySet<string> = new Set(
+  [accessRoleKind, accessRoleBindingKind, groupKind, userKind, identityProviderKind, apiKeyKind, sessionKind].map(({ plural }) => plural),
+)
+
+/** Users and providers as they stand. */
+export interface GuardedIdentities {
+  readonly users: { get(name: string): User | undefined }
+  readonly providers: { get(name: string): IdentityProvider | undefined }
+}
 
 interface Guard {
   readonly permissions: Permissions
+  readonly identities: GuardedIdentities
   readonly hub: string
   readonly target: ClusterTarget
   readonly subject: Subject
@@ -103,7 +119,7 @@ async function write(guard: Guard, request: HttpRequest, info: RequestInfo): Pro
   return target.handle({ ...request, body: bodyOf(body) })
 }
 
-type Guarded = AccessRole | AccessRoleBinding | Group | User | APIKey
+type Guarded = AccessRole | AccessRoleBinding | Group | User | IdentityProvider | APIKey
 
 /** Throws Forbidden unless the subject may make this of the object; undefined: remove it. */
 function judge(guard: Guard, info: RequestInfo, after: Guarded | undefined): void {
@@ -122,16 +138,40 @@ function judge(guard: Guard, info: RequestInfo, after: Guarded | undefined): voi
     if (permissions.index.rulesOf(role) === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be bound`)
     if (!isAsked(guard, 'bind', role)) mustHave(guard, rulesOf(guard, after as AccessRoleBinding), { cluster, namespaces }, inWords)
   } else if (resource === groupKind.plural) {
-    for (const binding of permissions.bindings.values()) {
-      if (!binding.spec.subjects.some((subject) => subject.kind === 'Group' && subject.name === (after?.metadata.name ?? name))) continue
-      const rules = rulesOf(guard, binding)
-      if (rules.some(isDeny)) mayEscalate(guard, binding.spec.role, `${inWords}, to which something is denied`)
-      const { cluster, namespaces, role } = binding.spec
-      if (after !== undefined && !isAsked(guard, 'bind', role)) mustHave(guard, rules, { cluster, namespaces }, inWords)
-    }
+    mayChangeGroup(guard, after?.metadata.name ?? name, { gives: after !== undefined, what: inWords })
   } else if (resource === userKind.plural) {
     if ((after as User | undefined)?.spec.role !== undefined) throw new StatusError('Forbidden', 'spec.role gives nothing any more: make an AccessRoleBinding')
+    if (after !== undefined) judgeUser(guard, after as User, inWords)
+  } else if (resource === identityProviderKind.plural) {
+    // Whoever says who somebody is can be anybody who comes through it.
+    mayEscalate(guard, '', `${inWords}, which says who people are`)
   } else if (after !== undefined) mustHaveAllOf(guard.permissions, guard.subject, (after as APIKey).spec.user)
+}
+
+/** An account elsewhere is a way to be that user, and the groups of its provider are what bindings give. */
+function judgeUser(guard: Guard, after: User, what: string): void {
+  const { name = '' } = after.metadata
+  const before = guard.identities.users.get(name)
+  const identity = after.spec.identity
+  if (JSON.stringify(identity) !== JSON.stringify(before?.spec.identity)) {
+    mustHaveAllOf(guard.permissions, guard.subject, name)
+    const tenant = identity && guard.identities.providers.get(identity.provider)?.spec.tenant
+    if (tenant !== undefined) mayChangeGroup(guard, tenantGroup(tenant), { gives: true, what })
+  }
+  if (before !== undefined && before.status?.accountGone !== after.status?.accountGone) mustHaveAllOf(guard.permissions, guard.subject, name)
+  const [had, has] = [new Set(before?.status?.groups), new Set(after.status?.groups)]
+  for (const group of new Set([...had, ...has])) if (had.has(group) !== has.has(group)) mayChangeGroup(guard, group, { gives: has.has(group), what })
+}
+
+/** Who is in a group has what is bound to it; and is denied what is denied to it. */
+function mayChangeGroup(guard: Guard, group: string, { gives, what }: { readonly gives: boolean; readonly what: string }): void {
+  for (const binding of guard.permissions.bindings.values()) {
+    if (!binding.spec.subjects.some((subject) => subject.kind === 'Group' && subject.name === group)) continue
+    const rules = rulesOf(guard, binding)
+    if (rules.some(isDeny)) mayEscalate(guard, binding.spec.role, `${what}, to which something is denied`)
+    const { cluster, namespaces, role } = binding.spec
+    if (gives && !isAsked(guard, 'bind', role)) mustHave(guard, rules, { cluster, namespaces }, what)
+  }
 }
 
 const everywhere = { cluster: undefined, namespaces: undefined }

@@ -38,6 +38,7 @@ export class Permissions {
   readonly #clock: Clock
   readonly #listeners = new Set<() => void>()
   readonly #groupsByUser = new Map<string, Set<string>>()
+  readonly #moreGroups: ((user: string) => readonly string[])[] = []
   /** One object for a user while nothing changes: what is known of it is kept beside it. */
   #infos = new Map<string, UserInfo>()
   /** Identities that this platform has proved. */
@@ -108,6 +109,15 @@ export class Permissions {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Groups from elsewhere than Group objects. Whoever knows them calls `groupsChanged` when they change. */
+  addGroups(groupsOf: (user: string) => readonly string[]): void {
+    this.#moreGroups.push(groupsOf)
+  }
+
+  groupsChanged(): void {
+    this.#changed()
+  }
+
   /** A user as the hub sees it, with its groups. */
   userInfo(name: string, uid: string | undefined): UserInfo {
     const key = `${name}/${uid ?? ''}`
@@ -124,7 +134,8 @@ export class Permissions {
   subjectOf(user: string): Subject {
     let subject = this.#subjects.get(user)
     if (subject !== undefined) return subject
-    subject = { user, groups: [...[...(this.#groupsByUser.get(user) ?? [])].toSorted(), everybodyGroup] }
+    const groups = [...(this.#groupsByUser.get(user) ?? []), ...this.#moreGroups.flatMap((groupsOf) => groupsOf(user))]
+    subject = { user, groups: [...groups.toSorted(), everybodyGroup] }
     if (this.#subjects.size >= maxSubjects) this.#subjects.clear() // names may be anything that somebody asks about
     this.#subjects.set(user, subject)
     return subject

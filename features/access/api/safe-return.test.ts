@@ -11,6 +11,9 @@ const cases: readonly (readonly [string | null, string])[] = [
   ['https://evil.example', '/'],
   ['javascript:alert(1)', '/'],
   ['/login?next=/login', '/'],
+  ['/\t/evil.example', '/'],
+  ['/\n//evil.example', '/'],
+  [`/${'a'.repeat(2_000)}`, '/'],
 ]
 
 for (const [next, path] of cases) test(`goes from ${next} to ${path}`, () => assert.equal(safeReturn(next), path))

@@ -1,0 +1,612 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import {
+  accessRoleBindingKind,
+  accessRoleKind,
+  apiKeyKind,
+  identityProviderKind,
+  sessionKind,
+  userKind,
+  type AccessRole,
+  type AccessRoleBinding,
+  type IdentityProvider,
+  type ProviderTest,
+  type SessionInfo,
+  type User,
+} from '@gantry/access/api'
+import type { ResourceRef } from '@gantry/client'
+import { FakeClock, settle } from '@gantry/runtime/testing'
+import { FakeOidcProvider, json } from './fake-oidc-provider.ts'
+import { password, startTestPlatform, type Answer, type TestPlatform } from './test-platform.ts'
+
+const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
+
+type Spec = IdentityProvider['spec']
+
+interface World extends AsyncDisposable {
+  readonly platform: TestPlatform
+  readonly idp: FakeOidcProvider
+  /** Goes to the provider and comes back; the browser keeps what it is given. */
+  signIn(options?: { readonly next?: string; readonly name?: string }): Promise<SignedIn>
+}
+
+interface SignedIn {
+  readonly begun: Answer
+  /** The callback with its query. */
+  readonly callback: string
+  readonly answer: Answer
+  /** Of the session. */
+  readonly cookie: string | undefined
+  readonly attempt: string
+}
+
+const oidc = (idp: FakeOidcProvider): NonNullable<Spec['oidc']> => ({ issuer: idp.issuer, clientID: idp.clientID, clientSecret: 'idp' })
+
+async function writeProvider(platform: TestPlatform, name: string, spec: Spec): Promise<void> {
+  const { apiVersion, kind, ref } = identityProviderKind
+  await platform.hub.create<IdentityProvider>(ref, { apiVersion, kind, metadata: { name }, spec })
+  await settle()
+}
+
+async function writeSecret(platform: TestPlatform, name: string, stringData: Readonly<Record<string, string>>): Promise<void> {
+  const data = Object.fromEntries(Object.entries(stringData).map(([key, value]) => [key, Buffer.from(value).toString('base64')]))
+  await platform.hub.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'gantry-system' }, data } as never)
+}
+
+function setCookie(answer: Answer, name: string): string | undefined {
+  const all = answer.headers['set-cookie']
+  return (Array.isArray(all) ? all : [])
+    .map((text: string) => new RegExp(`^${name}=([^;]*);`).exec(text)?.[1])
+    .find((value) => value !== undefined && value !== '')
+}
+
+async function world(spec: Partial<Spec> = {}): Promise<World> {
+  const clock = new FakeClock()
+  const idp = await FakeOidcProvider.create(clock)
+  const platform = await startTestPlatform({ clock, outbound: idp.outbound })
+  await writeSecret(platform, 'idp', { 'client-secret': idp.clientSecret })
+  await writeProvider(platform, 'corp', { type: 'OIDC', createUsers: true, oidc: oidc(idp), ...spec })
+  return {
+    platform,
+    idp,
+    async signIn({ next, name = 'corp' } = {}) {
+      const begun = await platform.ask('GET', `/auth/login/${name}${next === undefined ? '' : `?next=${encodeURIComponent(next)}`}`)
+      assert.equal(begun.status, 303)
+      const callback = idp.agree(String(begun.headers['location']))
+      const attempt = setCookie(begun, '__Host-gantry-login') ?? ''
+      const answer = await platform.ask('GET', callback, { headers: { cookie: `__Host-gantry-login=${attempt}` } })
+      return { begun, callback, attempt, answer, cookie: setCookie(answer, '__Host-gantry-session') }
+    },
+    [Symbol.asyncDispose]: () => platform[Symbol.asyncDispose](),
+  }
+}
+
+const userOf = (platform: TestPlatform, name: string): Promise<User> => platform.hub.get<User>(userKind.ref, { name })
+const problemOf = ({ answer }: Pick<SignedIn, 'answer'>): string | null => new URLSearchParams(String(answer.headers['location']).split('?')[1]).get('problem')
+
+async function bindGroup(platform: TestPlatform, group: string, role: string): Promise<void> {
+  const { apiVersion, kind, ref } = accessRoleBindingKind
+  const spec = { role, subjects: [{ kind: 'Group' as const, name: group }] }
+  await platform.hub.create<AccessRoleBinding>(ref, { apiVersion, kind, metadata: { name: `${group.replace(':', '-')}-${role}` }, spec })
+  await settle()
+}
+
+describe('signing in with OpenID Connect', () => {
+  test('makes a user at the first time, whose identity is provider and subject', async () => {
+    await using at = await world()
+    at.idp.account = { claims: { sub: 'S-1', preferred_username: 'Ann.Lee', name: 'Ann Lee', email: 'ann@example.com', groups: ['devs', 'ops'] } }
+
+    const { answer, cookie } = await at.signIn({ next: '/pods?cluster=prod' })
+
+    assert.equal(answer.status, 303)
+    assert.equal(answer.headers['location'], '/pods?cluster=prod')
+    const session = (await at.platform.ask('GET', '/auth/session', { cookie })).json() as SessionInfo
+    assert.equal(session.user.name, 'corp.ann.lee')
+    const user = await userOf(at.platform, 'corp.ann.lee')
+    assert.deepEqual(user.spec, { displayName: 'Ann Lee', identity: { provider: 'corp', subject: 'S-1' } })
+    assert.deepEqual(user.status?.groups, ['corp:devs', 'corp:ops'])
+    assert.equal(user.status?.email, 'ann@example.com')
+  })
+
+  test('asks with PKCE, state, nonce and an address of its own, and lets only the provider send back', async () => {
+    await using at = await world()
+
+    const { begun } = await at.signIn()
+
+    const { origin, searchParams } = new URL(String(begun.headers['location']))
+    assert.equal(origin, 'https://idp.test')
+    assert.equal(searchParams.get('code_challenge_method'), 'S256')
+    assert.equal(searchParams.get('redirect_uri'), 'https://gantry.test/auth/callback/corp')
+    assert.equal(searchParams.get('scope'), 'openid profile email')
+    for (const name of ['state', 'nonce', 'code_challenge']) assert.match(searchParams.get(name) ?? '', /^[\w-]{43}$/)
+    assert.match(String(begun.headers['set-cookie']), /; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=600$/)
+  })
+
+  test('knows an account again by its subject, whatever it is called now', async () => {
+    await using at = await world()
+    at.idp.account = { claims: { sub: 'S-1', preferred_username: 'ann', email: 'ann@example.com' } }
+    await at.signIn()
+    at.idp.account = { claims: { sub: 'S-1', preferred_username: 'ann-smith', email: 'smith@example.com', name: 'Ann Smith' } }
+
+    const { cookie } = await at.signIn()
+
+    const session = (await at.platform.ask('GET', '/auth/session', { cookie })).json() as SessionInfo
+    assert.deepEqual(session.user, { name: 'corp.ann', displayName: 'Ann Smith', roles: [] })
+  })
+
+  test('takes neither the name nor the address of somebody else for an identity', async () => {
+    await using at = await world()
+    at.idp.account = { claims: { sub: 'S-1', preferred_username: 'ann', email: 'ann@example.com' } }
+    await at.signIn()
+    at.idp.account = { claims: { sub: 'S-2', preferred_username: 'ann', email: 'ann@example.com', email_verified: true } }
+
+    const second = await at.signIn()
+
+    assert.equal(problemOf(second), 'name-taken')
+    assert.equal(second.cookie, undefined)
+  })
+
+  test('does not take over a local user of the name it would make', async () => {
+    await using at = await world()
+    await at.platform.addUser('corp.ann', 'admin')
+
+    const signedIn = await at.signIn()
+
+    assert.equal(problemOf(signedIn), 'name-taken')
+    assert.equal((await userOf(at.platform, 'corp.ann')).spec.identity, undefined)
+  })
+
+  test('gives a login that makes no name one of its subject', async () => {
+    await using at = await world()
+    at.idp.account = { claims: { sub: 'S-9', preferred_username: '张三' } }
+
+    const { cookie } = await at.signIn()
+
+    const { user } = (await at.platform.ask('GET', '/auth/session', { cookie })).json() as SessionInfo
+    assert.match(user.name, /^corp\.[0-9a-f]{16}$/)
+  })
+
+  test('lets only known accounts in unless the provider makes users', async () => {
+    await using at = await world({ createUsers: false })
+
+    const unknown = await at.signIn()
+    const { apiVersion, kind, ref } = userKind
+    await at.platform.hub.create<User>(ref, { apiVersion, kind, metadata: { name: 'ann' }, spec: { identity: { provider: 'corp', subject: 'sub-1' } } })
+    await settle()
+    const known = await at.signIn()
+
+    assert.equal(problemOf(unknown), 'unknown-user')
+    const { user } = (await at.platform.ask('GET', '/auth/session', { cookie: known.cookie })).json() as SessionInfo
+    assert.equal(user.name, 'ann')
+  })
+
+  test('lets nobody in when two users have the account', async () => {
+    await using at = await world()
+    const { apiVersion, kind, ref } = userKind
+    for (const name of ['a', 'b'])
+      await at.platform.hub.create<User>(ref, { apiVersion, kind, metadata: { name }, spec: { identity: { provider: 'corp', subject: 'sub-1' } } })
+    await settle()
+
+    assert.equal(problemOf(await at.signIn()), 'name-taken')
+  })
+
+  test('lets in only allowed groups, and only verified addresses of allowed domains', async () => {
+    await using at = await world({ allowedGroups: ['eng-*'], allowedDomains: ['example.com'] })
+    const attempt = async (claims: Readonly<Record<string, unknown>>): Promise<string | null> => {
+      at.idp.account = { claims: { sub: 'S', preferred_username: 'ann', ...claims } }
+      return problemOf(await at.signIn())
+    }
+    const good = { email: 'ann@example.com', email_verified: true, groups: ['eng-core'] }
+
+    assert.equal(await attempt({ ...good, groups: ['sales'] }), 'not-allowed')
+    assert.equal(await attempt({ ...good, email_verified: false }), 'not-allowed')
+    assert.equal(await attempt({ ...good, email_verified: undefined }), 'not-allowed')
+    assert.equal(await attempt({ ...good, email: 'ann@example.com.evil.example' }), 'not-allowed')
+    assert.equal(await attempt(good), null)
+  })
+
+  test('reads claims that the ID token lacks from the user info', async () => {
+    await using at = await world()
+    at.idp.account = { claims: { sub: 'S-1' }, userInfo: { preferred_username: 'bo', groups: ['devs'] } }
+
+    await at.signIn()
+
+    assert.deepEqual((await userOf(at.platform, 'corp.bo')).status?.groups, ['corp:devs'])
+  })
+
+  test('goes nowhere but to a path of the console', async () => {
+    await using at = await world()
+    for (const next of ['//evil.example', 'https://evil.example', '/\\evil.example', '/\t/evil.example'])
+      assert.equal((await at.signIn({ next })).answer.headers['location'], '/')
+  })
+
+  test('leaves no code, state or token in the audit log', async () => {
+    await using at = await world()
+    const { callback } = await at.signIn()
+
+    const log = JSON.stringify(at.platform.audit)
+    const { searchParams } = new URL(callback, 'https://x')
+    for (const secret of [searchParams.get('code') ?? '', searchParams.get('state') ?? '', 'token-']) assert.ok(!log.includes(secret), secret)
+    assert.ok(log.includes('/auth/callback/corp'))
+  })
+})
+
+describe('an attack on the sign-in', () => {
+  const refused: readonly (readonly [string, (idp: FakeOidcProvider) => void])[] = [
+    ['a token of another issuer', (idp) => (idp.lie = (claims) => (claims['iss'] = 'https://evil.example'))],
+    ['a token for another application', (idp) => (idp.lie = (claims) => (claims['aud'] = 'other'))],
+    ['a token with the nonce of another sign-in', (idp) => (idp.lie = (claims) => (claims['nonce'] = 'other'))],
+    ['a token without a nonce', (idp) => (idp.lie = (claims) => delete claims['nonce'])],
+    ['a token that has expired', (idp) => (idp.lie = (claims) => (claims['exp'] = Number(claims['iat']) - 60))],
+    ['a token that nobody has signed', (idp) => (idp.alg = 'none')],
+    ['a token that somebody else has signed', (idp) => (idp.alg = 'foreign-key')],
+    ['a token without a subject', (idp) => (idp.lie = (claims) => delete claims['sub'])],
+    ['user info about somebody else', (idp) => (idp.account = { claims: { sub: 'S-1' }, userInfo: { sub: 'S-2', preferred_username: 'ann' } })],
+  ]
+  describe('with a token that is not what it should be:', () => {
+    let at: World
+    before(async () => void (at = await world()))
+    after(() => at[Symbol.asyncDispose]())
+
+    for (const [what, prepare] of refused)
+      test(`${what} signs nobody in`, async () => {
+        Object.assign(at.idp, { lie: () => {}, alg: 'ES256', account: { claims: { sub: 'S-1', preferred_username: 'ann' } } })
+        prepare(at.idp)
+
+        const signedIn = await at.signIn()
+
+        assert.equal(signedIn.cookie, undefined)
+        assert.equal(problemOf(signedIn), 'unavailable')
+        assert.equal((await at.platform.hub.list(sessionKind.ref)).items.length, 0)
+        assert.equal((await at.platform.hub.list(userKind.ref)).items.length, 0)
+      })
+  })
+
+  test('by a callback that another browser has begun is refused', async () => {
+    await using at = await world()
+    const begun = await at.platform.ask('GET', '/auth/login/corp')
+    const callback = at.idp.agree(String(begun.headers['location']))
+
+    const without = await at.platform.ask('GET', callback)
+    const own = setCookie(await at.platform.ask('GET', '/auth/login/corp'), '__Host-gantry-login')
+    const withOwn = await at.platform.ask('GET', callback, { headers: { cookie: `__Host-gantry-login=${own}` } })
+
+    for (const answer of [without, withOwn]) {
+      assert.equal(answer.headers['location'], '/login?problem=expired&provider=corp')
+      assert.equal(setCookie(answer, '__Host-gantry-session'), undefined)
+    }
+  })
+
+  test('by the code of another sign-in fails at the challenge', async () => {
+    await using at = await world()
+    const victim = at.idp.agree(String((await at.platform.ask('GET', '/auth/login/corp')).headers['location']))
+    const mine = await at.platform.ask('GET', '/auth/login/corp')
+    const state = new URL(String(mine.headers['location'])).searchParams.get('state') ?? ''
+    const code = new URL(victim, 'https://x').searchParams.get('code') ?? ''
+
+    const answer = await at.platform.ask('GET', `/auth/callback/corp?${new URLSearchParams({ code, state, iss: at.idp.issuer }).toString()}`, {
+      headers: { cookie: `__Host-gantry-login=${setCookie(mine, '__Host-gantry-login')}` },
+    })
+
+    assert.equal(problemOf({ answer }), 'refused-there')
+  })
+
+  test('by repeating a callback is refused, also with the cookie of it', async () => {
+    await using at = await world()
+    const { callback, attempt } = await at.signIn()
+
+    const answer = await at.platform.ask('GET', callback, { headers: { cookie: `__Host-gantry-login=${attempt}` } })
+
+    assert.equal(problemOf({ answer }), 'expired')
+  })
+
+  test('by an answer that says another issuer is refused before the code is sent anywhere', async () => {
+    await using at = await world()
+    const begun = await at.platform.ask('GET', '/auth/login/corp')
+    const callback = at.idp.agree(String(begun.headers['location'])).replace('idp.test', 'evil.example')
+    const answer = await at.platform.ask('GET', callback, { headers: { cookie: `__Host-gantry-login=${setCookie(begun, '__Host-gantry-login')}` } })
+
+    assert.equal(setCookie(answer, '__Host-gantry-session'), undefined)
+    assert.ok(!at.idp.asked.some((line) => line.endsWith('/token')))
+  })
+
+  test('by an attempt of one provider at the callback of another is refused', async () => {
+    await using at = await world()
+    await writeProvider(at.platform, 'other', { type: 'OIDC', createUsers: true, oidc: oidc(at.idp) })
+    const begun = await at.platform.ask('GET', '/auth/login/corp')
+    const callback = at.idp.agree(String(begun.headers['location'])).replace('/callback/corp', '/callback/other')
+
+    const answer = await at.platform.ask('GET', callback, { headers: { cookie: `__Host-gantry-login=${setCookie(begun, '__Host-gantry-login')}` } })
+
+    assert.equal(problemOf({ answer }), 'expired')
+  })
+
+  test('by waiting ten minutes is too late', async () => {
+    await using at = await world()
+    const begun = await at.platform.ask('GET', '/auth/login/corp')
+    const callback = at.idp.agree(String(begun.headers['location']))
+    await at.platform.clock.advance(600_000)
+
+    const answer = await at.platform.ask('GET', callback, { headers: { cookie: `__Host-gantry-login=${setCookie(begun, '__Host-gantry-login')}` } })
+
+    assert.equal(problemOf({ answer }), 'expired')
+  })
+
+  test('by a redirect of the token endpoint sends the code and the secret nowhere else', async () => {
+    await using at = await world()
+    at.idp.answers.set('/token', () => ({ status: 307, headers: { location: 'https://evil.example/token' } }))
+
+    const signedIn = await at.signIn()
+
+    assert.equal(problemOf(signedIn), 'unavailable')
+    assert.ok(at.idp.asked.every((line) => line.startsWith('idp.test ')))
+  })
+
+  test('by a discovery document of another issuer, or one that is too long, is refused', async () => {
+    await using at = await world()
+    at.idp.answers.set('/.well-known/openid-configuration', () => json({ issuer: 'https://idp.test/{tenantid}' }))
+    const foreign = await at.platform.ask('GET', '/auth/login/corp')
+    at.idp.answers.set('/.well-known/openid-configuration', () => json({ issuer: at.idp.issuer, x: 'x'.repeat(300_000) }))
+    const long = await at.platform.ask('GET', '/auth/login/corp')
+
+    for (const answer of [foreign, long]) assert.equal(problemOf({ answer }), 'unavailable')
+  })
+})
+
+describe('groups of a provider', () => {
+  test('give what is bound to them, until the provider does not name them any more', async () => {
+    await using at = await world()
+    await bindGroup(at.platform, 'corp:ops', 'platform-viewer')
+    at.idp.account = { claims: { sub: 'S-1', preferred_username: 'ann', groups: ['ops'] } }
+    const { cookie } = await at.signIn()
+    const before = await at.platform.ask('GET', '/api/v1/namespaces', { cookie })
+    at.idp.account = { claims: { sub: 'S-1', preferred_username: 'ann', groups: [] } }
+    const again = await at.signIn()
+    const after = await at.platform.ask('GET', '/api/v1/namespaces', { cookie: again.cookie })
+
+    assert.equal(before.status, 200)
+    assert.equal(after.status, 403)
+  })
+
+  test('are counted for their own provider alone, whatever its status says', async () => {
+    await using at = await world()
+    await bindGroup(at.platform, 'other:ops', 'platform-admin')
+    await bindGroup(at.platform, 'tenant:acme', 'platform-admin')
+    const { cookie } = await at.signIn()
+    await at.platform.hub.patch<User>(
+      userKind.ref,
+      { name: 'corp.ann' },
+      { type: 'merge', subresource: 'status', body: { status: { groups: ['other:ops', 'tenant:acme', 'system:masters'] } } },
+    )
+    await settle()
+
+    assert.equal((await at.platform.ask('GET', '/api/v1/namespaces', { cookie })).status, 403)
+  })
+
+  test('beyond two hundred are left out, and it says so', async () => {
+    await using at = await world()
+    at.idp.account = { claims: { sub: 'S-1', preferred_username: 'ann', groups: Array.from({ length: 250 }, (_, i) => `g${String(i).padStart(3, '0')}`) } }
+    await at.signIn()
+
+    const { status } = await userOf(at.platform, 'corp.ann')
+    assert.equal(status?.groups?.length, 200)
+    assert.match(status?.groupsMessage ?? '', /in 250 groups, of which the first 200/)
+  })
+
+  test('of a tenant are those of everybody who comes through its provider', async () => {
+    await using at = await world({ tenant: 'acme' })
+    await bindGroup(at.platform, 'tenant:acme', 'platform-viewer')
+
+    const { cookie } = await at.signIn()
+
+    assert.equal((await at.platform.ask('GET', '/api/v1/namespaces', { cookie })).status, 200)
+  })
+})
+
+describe('a provider', () => {
+  for (const [what, end] of [
+    ['disabled', (platform) => platform.hub.patch(identityProviderKind.ref, { name: 'corp' }, { type: 'merge', body: { spec: { disabled: true } } })],
+    ['deleted', (platform) => platform.hub.delete(identityProviderKind.ref, { name: 'corp' })],
+  ] as readonly (readonly [string, (platform: TestPlatform) => Promise<unknown>])[])
+    test(`that is ${what} ends the sessions and keys of its users, and signs nobody in`, async () => {
+      await using at = await world()
+      const { cookie } = await at.signIn()
+      const key = await at.platform.keyOf('corp.ann')
+      assert.equal((await at.platform.ask('GET', '/platform/v1/info', { token: key })).status, 200)
+
+      await end(at.platform)
+      await settle()
+
+      assert.equal((await at.platform.ask('GET', '/auth/session', { cookie })).status, 401)
+      assert.equal((await at.platform.ask('GET', '/platform/v1/info', { token: key })).status, 401)
+      assert.equal((await at.platform.hub.list(sessionKind.ref)).items.length, 0)
+      assert.equal((await at.platform.hub.list(apiKeyKind.ref)).items.length, 1, 'keys rest, and work again with the provider')
+      assert.equal((await at.platform.ask('GET', '/auth/login/corp')).status, 404)
+      assert.deepEqual((await at.platform.ask('GET', '/auth/providers')).json(), { providers: [] })
+    })
+
+  test('is shown to anybody by name and kind, and no more', async () => {
+    await using at = await world({ displayName: 'Corp SSO', tenant: 'acme' })
+
+    const answer = await at.platform.ask('GET', '/auth/providers')
+
+    assert.deepEqual(answer.json(), { providers: [{ name: 'corp', displayName: 'Corp SSO', kind: 'redirect' }] })
+  })
+
+  test('whose user is disabled here lets it in no more', async () => {
+    await using at = await world()
+    await at.signIn()
+    await at.platform.hub.patch(userKind.ref, { name: 'corp.ann' }, { type: 'merge', body: { spec: { disabled: true } } })
+    await settle()
+
+    assert.equal(problemOf(await at.signIn()), 'disabled')
+  })
+
+  test('gives its users no password, and a former one of that name is gone', async () => {
+    await using at = await world()
+    await at.platform.addUser('corp.ann')
+    await at.platform.hub.delete(userKind.ref, { name: 'corp.ann' })
+    await settle()
+    await at.signIn()
+
+    assert.equal((await at.platform.signIn('corp.ann', password)).status, 401)
+    await assert.rejects(at.platform.identities.setPassword('corp.ann', password), /has no password here/)
+    await assert.rejects(at.platform.hub.get(secrets, { namespace: 'gantry-system', name: 'user-corp.ann' }), /not found/)
+  })
+
+  test('that stands at an address of a metadata service is never asked', async () => {
+    const clock = new FakeClock()
+    const idp = await FakeOidcProvider.create(clock, 'https://metadata.test')
+    await using platform = await startTestPlatform({ clock, outbound: { ...idp.outbound, lookup: () => Promise.resolve(['169.254.169.254']) } })
+    await writeSecret(platform, 'idp', { 'client-secret': 'x' })
+    await writeProvider(platform, 'corp', { type: 'OIDC', oidc: oidc(idp) })
+
+    const begun = await platform.ask('GET', '/auth/login/corp')
+
+    assert.equal(problemOf({ answer: begun }), 'unavailable')
+    assert.deepEqual(idp.asked, [])
+    const { status } = await platform.hub.get<IdentityProvider>(identityProviderKind.ref, { name: 'corp' })
+    assert.match(status?.conditions?.[0]?.message ?? '', /is refused: it stands for 169\.254\.169\.254/)
+  })
+
+  test('that never answers is given up after its time', async () => {
+    const clock = new FakeClock()
+    const idp = await FakeOidcProvider.create(clock)
+    const silent: typeof idp.outbound = {
+      ...idp.outbound,
+      openTransport: () => ({
+        handle: ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+        close: () => Promise.resolve(),
+      }),
+    }
+    await using platform = await startTestPlatform({ clock, outbound: silent })
+    await writeSecret(platform, 'idp', { 'client-secret': 'x' })
+    await writeProvider(platform, 'corp', { type: 'OIDC', oidc: { ...oidc(idp), timeoutSeconds: 3 } })
+
+    const begun = platform.ask('GET', '/auth/login/corp')
+    await clock.advance(3_000)
+
+    assert.equal(problemOf({ answer: await begun }), 'unavailable')
+    const { status } = await platform.hub.get<IdentityProvider>(identityProviderKind.ref, { name: 'corp' })
+    assert.match(status?.conditions?.[0]?.message ?? '', /did not answer within 3 s; check its server and the network, or raise timeoutSeconds/)
+  })
+
+  test('cannot take a name of the platform, or a setting that does not fit its type', async () => {
+    await using at = await world()
+    await assert.rejects(writeProvider(at.platform, 'system', { type: 'OIDC', oidc: oidc(at.idp) }), /not gantry, local, project, system or tenant/)
+    await assert.rejects(writeProvider(at.platform, 'x', { type: 'LDAP', oidc: oidc(at.idp) }), /spec\.oidc goes with the type OIDC/)
+    await assert.rejects(writeProvider(at.platform, 'x', { type: 'OIDC', oidc: { ...oidc(at.idp), issuer: 'http://idp.test' } }), /issuer/)
+    const ldap = { url: 'ldap://dir.test', userSearch: { base: 'dc=test' } }
+    await assert.rejects(writeProvider(at.platform, 'x', { type: 'LDAP', ldap }), /passwords need TLS: use ldaps:\/\/, or startTLS/)
+  })
+})
+
+describe('testing a provider', () => {
+  const run = async (platform: TestPlatform, token: string): Promise<ProviderTest> =>
+    (await platform.ask('POST', '/platform/v1/identityproviders/corp/test', { token, body: {} })).json() as ProviderTest
+
+  test('says step by step what works and what does not', async () => {
+    await using at = await world()
+    await at.platform.addUser('root', 'admin')
+    const key = await at.platform.keyOf('root')
+
+    const good = await run(at.platform, key)
+    at.idp.answers.set('/keys', () => json({ keys: [] }))
+    const noKeys = await run(at.platform, key)
+    await at.platform.hub.delete(secrets, { namespace: 'gantry-system', name: 'idp' })
+    const noSecret = await run(at.platform, key)
+
+    assert.deepEqual(
+      good.steps.map(({ name, ok }) => [name, ok]),
+      [
+        ['credentials', true],
+        ['connect', true],
+        ['keys', true],
+      ],
+    )
+    assert.deepEqual(noKeys.steps.at(-1), { name: 'keys', ok: false, message: 'the key set https://idp.test/keys holds no keys' })
+    assert.match(noSecret.steps[0]?.message ?? '', /the Secret gantry-system\/idp does not exist; create it with the key client-secret/)
+    const { status } = await at.platform.hub.get<IdentityProvider>(identityProviderKind.ref, { name: 'corp' })
+    assert.equal(status?.conditions?.find(({ type }) => type === 'Reachable')?.status, 'False')
+  })
+
+  test('is for whoever may write it', async () => {
+    await using at = await world()
+    await at.platform.addUser('vic', 'viewer')
+
+    const answer = await at.platform.ask('POST', '/platform/v1/identityproviders/corp/test', { token: await at.platform.keyOf('vic'), body: {} })
+
+    assert.equal(answer.status, 403)
+    assert.match(answer.text, /only who may update identityproviders/)
+  })
+})
+
+describe('somebody who may write users and no more', () => {
+  async function withWriter(at: World): Promise<string> {
+    const { apiVersion, kind, ref } = accessRoleKind
+    const rules = [{ verbs: ['*'], apiGroups: ['access.gantry.dev'], resources: ['users', 'users/status', 'identityproviders'] }]
+    await at.platform.hub.create<AccessRole>(ref, { apiVersion, kind, metadata: { name: 'user-writer' }, spec: { rules } })
+    await at.platform.addUser('wim')
+    await at.platform.identities.bindToPlatform('wim', 'user-writer')
+    await at.platform.addUser('boss', 'admin')
+    await settle()
+    return at.platform.keyOf('wim')
+  }
+  const users = '/apis/access.gantry.dev/v1alpha1/users'
+  const merge = { 'content-type': 'application/merge-patch+json' }
+
+  test('cannot give an account elsewhere to a user who has more than they have', async () => {
+    await using at = await world()
+    const token = await withWriter(at)
+    const body = { spec: { identity: { provider: 'corp', subject: 'mine' } } }
+
+    const boss = await at.platform.ask('PATCH', `${users}/boss`, { token, headers: merge, body })
+    const own = await at.platform.ask('PATCH', `${users}/wim`, { token, headers: merge, body })
+
+    assert.equal(boss.status, 403)
+    assert.match(boss.text, /may not act for user/)
+    assert.equal(own.status, 200)
+  })
+
+  test('cannot write groups into a status that give what they do not have', async () => {
+    await using at = await world()
+    await bindGroup(at.platform, 'corp:ops', 'platform-admin')
+    const token = await withWriter(at)
+    await at.signIn()
+
+    const ops = await at.platform.ask('PATCH', `${users}/corp.ann/status`, { token, headers: merge, body: { status: { groups: ['corp:ops'] } } })
+    const nothing = await at.platform.ask('PATCH', `${users}/corp.ann/status`, { token, headers: merge, body: { status: { groups: ['corp:nothing'] } } })
+
+    assert.equal(ops.status, 403)
+    assert.match(ops.text, /would give what they do not have themselves/)
+    assert.equal(nothing.status, 200)
+  })
+
+  test('cannot join a tenant by an account of its provider', async () => {
+    await using at = await world({ tenant: 'acme' })
+    await bindGroup(at.platform, 'tenant:acme', 'platform-admin')
+    const token = await withWriter(at)
+
+    const answer = await at.platform.ask('PATCH', `${users}/wim`, {
+      token,
+      headers: merge,
+      body: { spec: { identity: { provider: 'corp', subject: 'mine' } } },
+    })
+
+    assert.equal(answer.status, 403)
+  })
+
+  test('cannot write providers: these say who people are', async () => {
+    await using at = await world()
+    const token = await withWriter(at)
+
+    const answer = await at.platform.ask('PATCH', '/apis/access.gantry.dev/v1alpha1/identityproviders/corp', {
+      token,
+      headers: merge,
+      body: { spec: { oidc: { issuer: 'https://evil.example' } } },
+    })
+
+    assert.equal(answer.status, 403)
+    assert.match(answer.text, /which says who people are: it takes the verb escalate/)
+  })
+})
