@@ -47,7 +47,7 @@ export class LdapSignIn {
     const isRight = await connection.tryPassword(found?.dn ?? `cn=nobody,${settings.userSearch.base}`, login.password)
     if (!isRight || found === undefined) return undefined
     if (settings.bindDN !== undefined) await connection.bindAs(settings.bindDN, options.secret ?? '')
-    return withGroups(connection, settings, found)
+    return await withGroups(connection, settings, found) // the connection ends with this function
   }
 
   /**
@@ -180,6 +180,8 @@ async function filterOf(texts: readonly (string | undefined)[], wanted: Filter):
     .filter((text) => text !== undefined)
     .map((text) => {
       try {
+        // A parenthesis that stands for itself is written as \28 or \29; the parser does not mind a missing one.
+        if (text.split('(').length !== text.split(')').length) throw new Error('its parentheses do not match')
         return FilterParser.parseString(text)
       } catch (cause) {
         throw new StatusError('Invalid', `${JSON.stringify(text)} is no LDAP filter (RFC 4515): ${cause instanceof Error ? cause.message : String(cause)}`, {
