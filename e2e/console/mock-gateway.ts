@@ -90,6 +90,7 @@ async function answer(world: World, request: IncomingMessage, response: ServerRe
     throw new FakeStatus(403, 'Forbidden', 'the header X-Gantry-Request is missing')
   if (path === '/auth/login') return login(world, request, response)
   if (!isSignedIn) throw new FakeStatus(401, 'Unauthorized', 'Unauthorized')
+  if (path === '/auth/providers') return json(response, 200, { providers: [] })
   if (path === '/auth/session') return json(response, 200, session)
   if (path === '/auth/logout') {
     world.sessions.delete(token)

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
-import { accessCommands, permissionCommands } from '@gantry/access/cli'
+import { accessCommands, permissionCommands, providerCommands } from '@gantry/access/cli'
 import { agentCommands } from '@gantry/agent'
 import { auditCommands, type VerifyFolder } from '@gantry/audit/cli'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
@@ -34,6 +34,7 @@ export function gantryCommandLine(context: UpContext): CommandLine {
       ...fleetCommands({ clock: systemClock }),
       ...accessCommands({ clock: systemClock }),
       ...permissionCommands({ clock: systemClock }),
+      ...providerCommands(),
       ...auditCommands({ clock: systemClock, verifyFolder: verifyAuditFolder }),
       ...storageCommands(context),
       ...hubCommands(context),

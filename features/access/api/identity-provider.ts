@@ -154,8 +154,8 @@ export const identityProviderKind = defineKind({
   shortNames: ['idp'],
   description: 'Where people have accounts with which they sign in here too.',
   nameRule: {
-    rule: "self.metadata.name.matches('^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$') && !(self.metadata.name in ['gantry', 'local', 'project', 'system', 'tenant'])",
-    message: 'the name begins those of its users and groups: at most 20 lower-case letters, digits and "-"; not gantry, local, project, system or tenant',
+    rule: "self.metadata.name.matches('^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$') && !(self.metadata.name in ['gantry', 'local', 'project', 'step', 'system', 'tenant'])",
+    message: 'the name begins those of its users and groups: at most 20 lower-case letters, digits and "-"; not gantry, local, project, step, system or tenant',
   },
   spec: s.object(
     {

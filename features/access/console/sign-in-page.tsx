@@ -2,6 +2,7 @@ import { Button, CraneMark, ErrorNotice, Field, Preferences, TextInput, toApiErr
 import { useEffect, useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { HarborScene } from './harbor-scene.tsx'
+import { ProviderList } from './provider-list.tsx'
 import { signIn } from './session.ts'
 
 export function SignInPage({ onSignedIn }: { readonly onSignedIn: (user: SignedIn) => void }) {
@@ -9,6 +10,7 @@ export function SignInPage({ onSignedIn }: { readonly onSignedIn: (user: SignedI
   const { api } = useServices()
   const [username, setUsername] = useState('')
   const [password, setPassword] = useState('')
+  const [provider, setProvider] = useState<string>()
   const [error, setError] = useState<ApiError>()
   const [isBusy, setBusy] = useState(false)
   useEffect(() => {
@@ -20,7 +22,7 @@ export function SignInPage({ onSignedIn }: { readonly onSignedIn: (user: SignedI
     setBusy(true)
     setError(undefined)
     try {
-      onSignedIn(await signIn(api, { username, password }))
+      onSignedIn(await signIn(api, { username, password, provider }))
     } catch (thrown) {
       setError(toApiError(thrown))
       setBusy(false)
@@ -49,6 +51,7 @@ export function SignInPage({ onSignedIn }: { readonly onSignedIn: (user: SignedI
                 <p className="text-sm text-muted">{t('signIn.subtitle')}</p>
               </div>
             </div>
+            <ProviderList chosen={provider} onChoose={setProvider} />
             <Field label={t('signIn.username')}>
               <TextInput
                 // oxlint-disable-next-line jsx-a11y/no-autofocus -- the page has one purpose and this is its first field
@@ -63,7 +66,7 @@ export function SignInPage({ onSignedIn }: { readonly onSignedIn: (user: SignedI
                 className="h-10"
               />
             </Field>
-            <Field label={t('signIn.password')} hint={t('signIn.passwordHint')}>
+            <Field label={t('signIn.password')} hint={provider === undefined ? t('signIn.passwordHint') : undefined}>
               <TextInput
                 required
                 type="password"

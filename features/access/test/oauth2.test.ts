@@ -41,7 +41,7 @@ describe('signing in with OAuth 2.0 of GitHub’s shape', () => {
 
     const answer = await signIn(at)
 
-    assert.equal(answer.headers['location'], '/')
+    assert.equal(answer.headers['location'], '/console/')
     const user = await userOf(at.platform, 'github.octo-cat')
     assert.deepEqual(user.spec, { displayName: 'Octo Cat', identity: { provider: 'github', subject: '583231' } })
     assert.deepEqual(user.status?.groups, ['github:acme', 'github:tools'])
@@ -64,12 +64,12 @@ describe('signing in with OAuth 2.0 of GitHub’s shape', () => {
 
     const answer = await signIn(at)
 
-    assert.equal(answer.headers['location'], '/login?problem=name-taken&provider=github')
+    assert.equal(answer.headers['location'], '/console/login?problem=name-taken&provider=github')
   })
 
   test('lets nobody in by an address that nobody has checked', async () => {
     await using at = await world({ allowedDomains: ['example.com'] })
-    assert.equal((await signIn(at)).headers['location'], '/login?problem=not-allowed&provider=github')
+    assert.equal((await signIn(at)).headers['location'], '/console/login?problem=not-allowed&provider=github')
   })
 
   test('lets members of an organization in', async () => {
@@ -78,8 +78,8 @@ describe('signing in with OAuth 2.0 of GitHub’s shape', () => {
     at.github.orgs = ['acme']
     const stranger = await signIn(at)
 
-    assert.equal(member.headers['location'], '/')
-    assert.equal(stranger.headers['location'], '/login?problem=not-allowed&provider=github')
+    assert.equal(member.headers['location'], '/console/')
+    assert.equal(stranger.headers['location'], '/console/login?problem=not-allowed&provider=github')
   })
 
   test('reads an error that comes with status 200', async () => {
@@ -90,14 +90,14 @@ describe('signing in with OAuth 2.0 of GitHub’s shape', () => {
 
     const answer = await at.platform.ask('GET', `/auth/callback/github?code=wrong&state=${state}`, { headers: { cookie } })
 
-    assert.equal(answer.headers['location'], '/login?problem=refused-there&provider=github')
+    assert.equal(answer.headers['location'], '/console/login?problem=refused-there&provider=github')
   })
 
   test('wants something that identifies an account', async () => {
     await using at = await world()
     for (const id of [undefined, '', true, { a: 1 }, 1.5]) {
       at.github.user = { login: 'octo', id }
-      assert.equal((await signIn(at)).headers['location'], '/login?problem=unavailable&provider=github')
+      assert.equal((await signIn(at)).headers['location'], '/console/login?problem=unavailable&provider=github')
     }
     const { status } = await at.platform.hub.get<IdentityProvider>(identityProviderKind.ref, { name: 'github' })
     assert.match(status?.conditions?.[0]?.message ?? '', /say in spec\.oauth2\.fields\.id what identifies an account/)

@@ -99,7 +99,7 @@ describe('signing in with OpenID Connect', () => {
     const { answer, cookie } = await at.signIn({ next: '/pods?cluster=prod' })
 
     assert.equal(answer.status, 303)
-    assert.equal(answer.headers['location'], '/pods?cluster=prod')
+    assert.equal(answer.headers['location'], '/console/pods?cluster=prod')
     const session = (await at.platform.ask('GET', '/auth/session', { cookie })).json() as SessionInfo
     assert.equal(session.user.name, 'corp.ann.lee')
     const user = await userOf(at.platform, 'corp.ann.lee')
@@ -217,7 +217,7 @@ describe('signing in with OpenID Connect', () => {
   test('goes nowhere but to a path of the console', async () => {
     await using at = await world()
     for (const next of ['//evil.example', 'https://evil.example', '/\\evil.example', '/\t/evil.example'])
-      assert.equal((await at.signIn({ next })).answer.headers['location'], '/')
+      assert.equal((await at.signIn({ next })).answer.headers['location'], '/console/')
   })
 
   test('leaves no code, state or token in the audit log', async () => {
@@ -272,7 +272,7 @@ describe('an attack on the sign-in', () => {
     const withOwn = await at.platform.ask('GET', callback, { headers: { cookie: `__Host-gantry-login=${own}` } })
 
     for (const answer of [without, withOwn]) {
-      assert.equal(answer.headers['location'], '/login?problem=expired&provider=corp')
+      assert.equal(answer.headers['location'], '/console/login?problem=expired&provider=corp')
       assert.equal(setCookie(answer, '__Host-gantry-session'), undefined)
     }
   })
@@ -493,7 +493,7 @@ describe('a provider', () => {
 
   test('cannot take a name of the platform, or a setting that does not fit its type', async () => {
     await using at = await world()
-    await assert.rejects(writeProvider(at.platform, 'system', { type: 'OIDC', oidc: oidc(at.idp) }), /not gantry, local, project, system or tenant/)
+    await assert.rejects(writeProvider(at.platform, 'system', { type: 'OIDC', oidc: oidc(at.idp) }), /not gantry, local, project, step, system or tenant/)
     await assert.rejects(writeProvider(at.platform, 'x', { type: 'LDAP', oidc: oidc(at.idp) }), /spec\.oidc goes with the type OIDC/)
     await assert.rejects(writeProvider(at.platform, 'x', { type: 'OIDC', oidc: { ...oidc(at.idp), issuer: 'http://idp.test' } }), /issuer/)
     const ldap = { url: 'ldap://dir.test', userSearch: { base: 'dc=test' } }

@@ -43,6 +43,11 @@ async function run(
 }
 
 describe('a command line', () => {
+  test('takes the longest name of a command that fits', async () => {
+    assert.deepEqual((await run(['thing', 'part', 'make', 'a'], { name: 'thing part make' })).positionals, ['a'])
+    assert.deepEqual((await run(['thing', 'part', 'a'], { name: 'thing part' })).positionals, ['a'])
+  })
+
   test('gives a command its options and positionals in any order', async () => {
     const { code, out, options, positionals } = await run(['thing', 'make', '--size', '3', 'a', '--fast', '--data=d'])
 

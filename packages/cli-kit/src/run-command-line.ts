@@ -54,14 +54,17 @@ export async function runCommandLine(line: CommandLine, argv: readonly string[],
   }
 }
 
+/** Words of the longest name of a command: `access providers test`. */
+const longestName = 3
+
 function findCommand(line: CommandLine, argv: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } | undefined {
   const [first, second] = argv
   if (first === undefined || first === 'help' || first === '--help' || first === '-h') return undefined
   const byName = new Map(line.commands.map((command) => [command.name, command]))
-  const two = second === undefined ? undefined : byName.get(`${first} ${second}`)
-  if (two !== undefined) return { command: two, rest: argv.slice(2) }
-  const one = byName.get(first)
-  if (one !== undefined) return { command: one, rest: argv.slice(1) }
+  for (let words = longestName; words > 0; words--) {
+    const command = words > argv.length ? undefined : byName.get(argv.slice(0, words).join(' '))
+    if (command !== undefined) return { command, rest: argv.slice(words) }
+  }
   const verbs = line.commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name.slice(first.length + 1))
   if (verbs.length > 0) {
     if (second === undefined || second.startsWith('-')) throw new UsageError(`"${line.program} ${first}" needs one of: ${verbs.join(', ')}`)

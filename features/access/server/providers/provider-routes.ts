@@ -28,6 +28,8 @@ const attributes = 'Path=/; Secure; HttpOnly; SameSite=Lax'
 const begins = '/auth/login/'
 const callbacks = '/auth/callback/'
 const tests = '/platform/v1/identityproviders/'
+/** Where the pages are. */
+const consoleAt = '/console'
 const secretBytes = 32
 const bodyBytes = 4_096
 const longestQuery = 8_192
@@ -75,10 +77,8 @@ async function finish(deps: ProviderRoutesDeps, seal: AttemptSeal, { request }: 
     throw new SignInFailure('expired', 'this sign-in was not begun in this browser, took longer than ten minutes, or has been used; begin it again')
   const user = await deps.providers.finish(provider, attempt, { parameters, signal: request.signal })
   const { cookie: session } = await openSession(deps, request, user)
-  return redirect(new URL(attempt.next, 'https://console.invalid').href.slice('https://console.invalid'.length), [
-    session,
-    `${attemptCookie}=; ${attributes}; Max-Age=0`,
-  ])
+  const { pathname, search, hash } = new URL(attempt.next, 'https://console.invalid') // what is no ASCII becomes it
+  return redirect(`${consoleAt}${pathname}${search}${hash}`, [session, `${attemptCookie}=; ${attributes}; Max-Age=0`])
 }
 
 /** A browser that is being sent about shows no Status: what went wrong is told by the sign-in page, by a word that it has a text for. */
@@ -91,7 +91,7 @@ async function orSignInPage(deps: ProviderRoutesDeps, prefix: string, { request 
     if (problem === undefined) throw error
     deps.log.warn('a sign-in with an identity provider did not succeed', { problem, address: request.peer?.address })
     const about = new URLSearchParams({ problem, provider: nameIn(request.path, prefix) })
-    return redirect(`/login?${about.toString()}`, [`${attemptCookie}=; ${attributes}; Max-Age=0`])
+    return redirect(`${consoleAt}/login?${about.toString()}`, [`${attemptCookie}=; ${attributes}; Max-Age=0`])
   }
 }
 
