@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { createTestAuthority } from '@gantry/client/testing'
+import { systemClock } from '@gantry/runtime'
 
 const run = promisify(execFile)
 const startWithinMs = 20_000
@@ -50,7 +50,7 @@ export async function startSlapd(ldif: string): Promise<Slapd> {
   const dir = await mkdtemp(join(tmpdir(), 'slapd-'))
   const [multiarch = ''] = (await readdir(join(root, 'usr/lib'))).filter((name) => name.endsWith('-linux-gnu'))
   const env = { ...process.env, LD_LIBRARY_PATH: [join(root, 'usr/lib', multiarch), join(root, 'lib', multiarch)].join(':') }
-  const authority = createTestAuthority('slapd', Date.now())
+  const authority = createTestAuthority('slapd', systemClock.now().getTime())
   const { cert, key } = authority.issue({ commonName: 'directory', ip: ['127.0.0.1'] })
   const [adminDN, adminPassword] = ['cn=admin,dc=test', 'admin of the directory']
   const file = (name: string): string => join(dir, name)
@@ -89,13 +89,13 @@ export async function startSlapd(ldif: string): Promise<Slapd> {
     await ended
     await rm(dir, { recursive: true })
   }
-  const untilMs = Date.now() + startWithinMs
+  const untilMs = systemClock.monotonicMs() + startWithinMs
   while (!(await answers(tls))) {
-    if (child.exitCode !== null || Date.now() > untilMs) {
+    if (child.exitCode !== null || systemClock.monotonicMs() > untilMs) {
       await stop()
       throw new Error(`slapd did not start: exit code ${child.exitCode}`)
     }
-    await sleep(50)
+    await systemClock.sleep(50)
   }
   return { ldap: urls[0], ldaps: urls[1], caData: Buffer.from(authority.cert).toString('base64'), adminDN, adminPassword, [Symbol.asyncDispose]: stop }
 }

@@ -8,7 +8,7 @@ import { certificateAuthority } from './certificate-authority.ts'
 import { connect, type OutboundDeps } from './outbound.ts'
 
 /** The library: loaded with the first sign-in that needs it. */
-export const ldapts = (): Promise<typeof import('ldapts')> => import('ldapts')
+export const ldapts = () => import('ldapts')
 
 export interface Search {
   readonly base: string

@@ -4,7 +4,7 @@ import type { Configuration, CustomFetch, ServerMetadata } from 'openid-client'
 import { ask, type OutboundDeps } from './outbound.ts'
 
 /** The library and everything below it: loaded with the first sign-in that needs it. */
-export const openid = (): Promise<typeof import('openid-client')> => import('openid-client')
+export const openid = () => import('openid-client')
 
 /** What a redirect carries there and back; the browser holds it, sealed. */
 export interface Attempt {
