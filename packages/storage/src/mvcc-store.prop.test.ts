@@ -206,6 +206,8 @@ class Run {
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
+const encryption = { source: 'nowhere', rules: [] }
+
 test('agrees with the plainest model through random writes, failures, watches, lists and a restart', async (context) => {
   context.diagnostic(`seed ${seed}`)
 
@@ -229,9 +231,9 @@ test('agrees with the model on SQLite too', async (context) => {
     await fc.assert(
       fc.asyncProperty(operations, async (steps) => {
         const file = join(folder, `${++runs}.db`)
-        const run = await Run.start(new FaultDriver(new SqliteDriver({ file, maxPageCount: undefined, secondThreadAtBytes: undefined }, deps)))
+        const run = await Run.start(new FaultDriver(new SqliteDriver({ file, maxPageCount: undefined, secondThreadAtBytes: undefined, encryption }, deps)))
         for (const step of steps) await run.step(step)
-        await run.finish(() => openStoreOn(new SqliteDriver({ file, maxPageCount: undefined, secondThreadAtBytes: undefined }, deps)))
+        await run.finish(() => openStoreOn(new SqliteDriver({ file, maxPageCount: undefined, secondThreadAtBytes: undefined, encryption }, deps)))
       }),
       { seed, numRuns: 8 },
     )

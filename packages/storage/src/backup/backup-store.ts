@@ -5,12 +5,15 @@ import type { Write } from '../driver.ts'
 import { encodeFrame, frameBound } from '../sqlite/frame.ts'
 import type { Entry, Store } from '../store.ts'
 import { StoreUnavailable } from '../store.ts'
+import type { StoreEncryption } from '../encryption/value-encryption.ts'
 import type { Attachment, DataFileSummary } from './data-file.ts'
 
 export interface BackupWorkerOptions {
   readonly target: string
   readonly revision: number
   readonly attachments: readonly { readonly name: string; readonly content: Uint8Array }[]
+  /** Of the values in the backup; undefined: none is encrypted. */
+  readonly encryption: StoreEncryption | undefined
 }
 
 export type BackupRequest = { readonly type: 'rows'; readonly frame: ArrayBuffer } | { readonly type: 'finish' } | { readonly type: 'abandon' }
@@ -31,12 +34,12 @@ const frameBytes = 256 << 10
  */
 export async function backupStore(
   store: Store,
-  to: { readonly file: string; readonly attachments?: readonly Attachment[] | undefined },
+  to: { readonly file: string; readonly attachments?: readonly Attachment[] | undefined; readonly encryption?: StoreEncryption | undefined },
   { signal }: { readonly signal: AbortSignal },
 ): Promise<DataFileSummary> {
   signal.throwIfAborted()
   const { entries, revision } = await momentOf(store, signal)
-  const options: BackupWorkerOptions = { target: resolve(to.file), revision, attachments: to.attachments ?? [] }
+  const options: BackupWorkerOptions = { target: resolve(to.file), revision, attachments: to.attachments ?? [], encryption: to.encryption }
   const worker = new Worker(new URL('./backup-thread.ts', import.meta.url), { workerData: options, name: 'backup' })
   try {
     for (const frame of framesOf(entries)) {

@@ -9,6 +9,7 @@ const ioError = 10
 const corrupt = 11
 const full = 13
 const cannotOpen = 14
+const notAllowed = 23
 const notADatabase = 26
 
 const restore =
@@ -23,6 +24,8 @@ export function openFailureMessage(file: string, failure: SqliteFailure): string
     case corrupt:
     case notADatabase:
       return `${file} is damaged or is no database (${reasonOf(message)}): ${restore}`
+    case notAllowed:
+      return `${file}: ${message}`
     case full:
       return `${file} cannot be opened, the disk is full (${message}): free some space and start again`
     case ioError:

@@ -1,3 +1,4 @@
+import type { StoreEncryption } from '../encryption/value-encryption.ts'
 import type { PageCounts, Structure } from './sqlite-file.ts'
 
 /** What the thread that opens the file needs to know. */
@@ -7,6 +8,7 @@ export interface WorkerOptions {
   readonly maxPageCount: number | undefined
   /** A file of at least this size is looked over by a second thread while this one reads its rows; undefined: 32 MiB. */
   readonly secondThreadAtBytes: number | undefined
+  readonly encryption: StoreEncryption
 }
 
 /** From that second thread, its only message. */
@@ -25,6 +27,13 @@ export type Request =
   | { readonly type: 'maintain'; readonly scrubAfter: number | undefined }
   /** A frame with rows to be written again. */
   | { readonly type: 'repair'; readonly frame: ArrayBuffer }
+  /**
+   * One small step over the encrypted rows after the key `after`: writes those again that the first key of their rule has not written. With `other` it writes nothing,
+   * and fails where these keys would not open one.
+   */
+  | { readonly type: 'reencrypt'; readonly after: string; readonly other: StoreEncryption | undefined }
+  /** Takes other keys for all that follows; refused when they do not open what the present ones write. */
+  | { readonly type: 'encryptWith'; readonly encryption: StoreEncryption }
   | { readonly type: 'close' }
 
 /** From the thread to the store: rows until `open`, then one answer for each request. */
@@ -35,6 +44,8 @@ export type Answer =
   | { readonly type: 'refused'; readonly frame: ArrayBuffer; readonly failure: SqliteFailure }
   | Maintained
   | { readonly type: 'repaired'; readonly failure: SqliteFailure | undefined }
+  | Reencrypted
+  | { readonly type: 'encryptedWith'; readonly failure: SqliteFailure | undefined }
   | { readonly type: 'failed'; readonly failure: SqliteFailure }
   | { readonly type: 'closed' }
 
@@ -47,5 +58,14 @@ export interface Maintained {
   /** Keys of rows that do not match their checksum. */
   readonly damaged: readonly string[]
   /** The step itself failed: a page cannot be read, or the disk is full. */
+  readonly failure: SqliteFailure | undefined
+}
+
+export interface Reencrypted {
+  readonly type: 'reencrypted'
+  /** How many were written again. */
+  readonly rows: number
+  /** The key that the next step goes on after; undefined at the end. */
+  readonly to: string | undefined
   readonly failure: SqliteFailure | undefined
 }

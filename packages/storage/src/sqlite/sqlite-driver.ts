@@ -1,11 +1,13 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock, Logger } from '@gantry/runtime'
 import type { Row, StoreDriver, WriteBatch } from '../driver.ts'
+import type { StoreEncryption } from '../encryption/value-encryption.ts'
 import { StoreUnavailable } from '../store.ts'
 import { commitFailureMessage, openFailureMessage } from './failure-message.ts'
 import { decodeRows, encodeFrame, frameBound } from './frame.ts'
-import type { Answer, Maintained, SqliteFailure, WorkerOptions } from './protocol.ts'
+import type { Answer, Maintained, Reencrypted, SqliteFailure, WorkerOptions } from './protocol.ts'
 
+const upkeepAnswers: ReadonlySet<Answer['type']> = new Set(['maintained', 'repaired', 'reencrypted', 'encryptedWith'])
 const closeWithinMs = 5_000
 const slowCommitMs = 1_000
 // The frame's memory travels there and back; one grown by a huge batch is not kept.
@@ -38,9 +40,7 @@ export class SqliteDriver implements StoreDriver {
     const { promise, resolve, reject } = Promise.withResolvers<number>()
     const worker = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: this.#options, name: 'store' })
     this.#worker = worker
-    worker.on('message', (answer: Answer) =>
-      answer.type === 'maintained' || answer.type === 'repaired' ? this.#upkeep?.resolve(answer) : this.#onAnswer(answer),
-    )
+    worker.on('message', (answer: Answer) => (upkeepAnswers.has(answer.type) ? this.#upkeep?.resolve(answer) : this.#onAnswer(answer)))
     worker.on('error', (error) => this.#lose(error))
     worker.on('exit', () => this.#lose(undefined))
     this.#onLost = reject
@@ -86,6 +86,18 @@ export class SqliteDriver implements StoreDriver {
     encodeFrame(Buffer.from(frame), writes)
     const answer = await this.#askUpkeep((worker) => worker.postMessage({ type: 'repair', frame }, [frame]))
     return answer.type === 'repaired' ? answer.failure : undefined
+  }
+
+  /** One small step (protocol.ts); one step of upkeep at a time. */
+  async reencrypt(after: string, other?: StoreEncryption): Promise<Reencrypted> {
+    const answer = await this.#askUpkeep((worker) => worker.postMessage({ type: 'reencrypt', after, other }))
+    if (answer.type !== 'reencrypted') throw new Error(`a step of upkeep was answered with ${answer.type}`)
+    return answer
+  }
+
+  async encryptWith(encryption: StoreEncryption): Promise<SqliteFailure | undefined> {
+    const answer = await this.#askUpkeep((worker) => worker.postMessage({ type: 'encryptWith', encryption }))
+    return answer.type === 'encryptedWith' ? answer.failure : undefined
   }
 
   /** Gives the thread `closeWithinMs` to finish; ends it after that. Nothing acknowledged is lost either way. */

@@ -19,6 +19,12 @@ export class DamagedFile extends UnusableFile {
   readonly errcode = 11
 }
 
+/** The file is whole, and some of it is encrypted with a key that we do not have. */
+export class MissingKey extends Error {
+  /** As SQLite reports what is not allowed: SQLITE_AUTH. */
+  readonly errcode = 23
+}
+
 export type SqliteFileMode = 'serve' | 'build' | 'read' | 'still' | 'salvage'
 
 export interface SqliteFileOptions {
@@ -92,7 +98,9 @@ const columns = 'rowid, key, revision, checksum, value'
  */
 export class SqliteFile {
   readonly #database: DatabaseSync
-  readonly #statements: Readonly<Record<'put' | 'remove' | 'mark' | 'begin' | 'commit' | 'rollback' | 'repair' | 'row' | 'after', StatementSync>>
+  readonly #statements: Readonly<
+    Record<'put' | 'remove' | 'mark' | 'begin' | 'commit' | 'rollback' | 'repair' | 'replace' | 'row' | 'after' | 'below', StatementSync>
+  >
   #meta: Meta
   #digest: TableDigest
 
@@ -119,9 +127,12 @@ export class SqliteFile {
         commit: database.prepare('COMMIT'),
         rollback: database.prepare('ROLLBACK'),
         repair: database.prepare('UPDATE state SET revision = ?, checksum = ?, value = ? WHERE key = ? AND (revision <= ? OR revision > ?)'),
+        replace: database.prepare('UPDATE state SET checksum = ?, value = ? WHERE key = ? AND revision = ?'),
         row: database.prepare(`SELECT ${columns} FROM state WHERE key = ?`),
         after: database.prepare(`SELECT ${columns} FROM state WHERE rowid > ? AND rowid <= ? ORDER BY rowid`),
+        below: database.prepare(`SELECT ${columns} FROM state WHERE key > ? AND key < ? ORDER BY key LIMIT ?`),
       }
+      this.#statements.below.setReturnArrays(true)
       this.#statements.after.setReturnArrays(true)
       this.#statements.row.setReturnArrays(true)
     } catch (error) {
@@ -309,6 +320,50 @@ export class SqliteFile {
     const row = this.#statements.row.get(key)
     if (row !== undefined && !this.#checked(row as unknown as readonly unknown[]).isWhole)
       throw new DamagedFile(`it is damaged (${key} cannot be written again)`)
+  }
+
+  /** Rows whose keys begin with one of the prefixes, in the order of the keys, from the first one after `after`. */
+  *rowsBelow(prefixes: readonly string[], { after, limit }: { readonly after: string; readonly limit: number }): Generator<CheckedRow, void> {
+    let left = limit
+    // A prefix that begins with another one is read with that one.
+    const outer = prefixes.filter((prefix) => !prefixes.some((other) => other !== prefix && prefix.startsWith(other))).toSorted()
+    for (const prefix of outer) {
+      if (left === 0) return
+      const from = after > prefix ? after : prefix
+      for (const row of this.#statements.below.all(from, `${prefix}\u{10ffff}`, left)) {
+        left--
+        yield this.#checked(row as unknown as readonly unknown[])
+      }
+    }
+  }
+
+  /**
+   * Puts other bytes in the place of the same values, at the same revisions, all or none. `hasPlain`: what was there could be read; the file then remembers that
+   * pages may still hold some of it, until `removeResidue`.
+   */
+  replace(rows: readonly Row[], { hasPlain }: { readonly hasPlain: boolean }): void {
+    if (rows.length === 0) return
+    const { begin, commit, rollback, replace } = this.#statements
+    try {
+      begin.run()
+      if (hasPlain) this.#database.exec('CREATE TABLE IF NOT EXISTS plain_residue (at INTEGER) STRICT')
+      for (const { key, revision, value } of rows) replace.run(rowChecksum(identityChecksum(this.#meta.id, key, revision), value), value, key, revision)
+      commit.run()
+    } catch (error) {
+      if (this.#database.isTransaction) rollback.run()
+      throw error
+    }
+  }
+
+  /** Once after `replace` with `hasPlain`: builds the whole file anew, so that no page of it, used or not, holds what was readable. Takes as long as copying the file. */
+  removeResidue(): void {
+    const database = this.#database
+    if (this.#number("SELECT count(*) FROM sqlite_schema WHERE name = 'plain_residue'") > 0) {
+      database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
+      // Only now: a crash before has it done again.
+      database.exec('DROP TABLE plain_residue')
+    }
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   }
 
   /** Lets the next read of every page come from the disk. */

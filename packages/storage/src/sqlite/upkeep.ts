@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '@gantry/runtime'
 import type { Row } from '../driver.ts'
+import type { StoreEncryption } from '../encryption/value-encryption.ts'
 import type { Store } from '../store.ts'
 import { StoreUnavailable } from '../store.ts'
 import type { SqliteDriver } from './sqlite-driver.ts'
@@ -18,6 +19,7 @@ export interface ScrubReport {
 const defaultScrubEveryMs = 6 * 60 * 60_000
 // A step takes about a millisecond of the thread that commits.
 const scrubPauseMs = 50
+const reencryptPauseMs = 5
 const vacuumEveryMs = 10_000
 const vacuumPauseMs = 20
 const namedKeys = 20
@@ -30,6 +32,13 @@ export interface UpkeepDeps {
   readonly log: Logger
 }
 
+export interface ReencryptionReport {
+  /** When it ended: RFC 3339. */
+  readonly time: string
+  /** How many values were written again. */
+  readonly rows: number
+}
+
 /** What a file needs beside writes: its checksums compared now and then, and pages that hold nothing given back. All of it in small steps between commits. */
 export class Upkeep {
   readonly #deps: UpkeepDeps
@@ -38,6 +47,7 @@ export class Upkeep {
   #cancels: (() => void)[] = []
   #running: Promise<unknown> = Promise.resolve()
   #lastScrub: ScrubReport | undefined
+  #lastReencryption: ReencryptionReport | undefined
   #freeBytes: number | undefined
 
   constructor(deps: UpkeepDeps, options: { readonly scrubEveryMs: number | undefined }) {
@@ -47,6 +57,10 @@ export class Upkeep {
 
   get lastScrub(): ScrubReport | undefined {
     return this.#lastScrub
+  }
+
+  get lastReencryption(): ReencryptionReport | undefined {
+    return this.#lastReencryption
   }
 
   get freeBytes(): number | undefined {
@@ -76,6 +90,43 @@ export class Upkeep {
       else if (report.damaged > 0) log.warn('damaged rows of the data file were written again: check the disk', { file, ...report })
       return report
     })
+  }
+
+  /**
+   * Writes every value again that the first key of its rule has not written, in steps between commits; the rest after a crash is left to the next call. With `next`
+   * these keys are taken first, once they have been found to open everything that is there.
+   */
+  reencrypt(next: StoreEncryption | undefined, taken: (encryption: StoreEncryption) => void): Promise<ReencryptionReport> {
+    return this.#next(async () => {
+      const { driver, clock } = this.#deps
+      if (next !== undefined) {
+        await this.#reencryptSteps(next)
+        const failure = await driver.encryptWith(next)
+        if (failure !== undefined) throw new StoreUnavailable(`the keys of ${next.source} were not taken: ${failure.message}`)
+        taken(next)
+      }
+      const report = { time: clock.now().toISOString(), rows: await this.#reencryptSteps(undefined) }
+      this.#lastReencryption = report
+      return report
+    })
+  }
+
+  async #reencryptSteps(other: StoreEncryption | undefined): Promise<number> {
+    const { driver, clock, file } = this.#deps
+    let rows = 0
+    for (let after: string | undefined = ''; after !== undefined;) {
+      const step = await driver.reencrypt(after, other)
+      if (step.failure !== undefined)
+        throw new StoreUnavailable(
+          other === undefined
+            ? `not every value of ${file} could be encrypted again: ${step.failure.message}`
+            : `the keys of ${other.source} were not taken: ${step.failure.message}`,
+        )
+      rows += step.rows
+      after = step.to
+      if (after !== undefined) await clock.sleep(reencryptPauseMs, { signal: this.#stop.signal })
+    }
+    return rows
   }
 
   /** Gives pages back until the file has no more of them than it may keep. */
