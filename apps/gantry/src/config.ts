@@ -35,6 +35,8 @@ export interface PlatformConfig {
   readonly backups?: BackupSchedule | undefined
   /** Who else may come in to the local cluster, who decides, and what is recorded. */
   readonly accessFiles?: AccessFiles | undefined
+  /** EncryptionConfiguration of what the local cluster keeps; undefined: the one in the data folder, which is made when it is missing. */
+  readonly encryptionFile?: string | undefined
   readonly audit: AuditConfig
   /** Folder of a finished console build; without it the port serves the API alone. */
   readonly consoleDir: string | undefined
@@ -88,6 +90,7 @@ export interface UpOptions {
   readonly authorizationConfig?: string | undefined
   readonly tokenWebhook?: string | undefined
   readonly auditPolicyFile?: string | undefined
+  readonly encryptionProviderConfig?: string | undefined
   readonly auditWebhookConfigFile?: string | undefined
   readonly auditKeepDays?: string | undefined
   readonly auditKeepMib?: string | undefined
@@ -122,6 +125,7 @@ export function parseUpOptions(
       auditPolicy: pathOf(options.auditPolicyFile),
       auditWebhook: pathOf(options.auditWebhookConfigFile),
     },
+    encryptionFile: pathOf(options.encryptionProviderConfig),
     audit: parseAudit(options),
     consoleDir: about.consoleDir,
     version: about.version,
@@ -138,6 +142,7 @@ const aboutEmbedded = {
   authenticationConfig: 'authentication-config',
   authorizationConfig: 'authorization-config',
   tokenWebhook: 'token-webhook',
+  encryptionProviderConfig: 'encryption-provider-config',
   auditPolicyFile: 'audit-policy-file',
   auditWebhookConfigFile: 'audit-webhook-config-file',
 } as const satisfies Partial<Record<keyof UpOptions, string>>

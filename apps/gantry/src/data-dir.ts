@@ -4,10 +4,14 @@ import { fileProblem } from '@gantry/runtime'
 import type { PrivateFiles } from '@gantry/access/server'
 import { folderProblem, StartFailure } from './start-failure.ts'
 
+export const encryptionFile = 'encryption.yaml'
+
 /** Where things stand in the data folder. */
 export interface DataDir {
   readonly path: string
   readonly database: string
+  /** EncryptionConfiguration with the keys of the Secrets in the database. */
+  readonly encryption: string
   readonly tls: string
   readonly log: string
   /** Segments of the audit log. */
@@ -34,6 +38,7 @@ export async function openDataDir(path: string): Promise<DataDir> {
   return {
     path,
     database: join(path, 'gantry.db'),
+    encryption: join(path, encryptionFile),
     tls: join(path, 'tls'),
     log: join(path, 'log', 'gantry.log'),
     audit: join(path, 'audit'),
@@ -99,4 +104,7 @@ async function writeAside(file: string, text: string): Promise<void> {
     await handle.close()
   }
   await rename(fresh, file)
+  // A name that a power cut takes back would take a key with it that objects are encrypted with already.
+  await using folder = await open(dirname(file))
+  await folder.sync()
 }

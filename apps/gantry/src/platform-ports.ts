@@ -1,6 +1,6 @@
 import type { Clock, Ids, Logger } from '@gantry/runtime'
-import type { SqliteStore } from '@gantry/storage'
 import type { DataDir } from './data-dir.ts'
+import type { PlatformStore } from './storage/platform-store.ts'
 
 /** What the platform needs of its process. */
 export interface PlatformPorts {
@@ -9,7 +9,7 @@ export interface PlatformPorts {
   readonly log: Logger
   readonly data: DataDir
   /** The store of its data file, which may still be opening; the platform closes it. Only for the embedded hub. */
-  readonly store?: Promise<SqliteStore> | undefined
+  readonly store?: Promise<PlatformStore> | undefined
   /** Of the process: where a pod finds its cluster. */
   readonly env: Readonly<Record<string, string | undefined>>
   /** Told what is being done, while it takes time. */

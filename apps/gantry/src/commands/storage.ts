@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
@@ -7,7 +7,9 @@ import { transportFailureOf } from '@gantry/client'
 import { fileProblem, readBody, readWholeBody } from '@gantry/runtime'
 import type { HttpResponse } from '@gantry/runtime'
 import { defaultDataDir } from '../config.ts'
+import { encryptionFile } from '../data-dir.ts'
 import { folderProblem, StartFailure } from '../start-failure.ts'
+import type { RotationReport } from '../storage/data-keys.ts'
 import type { StorageInfo } from '../storage/storage-routes.ts'
 
 // Loaded where they are used: the other commands do not pay for the store.
@@ -21,16 +23,27 @@ const loadBackups = () => import('../storage/backups.ts')
 const revisionJump = 1_000_000_000
 const databaseFile = 'gantry.db'
 
-/** `gantry backup`, `restore`, `salvage` and `status`. */
+const encryptionOption = { type: 'string', value: 'FILE', description: 'What "gantry up" was given under this name' } as const
+
+/** `gantry backup`, `restore`, `salvage`, `data rotate-key` and `status`. */
 export function storageCommands({ env }: { readonly env: Readonly<Record<string, string | undefined>> }): readonly Command[] {
   const dataDir = (options: OptionValues): string => resolve(textOption(options, 'data') ?? defaultDataDir(env))
+  const keysFile = (options: OptionValues): string => resolve(textOption(options, 'encryption-provider-config') ?? join(dataDir(options), encryptionFile))
   return [
     {
       name: 'backup',
       summary: 'Write a backup of the platform to a file, while it runs or not',
-      options: { to: { type: 'string', value: 'FILE', description: 'The file to make; it must not exist. It holds every secret of the local cluster' } },
+      options: {
+        to: { type: 'string', value: 'FILE', description: 'The file to make; it must not exist. Secrets in it are encrypted' },
+        'with-keys': { type: 'boolean', description: 'Put the keys of the Secrets into it: whoever has it then reads them' },
+        'encryption-provider-config': encryptionOption,
+      },
       examples: ['gantry backup --to gantry-monday.db'],
-      run: ({ options, context }) => backup(resolve(needed(options, 'to', 'FILE')), dataDir(options), context),
+      run: ({ options, context }) =>
+        backup(
+          { file: resolve(needed(options, 'to', 'FILE')), dataDir: dataDir(options), keysFile: keysFile(options), withKeys: options['with-keys'] === true },
+          context,
+        ),
     },
     {
       name: 'restore',
@@ -45,6 +58,18 @@ export function storageCommands({ env }: { readonly env: Readonly<Record<string,
       options: { from: { type: 'string', value: 'FILE', description: 'The damaged file, moved aside with the -wal file beside it' } },
       examples: ['gantry salvage --from /srv/gantry-damaged/gantry.db --data /srv/gantry'],
       run: ({ options, context }) => salvage(resolve(needed(options, 'from', 'FILE')), dataDir(options), context),
+    },
+    {
+      name: 'data rotate-key',
+      summary: 'Encrypt every Secret with a new key, while the platform runs',
+      options: {
+        'forget-old': {
+          type: 'boolean',
+          description: 'Take the old keys out of the file afterwards: no backup from before can be read without a copy of them',
+        },
+      },
+      examples: ['gantry data rotate-key'],
+      run: ({ options, context }) => rotateKey(options['forget-old'] === true, context),
     },
     {
       name: 'status',
@@ -64,15 +89,42 @@ function needed(options: OptionValues, name: string, value: string): string {
   return given
 }
 
-async function backup(file: string, dataDir: string, context: CommandContext): Promise<Output> {
+interface BackupTo {
+  readonly file: string
+  readonly dataDir: string
+  readonly keysFile: string
+  readonly withKeys: boolean
+}
+
+async function rotateKey(forgetOld: boolean, context: CommandContext): Promise<Output> {
+  await using platform = await context.connect()
+  const path = `/platform/v1/storage/rotate-key${forgetOld ? '?old=forget' : ''}`
+  const { file, key, isGiven, rows, oldKeys } = (await platform.call('POST', path, { signal: context.signal })) as RotationReport
+  context.note(
+    isGiven
+      ? `${file} was read again: a new key is made by whoever writes it`
+      : `a copy of ${file} belongs where no backup is: nobody can read Secrets without it`,
+  )
+  const old = oldKeys === 0 ? '' : `; ${oldKeys === 1 ? '1 old key is' : `${oldKeys} old keys are`} kept in it for backups from before`
+  return {
+    kind: 'text',
+    text: `${key === undefined ? 'Secrets are not encrypted' : `every Secret is encrypted with ${key}`} of ${file} (${rows} written again)${old}`,
+  }
+}
+
+async function backup({ file, dataDir, keysFile, withKeys }: BackupTo, context: CommandContext): Promise<Output> {
   if (existsSync(file)) throw new StatusError('BadRequest', `${file} is there already: choose another name`)
   if (!existsSync(dirname(file))) throw new StatusError('BadRequest', `${file} cannot be written: the folder ${dirname(file)} does not exist`)
-  const response = await request(context).catch((error: unknown) => {
+  const response = await request(withKeys, context).catch((error: unknown) => {
     if (transportFailureOf(error) === 'ConnectionRefused' || isWithoutPlatform(dataDir)) return undefined
     throw error
   })
   const { verifyDataFile } = await loadStorage()
-  if (response === undefined) return { kind: 'text', text: `${told(await backupStopped(file, dataDir))}\nGantry is not running: made from its data folder` }
+  if (response === undefined) {
+    const made = await backupStopped({ file, dataDir, keysFile, withKeys })
+    noteKeys(made, withKeys, context)
+    return { kind: 'text', text: `${told(made)}\nGantry is not running: made from its data folder` }
+  }
   const partial = `${file}.partial`
   try {
     await response
@@ -84,20 +136,32 @@ async function backup(file: string, dataDir: string, context: CommandContext): P
     const summary = verifyDataFile(partial)
     await rename(partial, file)
     await syncFolder(dirname(file))
+    noteKeys(summary, withKeys, context)
     return { kind: 'text', text: told({ file, ...summary }) }
   } finally {
     await rm(partial, { force: true })
   }
 }
 
+/** What a backup is worth depends on it, so it is said each time. */
+function noteKeys({ encryptedWith }: { readonly encryptedWith: readonly string[] }, withKeys: boolean, context: CommandContext): void {
+  if (encryptedWith.length === 0) return
+  const keys = encryptedWith.join(', ')
+  if (withKeys) context.note(`the backup holds its own keys (${keys}): whoever has it reads every Secret`)
+  else
+    context.note(
+      `Secrets in it are encrypted with ${keys}: nobody can read them without ${encryptionFile} of the platform, so keep a copy of that file elsewhere`,
+    )
+}
+
 interface OpenAnswer {
   use<T>(read: (answer: HttpResponse) => Promise<T>): Promise<T>
 }
 
-async function request(context: CommandContext): Promise<OpenAnswer> {
+async function request(withKeys: boolean, context: CommandContext): Promise<OpenAnswer> {
   const platform = await context.connect()
   try {
-    const answer = await platform.hub.request({ method: 'POST', path: '/platform/v1/storage/backup', signal: context.signal })
+    const answer = await platform.hub.request({ method: 'POST', path: `/platform/v1/storage/backup${withKeys ? '?keys=include' : ''}`, signal: context.signal })
     if (answer.status !== 200) {
       const text = (await readWholeBody(answer)).toString('utf8')
       const { message } = JSON.parse(text) as { readonly message?: string }
@@ -139,10 +203,11 @@ async function writeBody(answer: HttpResponse, file: string, signal: AbortSignal
   }
 }
 
-async function backupStopped(file: string, dataDir: string) {
+async function backupStopped({ file, dataDir, keysFile, withKeys }: BackupTo) {
   const { copyDataFile } = await loadStorage()
   const { readAttachments } = await loadBackups()
   const attachments = await readAttachments(dataDir)
+  if (withKeys) attachments.push({ name: encryptionFile, content: await readFile(presentFile(keysFile)) })
   const summary = copyDataFile(presentFile(join(dataDir, databaseFile)), file, { revisionJump: 0, attachments })
   return { file, ...summary }
 }
@@ -162,6 +227,7 @@ async function restore(source: string, dataDir: string, context: CommandContext)
       context.note(`${file} is kept as it is`)
     })
   }
+  noteMissingKeys(summary, dataDir, context)
   return { kind: 'text', text: `${told({ file: target, ...summary })}\nstart it with: gantry up --data ${dataDir}` }
 }
 
@@ -175,7 +241,16 @@ async function salvage(source: string, dataDir: string, context: CommandContext)
       : `${damage.rows === 1 ? '1 object is' : `${damage.rows} objects are`} lost${damage.keys.length === 0 ? '' : `, among them ${damage.keys.join(', ')}`}`,
   )
   if (damage.problem !== undefined) context.note(`the file was damaged beyond single objects: ${damage.problem}`)
+  noteMissingKeys(summary, dataDir, context)
   return { kind: 'text', text: `${told({ file: target, ...summary })}\nstart it with: gantry up --data ${dataDir}` }
+}
+
+function noteMissingKeys({ encryptedWith }: { readonly encryptedWith: readonly string[] }, dataDir: string, context: CommandContext): void {
+  const file = join(dataDir, encryptionFile)
+  if (encryptedWith.length === 0 || existsSync(file)) return
+  context.note(
+    `Secrets in it are encrypted with ${encryptedWith.join(', ')}: put ${encryptionFile} of the platform that they are from to ${file} before the start`,
+  )
 }
 
 function presentFile(file: string): string {
@@ -224,6 +299,7 @@ function describe(info: StorageInfo): string {
     ],
     ['objects', `${info.objects} at revision ${info.revision}; history from ${info.compactedRevision}`],
     ['writes', info.writeFailure ?? 'are saved'],
+    ['Secrets', info.encryption.key === undefined ? 'are not encrypted' : `are encrypted with ${info.encryption.key} of ${info.encryption.file}`],
     [
       'last scrub',
       lastScrub === undefined

@@ -1,6 +1,5 @@
 import { openRotatingFile } from '@gantry/gateway'
-import { createLogger, systemClock, systemIds, type Logger } from '@gantry/runtime'
-import type { SqliteStore } from '@gantry/storage'
+import { createLogger, systemClock, systemIds } from '@gantry/runtime'
 import type { UpOptions } from '../config.ts'
 import { inCluster, parseUpOptions } from '../config.ts'
 import { openDataDir } from '../data-dir.ts'
@@ -29,6 +28,7 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
     'authentication-config': accessFiles?.authenticationConfig,
     'authorization-config': accessFiles?.authorizationConfig,
     'token-webhook': accessFiles?.tokenWebhook,
+    'encryption-provider-config': config.encryptionFile,
     'audit-policy-file': accessFiles?.auditPolicy,
     'audit-webhook-config-file': accessFiles?.auditWebhook,
     'audit-elasticsearch-credentials': config.audit.elasticsearch?.credentialsFile,
@@ -47,7 +47,7 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
   log.info('gantry is starting', { version: config.version, dataDir: config.dataDir, node: process.version })
   try {
     // Loaded here, so that the other commands do not pay for the whole platform.
-    const store = config.hub === undefined ? await openStore(data.database, log) : undefined
+    const store = config.hub === undefined ? await openStore({ data, clock: systemClock, log }, { encryptionFile: config.encryptionFile }) : undefined
     const { startPlatform } = await import('../platform.ts')
     const platform = await startPlatform(
       config,
@@ -77,11 +77,13 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
   }
 }
 
+type OpenPlatformStore = typeof import('../storage/platform-store.ts').openPlatformStore
+
 /** In an object: a promise that were returned by itself would be waited for. */
-async function openStore(file: string, log: Logger): Promise<{ readonly opening: Promise<SqliteStore> }> {
-  const { openSqliteStore } = await import('@gantry/storage')
+async function openStore(...given: Parameters<OpenPlatformStore>): Promise<{ readonly opening: ReturnType<OpenPlatformStore> }> {
+  const { openPlatformStore } = await import('../storage/platform-store.ts')
   // A thread of its own reads the file while this one loads the rest. A failure is told where the store is needed.
-  const opening = openSqliteStore({ file, clock: systemClock, log })
+  const opening = openPlatformStore(...given)
   opening.catch(() => {})
   return { opening }
 }

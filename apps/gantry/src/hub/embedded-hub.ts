@@ -20,11 +20,11 @@ export const frontProxyName = 'front-proxy-client'
 export async function prepareHub({ config, ports, parts, served, certificate }: HubDeps): Promise<PreparedHub> {
   const { clock, ids, log, data } = ports
   if (ports.store === undefined) throw new Error('the embedded hub needs a store')
-  const opening = await Promise.allSettled([ports.store.then((opened) => parts.use('store', opened)), chooseNode(config, { ...ports, served })])
+  const opening = await Promise.allSettled([ports.store.then((opened) => (parts.use('store', opened.store), opened)), chooseNode(config, { ...ports, served })])
   const [stored, chosen] = opening
   if (stored.status === 'rejected') throw stored.reason
   if (chosen.status === 'rejected') throw chosen.reason
-  const [store, node] = [stored.value, chosen.value]
+  const [{ store, keys }, node] = [stored.value, chosen.value]
   return {
     async open() {
       const authorizer = platformAuthorizer(localClusterName)
@@ -42,7 +42,8 @@ export async function prepareHub({ config, ports, parts, served, certificate }: 
         },
       )
       await parts.start({ name: 'local cluster', start: () => Promise.resolve(local) })
-      const backups = parts.use('backups', new Backups({ store, data, clock, log }))
+      parts.use('encryption at rest', keys.encryptRest(served))
+      const backups = parts.use('backups', new Backups({ store, keys, data, clock, log }))
       if (config.backups !== undefined) backups.schedule(config.backups)
       return {
         client: local.client,
@@ -54,7 +55,7 @@ export async function prepareHub({ config, ports, parts, served, certificate }: 
           { name: 'hub', check: (signal) => answers(local.handle, signal) },
           { name: 'storage', check: () => isSound(store) },
         ],
-        routes: storageRoutes({ store, backups }),
+        routes: storageRoutes({ store, backups, keys }),
         instance: undefined,
         description: node.description,
         probe: { client: local.client, runtime: node.runtime, simulatedNodes: node.simulatedSelector },

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import type { Clock, Logger } from '@gantry/runtime'
 import { backupStore } from '@gantry/storage'
 import type { Attachment, DataFileSummary, Store } from '@gantry/storage'
+import { encryptionFile } from '../data-dir.ts'
 import type { DataDir } from '../data-dir.ts'
+import type { DataKeys } from './data-keys.ts'
 
 export interface BackupSchedule {
   readonly dir: string
@@ -23,6 +25,7 @@ export interface LastBackup {
 
 export interface BackupsDeps {
   readonly store: Store
+  readonly keys: Pick<DataKeys, 'file' | 'encryption'>
   readonly data: DataDir
   readonly clock: Clock
   readonly log: Logger
@@ -30,6 +33,13 @@ export interface BackupsDeps {
 
 /** What restoring on another machine needs beside the objects, so that kubeconfigs and tokens stay good. */
 const attachedFiles = ['service-account.key', 'tls/ca.crt', 'tls/ca.key'] as const
+
+/** Whether the keys of the Secrets go into the backup: then whoever has it reads them. */
+export interface BackupOptions {
+  readonly withKeys: boolean
+  readonly signal: AbortSignal
+}
+
 const ours = /^gantry-\d{8}T\d{6}Z\.db$/
 
 /** Backups of the running platform: one for a client who asks, and by a schedule. */
@@ -49,10 +59,10 @@ export class Backups implements AsyncDisposable {
   }
 
   /** Makes one in a folder of the data folder for `use`, which takes it away; the file is gone afterwards. */
-  async lend<T>(use: (file: string, summary: DataFileSummary) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async lend<T>(use: (file: string, summary: DataFileSummary) => Promise<T>, options: BackupOptions): Promise<T> {
     const file = join(this.#deps.data.path, `backup-${this.#deps.clock.monotonicMs()}.tmp`)
     try {
-      const summary = await this.#make(file, signal)
+      const summary = await this.#make(file, options)
       this.#note(summary, undefined)
       return await use(file, summary)
     } finally {
@@ -86,7 +96,7 @@ export class Backups implements AsyncDisposable {
           .toISOString()
           .replaceAll(/[-:]|\.\d+/g, '')}.db`,
       )
-      this.#note(await this.#make(file, this.#stop.signal), file)
+      this.#note(await this.#make(file, { withKeys: false, signal: this.#stop.signal }), file)
       log.info('a backup was made', { ...this.#last })
       const kept = (await readdir(dir)).filter((name) => ours.test(name)).sort()
       for (const name of kept.slice(0, Math.max(0, kept.length - keep))) await rm(join(dir, name))
@@ -96,8 +106,11 @@ export class Backups implements AsyncDisposable {
     }
   }
 
-  async #make(file: string, signal: AbortSignal): Promise<DataFileSummary> {
-    return backupStore(this.#deps.store, { file, attachments: await readAttachments(this.#deps.data.path) }, { signal })
+  async #make(file: string, { withKeys, signal }: BackupOptions): Promise<DataFileSummary> {
+    const { store, data, keys } = this.#deps
+    const attachments = await readAttachments(data.path)
+    if (withKeys) attachments.push({ name: encryptionFile, content: await readFile(keys.file) })
+    return backupStore(store, { file, attachments, encryption: keys.encryption }, { signal })
   }
 
   #note({ rows, bytes }: DataFileSummary, file: string | undefined): void {
@@ -119,5 +132,5 @@ export async function readAttachments(dataDir: string): Promise<Attachment[]> {
 
 /** Only names that a backup has: what a file says never chooses where it is written. */
 export function isAttachedFile(name: string): boolean {
-  return attachedFiles.some((one) => one === name)
+  return name === encryptionFile || attachedFiles.some((one) => one === name)
 }

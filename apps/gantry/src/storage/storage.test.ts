@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -40,13 +40,17 @@ test('a backup of the running platform becomes another one: objects, users and k
     await connection.hub.create(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'later', namespace: 'default' } })
     certificate = await readFile(join(first, 'tls/ca.crt'), 'utf8')
 
-    assert.deepEqual([made.code, made.err], [0, ''])
+    assert.equal(made.code, 0)
+    assert.match(
+      made.err,
+      /^Secrets in it are encrypted with the key "key1" of aesgcm: nobody can read them without encryption\.yaml of the platform, so keep a copy/,
+    )
     assert.match(made.out, /backup\.db: \d+ objects at revision \d+, .* MiB, every checksum compared/)
     assert.equal((await stat(file)).mode & 0o777, 0o600)
     const again = await gantry(first, 'backup', '--to', file)
     assert.deepEqual([again.code, again.err], [1, `error: ${file} is there already: choose another name\n`])
     const status = await gantry(first, 'status')
-    assert.match(status.out, /writes +are saved\n.*\nlast backup +\S+: \d+ objects, .* taken away by a client/)
+    assert.match(status.out, /writes +are saved\nSecrets .*\n.*\nlast backup +\S+: \d+ objects, .* taken away by a client/)
     const running = await gantry(first, 'restore', '--from', file)
     assert.match(running.err, /gantry\.db is there already, of a Gantry that runs or has run: stop it/)
     assert.deepEqual(
@@ -57,7 +61,17 @@ test('a backup of the running platform becomes another one: objects, users and k
 
   const restored = await gantry(second, 'restore', '--from', file)
 
-  assert.deepEqual([restored.code, restored.err], [0, ''])
+  assert.equal(restored.code, 0)
+  assert.match(
+    restored.err,
+    /^Secrets in it are encrypted with the key "key1" of aesgcm: put encryption\.yaml of the platform that they are from to .*second\/encryption\.yaml before the start\n$/,
+  )
+  await assert.rejects(
+    startTestPlatform(second),
+    /cannot be read: it is encrypted with the key "key1" of aesgcm\. Put the key that it was written with back into .*second\/encryption\.yaml/,
+  )
+  assert.ok(!(await readdir(second)).includes('encryption.yaml'))
+  await copyFile(join(first, 'encryption.yaml'), join(second, 'encryption.yaml'))
   await using platform = await startTestPlatform(second)
   await using connection = await hubOf(platform)
   assert.equal(await readFile(join(second, 'tls/ca.crt'), 'utf8'), certificate)
@@ -79,8 +93,8 @@ test('a backup of a stopped platform is made from its folder; a damaged one is s
       data: { text: 'recognizable '.repeat(50) },
     } as never)
   }
-  const made = await gantry(dir, 'backup', '--to', file)
-  assert.deepEqual([made.code, made.err], [0, ''])
+  const made = await gantry(dir, 'backup', '--to', file, '--with-keys')
+  assert.deepEqual([made.code, made.err], [0, 'the backup holds its own keys (the key "key1" of aesgcm): whoever has it reads every Secret\n'])
   assert.match(made.out, /Gantry is not running/)
   const bytes = await readFile(file)
   for (let at = bytes.indexOf('recognizable'); at !== -1; at = bytes.indexOf('recognizable', at + 1)) bytes[at]! ^= 1
@@ -91,7 +105,12 @@ test('a backup of a stopped platform is made from its folder; a damaged one is s
 
   assert.equal(refused.code, 1)
   assert.match(refused.err, /1 object cannot be read as written: core\/configmaps\/default\/broken/)
-  assert.deepEqual([salvaged.code, salvaged.err], [0, '1 object is lost, among them /registry/core/configmaps/default/broken\n'])
+  assert.equal(salvaged.code, 0)
+  assert.match(
+    salvaged.err,
+    /^1 object is lost, among them \/registry\/core\/configmaps\/default\/broken\nSecrets in it are encrypted with the key "key1" of aesgcm: put encryption\.yaml /,
+  )
+  await copyFile(join(dir, 'encryption.yaml'), join(rescued, 'encryption.yaml'))
   await using platform = await startTestPlatform(rescued)
   await using connection = await hubOf(platform)
   await assert.rejects(connection.hub.get(configMaps, { namespace: 'default', name: 'broken' }), /not found/)
@@ -102,7 +121,7 @@ test('scheduled backups keep as many as they should and leave other files alone'
   const store = createMemoryStore()
   await store.put('/a', 0, () => Buffer.from('1'))
   const data = await openDataDir(join(root, 'data'))
-  await using backups = new Backups({ store, data, clock, log: silentLogger })
+  await using backups = new Backups({ store, keys: { file: '', encryption: { source: '', rules: [] } }, data, clock, log: silentLogger })
   backups.schedule({ dir, everyMs: 3_600_000, keep: 2 })
 
   const made: (string | undefined)[] = []

@@ -1,11 +1,11 @@
 import { runCommandLine } from '@gantry/cli-kit'
 import { silentLogger, systemClock, systemIds } from '@gantry/runtime'
-import { openSqliteStore } from '@gantry/storage'
 import { commandContext, gantryCommandLine } from '../command-line.ts'
 import { parseUpOptions, type PlatformConfig } from '../config.ts'
 import { openDataDir } from '../data-dir.ts'
 import { startPlatform } from '../platform.ts'
 import type { Platform } from '../platform.ts'
+import { openPlatformStore } from '../storage/platform-store.ts'
 
 /** The platform in this process, on a free port of the loopback, without a node. */
 export async function startTestPlatform(
@@ -14,7 +14,7 @@ export async function startTestPlatform(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Platform> {
   const data = await openDataDir(dataDir)
-  const store = more.hub === undefined ? openSqliteStore({ file: data.database, clock: systemClock, log: silentLogger }) : undefined
+  const store = more.hub === undefined ? openPlatformStore({ data, clock: systemClock, log: silentLogger }, { encryptionFile: more.encryptionFile }) : undefined
   const ports = { clock: systemClock, ids: systemIds, log: silentLogger, data, store, env: {}, progress: () => {} }
   const defaults = parseUpOptions({ data: dataDir, listen: '127.0.0.1:0', node: 'none' }, { env: {}, consoleDir: undefined, version: '0.0.0' })
   return startPlatform({ ...defaults, ...more }, ports, { signal })

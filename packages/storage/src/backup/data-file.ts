@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, linkSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { encryptedWith } from '../encryption/value-encryption.ts'
 import type { Row, Write } from '../driver.ts'
 import { copyFailureMessage, failureOf } from '../sqlite/failure-message.ts'
 import { SqliteFile } from '../sqlite/sqlite-file.ts'
@@ -16,6 +17,8 @@ export interface DataFileSummary {
   readonly rows: number
   readonly revision: number
   readonly bytes: number
+  /** The keys that values in it are encrypted with, in words: without them it cannot be read. */
+  readonly encryptedWith: readonly string[]
 }
 
 const rowsPerCommit = 500
@@ -77,8 +80,13 @@ export function verifyDataFile(file: string): DataFileSummary {
   const opened = openSource(file, 'read')
   try {
     let rows = 0
-    for (const _ of rowsOf(opened, file)) rows++
-    return { rows, revision: opened.revision, bytes: statSync(file).size }
+    const keys = new Set<string>()
+    for (const { value } of rowsOf(opened, file)) {
+      rows++
+      const key = encryptedWith(value)
+      if (key !== undefined) keys.add(key)
+    }
+    return { rows, revision: opened.revision, bytes: statSync(file).size, encryptedWith: [...keys].toSorted() }
   } finally {
     opened.close()
   }

@@ -25,8 +25,6 @@ export interface OpenedValue {
   readonly value: Buffer
   /** A write would make other bytes of it: by another key, or encrypted at all. */
   readonly isStale: boolean
-  /** It stands readable on the disk. */
-  readonly isPlain: boolean
 }
 
 /** A value that none of the keys opens. */
@@ -62,11 +60,11 @@ export class ValueEncryption {
   open(key: string, stored: Buffer): OpenedValue {
     const transformers = this.#of(key)
     const isEncrypted = startsWith(stored, encryptedPrefix)
-    if (transformers === undefined && !isEncrypted) return { value: stored, isStale: false, isPlain: true }
+    if (transformers === undefined && !isEncrypted) return { value: stored, isStale: false }
     for (const [place, { prefix, open }] of (transformers ?? []).entries()) {
       if (prefix.length === 0 ? isEncrypted : !startsWith(stored, prefix)) continue
       try {
-        return { value: open(stored.subarray(prefix.length), key), isStale: place > 0, isPlain: !isEncrypted }
+        return { value: open(stored.subarray(prefix.length), key), isStale: place > 0 }
       } catch {
         // Two keys may have one name: another one is tried, and what none opens is told below.
       }
@@ -83,6 +81,11 @@ export class ValueEncryption {
 function startsWith(bytes: Buffer, prefix: Buffer): boolean {
   // The first byte alone is enough for nearly all of what is not encrypted.
   return bytes[0] === prefix[0] && bytes.length >= prefix.length && bytes.compare(prefix, 0, prefix.length, 0, prefix.length) === 0
+}
+
+/** The key that a value on the disk was encrypted with, in words; undefined for one that was not. */
+export function encryptedWith(stored: Buffer): string | undefined {
+  return startsWith(stored, encryptedPrefix) ? describeKey(stored) : undefined
 }
 
 /** `k8s:enc:aescbc:v1:key1:` is the key "key1" of aescbc. */

@@ -149,7 +149,8 @@ describe('a store with keys', () => {
     await using store = await open(file, by(named('one')))
     await fill(store, 60)
     const backup = `${file}.backup`
-    await backupStore(store, { file: backup, encryption: store.encryption }, { signal })
+    const summary = await backupStore(store, { file: backup, encryption: store.encryption }, { signal })
+    assert.deepEqual(summary.encryptedWith, ['the key "one" of aesgcm'])
     assert.equal(stands(backup, 'hunter2'), false)
     copyDataFile(backup, `${file}.restored`, { revisionJump: 1 })
     assert.equal(salvageDataFile(backup, `${file}.salvaged`, { revisionJump: 1 }).damage.rows, 0)

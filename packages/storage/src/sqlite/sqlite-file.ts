@@ -338,15 +338,15 @@ export class SqliteFile {
   }
 
   /**
-   * Puts other bytes in the place of the same values, at the same revisions, all or none. `hasPlain`: what was there could be read; the file then remembers that
-   * pages may still hold some of it, until `removeResidue`.
+   * Puts other bytes in the place of the same values, at the same revisions, all or none. The file remembers that pages of it may still hold some of the old bytes, until
+   * `removeResidue`.
    */
-  replace(rows: readonly Row[], { hasPlain }: { readonly hasPlain: boolean }): void {
+  replace(rows: readonly Row[]): void {
     if (rows.length === 0) return
     const { begin, commit, rollback, replace } = this.#statements
     try {
       begin.run()
-      if (hasPlain) this.#database.exec('CREATE TABLE IF NOT EXISTS plain_residue (at INTEGER) STRICT')
+      this.#database.exec('CREATE TABLE IF NOT EXISTS residue (at INTEGER) STRICT')
       for (const { key, revision, value } of rows) replace.run(rowChecksum(identityChecksum(this.#meta.id, key, revision), value), value, key, revision)
       commit.run()
     } catch (error) {
@@ -355,13 +355,13 @@ export class SqliteFile {
     }
   }
 
-  /** Once after `replace` with `hasPlain`: builds the whole file anew, so that no page of it, used or not, holds what was readable. Takes as long as copying the file. */
+  /** Once after `replace`: builds the whole file anew, so that no page of it, used or not, holds an old value. Takes as long as copying the file. */
   removeResidue(): void {
     const database = this.#database
-    if (this.#number("SELECT count(*) FROM sqlite_schema WHERE name = 'plain_residue'") > 0) {
+    if (this.#number("SELECT count(*) FROM sqlite_schema WHERE name = 'residue'") > 0) {
       database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
       // Only now: a crash before has it done again.
-      database.exec('DROP TABLE plain_residue')
+      database.exec('DROP TABLE residue')
     }
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   }

@@ -168,7 +168,6 @@ function reencrypt(file: SqliteFile, { after, other }: { readonly after: string;
     const by = other === undefined ? encryption : new ValueEncryption(other)
     const unopened = new UnopenedKeys(by)
     const stale: Row[] = []
-    let hasPlain = false
     let last: string | undefined
     let seen = 0
     for (const row of file.rowsBelow(prefixesOf([...encryption.encryption.rules, ...by.encryption.rules]), { after, limit: reencryptStepRows })) {
@@ -177,14 +176,13 @@ function reencrypt(file: SqliteFile, { after, other }: { readonly after: string;
       if (!row.isWhole) continue // the next scrub writes it again, from memory
       if (other !== undefined) unopened.open(row.key, row.value)
       else {
-        const { value, isStale, isPlain } = by.open(row.key, row.value)
+        const { value, isStale } = by.open(row.key, row.value)
         if (!isStale) continue
         stale.push({ key: row.key, revision: row.revision, value: by.seal(row.key, value) })
-        hasPlain ||= isPlain
       }
     }
     unopened.throwIfAny()
-    file.replace(stale, { hasPlain })
+    file.replace(stale)
     const isLast = seen < reencryptStepRows
     if (isLast && other === undefined) file.removeResidue()
     return { type: 'reencrypted', rows: stale.length, to: isLast ? undefined : last, failure: undefined }
