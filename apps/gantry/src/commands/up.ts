@@ -5,6 +5,7 @@ import { inCluster, parseUpOptions } from '../config.ts'
 import { openDataDir } from '../data-dir.ts'
 import { requireBackupFolder, requireReadable } from '../start-failure.ts'
 import { collectWhenIdle } from '../start-garbage.ts'
+import type { openPlatformStore as OpenPlatformStore, PlatformStore } from '../storage/platform-store.ts'
 
 export interface UpContext {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -77,10 +78,8 @@ export async function up(options: UpOptions, context: UpContext): Promise<void> 
   }
 }
 
-type OpenPlatformStore = typeof import('../storage/platform-store.ts').openPlatformStore
-
 /** In an object: a promise that were returned by itself would be waited for. */
-async function openStore(...given: Parameters<OpenPlatformStore>): Promise<{ readonly opening: ReturnType<OpenPlatformStore> }> {
+async function openStore(...given: Parameters<typeof OpenPlatformStore>): Promise<{ readonly opening: Promise<PlatformStore> }> {
   const { openPlatformStore } = await import('../storage/platform-store.ts')
   // A thread of its own reads the file while this one loads the rest. A failure is told where the store is needed.
   const opening = openPlatformStore(...given)
