@@ -1,4 +1,4 @@
-import { readSession, safeReturn, SignInPage, signOut } from '@gantry/access/console'
+import { AuthorizePage, DevicePage, readSession, safeReturn, SignInPage, signOut } from '@gantry/access/console'
 import { useFleet } from '@gantry/clusters/console'
 import {
   browserClock,
@@ -111,6 +111,16 @@ function Pages({
       <Route path="/login">
         {isOut ? <SignInPage onSignedIn={onSignedIn} /> : <Redirect to={safeReturn(new URLSearchParams(search).get('next'))} replace />}
       </Route>
+      {session.phase === 'in' && (
+        <Route path="/authorize">
+          <AuthorizePage user={session.user} interaction={new URLSearchParams(search).get('interaction') ?? ''} />
+        </Route>
+      )}
+      {session.phase === 'in' && (
+        <Route path="/device">
+          <DevicePage user={session.user} userCode={new URLSearchParams(search).get('user_code') ?? ''} />
+        </Route>
+      )}
       <Route>
         {isOut ? (
           <Redirect to={path === '/' ? '/login' : `/login?next=${encodeURIComponent(here)}`} replace />

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { networkInterfaces, hostname } from 'node:os'
 import {
+  AccessTokens,
   adminName,
   authRoutes,
   createAuthenticators,
@@ -11,12 +12,15 @@ import {
   IdentityProviders,
   initialPasswordFile,
   LoginThrottle,
+  meRoutes,
+  oidcRoutes,
   openAdminKubeconfig,
   PasswordHasher,
   permissionRoutes,
   Permissions,
   platformRoutes,
   providerRoutes,
+  SigningKeys,
   takeOverRoles,
   withSelfReviews,
 } from '@gantry/access/server'
@@ -126,6 +130,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const permissions = new Permissions({ hub, clock, ids, log })
     base.usePermissions(permissions)
     const identities = new Identities({ hub, clock, ids, log, revocations, permissions, hasher: new PasswordHasher() })
+    const signingKeys = new SigningKeys({ hub, clock, ids })
+    const tokens = new AccessTokens({ identities, keys: signingKeys, clock })
     const hubTarget = guardGrants({ permissions, identities, hub: localClusterName }, base.target)
     const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })
     const outbound = {
@@ -204,7 +210,9 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...await consoleRoutes(config.consoleDir, hubTarget),
       ...authRoutes({ identities, permissions, providers, throttle: new LoginThrottle(clock), log }),
       ...providerRoutes({ providers, identities, permissions, clock, ids, log, server: () => server, hub: localClusterName }),
-      ...permissionRoutes({ permissions, identities, hub: localClusterName }),
+      ...oidcRoutes({ hub, identities, permissions, keys: signingKeys, clock, ids, log }),
+      ...meRoutes({ identities }),
+      ...permissionRoutes({ permissions, identities, tokens, hub: localClusterName }),
       ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => shown.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
       ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),
       ...agentRoutes({ hub, clock, log, connections: members.agents, find: (name) => members.findAgent(name), accept: (secret) => members.acceptSecret(secret) }),
@@ -220,7 +228,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         log,
         audit,
         recorder: recordings,
-        authenticators: createAuthenticators(identities),
+        authenticators: createAuthenticators(identities, tokens),
         authorize: permissions.authorize,
         revocations,
       },

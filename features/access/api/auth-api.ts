@@ -1,3 +1,5 @@
+import type { KubeObject } from '@gantry/client'
+
 /** Answer of `GET /auth/session` and `POST /auth/login`. */
 export interface SessionInfo {
   readonly user: { readonly name: string; readonly displayName: string; readonly roles: readonly string[] }
@@ -111,4 +113,41 @@ export interface Explanation {
     readonly matches: 'wholly' | 'partly' | 'no'
     readonly because?: string | undefined
   }[]
+}
+
+/** Answer of `GET /platform/v1/oidc/interactions/<id>`: an application that waits for the user's word. */
+export interface PendingAuthorization {
+  readonly client: { readonly id: string; readonly name: string; readonly isCommandLine: boolean }
+  /** Where the user is sent afterwards: an origin such as https://grafana.example. */
+  readonly origin: string
+  readonly scopes: readonly string[]
+  /** The client is trusted to be let in without asking. */
+  readonly skipConsent: boolean
+}
+
+/** Body of `POST /platform/v1/oidc/interactions/<id>`. The answer is `{ location }`: where the browser goes next. */
+export interface AuthorizationDecision {
+  readonly allow: boolean
+}
+
+/** Answer of `POST /platform/v1/oidc/device/lookup` with `{ userCode }`: what waits for the code to be confirmed. */
+export interface PendingDevice {
+  readonly client: { readonly id: string; readonly name: string; readonly isCommandLine: boolean }
+  /** As the device shows it: XXXX-XXXX. */
+  readonly userCode: string
+  readonly address: string
+  readonly userAgent: string
+  /** When the device asked. */
+  readonly since: string
+}
+
+/** Body of `POST /platform/v1/oidc/device`. */
+export interface DeviceDecision {
+  readonly userCode: string
+  readonly allow: boolean
+}
+
+/** Answer of `GET /platform/v1/me/sessions` and `GET /platform/v1/me/apikeys`: the caller's own, without any hash. */
+export interface OwnCredentials {
+  readonly items: readonly KubeObject[]
 }

@@ -1,5 +1,6 @@
 import { defineKind, s, type ObjectOf } from '@gantry/clusters/api'
 import { identityProviderKind, mostOutsideGroups } from './identity-provider.ts'
+import { oidcClientKind } from './oidc-kinds.ts'
 import { accessRoleBindingKind, accessRoleKind, groupKind } from './permission-kinds.ts'
 
 const group = 'access.gantry.dev'
@@ -75,16 +76,28 @@ export const apiKeyKind = defineKind({
   ],
 })
 
-/** A browser that is signed in. Deleting it signs it out at once. */
+/** What is signed in as a user: a browser, the command line, or an application by OpenID Connect. Deleting it signs it out at once. */
 export const sessionKind = defineKind({
   group,
   version,
   kind: 'Session',
   plural: 'sessions',
-  description: 'A browser that is signed in.',
+  description: 'What is signed in as a user: a browser, the command line, or an application.',
   spec: s.object({
     user: s.string({ description: 'Who is signed in.', minLength: 1, maxLength: 253 }),
-    hash,
+    type: s.optional(s.oneOf(['Browser', 'CLI', 'Application'], { description: 'What is signed in; a browser when absent.' })),
+    hash: s.optional(hash),
+    client: s.optional(s.string({ description: 'The OIDCClient it was opened for; a browser has none.', maxLength: 253 })),
+    grant: s.optional(s.string({ description: 'What the user has agreed to, as JSON; a browser has none.', maxLength: 4096 })),
+    refresh: s.optional(
+      s.object(
+        {
+          hash: s.optional(hash),
+          token: s.string({ description: 'What the refresh token stands for, as JSON.', maxLength: 8192 }),
+        },
+        { description: 'Its refresh token. Without a hash that one has been used and no other was given out.' },
+      ),
+    ),
     expirationTime: s.time({ description: 'When it ends however busy it is.' }),
     address: s.optional(s.string({ description: 'Where the sign-in came from.', maxLength: 64 })),
     userAgent: s.optional(s.string({ description: 'What the browser calls itself.', maxLength: 256 })),
@@ -92,6 +105,8 @@ export const sessionKind = defineKind({
   status: s.object({ lastActiveTime: s.optional(s.time({ description: 'When it was used last, to some minutes. Idle sessions end.' })) }),
   columns: [
     { name: 'User', type: 'string', jsonPath: '.spec.user' },
+    { name: 'Type', type: 'string', jsonPath: '.spec.type' },
+    { name: 'Client', type: 'string', jsonPath: '.spec.client' },
     { name: 'Address', type: 'string', jsonPath: '.spec.address' },
     { name: 'Last active', type: 'date', jsonPath: '.status.lastActiveTime' },
     { name: 'Expires', type: 'string', jsonPath: '.spec.expirationTime' },
@@ -100,7 +115,7 @@ export const sessionKind = defineKind({
 })
 
 /** What the hub has to serve for this feature. */
-export const accessKinds = [userKind, identityProviderKind, groupKind, accessRoleKind, accessRoleBindingKind, apiKeyKind, sessionKind] as const
+export const accessKinds = [userKind, identityProviderKind, groupKind, accessRoleKind, accessRoleBindingKind, apiKeyKind, sessionKind, oidcClientKind] as const
 
 export type User = ObjectOf<typeof userKind>
 export type APIKey = ObjectOf<typeof apiKeyKind>

@@ -50,6 +50,7 @@ const touchEveryMs = 5 * 60_000
 const sweepEveryMs = 30_000
 const secretBytes = 32
 const unbindTries = 5
+const maxGrantedPerClient = 20
 
 /**
  * Users, sessions and API keys: objects of the hub, mirrored, so that a request is authenticated without asking anybody. Deleting one (by whatever way) or
@@ -170,8 +171,21 @@ export class Identities {
     const [name = '', secret = ''] = value.split('.', 2)
     const session = this.sessions.get(name)
     const refused: Caller = { kind: 'refused', message: 'the session has ended, please sign in again' }
-    if (session === undefined || !matchesHash(secret, session.spec.hash) || this.#hasEnded(session)) return refused
+    if (session?.spec.hash === undefined || !matchesHash(secret, session.spec.hash) || this.#hasEnded(session)) return refused
     return this.#callerOf(session.spec.user, { kind: 'cookie', id: `session/${name}` }) ?? refused
+  }
+
+  /** Whom a Session of the command line stands for; undefined when it has ended, or its user is another one than `uid`. */
+  callerOfSession(name: string, uid: string): Caller | undefined {
+    const session = this.liveSession(name)
+    if (session?.spec.type !== 'CLI' || this.users.get(session.spec.user)?.metadata.uid !== uid) return undefined
+    return this.#callerOf(session.spec.user, { kind: 'bearer', id: `session/${name}` })
+  }
+
+  /** A Session that has not ended, of whatever type. */
+  liveSession(name: string): Session | undefined {
+    const session = this.sessions.get(name)
+    return session === undefined || this.#hasEnded(session) ? undefined : session
   }
 
   /** Checks a password. Undefined when user or password is wrong, or the user is disabled; takes the same time for all of them. */
@@ -222,6 +236,35 @@ export class Identities {
   async endSessionsOf(user: string): Promise<void> {
     const names = [...this.sessions.values()].filter(({ spec }) => spec.user === user).map(({ metadata }) => metadata.name ?? '')
     await Promise.all(names.map((name) => this.endSession(name)))
+  }
+
+  /** Opens a session without a cookie: for the command line or an application. The oldest of the same user and client end when there are too many. */
+  async openGranted(options: {
+    readonly user: string
+    readonly type: 'CLI' | 'Application'
+    readonly client: string
+    readonly address?: string | undefined
+    readonly userAgent?: string | undefined
+  }): Promise<Session> {
+    const { user, type, client, address, userAgent } = options
+    const same = [...this.sessions.values()].filter(({ spec }) => spec.user === user && spec.client === client)
+    const byAge = same.toSorted((a, b) => Date.parse(a.metadata.creationTimestamp ?? '') - Date.parse(b.metadata.creationTimestamp ?? ''))
+    for (const { metadata } of byAge.slice(0, Math.max(0, byAge.length - maxGrantedPerClient + 1))) await this.endSession(metadata.name ?? '')
+    const session = await this.#deps.hub.create<Session>(sessionKind.ref, {
+      apiVersion: sessionKind.apiVersion,
+      kind: sessionKind.kind,
+      metadata: { name: this.#deps.ids.suffix(12) },
+      spec: {
+        user,
+        type,
+        client,
+        expirationTime: rfc3339(new Date(this.#deps.clock.now().getTime() + this.#absoluteMs)),
+        ...(address === undefined ? {} : { address }),
+        ...(userAgent === undefined ? {} : { userAgent: userAgent.slice(0, 256) }),
+      },
+    })
+    this.sessions.accept(session)
+    return session
   }
 
   /** Ends a session, and what it has open, before it is gone from the hub. */
@@ -341,6 +384,8 @@ export class Identities {
 
   #hasEnded(session: Session): boolean {
     if (this.#isExpired(session.spec.expirationTime)) return true
+    // Who uses kubectl once a week stays signed in until the session is over.
+    if (session.spec.type !== undefined && session.spec.type !== 'Browser') return false
     const stored = Date.parse(session.status?.lastActiveTime ?? session.metadata.creationTimestamp ?? '') || 0
     const last = Math.max(stored, this.#lastUse.get(`session/${session.metadata.name}`) ?? 0)
     // What is stored may lag behind by this much after a restart.

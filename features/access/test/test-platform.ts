@@ -1,5 +1,6 @@
 import { accessKinds } from '@gantry/access/api'
 import {
+  AccessTokens,
   authRoutes,
   createAuthenticators,
   ensureBuiltinRoles,
@@ -7,12 +8,15 @@ import {
   Identities,
   IdentityProviders,
   LoginThrottle,
+  meRoutes,
+  oidcRoutes,
   PasswordHasher,
   permissionRoutes,
   Permissions,
   platformAuthorizer,
   platformRoutes,
   providerRoutes,
+  SigningKeys,
   takeOverRoles,
   withSelfReviews,
   type IdentitiesOptions,
@@ -23,7 +27,7 @@ import { installKinds } from '@gantry/clusters/server'
 import { clusterRoute, createPipeline, hubRoutes, Revocations, type AuditEvent, type ClusterTarget } from '@gantry/gateway'
 import { startLocalCluster } from '@gantry/kube-cluster'
 import { bodyOf, readWholeBody, silentLogger, systemIds } from '@gantry/runtime'
-import type { HttpHeaders, HttpResponse } from '@gantry/runtime'
+import type { Handler, HttpHeaders, HttpResponse, UpgradeHandler } from '@gantry/runtime'
 import { FakeClock } from '@gantry/runtime/testing'
 import { createMemoryStore, type Store } from '@gantry/storage'
 
@@ -50,6 +54,9 @@ export interface TestPlatform extends AsyncDisposable {
   readonly identities: Identities
   readonly audit: AuditEvent[]
   ask(method: string, path: string, asked?: Asked): Promise<Answer>
+  /** A request as it comes from the network. */
+  readonly handle: Handler
+  readonly upgrade: UpgradeHandler
   /** The raw answer, for streams. */
   open(path: string, asked?: Asked): Promise<HttpResponse>
   readonly permissions: Permissions
@@ -92,6 +99,8 @@ export async function startTestPlatform(
   const permissions = new Permissions({ hub, ...deps })
   authorizer.permissions = permissions
   const identities = new Identities({ hub, ...deps, revocations, permissions, hasher: new PasswordHasher() }, options)
+  const keys = new SigningKeys({ hub, ...deps })
+  const tokens = new AccessTokens({ identities, keys, clock })
   const noWayOut = (): never => {
     throw new Error('this test says nothing of other servers')
   }
@@ -112,7 +121,7 @@ export async function startTestPlatform(
     {
       ...deps,
       audit: { write: (event) => void audit.push(event) },
-      authenticators: createAuthenticators(identities),
+      authenticators: createAuthenticators(identities, tokens),
       authorize: permissions.authorize,
       revocations,
     },
@@ -121,7 +130,9 @@ export async function startTestPlatform(
       routes: [
         ...authRoutes({ identities, permissions, providers, throttle: new LoginThrottle(clock), log: silentLogger }),
         ...providerRoutes({ providers, identities, permissions, clock, ids: systemIds, log: silentLogger, server: () => 'https://gantry.test', hub: 'local' }),
-        ...permissionRoutes({ permissions, identities, hub: 'local' }),
+        ...oidcRoutes({ hub, identities, permissions, keys, ...deps }),
+        ...meRoutes({ identities }),
+        ...permissionRoutes({ permissions, identities, tokens, hub: 'local' }),
         ...platformRoutes({
           identities,
           permissions,
@@ -178,6 +189,8 @@ export async function startTestPlatform(
     identities,
     permissions,
     audit,
+    handle: pipeline.handle,
+    upgrade: pipeline.upgrade,
     ask: async (method, path, asked = {}) => answer(await open(method, path, asked)),
     open: (path, asked = {}) => open('GET', path, asked),
     addUser: async (name, role, given = password) =>

@@ -4,12 +4,14 @@ import type { HttpResponse } from '@gantry/runtime'
 import { accessRoleBindingKind, type Explanation } from '../../api/index.ts'
 import { objectOf, textOf } from '../body-fields.ts'
 import type { Identities } from '../identities.ts'
+import type { AccessTokens } from '../oidc/access-tokens.ts'
 import type { AccessQuestion } from './permission-index.ts'
 import { questionOfReview, type Permissions } from './permissions.ts'
 
 export interface PermissionRoutesDeps {
   readonly permissions: Permissions
   readonly identities: Identities
+  readonly tokens: AccessTokens
   /** The name of the hub as a cluster. */
   readonly hub: string
 }
@@ -95,12 +97,12 @@ async function review(deps: PermissionRoutesDeps, { request }: Exchange): Promis
   const body = await readJson(request, bodyBytes)
   const spec = objectOf(body, 'spec')
   const { apiVersion, kind } = body
-  const status = what === 'authentication' ? tokenStatus(deps, textOf(spec, 'token') ?? '') : accessStatus(deps, cluster, spec)
+  const status = what === 'authentication' ? await tokenStatus(deps, textOf(spec, 'token') ?? '') : accessStatus(deps, cluster, spec)
   return jsonResponse(200, { apiVersion, kind, metadata: { creationTimestamp: null }, spec: {}, status })
 }
 
-function tokenStatus({ identities }: PermissionRoutesDeps, token: string): unknown {
-  const caller = identities.authenticateToken(token)
+async function tokenStatus({ identities, tokens }: PermissionRoutesDeps, token: string): Promise<unknown> {
+  const caller = identities.authenticateToken(token) ?? (await tokens.authenticate(token))
   if (caller?.kind !== 'platform') return { authenticated: false, ...(caller?.kind === 'refused' ? { error: caller.message } : {}) }
   const { username, uid, groups } = caller.user
   return { authenticated: true, user: { username, uid, groups, extra: { [proof]: ['true'] } } }

@@ -1,0 +1,76 @@
+import { defineKind, s, type ObjectOf } from '@gantry/clusters/api'
+
+/** The client that `gantry login` is: built in, public, with a redirect to the loopback interface or the device flow. */
+export const cliClientId = 'gantry-cli'
+
+// RFC 9700 2.1: no redirect over a wire that others can read. Applications on the same machine are no wire.
+const redirectPattern = String.raw`^(https://[^\s#/]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?)(/[^\s#]*)?$`
+const redirects = { maxLength: 2048, pattern: redirectPattern }
+
+/** An application that signs its users in with this platform by OpenID Connect. Its name is the client_id. */
+export const oidcClientKind = defineKind({
+  group: 'access.gantry.dev',
+  version: 'v1alpha1',
+  kind: 'OIDCClient',
+  plural: 'oidcclients',
+  description: 'An application that signs its users in with this platform by OpenID Connect. Its name is the client_id.',
+  nameRule: { rule: `self.metadata.name != '${cliClientId}'`, message: `"${cliClientId}" is the command line of the platform` },
+  spec: s.object(
+    {
+      displayName: s.optional(s.string({ description: 'The name people read when they are asked; the object name when absent.', maxLength: 100 })),
+      redirectURIs: s.optional(
+        s.set(s.string({ description: 'Compared character by character. https, or http to this machine.', ...redirects }), {
+          description: 'Where users may be sent with a code.',
+          maxItems: 20,
+        }),
+      ),
+      postLogoutRedirectURIs: s.optional(
+        s.set(s.string({ description: 'Compared character by character.', ...redirects }), {
+          description: 'Where users may be sent after signing out.',
+          maxItems: 20,
+        }),
+      ),
+      public: s.optional(s.boolean({ description: 'Cannot keep a secret: a page or a program that users run. It has none then.' })),
+      secretHash: s.optional(
+        s.string({
+          description: 'SHA-256 of the client secret, which has to be 32 random bytes at least: "gantry oidc-client create" makes both.',
+          pattern: '^sha256:[A-Za-z0-9_-]{43}$',
+          maxLength: 64,
+        }),
+      ),
+      grantTypes: s.optional(
+        s.set(s.string({ description: 'authorization_code, refresh_token or device_code.', pattern: '^(authorization_code|refresh_token|device_code)$' }), {
+          description: 'How it gets tokens; authorization_code and refresh_token when absent.',
+          maxItems: 3,
+        }),
+      ),
+      allowedGroups: s.optional(
+        s.set(s.string({ description: 'Name of a Group.', minLength: 1, maxLength: 253 }), {
+          description: 'Only their members are let in; everybody when absent.',
+          maxItems: 100,
+        }),
+      ),
+      skipConsent: s.optional(s.boolean({ description: 'Users are not asked whether it may know who they are: for applications of your own.' })),
+    },
+    {
+      rules: [
+        {
+          rule: 'has(self.secretHash) != (has(self.public) && self.public)',
+          message: 'give either secretHash, or public: true for what cannot keep a secret',
+        },
+        {
+          rule: "has(self.redirectURIs) && self.redirectURIs.size() > 0 || has(self.grantTypes) && !('authorization_code' in self.grantTypes)",
+          message: 'redirectURIs are needed for the grant type authorization_code',
+        },
+      ],
+    },
+  ),
+  status: s.object({}),
+  columns: [
+    { name: 'Public', type: 'boolean', jsonPath: '.spec.public' },
+    { name: 'Redirects', type: 'string', jsonPath: '.spec.redirectURIs' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+})
+
+export type OIDCClient = ObjectOf<typeof oidcClientKind>
