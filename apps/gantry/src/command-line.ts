@@ -1,18 +1,20 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
-import { accessCommands, permissionCommands, providerCommands } from '@gantry/access/cli'
+import { accessCommands, freshLogin, loginCommands, Logins, oidcClientCommands, permissionCommands, providerCommands, sessionCommands, type LoginPorts } from '@gantry/access/cli'
 import { agentCommands } from '@gantry/agent'
 import { auditCommands, type VerifyFolder } from '@gantry/audit/cli'
+import { formatKubeconfig } from '@gantry/client'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
 import { clusterCommands } from '@gantry/clusters/cli'
 import { fleetCommands } from '@gantry/fleet/cli'
-import { fileProblem, systemClock } from '@gantry/runtime'
+import { fileProblem, systemClock, systemIds } from '@gantry/runtime'
 import { exportCommand } from './commands/export.ts'
 import { hubCommands } from './commands/hub.ts'
 import { storageCommands } from './commands/storage.ts'
 import { up, type UpContext } from './commands/up.ts'
 import { defaultDataDir, defaultListen, nodeKinds, recordingModes } from './config.ts'
+import { machinePorts } from './login/machine-ports.ts'
 
 export interface CommandLineContext extends UpContext {
   /** Standard output; resolves when it takes more. */
@@ -32,7 +34,10 @@ export function gantryCommandLine(context: UpContext): CommandLine {
       upCommand(context),
       ...clusterCommands({ clock: systemClock }),
       ...fleetCommands({ clock: systemClock }),
+      ...loginCommands({ ports: machinePorts(context.env), localKubeconfig: (options) => localKubeconfig(options, context) }),
+      ...sessionCommands({ clock: systemClock }),
       ...accessCommands({ clock: systemClock }),
+      ...oidcClientCommands({ ids: systemIds }),
       ...permissionCommands({ clock: systemClock }),
       ...providerCommands(),
       ...auditCommands({ clock: systemClock, verifyFolder: verifyAuditFolder }),
@@ -128,7 +133,10 @@ function versionCommand(context: UpContext): Command {
   return { name: 'version', summary: 'Print the version', run: () => Promise.resolve({ kind: 'text', text: `gantry ${context.version}` }) }
 }
 
-/** What the other commands use of the world: the running platform, by the kubeconfig in the data folder (or `GANTRY_KUBECONFIG`). */
+/**
+ * What the other commands use of the world: the running platform, by `GANTRY_KUBECONFIG`, by the kubeconfig in the data folder that `--data` names, by the last `gantry login`, or by the
+ * kubeconfig in the usual data folder: the first of these that there is.
+ */
 export function commandContext(options: OptionValues, context: CommandLineContext): CommandContext {
   return {
     signal: context.signal,
@@ -137,9 +145,33 @@ export function commandContext(options: OptionValues, context: CommandLineContex
     print: context.print,
     async connect() {
       const given = context.env['GANTRY_KUBECONFIG']
-      const file = given !== undefined && given !== '' ? given : join(textOption(options, 'data') ?? defaultDataDir(context.env), 'admin.kubeconfig')
-      return connectPlatform(await readKubeconfig(file), { clock: systemClock })
+      const data = textOption(options, 'data')
+      const file = given !== undefined && given !== '' ? given : data === undefined ? undefined : join(data, adminKubeconfigFile)
+      const text = file === undefined ? await loginKubeconfig(machinePorts(context.env), context) : undefined
+      return connectPlatform(text ?? (await readKubeconfig(file ?? join(defaultDataDir(context.env), adminKubeconfigFile))), { clock: systemClock })
     },
+  }
+}
+
+const adminKubeconfigFile = 'admin.kubeconfig'
+
+/** With a token of the last login; undefined when there is none. */
+async function loginKubeconfig(ports: LoginPorts, { signal, err }: CommandLineContext): Promise<string | undefined> {
+  const server = await new Logins(ports.files).current()
+  if (server === undefined) return undefined
+  const { ca, accessToken } = await freshLogin({ ports, signal, note: (line) => err(`${line}\n`) }, server)
+  return formatKubeconfig({ name: 'login', server, ca, credentials: { token: accessToken } })
+}
+
+/** Of the platform that runs on this machine, if one does and this user may read it. */
+async function localKubeconfig(options: OptionValues, { env }: UpContext): Promise<string | undefined> {
+  const file = join(textOption(options, 'data') ?? defaultDataDir(env), adminKubeconfigFile)
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    // Not of this user, or not here: then the address and the CA are asked for.
+    if (['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
   }
 }
 

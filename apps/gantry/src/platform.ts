@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { networkInterfaces, hostname } from 'node:os'
 import {
@@ -68,6 +69,8 @@ export interface Platform extends AsyncDisposable {
   /** https://host:port */
   readonly server: string
   readonly kubeconfig: string
+  /** SHA-256 of the CA of this port: what "gantry login" shows at the first contact. */
+  readonly caFingerprint: string
   /** Only on the very first start. */
   readonly firstPassword: string | undefined
   readonly passwordFile: string
@@ -261,6 +264,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     return {
       server,
       kubeconfig: kubeconfig.path,
+      caFingerprint: new X509Certificate(certificate.ca).fingerprint256,
       firstPassword,
       passwordFile: data.files.pathOf(initialPasswordFile),
       node: base.description,

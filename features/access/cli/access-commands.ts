@@ -11,6 +11,7 @@ import {
   type User,
 } from '../api/index.ts'
 import { parseSeconds } from './seconds.ts'
+import { endOwnOr } from './own-credentials.ts'
 
 /** `gantry user …`, `gantry apikey …` and `gantry kubeconfig`. */
 export function accessCommands(deps: { readonly clock: Clock }): readonly Command[] {
@@ -90,10 +91,14 @@ export function accessCommands(deps: { readonly clock: Clock }): readonly Comman
     },
     {
       name: 'apikey list',
-      summary: 'All API keys',
-      async run({ context }) {
+      summary: 'Your own API keys',
+      options: { all: { type: 'boolean', description: 'Those of everybody' } },
+      async run({ options, context }) {
         await using platform = await context.connect()
-        const { items } = await platform.hub.list<APIKey>(apiKeyKind.ref, { signal: context.signal })
+        const { items } =
+          options['all'] === true
+            ? await platform.hub.list<APIKey>(apiKeyKind.ref, { signal: context.signal })
+            : ((await platform.call('GET', '/platform/v1/me/apikeys', { signal: context.signal })) as { items: APIKey[] })
         return { kind: 'objects', objects: items, columns: keyColumns(now()), resource: `apikey.${apiKeyKind.group}` }
       },
     },
@@ -104,19 +109,23 @@ export function accessCommands(deps: { readonly clock: Clock }): readonly Comman
       async run({ positionals, context }) {
         const [name = ''] = positionals
         await using platform = await context.connect()
-        await platform.hub.delete(apiKeyKind.ref, { name }, { signal: context.signal })
+        await endOwnOr(platform, { own: 'apikeys', ref: apiKeyKind.ref, name, signal: context.signal })
         return { kind: 'text', text: `API key "${name}" revoked` }
       },
     },
     {
       name: 'kubeconfig',
       summary: 'Print a kubeconfig with a context for every cluster and a new API key',
-      options: { expires: { type: 'string', value: 'TIME', description: 'After how long its key ends: 90d, 12h (30d)' } },
+      options: {
+        expires: { type: 'string', value: 'TIME', description: 'After how long its key ends: 90d, 12h (30d)' },
+        exec: { type: 'boolean', description: 'Without a key: kubectl runs "gantry token", which takes a "gantry login"' },
+      },
       async run({ options, context }) {
         const expires = textOption(options, 'expires')
         const body = { expiresInSeconds: expires === undefined ? undefined : parseSeconds(expires) }
+        const path = `/platform/v1/kubeconfig${options['exec'] === true ? '?auth=exec' : ''}`
         await using platform = await context.connect()
-        return { kind: 'text', text: String(await platform.call('POST', '/platform/v1/kubeconfig', { body, signal: context.signal })) }
+        return { kind: 'text', text: String(await platform.call('POST', path, { body, signal: context.signal })) }
       },
     },
   ]

@@ -31,7 +31,7 @@ export async function openAdminKubeconfig(deps: AdminKubeconfigDeps): Promise<{ 
   let writing: Promise<void> = Promise.resolve()
 
   async function write(): Promise<void> {
-    const text = kubeconfigFor({ server: deps.server(), ca: deps.ca(), token, clusters: deps.clusters(), user: adminName })
+    const text = kubeconfigFor({ server: deps.server(), ca: deps.ca(), credentials: { token }, clusters: deps.clusters(), user: adminName })
     if (text === written) return
     await deps.files.write(adminKubeconfigFile, text)
     written = text

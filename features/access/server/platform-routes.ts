@@ -1,5 +1,5 @@
 import { StatusError } from '@gantry/apimachinery'
-import { formatKubeconfig } from '@gantry/client'
+import { formatKubeconfig, type KubeconfigContent } from '@gantry/client'
 import { jsonResponse, originProblem, readJson, type Caller, type Exchange, type Route } from '@gantry/gateway'
 import type { HttpRequest, HttpResponse, Ids } from '@gantry/runtime'
 import { accessRoleKind, passwordProblem, userNameProblem, type CreatedAPIKey, type CreatedUser, type PlatformInfo } from '../api/index.ts'
@@ -54,7 +54,10 @@ function info(deps: PlatformRoutesDeps, exchange: Exchange): HttpResponse {
   return jsonResponse(200, answer)
 }
 
-/** A kubeconfig with a context for every cluster and a fresh API key of the caller, by POST or GET: a page elsewhere gets neither the key nor one made. */
+/**
+ * A kubeconfig with a context for every cluster of the caller, by POST or GET: a page elsewhere gets neither the key nor one made. It has a fresh API key, or with `?auth=exec` no secret
+ * but the name of the program that has one: `gantry token`.
+ */
 async function kubeconfig(deps: PlatformRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
   const { request } = exchange
   const caller = knownCaller(exchange)
@@ -62,16 +65,14 @@ async function kubeconfig(deps: PlatformRoutesDeps, exchange: Exchange): Promise
     const problem = caller.credential.kind === 'cookie' ? originProblem(request, { required: false }) : undefined
     if (problem !== undefined) throw new StatusError('Forbidden', `the request is refused because ${problem}`)
   } else onlyPost(request)
+  const auth = new URLSearchParams(request.query).get('auth') ?? 'key'
+  if (auth !== 'key' && auth !== 'exec') throw new StatusError('BadRequest', `"auth" is key or exec, not ${JSON.stringify(auth.slice(0, 20))}`)
   const body = request.body === undefined ? {} : await readJson(request, bodyBytes)
-  const { key } = await deps.identities.createKey({
-    user: caller.user.username,
-    description: 'kubeconfig',
-    expiresInSeconds: secondsOf(body['expiresInSeconds']) ?? 30 * 24 * 60 * 60,
-  })
   const server = serverFor(request, deps.server())
+  const credentials = auth === 'exec' ? { exec: execPlugin(server) } : { token: await freshKey(deps, caller, body) }
   const reached = deps.permissions.index.clustersOf(subjectOf(deps, caller))
   const clusters = deps.clusters().filter((cluster) => reached === undefined || reached.has(cluster))
-  const text = kubeconfigFor({ server, ca: deps.ca(), token: key, clusters, user: caller.user.username })
+  const text = kubeconfigFor({ server, ca: deps.ca(), credentials, clusters, user: caller.user.username })
   return {
     status: 200,
     headers: { 'content-type': 'application/yaml', 'cache-control': 'no-store', 'content-disposition': 'attachment; filename="gantry.kubeconfig"' },
@@ -83,14 +84,31 @@ async function kubeconfig(deps: PlatformRoutesDeps, exchange: Exchange): Promise
 export function kubeconfigFor(options: {
   readonly server: string
   readonly ca: string
-  readonly token: string
+  readonly credentials: KubeconfigContent['credentials']
   readonly clusters: readonly string[]
   readonly user: string
 }): string {
-  const { server, ca, token, clusters, user } = options
+  const { server, ca, credentials, clusters, user } = options
   const [first = 'local', ...others] = clusters
-  const content = (name: string) => ({ name, server: `${server}/clusters/${name}`, ca, userName: `gantry-${user}`, credentials: { token } })
+  const content = (name: string) => ({ name, server: `${server}/clusters/${name}`, ca, userName: `gantry-${user}`, credentials })
   return formatKubeconfig(content(first), ...others.map(content))
+}
+
+async function freshKey({ identities }: PlatformRoutesDeps, { user }: Known, body: Readonly<Record<string, unknown>>): Promise<string> {
+  const expiresInSeconds = secondsOf(body['expiresInSeconds']) ?? 30 * 24 * 60 * 60
+  return (await identities.createKey({ user: user.username, description: 'kubeconfig', expiresInSeconds })).key
+}
+
+/** Upstream's ExecConfig. */
+function execPlugin(server: string): Readonly<Record<string, unknown>> {
+  return {
+    apiVersion: 'client.authentication.k8s.io/v1',
+    command: 'gantry',
+    args: ['token', '--server', server],
+    interactiveMode: 'Never',
+    provideClusterInfo: false,
+    installHint: `the program "gantry" is not on the PATH: put it there, and sign in with "gantry login ${server}"`,
+  }
 }
 
 async function createKey(deps: PlatformRoutesDeps, exchange: Exchange): Promise<HttpResponse> {

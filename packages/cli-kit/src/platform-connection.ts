@@ -9,7 +9,7 @@ export interface PlatformConnection extends AsyncDisposable {
   readonly server: string
   /** The platform's own objects. */
   readonly hub: KubeClient
-  /** Calls the platform's own API (`/platform/v1/…`). Throws its Status. */
+  /** Calls the platform's own API (`/platform/v1/…`, with its query if it has one). Throws its Status. */
   call(method: 'GET' | 'POST' | 'DELETE', path: string, options: { readonly body?: unknown; readonly signal: AbortSignal }): Promise<unknown>
 }
 
@@ -25,10 +25,11 @@ export function connectPlatform(kubeconfig: string, deps: { readonly clock: Cloc
     hub: createClient({ handle: http.handle }, { userAgent: 'gantry-cli' }),
     async call(method, path, { body, signal }) {
       const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
+      const [pathname = '', query = ''] = path.split('?', 2)
       const response = await http.handle({
         method,
-        path,
-        query: '',
+        path: pathname,
+        query,
         headers: {
           accept: 'application/json',
           'user-agent': 'gantry-cli',

@@ -63,7 +63,8 @@ export interface KubeconfigContent {
   readonly ca?: string | undefined
   readonly serverName?: string | undefined
   readonly userName?: string | undefined
-  readonly credentials: { readonly token: string } | { readonly cert: string; readonly key: string }
+  /** `exec`: a credential plugin, as upstream's ExecConfig has it. */
+  readonly credentials: { readonly token: string } | { readonly cert: string; readonly key: string } | { readonly exec: Readonly<Record<string, unknown>> }
   readonly namespace?: string | undefined
 }
 
@@ -85,8 +86,8 @@ export function formatKubeconfig(...contents: readonly [KubeconfigContent, ...Ku
       users: [...users].map(([name, credentials]) => ({
         name,
         user:
-          'token' in credentials
-            ? { token: credentials.token }
+          'token' in credentials || 'exec' in credentials
+            ? credentials
             : { 'client-certificate-data': base64(credentials.cert), 'client-key-data': base64(credentials.key) },
       })),
       contexts: contents.map((one) => ({
@@ -244,4 +245,49 @@ function base64(text: string): string {
 
 function wrong(what: string, cause?: unknown): StatusError {
   return new StatusError('BadRequest', `the kubeconfig cannot be used: ${what}`, { cause })
+}
+
+export interface KubeconfigMerge {
+  /** Goes behind every name of what is added; entries of before that end with it and are not there any more go. */
+  readonly suffix: string
+  /** What the added users run for their credentials. */
+  readonly exec: { readonly command: string; readonly args: readonly string[] }
+}
+
+/**
+ * A kubeconfig with the entries of another one put into it: those of the same name are replaced, all others and every unknown field stay as they are. The current context changes
+ * only when there is none. Comments are lost, as with kubectl. Throws BadRequest for text that is no kubeconfig.
+ */
+export function mergeKubeconfig(
+  text: string,
+  added: string,
+  { suffix, exec }: KubeconfigMerge,
+): { readonly text: string; readonly contexts: readonly string[] } {
+  const into: Record<string, unknown> = text.trim() === '' ? { apiVersion: 'v1', kind: 'Config' } : { ...parse(text) }
+  const from = parse(added)
+  const longer = (name: unknown): string => `${textOf(name) ?? ''}${suffix}`
+  function put(section: 'clusters' | 'contexts' | 'users', content: (entry: Fields) => Fields): readonly string[] {
+    const fresh = entriesOf(from[section], section).map((entry) => ({ ...content(entry), name: longer(entry['name']) }))
+    const kept = entriesOf(into[section], section).filter((entry) => textOf(entry['name'])?.endsWith(suffix) !== true)
+    into[section] = [...kept, ...fresh]
+    return fresh.map(({ name }) => name)
+  }
+  put('clusters', (entry) => entry)
+  put('users', (entry) => {
+    const user = isFields(entry['user']) ? entry['user'] : {}
+    return { ...entry, user: { ...user, exec: { ...(isFields(user['exec']) ? user['exec'] : {}), ...exec } } }
+  })
+  const contexts = put('contexts', (entry) => {
+    const context = isFields(entry['context']) ? entry['context'] : {}
+    return { ...entry, context: { ...context, cluster: longer(context['cluster']), user: longer(context['user']) } }
+  })
+  const current = textOf(into['current-context'])
+  if (current === undefined || !entriesOf(into['contexts'], 'contexts').some(({ name }) => name === current)) into['current-context'] = contexts[0] ?? ''
+  return { text: dump(into, { lineWidth: -1 }), contexts }
+}
+
+function entriesOf(value: unknown, section: string): readonly Fields[] {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value) || !value.every(isFields)) throw wrong(`its ${section} is not a list of entries with names`)
+  return value
 }

@@ -91,6 +91,7 @@ function banner(
   platform: {
     readonly server: string
     readonly kubeconfig: string
+    readonly caFingerprint: string
     readonly firstPassword: string | undefined
     readonly passwordFile: string
     readonly node: string
@@ -104,6 +105,7 @@ function banner(
       ? ['password', `as set; the first one is in ${platform.passwordFile} until it is changed`]
       : ['password', `${platform.firstPassword}   (also in ${platform.passwordFile})`],
     ['kubeconfig', platform.kubeconfig],
+    ['CA SHA-256', platform.caFingerprint],
     ['node', platform.node],
   ]
   return `Gantry ${version}\n${rows.map(([name, value]) => `  ${name.padEnd(12)}${value}\n`).join('')}`
