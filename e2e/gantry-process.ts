@@ -34,6 +34,11 @@ export function gantry(args: readonly string[], options: ProgramOptions = {}): P
   return run(launcher, args, { ...options, env: { ...env, ...options.env } })
 }
 
+/** One command of the CLI that goes on while the test does something else. */
+export function startCommand(args: readonly string[], options: ProgramOptions = {}): ReturnType<typeof start> {
+  return start(launcher, args, { ...options, env: { ...env, ...options.env } })
+}
+
 export interface GantryOptions {
   readonly dataDir: string
   readonly port: number

@@ -77,7 +77,8 @@ async function buildServer(): Promise<void> {
     entryFileNames: '[name].js',
     chunkFileNames: '[name]-[hash].js',
     assetFileNames: 'assets/[name][extname]',
-    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+    // oidc-provider finds its models, and their settings, by the names of their classes.
+    minify: { compress: { keepNames: { function: false, class: true } }, mangle: false, codegen: { removeWhitespace: true } },
     sourcemap: 'hidden',
   })
   await bundle.close()

@@ -133,7 +133,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const permissions = new Permissions({ hub, clock, ids, log })
     base.usePermissions(permissions)
     const identities = new Identities({ hub, clock, ids, log, revocations, permissions, hasher: new PasswordHasher() })
-    const signingKeys = new SigningKeys({ hub, clock, ids })
+    const signingKeys = new SigningKeys({ hub, clock, ids, log })
     const tokens = new AccessTokens({ identities, keys: signingKeys, clock })
     const hubTarget = guardGrants({ permissions, identities, hub: localClusterName }, base.target)
     const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })

@@ -403,6 +403,22 @@ describe('keys', () => {
     assert.ok(!stored.text.includes('"d"') && !stored.text.includes('"p"'), 'no private part is published')
   })
 
+  test('that have leaked are worth nothing within a minute of deleting their Secret', async () => {
+    const { platform, browser } = await world()
+    await using _ = platform
+    const { tokens } = await logIn(platform, browser)
+    const status = async (): Promise<number> => (await platform.ask('GET', '/platform/v1/info', { token: tokens.access_token })).status
+    assert.equal(await status(), 200)
+    const secrets = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
+    await platform.hub.delete(secrets, { namespace: 'gantry-system', name: 'oidc-signing-keys' })
+
+    await platform.clock.advance(minute)
+    const { keys } = (await platform.ask('GET', '/oidc/jwks')).json() as { keys: unknown[] }
+
+    assert.equal(keys.length, 1)
+    assert.equal(await status(), 401)
+  })
+
   test('are rotated by who is allowed to, and nobody else', async () => {
     await using platform = await start()
     await platform.addUser('bob')

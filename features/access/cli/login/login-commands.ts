@@ -92,7 +92,7 @@ export function loginCommands({ ports, localKubeconfig }: LoginCommandsDeps): re
   ): Promise<Login> {
     await using transport = ports.connect(server)
     const oidc = await PlatformOidc.open(depsOf(context), server, transport.handle)
-    return (isDevice ? undefined : await oidc.byBrowser()) ?? oidc.byDevice()
+    return (isDevice ? undefined : await oidc.byBrowser()) ?? (await oidc.byDevice())
   }
 
   async function end(login: Login, context: CommandContext): Promise<void> {

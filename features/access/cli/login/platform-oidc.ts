@@ -72,15 +72,19 @@ export class PlatformOidc {
     note(`Your browser opens ${this.#server.server} to ask you. If it does not, open this address in it:\n\n  ${url.href}\n`)
     const within = AbortSignal.any([signal, AbortSignal.timeout(loginWithinMs)])
     const back = await loopback.visited(expectedState, { signal: within })
-    return this.#loginOf(await this.#library.authorizationCodeGrant(this.#configuration, back, { pkceCodeVerifier, expectedState, expectedNonce }))
+    try {
+      return this.#loginOf(await this.#library.authorizationCodeGrant(this.#configuration, back, { pkceCodeVerifier, expectedState, expectedNonce }))
+    } catch (error) {
+      throw explained(error)
+    }
   }
 
   /** With a browser anywhere else, where a person confirms the code that is shown here (RFC 8628). */
   async byDevice(): Promise<Login> {
     const { note, signal } = this.#deps
-    const device = await this.#library.initiateDeviceAuthorization(this.#configuration, { scope })
-    note(`Open this address in a browser, sign in, and confirm the code:\n\n  ${device.verification_uri}\n\n  ${device.user_code}\n`)
     try {
+      const device = await this.#library.initiateDeviceAuthorization(this.#configuration, { scope })
+      note(`Open this address in a browser, sign in, and confirm the code:\n\n  ${device.verification_uri}\n\n  ${device.user_code}\n`)
       return this.#loginOf(await this.#library.pollDeviceAuthorizationGrant(this.#configuration, device, {}, { signal }))
     } catch (error) {
       throw explained(error)
@@ -99,7 +103,11 @@ export class PlatformOidc {
 
   /** Ends the session. */
   async revoke(login: Login): Promise<void> {
-    await this.#library.tokenRevocation(this.#configuration, login.refreshToken)
+    try {
+      await this.#library.tokenRevocation(this.#configuration, login.refreshToken)
+    } catch (error) {
+      throw explained(error)
+    }
   }
 
   #loginOf(tokens: Tokens): Login {

@@ -13,6 +13,7 @@ export interface AccessTokensDeps {
 }
 
 interface Proved {
+  readonly kid: string
   readonly session: string
   /** The user's uid: a later user of the same name is somebody else. */
   readonly sub: string
@@ -28,7 +29,7 @@ const refused: Caller = {
 }
 
 /**
- * The short-lived tokens of `gantry login` (JWT, RFC 9068). A signature is checked once; after that a request costs a look at the mirrored Session, so that deleting it ends the token
+ * The short-lived tokens of `gantry login` (JWT, RFC 9068). A signature is checked once; after that a request costs a look at the mirrored Session and the keys in memory, so that deleting it ends the token
  * at once, and a restart changes nothing.
  */
 export class AccessTokens {
@@ -47,8 +48,8 @@ export class AccessTokens {
     return kid === undefined ? undefined : this.#prove(token, kid)
   }
 
-  #callerOf({ session, sub, untilMs }: Proved): Caller {
-    if (this.#deps.clock.now().getTime() >= untilMs) return refused
+  #callerOf({ kid, session, sub, untilMs }: Proved): Caller {
+    if (this.#deps.clock.now().getTime() >= untilMs || !this.#deps.keys.isKnown(kid)) return refused
     return this.#deps.identities.callerOfSession(session, sub) ?? refused
   }
 
@@ -68,7 +69,7 @@ export class AccessTokens {
       })
       const { sub, sid, exp } = payload
       if (typeof sub !== 'string' || typeof sid !== 'string' || exp === undefined) return refused
-      const proved: Proved = { session: sid, sub, untilMs: exp * 1_000 }
+      const proved: Proved = { kid, session: sid, sub, untilMs: exp * 1_000 }
       for (const oldest of this.#proved.keys()) {
         if (this.#proved.size < maxProved) break
         this.#proved.delete(oldest)

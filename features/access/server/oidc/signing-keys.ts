@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { isReason, StatusError } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { platformNamespace, rfc3339 } from '@gantry/clusters/api'
-import type { Clock, Ids } from '@gantry/runtime'
+import type { Clock, Ids, Logger } from '@gantry/runtime'
 
 export interface SigningKey {
   readonly kid: string
@@ -27,6 +27,7 @@ export interface SigningKeysDeps {
   readonly hub: KubeClient
   readonly clock: Clock
   readonly ids: Ids
+  readonly log: Logger
 }
 
 interface Secret extends KubeObject {
@@ -57,7 +58,7 @@ export class SigningKeys {
 
   /** The keys as of a minute ago at most; makes them when there are none. */
   async ring(): Promise<KeyRing> {
-    if (this.#ring !== undefined && this.#deps.clock.monotonicMs() - this.#ring.readMs < readAgainMs) return this.#ring.ring
+    if (this.#ring !== undefined && !this.#isOld(this.#ring.readMs)) return this.#ring.ring
     return this.#read()
   }
 
@@ -66,6 +67,13 @@ export class SigningKeys {
     const known = (await this.ring()).keys.find((key) => key.kid === kid)
     if (known !== undefined || this.#deps.clock.monotonicMs() - (this.#ring?.readMs ?? 0) < lookAgainMs) return known
     return (await this.#read()).keys.find((key) => key.kid === kid)
+  }
+
+  /** Whether a key is one of ours, as of what was read last; sees to it that this is not older than a minute for long. */
+  isKnown(kid: string): boolean {
+    if (this.#ring === undefined || this.#isOld(this.#ring.readMs))
+      this.ring().catch((error: unknown) => this.#deps.log.warn('the keys that sign tokens could not be read', { error }))
+    return this.#ring?.ring.keys.some((key) => key.kid === kid) === true
   }
 
   /** From now on a new key signs. The old ones stay public until what they signed is over. Returns the new one's id. */
@@ -82,6 +90,10 @@ export class SigningKeys {
     const written = await this.#deps.hub.update<Secret>(secrets, { ...stored, data: content(secret, [fresh, ...kept]) })
     this.#keep(written)
     return fresh.kid
+  }
+
+  #isOld(readMs: number): boolean {
+    return this.#deps.clock.monotonicMs() - readMs >= readAgainMs
   }
 
   #read(): Promise<KeyRing> {
