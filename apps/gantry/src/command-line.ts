@@ -1,7 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
-import { accessCommands, freshLogin, loginCommands, Logins, oidcClientCommands, permissionCommands, providerCommands, sessionCommands, type LoginPorts } from '@gantry/access/cli'
+import {
+  accessCommands,
+  freshLogin,
+  loginCommands,
+  Logins,
+  oidcClientCommands,
+  permissionCommands,
+  providerCommands,
+  sessionCommands,
+  type LoginPorts,
+} from '@gantry/access/cli'
 import { agentCommands } from '@gantry/agent'
 import { auditCommands, type VerifyFolder } from '@gantry/audit/cli'
 import { formatKubeconfig } from '@gantry/client'

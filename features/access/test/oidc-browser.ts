@@ -120,7 +120,7 @@ export function fetchOf(
 ): (url: string, init: { method: string; headers?: Record<string, string>; body?: unknown }) => Promise<Response> {
   return async (url, { method, headers = {}, body }) => {
     const { pathname, search } = new URL(url)
-    const text = body === undefined || body === null ? undefined : String(body)
+    const text = body === undefined || body === null ? undefined : (body as URLSearchParams).toString()
     const plain = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
     const response = await platform.handle({
       method,

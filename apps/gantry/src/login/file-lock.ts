@@ -32,7 +32,11 @@ export async function lockFile(
 async function make(path: string, text: string): Promise<boolean> {
   try {
     const handle = await open(path, 'wx', 0o600)
-    await handle.writeFile(text).finally(() => handle.close())
+    try {
+      await handle.writeFile(text)
+    } finally {
+      await handle.close()
+    }
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false

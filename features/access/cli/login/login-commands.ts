@@ -19,7 +19,7 @@ const serverOption = { type: 'string', value: 'URL', description: 'https://host:
 /** `gantry login`, `gantry logout` and `gantry token`, which kubectl calls. */
 export function loginCommands({ ports, localKubeconfig }: LoginCommandsDeps): readonly Command[] {
   const logins = new Logins(ports.files)
-  const depsOf = ({ note, signal }: CommandContext) => ({ ports, note, signal })
+  const depsOf = (context: CommandContext) => ({ ports, note: (line: string) => context.note(line), signal: context.signal })
 
   async function chosen(given: string | undefined): Promise<string> {
     const server = given === undefined ? await logins.current() : serverOf(given)

@@ -138,11 +138,11 @@ function explained(error: unknown, ended = 'the login was refused or has expired
 }
 
 function fetchOver(handle: Handler, signal: AbortSignal): OpenIdClient.CustomFetch {
-  return async (url, { method, headers = {}, body }) => {
+  return async (url, { method, headers, body }) => {
     const { pathname, search } = new URL(url)
     const text =
       body === undefined || body === null ? undefined : body instanceof URLSearchParams ? body.toString() : typeof body === 'string' ? body : undefined
-    const sent = Object.fromEntries(Object.entries(headers as Record<string, string>).map(([name, value]) => [name.toLowerCase(), value]))
+    const sent = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
     const response = await handle({
       method,
       path: pathname,

@@ -9,6 +9,7 @@ import { textOf } from '../body-fields.ts'
 import type { Identities } from '../identities.ts'
 import { LoginThrottle } from '../login-throttle.ts'
 import type { Permissions } from '../permissions/permissions.ts'
+import { serverFor } from '../server-address.ts'
 import { platformAudience } from './access-tokens.ts'
 import type { MemoryRecords } from './memory-records.ts'
 import { answerOf, nodeExchange } from './node-exchange.ts'
@@ -60,22 +61,21 @@ export function oidcRoutes(deps: OidcRoutesDeps): readonly Route[] {
 
   /** The provider as the caller addresses it: its issuer is what a client has in its configuration. */
   async function openFor(request: HttpRequest): Promise<Opened> {
-    const host = header(request.headers, 'host')?.toLowerCase()
-    if (host === undefined || !/^(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]{2,45}\])(?::\d{1,5})?$/.test(host))
-      throw new StatusError('BadRequest', 'the Host header names no host: it is a part of the issuer')
+    const origin = serverFor(request, '')
+    if (origin === '') throw new StatusError('BadRequest', 'the Host header names no host: it is a part of the issuer')
     const ring = await deps.keys.ring()
-    const known = providers.get(host)
+    const known = providers.get(origin)
     if (known?.version === ring.version) return known
     // Not before somebody asks: it costs 20 MB.
     const library = await import('oidc-provider')
-    const provider = createProvider({ ...deps, library, memory, findClient }, { origin: `https://${host}`, ring })
+    const provider = createProvider({ ...deps, library, memory, findClient }, { origin, ring })
     const opened: Opened = { provider, handle: provider.callback(), version: ring.version }
     for (const oldest of providers.keys()) {
       if (providers.size < maxProviders) break
       providers.delete(oldest)
     }
-    providers.delete(host)
-    providers.set(host, opened)
+    providers.delete(origin)
+    providers.set(origin, opened)
     return opened
   }
 

@@ -162,7 +162,7 @@ function ownTokens(_ctx: unknown, client: Library.Client, token: { readonly clie
 async function accountOf(deps: ProviderDeps, sub: string, token: (Library.Token & { readonly clientId?: string }) | undefined): Promise<object | undefined> {
   const { identities, permissions } = deps
   const user = userOfUid(identities, sub)
-  if (user === undefined || user.spec.disabled === true) return undefined
+  if (user === undefined || user.spec.disabled === true || !identities.isVouchedFor(user)) return undefined
   if (token?.grantId !== undefined && identities.liveSession(token.grantId) === undefined) return undefined
   const { name = '' } = user.metadata
   if (token?.clientId !== undefined && token.clientId !== cliClientId) {

@@ -100,7 +100,7 @@ export class RefreshTokenRecords implements Adapter {
 
 const nothing = (): Promise<undefined> => Promise.resolve(undefined)
 
-const withoutId = ({ jti: _, ...payload }: Payload): string => JSON.stringify(payload)
+const withoutId = (payload: Payload): string => JSON.stringify({ ...payload, jti: undefined })
 
 const sessionOf = (token: string): string => token.split('.', 1)[0] ?? ''
 
