@@ -1,0 +1,36 @@
+import type { KubeClient } from '@gantry/client'
+import type { Project, ProjectNamespace, Tenant } from './kinds.ts'
+
+type Hard = Readonly<Record<string, string>>
+
+/** What came of asking for a namespace's quota. */
+export type QuotaOutcome =
+  /** The ResourceQuota that its cluster is to have; without keys: none is needed. `generation` grows with every change of it and stands in its annotation. */
+  | { readonly kind: 'Given'; readonly hard: Hard; readonly generation: number }
+  /** It does not fit, and the namespace has nothing yet: nothing is to be made. `message` names project, cluster, resource, what is wanted and what is free. */
+  | { readonly kind: 'Refused'; readonly message: string }
+  /** What is newly wanted does not fit: what was given before holds. */
+  | { readonly kind: 'Kept'; readonly hard: Hard; readonly generation: number; readonly message: string }
+
+/**
+ * What the controller of namespaces asks of the quotas. Every call may throw a StatusError: the hub cannot be reached, or two dozen others were quicker (Conflict); ask again then.
+ */
+export interface NamespaceQuotas {
+  /** Reserves what the object asks for and says what its ResourceQuota is to be. Nothing is written when that is so already. */
+  hardFor(namespace: ProjectNamespace, options: { readonly signal: AbortSignal }): Promise<QuotaOutcome>
+  /**
+   * Makes the ResourceQuota in the cluster what `hardFor` says, and takes back what has been lowered there. To be called whenever the namespace is there and belongs to the
+   * project; nobody else writes that ResourceQuota.
+   */
+  enforce(member: KubeClient, namespace: ProjectNamespace, options: { readonly signal: AbortSignal }): Promise<QuotaOutcome>
+  /** Gives everything back: once the namespace in the cluster is gone, or no longer the project's. */
+  release(namespace: ProjectNamespace, options: { readonly signal: AbortSignal }): Promise<void>
+}
+
+/** What the controller of tenants and projects asks of the quotas. */
+export interface ScopeQuotas {
+  /** Puts the quota of a tenant or project into force. Undefined: it is; otherwise why it is not: the former one holds until it fits. */
+  settle(scope: Tenant | Project, options: { readonly signal: AbortSignal }): Promise<string | undefined>
+  /** Gives back what was reserved for a project: once the object is gone. */
+  releaseProject(project: Project, options: { readonly signal: AbortSignal }): Promise<void>
+}
