@@ -9,4 +9,5 @@ export {
   tenantKind,
   tenantNamespace,
 } from './kinds.ts'
-export type { Membership, Project, ProjectNamespace, Quota, QuotaLedger, QuotaUse, Reservation, Tenant } from './kinds.ts'
+export type { Membership, Project, ProjectNamespace, Quota, QuotaLedger, QuotaUse, Tenant } from './kinds.ts'
+export type { NamespaceQuotas, QuotaOutcome, ScopeQuotas } from './quota.ts'

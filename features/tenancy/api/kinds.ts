@@ -11,6 +11,13 @@ const displayName = s.optional(s.string({ description: 'The name people read; th
 const description = s.optional(s.string({ description: 'What it is for.', maxLength: 1000 }))
 const nameRule = { rule: `self.metadata.name.size() <= ${shortName.maxLength} && self.metadata.name.matches('${shortName.pattern}')` }
 
+const mode = s.optional(
+  s.oneOf(['Allocation', 'Consumption'], {
+    description:
+      'Allocation: the quotas that namespaces and projects below are given count. Consumption: what is really used counts; shares follow the use. That of what it stands in when absent, Allocation at the top.',
+  }),
+)
+
 /** What a tenant or project may have: of everything together, and in single clusters. What it does not name it does not limit. */
 const quota = s.object(
   {
@@ -33,6 +40,7 @@ const quotaUse = s.optional(
     {
       namespaces: s.integer({ description: 'How many namespaces there are.' }),
       total: s.optional(s.resourceList({ description: 'Reserved in all clusters together.' })),
+      used: s.optional(s.resourceList({ description: 'Used in all clusters together, as far as they can be reached.' })),
       clusters: s.optional(
         s.listMap(
           s.object({
@@ -61,6 +69,7 @@ export const tenantKind = defineKind({
     displayName,
     description,
     clusters: s.set(clusterName, { description: 'Clusters in which its projects may have namespaces; * is every one.', maxItems: 500 }),
+    mode,
     quota: s.optional(quota),
     suspended: s.optional(s.boolean({ description: 'Nobody has anything through its memberships or those of its projects, and nothing of it can be made.' })),
   }),
@@ -114,12 +123,7 @@ export const projectKind = defineKind({
         },
       ),
     ),
-    mode: s.optional(
-      s.oneOf(['Allocation', 'Consumption'], {
-        description:
-          'Allocation: the quotas that namespaces and projects below are given count. Consumption: what is really used counts; shares follow the use. That of what it stands in when absent, Allocation at the top.',
-      }),
-    ),
+    mode,
     quota: s.optional(quota),
     locked: s.optional(s.boolean({ description: 'Namespaces, quotas and projects below it cannot be made or changed. What runs goes on.' })),
   }),
@@ -158,6 +162,9 @@ export const projectNamespaceKind = defineKind({
       environment: s.optional(s.string({ description: 'test, production, staging, or any other.', maxLength: 24 })),
       adopt: s.optional(s.boolean({ description: 'Take a namespace that is there already and belongs to no project; what runs in it stays.' })),
       quota: s.optional(s.resourceList({ description: 'For its ResourceQuota. In the mode Consumption an upper bound.' })),
+      headroom: s.optional(
+        s.resourceList({ description: 'In the mode Consumption: what is to be free beside what is used, for pods that are larger than the share leaves free by itself.' }),
+      ),
       limits: s.optional(
         s.object(
           {
@@ -227,17 +234,9 @@ export const membershipKind = defineKind({
   ],
 })
 
-const reservation = s.object({
-  project: s.string({ description: 'Name of the project.', maxLength: 63 }),
-  namespace: s.string({ description: '`<cluster>/<namespace>`, or empty: what a project below has been given.', maxLength: 127 }),
-  uid: s.string({ description: 'Of the object it is for: a later one of the same name is another.', maxLength: 64 }),
-  cluster: s.string({ description: 'Name of the cluster; empty: in all together.', maxLength: 63 }),
-  reserved: s.resourceList({ description: 'What is kept for it.' }),
-})
-
 /**
  * What of a tenant's quotas is taken, in one object, so that the hub's own check of resource versions lets only one of two writers have the last of it. Written by the platform alone;
- * stands in the tenant's namespace under the tenant's name.
+ * stands in the tenant's namespace under the tenant's name. One that has been deleted is made anew from the objects of the tenant.
  */
 export const quotaLedgerKind = defineKind({
   group,
@@ -246,7 +245,12 @@ export const quotaLedgerKind = defineKind({
   plural: 'quotaledgers',
   namespaced: true,
   description: "What of a tenant's quotas is taken. Written by the platform alone.",
-  spec: s.object({ entries: s.list(reservation, { description: 'One for each namespace and each project that has something reserved.', maxItems: 5_000 }) }),
+  spec: s.object({
+    entries: s.list(s.string({ description: 'What one namespace or project has reserved, as one line of text.' }), {
+      description: 'One for each project and each of its namespaces, and one more for each write that is under way.',
+      maxItems: 12_000,
+    }),
+  }),
   status: s.object({}),
   columns: [{ name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }],
 })
@@ -261,7 +265,6 @@ export type Membership = ObjectOf<typeof membershipKind>
 export type QuotaLedger = ObjectOf<typeof quotaLedgerKind>
 export type Quota = Infer<typeof quota>
 export type QuotaUse = NonNullable<Infer<typeof quotaUse>>
-export type Reservation = Infer<typeof reservation>
 
 /** The namespace of the hub that holds a tenant's projects, memberships and ledger. */
 export const tenantNamespace = (tenant: string): string => `tenant-${tenant}`
