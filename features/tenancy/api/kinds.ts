@@ -163,7 +163,9 @@ export const projectNamespaceKind = defineKind({
       adopt: s.optional(s.boolean({ description: 'Take a namespace that is there already and belongs to no project; what runs in it stays.' })),
       quota: s.optional(s.resourceList({ description: 'For its ResourceQuota. In the mode Consumption an upper bound.' })),
       headroom: s.optional(
-        s.resourceList({ description: 'In the mode Consumption: what is to be free beside what is used, for pods that are larger than the share leaves free by itself.' }),
+        s.resourceList({
+          description: 'In the mode Consumption: what is to be free beside what is used, for pods that are larger than the share leaves free by itself.',
+        }),
       ),
       limits: s.optional(
         s.object(
@@ -178,9 +180,9 @@ export const projectNamespaceKind = defineKind({
     },
     {
       rules: [
-        { rule: 'self.cluster == oldSelf.cluster && self.namespace == oldSelf.namespace', message: 'the namespace that it stands for cannot change' },
+        { rule: 'self.cluster == oldSelf.cluster && self.__namespace__ == oldSelf.__namespace__', message: 'the namespace that it stands for cannot change' },
         {
-          rule: "!self.namespace.startsWith('kube-') && !(self.namespace in ['default', 'gantry-system']) && !self.namespace.startsWith('tenant-') && !self.namespace.startsWith('project-')",
+          rule: "!self.__namespace__.startsWith('kube-') && !(self.__namespace__ in ['default', 'gantry-system']) && !self.__namespace__.startsWith('tenant-') && !self.__namespace__.startsWith('project-')",
           message: 'this namespace belongs to the cluster itself, or to the platform',
         },
       ],

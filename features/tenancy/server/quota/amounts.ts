@@ -1,4 +1,13 @@
-import { addQuantities, compareQuantities, formatQuantity, parseQuantity, quantityOf, StatusError, subtractQuantities, type Quantity } from '@gantry/apimachinery'
+import {
+  addQuantities,
+  compareQuantities,
+  formatQuantity,
+  parseQuantity,
+  quantityOf,
+  StatusError,
+  subtractQuantities,
+  type Quantity,
+} from '@gantry/apimachinery'
 import type { Quota } from '../../api/index.ts'
 
 /** Exact amounts by resource, under one name each: `cpu` is what a ResourceQuota also calls `requests.cpu`. */
@@ -41,7 +50,10 @@ export function readAmounts(list: Readonly<Record<string, string | number>> | un
   const amounts = new Map<string, Quantity>()
   for (const [written, value] of Object.entries(list ?? {})) {
     if (!resourceName.test(written) || written.length > maxNameLength)
-      throw new StatusError('Invalid', `${field}: "${written.slice(0, 80)}" is no resource that a ResourceQuota counts: write cpu, requests.nvidia.com/gpu or count/deployments.apps`)
+      throw new StatusError(
+        'Invalid',
+        `${field}: "${written.slice(0, 80)}" is no resource that a ResourceQuota counts: write cpu, requests.nvidia.com/gpu or count/deployments.apps`,
+      )
     const resource = canonicalResource(written)
     const amount = readAmount(String(value), `${field}.${written}`)
     const other = amounts.get(resource)

@@ -84,7 +84,9 @@ export class Ledgers {
   change<T>(tenant: string, change: Change<T>, { signal }: { readonly signal: AbortSignal }): Promise<T> {
     const ledger = this.#ledger(tenant)
     if (ledger.waiting.length >= maxWaiting)
-      throw new StatusError('TooManyRequests', `${maxWaiting} changes of the quotas of tenant ${tenant} are waiting already`, { details: { retryAfterSeconds: 1 } })
+      throw new StatusError('TooManyRequests', `${maxWaiting} changes of the quotas of tenant ${tenant} are waiting already`, {
+        details: { retryAfterSeconds: 1 },
+      })
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     ledger.waiting.push({ change, signal, resolve, reject })
     if (!ledger.isBusy) void this.#work(ledger)
@@ -142,7 +144,7 @@ export class Ledgers {
   async #changeTogether(ledger: Ledger, together: readonly Waiting[]): Promise<boolean> {
     const { signal } = new AbortController()
     let isFresh = false
-    for (let tries = 1; ; ) {
+    for (let tries = 1; ;) {
       if (ledger.known === undefined) {
         ledger.known = await this.#load(ledger.tenant, signal)
         isFresh = true
@@ -235,18 +237,27 @@ export class Ledgers {
   }
 
   /** False: somebody else was quicker. */
-  async #write(ledger: Ledger, { known, next }: { readonly known: Known; readonly next: Pick<Known, 'lines' | 'bytes'> }, signal: AbortSignal): Promise<boolean> {
+  async #write(
+    ledger: Ledger,
+    { known, next }: { readonly known: Known; readonly next: Pick<Known, 'lines' | 'bytes'> },
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { hub } = this.#deps
     const { resourceVersion, uid } = known.object ?? {}
     const object: QuotaLedger = {
       apiVersion: quotaLedgerKind.apiVersion,
       kind: quotaLedgerKind.kind,
-      metadata: { namespace: tenantNamespace(ledger.tenant), name: ledger.tenant, ...(resourceVersion === undefined || uid === undefined ? {} : { resourceVersion, uid }) },
+      metadata: {
+        namespace: tenantNamespace(ledger.tenant),
+        name: ledger.tenant,
+        ...(resourceVersion === undefined || uid === undefined ? {} : { resourceVersion, uid }),
+      },
       spec: { entries: [...next.lines.values()] },
     }
     this.counts.writes++
     try {
-      const { metadata } = known.object === undefined ? await hub.create(quotaLedgerKind.ref, object, { signal }) : await hub.update(quotaLedgerKind.ref, object, { signal })
+      const { metadata } =
+        known.object === undefined ? await hub.create(quotaLedgerKind.ref, object, { signal }) : await hub.update(quotaLedgerKind.ref, object, { signal })
       known.book.takeChanges()
       ledger.known = { book: known.book, ...next, object: metadata }
       return true

@@ -224,9 +224,10 @@ export class QuotaBook {
   /** From a project up to the tenant, both included. */
   chain(project: string): readonly string[] {
     const chain = [project]
-    for (let scope = project; scope !== root; ) {
+    for (let scope = project; scope !== root;) {
       const totals = this.#totals.get(scope)
-      if (totals === undefined || chain.length > maxDepth) throw new StatusError('Invalid', `${this.nameOf(project)} stands in nothing that is known, or more than ${maxDepth} deep`)
+      if (totals === undefined || chain.length > maxDepth)
+        throw new StatusError('Invalid', `${this.nameOf(project)} stands in nothing that is known, or more than ${maxDepth} deep`)
       scope = totals.parent
       chain.push(scope)
     }
@@ -300,7 +301,8 @@ export class QuotaBook {
         if (!isAbout(place, key.cluster)) continue
         const what = `${this.nameOf(key.project)} ${inWords(place, key.cluster)}`
         if (!counts) {
-          if (through?.claim.has(place) === false) problems.push(`${what}: limited by ${this.nameOf(scope)}, but ${through.name} has no quota for it: set it there`)
+          if (through?.claim.has(place) === false)
+            problems.push(`${what}: limited by ${this.nameOf(scope)}, but ${through.name} has no quota for it: set it there`)
           continue
         }
         const want = claim.get(place)
@@ -351,7 +353,9 @@ export class QuotaBook {
     for (const [place, limit] of limits) {
       const taken = load.get(place) ?? zero
       if (isMore(taken, limit))
-        problems.push(`${this.nameOf(scope)} ${inWords(place)}: limit ${formatQuantity(limit)} is less than the ${formatQuantity(taken)} reserved below it${this.#largest(scope, place)}`)
+        problems.push(
+          `${this.nameOf(scope)} ${inWords(place)}: limit ${formatQuantity(limit)} is less than the ${formatQuantity(taken)} reserved below it${this.#largest(scope, place)}`,
+        )
       if (isAllocation) {
         for (const child of this.#totals.get(scope)?.children ?? [])
           if (!this.claimOf({ project: child }).has(place) && !this.#isElsewhere(child, place))
@@ -361,7 +365,9 @@ export class QuotaBook {
         const entry = this.#namespaces.get(id)
         const record = entry === undefined ? undefined : recordsOf(entry)[0]
         if (entry !== undefined && record !== undefined && isAbout(place, record.cluster) && !entry.claim.has(place))
-          problems.push(`${this.nameOf(scope)} ${inWords(place)}: namespace ${record.cluster}/${record.namespace} of ${this.nameOf(record.project)} does not set it: set it there first`)
+          problems.push(
+            `${this.nameOf(scope)} ${inWords(place)}: namespace ${record.cluster}/${record.namespace} of ${this.nameOf(record.project)} does not set it: set it there first`,
+          )
       }
     }
     return problems
@@ -385,7 +391,10 @@ export class QuotaBook {
     return this.modeOf(scope) === 'Consumption' ? totals?.below : totals?.given
   }
 
-  #tooMuch(what: string, { want, load, scope, place }: { readonly want: Quantity; readonly load: Quantity; readonly scope: string; readonly place: string }): string {
+  #tooMuch(
+    what: string,
+    { want, load, scope, place }: { readonly want: Quantity; readonly load: Quantity; readonly scope: string; readonly place: string },
+  ): string {
     const limit = this.limitsOf(scope).get(place) ?? zero
     const left = minus(limit, minus(load, want))
     return `${what}: want ${formatQuantity(want)}, free ${inDecimals(left.unscaled < 0n ? zero : left)} (${this.#limit(scope, place)})`
@@ -401,10 +410,17 @@ export class QuotaBook {
     const takers: { readonly name: string; readonly amount: Quantity }[] = []
     const totals = this.#totals.get(scope)
     const isAllocation = this.modeOf(scope) === 'Allocation'
-    if (isAllocation) for (const child of totals?.children ?? []) takers.push({ name: this.nameOf(child), amount: this.claimOf({ project: child }).get(place) ?? zero })
-    for (const id of this.#namespaceIds(scope, isAllocation)) takers.push({ name: id.slice(id.indexOf(' ') + 1), amount: this.#namespaces.get(id)?.claim.get(place) ?? zero })
+    if (isAllocation)
+      for (const child of totals?.children ?? []) takers.push({ name: this.nameOf(child), amount: this.claimOf({ project: child }).get(place) ?? zero })
+    for (const id of this.#namespaceIds(scope, isAllocation))
+      takers.push({ name: `namespace ${id.slice(id.indexOf(' ') + 1)}`, amount: this.#namespaces.get(id)?.claim.get(place) ?? zero })
     const most = takers.filter(({ amount }) => amount.unscaled > 0n).sort((a, b) => (isMore(b.amount, a.amount) ? 1 : -1))
-    return most.length === 0 ? '' : ` (most by ${most.slice(0, 3).map(({ name, amount }) => `${name}: ${formatQuantity(amount)}`).join(', ')})`
+    return most.length === 0
+      ? ''
+      : ` (most by ${most
+          .slice(0, 3)
+          .map(({ name, amount }) => `${name}: ${formatQuantity(amount)}`)
+          .join(', ')})`
   }
 
   /** What holds of a scope: the settled record, or that of the write that makes it. */
@@ -432,7 +448,13 @@ export class QuotaBook {
 
   #place<R extends QuotaRecord>(
     entries: Map<string, Entry<R>>,
-    { id, entry, hold, record, kind }: { readonly id: string; readonly entry: Entry<R>; readonly hold: string; readonly record: R | undefined; readonly kind: QuotaRecord },
+    {
+      id,
+      entry,
+      hold,
+      record,
+      kind,
+    }: { readonly id: string; readonly entry: Entry<R>; readonly hold: string; readonly record: R | undefined; readonly kind: QuotaRecord },
   ): void {
     if (hold === '') entry.settled = record
     else if (record === undefined) entry.holds.delete(hold)
@@ -520,4 +542,3 @@ function shift(totals: Map<string, Quantity>, before: Vector, after: Vector): vo
   }
   for (const [key, amount] of after) if (!before.has(key)) totals.set(key, plus(totals.get(key) ?? zero, amount))
 }
-

@@ -10,8 +10,8 @@ const chunkOfRemaining = 10n
 const leastOfLimit = 100n
 
 export interface Wanted {
-  /** What the namespace's ResourceQuota counts as used. */
-  readonly used: Amounts
+  /** What the namespace's ResourceQuota counts as used; undefined: not known, what it has stays. */
+  readonly used: Amounts | undefined
   /** What it asks for as an upper bound, by resource. */
   readonly bound: Amounts
   /** What is to be free beside what is used, for pods that are larger than a chunk. */
@@ -30,8 +30,12 @@ export function shareOf(book: QuotaBook, key: NamespaceKey, { used, bound, headr
   const rooms = book.roomOf(key)
   for (const [resource, { room, limit }] of rooms) {
     const most = smaller(atLeastZero(room), bound.get(resource) ?? room)
-    const taken = used.get(resource) ?? zero
+    const taken = used?.get(resource) ?? zero
     const has = target?.get(resource)
+    if (used === undefined && has !== undefined) {
+      share.set(resource, smaller(has, bound.get(resource) ?? has))
+      continue
+    }
     if (has === undefined && most.unscaled <= 0n && limit.unscaled > 0n && bound.get(resource)?.unscaled !== 0n) {
       problems.push(`${book.nameOf(key.project)} cluster ${key.cluster} ${resource}: want some, free 0 (limit ${formatQuantity(limit)} is used or leased out)`)
       continue
@@ -86,5 +90,7 @@ function portion(amount: Quantity, n: bigint, resource: string): Quantity {
 
 /** Whether a cluster's ResourceQuota has just these amounts. */
 export function isHard(hard: Amounts, target: Amounts): boolean {
-  return hard.size === target.size && [...target].every(([resource, amount]) => compareQuantities(hard.get(resource) ?? { ...zero, unscaled: -1n }, amount) === 0)
+  return (
+    hard.size === target.size && [...target].every(([resource, amount]) => compareQuantities(hard.get(resource) ?? { ...zero, unscaled: -1n }, amount) === 0)
+  )
 }

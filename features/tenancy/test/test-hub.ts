@@ -1,0 +1,77 @@
+import { createClient, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
+import { clusterKind } from '@gantry/clusters/api'
+import { installKinds } from '@gantry/clusters/server'
+import { startLocalCluster } from '@gantry/kube-cluster'
+import { silentLogger, systemIds, type Handler } from '@gantry/runtime'
+import { FakeClock } from '@gantry/runtime/testing'
+import { createMemoryStore } from '@gantry/storage'
+import {
+  projectKind,
+  projectNamespace,
+  projectNamespaceKind,
+  tenancyKinds,
+  tenantKind,
+  tenantNamespace,
+  type Project,
+  type ProjectNamespace,
+  type Tenant,
+} from '../api/index.ts'
+
+export const namespaces: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
+export const resourceQuotas: ResourceRef = { group: '', version: 'v1', resource: 'resourcequotas', kind: 'ResourceQuota', namespaced: true }
+
+export interface TestHub extends AsyncDisposable {
+  readonly clock: FakeClock
+  readonly hub: KubeClient
+  readonly handle: Handler
+}
+
+/** A hub in process that serves the kinds of this feature; no controllers run. */
+export async function startTestHub(clock: FakeClock = new FakeClock()): Promise<TestHub> {
+  const local = await startLocalCluster({ store: createMemoryStore(), clock, ids: systemIds, log: silentLogger }, { controllers: false })
+  await passing(clock, installKinds({ hub: local.client, clock }, [clusterKind, ...tenancyKinds], { signal: new AbortController().signal }))
+  return { clock, hub: local.client, handle: local.handle, [Symbol.asyncDispose]: () => local[Symbol.asyncDispose]() }
+}
+
+/** Lets time pass until the work is done. */
+export async function passing<T>(clock: FakeClock, work: Promise<T>, stepMs = 5): Promise<T> {
+  let isDone = false
+  const done = work.finally(() => (isDone = true))
+  done.catch(() => {}) // awaited below
+  while (!isDone) await clock.advance(stepMs)
+  return done
+}
+
+export async function makeTenant(hub: KubeClient, name: string, spec: Partial<Tenant['spec']> = {}): Promise<Tenant> {
+  await makeNamespace(hub, tenantNamespace(name))
+  return hub.create<Tenant>(tenantKind.ref, { apiVersion: tenantKind.apiVersion, kind: 'Tenant', metadata: { name }, spec: { clusters: ['*'], ...spec } })
+}
+
+/** `tenant/project`, in the tenant or in the project `above`. */
+export async function makeProject(hub: KubeClient, path: string, spec: Project['spec'] = {}, above?: string): Promise<Project> {
+  const [tenant = '', name = ''] = path.split('/')
+  await makeNamespace(hub, projectNamespace(tenant, name))
+  const namespace = above === undefined ? tenantNamespace(tenant) : projectNamespace(tenant, above)
+  return hub.create<Project>(projectKind.ref, { apiVersion: projectKind.apiVersion, kind: 'Project', metadata: { name, namespace }, spec })
+}
+
+export function namespaceObject(project: string, place: string, spec: Partial<ProjectNamespace['spec']> = {}): ProjectNamespace {
+  const [tenant = '', name = ''] = project.split('/')
+  const [cluster = '', namespace = ''] = place.split('/')
+  return {
+    apiVersion: projectNamespaceKind.apiVersion,
+    kind: projectNamespaceKind.kind,
+    metadata: { name: `${cluster}-${namespace}`, namespace: projectNamespace(tenant, name) },
+    spec: { cluster, namespace, ...spec },
+  }
+}
+
+export function makeProjectNamespace(hub: KubeClient, ...[project, place, spec]: Parameters<typeof namespaceObject>): Promise<ProjectNamespace> {
+  return hub.create(projectNamespaceKind.ref, namespaceObject(project, place, spec))
+}
+
+async function makeNamespace(hub: KubeClient, name: string): Promise<void> {
+  await hub.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } } as KubeObject)
+}
+
+export const clientOf = (handle: Handler): KubeClient => createClient({ handle, user: { username: 'system:admin', groups: ['system:masters'] } })
