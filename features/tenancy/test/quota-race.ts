@@ -72,7 +72,7 @@ export async function raceReservers(deps: { readonly hub: KubeClient; readonly c
       let quotas = first
       for (let step = 0; step < race.steps; step++) {
         const project = projects[Math.floor(random() * 2)] ?? ''
-        const place = `${random() < 0.5 ? 'a' : 'b'}/n${Math.floor(random() * 5)}`
+        const place = `${random() < 0.5 ? 'a' : 'b'}/${project.slice(tenant.length + 1)}-${Math.floor(random() * 5)}`
         const object = namespaceObject(project, place, { quota: { cpu: `${1 + Math.floor(random() * 40)}00m` } })
         const fate = await act(quotas, object)
         report[fate]++
@@ -119,7 +119,7 @@ export async function raceReservers(deps: { readonly hub: KubeClient; readonly c
     await quotas.settleHeld(written, hold, options)
     const member = clusters.member(written.spec.cluster)
     const outcome = await quotas.enforce(member, written, options).catch(lost)
-    if (random() < 0.7) clusters.confirm(written)
+    if (random() < 0.5) clusters.confirm(written)
     if (outcome !== undefined && random() < 0.7) await quotas.enforce(member, written, options).catch(lost)
     return 'made'
   }
@@ -156,7 +156,7 @@ export async function raceReservers(deps: { readonly hub: KubeClient; readonly c
 
 /** Milli-CPU of all that is kept; throws when a limit is passed. Counts for itself: not with the sums that the ledger keeps. */
 function sumUp({ spec }: QuotaLedger): number {
-  const most = new Map<string, { readonly project: string; readonly cluster: string; readonly milli: number }>()
+  const most = new Map<string, Held>()
   for (const record of spec.entries.map(recordOf)) {
     if (record.kind === 'scope') continue
     const { project, cluster, namespace } = record
@@ -164,17 +164,31 @@ function sumUp({ spec }: QuotaLedger): number {
     const id = `${project} ${cluster}/${namespace}`
     most.set(id, { project, cluster, milli: Math.max(milli, most.get(id)?.milli ?? 0) })
   }
-  const sum = (of: (one: { readonly project: string; readonly cluster: string }) => boolean): number =>
-    [...most.values()].filter(of).reduce((total, { milli }) => total + milli, 0)
-  for (const [project, total, inB, count] of [
-    ['one', 12_000, 5_000, 6],
-    ['two', 8_000, 4_000, Infinity],
+  holdsTo([...most.values()], 'the ledger keeps')
+  const inOne = [...most.values()].filter(({ project }) => project === 'one').length
+  assert.ok(inOne <= 6, `the ledger keeps ${inOne} namespaces of project one`)
+  return [...most.values()].reduce((total, { milli }) => total + milli, 0)
+}
+
+interface Held {
+  readonly project: string
+  readonly cluster: string
+  readonly milli: number
+}
+
+function holdsTo(held: readonly Held[], who: string): void {
+  for (const [project, cluster, limit] of [
+    [undefined, undefined, limitMilli],
+    [undefined, 'b', 9_000],
+    ['one', undefined, 12_000],
+    ['one', 'b', 5_000],
+    ['two', undefined, 8_000],
+    ['two', 'b', 4_000],
   ] as const) {
-    assert.ok(sum((one) => one.project === project) <= total, `project ${project}`)
-    assert.ok(sum((one) => one.project === project && one.cluster === 'b') <= inB, `project ${project} in b`)
-    assert.ok([...most.values()].filter((one) => one.project === project).length <= count, `namespaces of project ${project}`)
+    const counted = held.filter((one) => (project ?? one.project) === one.project && (cluster ?? one.cluster) === one.cluster)
+    const milli = counted.reduce((total, one) => total + one.milli, 0)
+    assert.ok(milli <= limit, `${who} ${milli} of ${limit} milli-CPU: project ${project ?? '*'}, cluster ${cluster ?? '*'}`)
   }
-  return sum(() => true)
 }
 
 /** Clusters as far as ResourceQuotas go, with versions that are checked, and admission that comes to a new one later. */
@@ -220,13 +234,12 @@ class Clusters {
 
   /** What clusters hold to, by what admission judges by or is about to. */
   #check(): void {
-    let [all, inB] = [0, 0]
-    for (const [id, { spec, status }] of this.#quotas) {
-      const milli = Math.max(...[spec.hard, status?.hard ?? {}].map(({ cpu = '0' }) => quantityToMilli(parseQuantity(cpu))))
-      all += milli
-      if (id.startsWith('b/')) inB += milli
-    }
-    assert.ok(all <= limitMilli && inB <= 9_000, `clusters hold to ${all} of ${limitMilli} milli-CPU, in b to ${inB} of 9000`)
+    const held = [...this.#quotas].map(([id, { metadata, spec, status }]) => ({
+      project: metadata.labels?.['tenancy.gantry.dev/project'] ?? '',
+      cluster: id.slice(0, id.indexOf('/')),
+      milli: Math.max(...[spec.hard, status?.hard ?? {}].map(({ cpu = '0' }) => quantityToMilli(parseQuantity(cpu)))),
+    }))
+    holdsTo(held, 'clusters hold to')
   }
 }
 

@@ -31,6 +31,8 @@ interface ResourceQuota extends KubeObject {
 
 /** What a cluster says of a namespace's ResourceQuota. */
 interface Observed {
+  /** Of the ProjectNamespace that it was made for: another one, where the namespace has changed hands. */
+  readonly uid: string
   readonly generation: number
   readonly hard: Amounts
   /** What admission there judges by, and what it has let in by that; undefined: it has not come to it yet. */
@@ -294,12 +296,13 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
           'Conflict',
           `the ledger that is known here is older than the ResourceQuota of namespace ${key.namespace} in cluster ${key.cluster}`,
         )
-      const reserved = largestOf(settled.reserved, onlyOf(settled.reserved, observed.hard))
+      const isOwn = observed.uid === settled.uid
+      const reserved = isOwn ? largestOf(settled.reserved, onlyOf(settled.reserved, observed.hard)) : settled.reserved
       book.put({ ...settled, reserved, generation: Math.max(observed.generation + 1, book.nextGeneration(this.#nowMs())) })
       return
     }
     const { judged } = observed
-    if (judged === undefined || observed.generation !== settled.generation || !isHard(observed.hard, settled.target) || !isHard(judged.hard, settled.target))
+    if (judged === undefined || observed.uid !== settled.uid || observed.generation !== settled.generation || !isHard(observed.hard, settled.target) || !isHard(judged.hard, settled.target))
       return
     const reserved = smallestOf(settled.reserved, onlyOf(settled.target, largestOf(settled.target, onlyOf(settled.target, judged.used))))
     const confirmed: NamespaceRecord = sameAmounts(reserved, settled.reserved) ? settled : { ...settled, reserved }
@@ -449,6 +452,7 @@ function namesIn({ spec }: ProjectNamespace): (hard: Record<string, string>) => 
 function observedOf({ metadata, spec, status }: ResourceQuota): Observed {
   const generation = Number(metadata.annotations?.[generationAnnotation] ?? 0)
   return {
+    uid: metadata.labels?.[resourceQuotaLabels.uid] ?? '',
     generation: Number.isSafeInteger(generation) ? generation : 0,
     hard: readAmounts(spec?.hard, 'spec.hard'),
     judged: status?.hard === undefined ? undefined : { hard: readAmounts(status.hard, 'status.hard'), used: readAmounts(status.used, 'status.used') },
