@@ -54,6 +54,7 @@ import {
   type ServingCertificate,
 } from '@gantry/gateway'
 import { createFleet } from '@gantry/fleet/server'
+import { guardQuotas, Quotas } from '@gantry/tenancy/server'
 import { startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
 import type { Handler, Service, UpgradeHandler } from '@gantry/runtime'
 import type { ElasticsearchConfig, PlatformConfig } from './config.ts'
@@ -135,7 +136,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const identities = new Identities({ hub, clock, ids, log, revocations, permissions, hasher: new PasswordHasher() })
     const signingKeys = new SigningKeys({ hub, clock, ids, log })
     const tokens = new AccessTokens({ identities, keys: signingKeys, clock })
-    const hubTarget = guardGrants({ permissions, identities, hub: localClusterName }, base.target)
+    const quotas = new Quotas({ hub, clock, ids })
+    const hubTarget = guardQuotas({ quotas, log }, guardGrants({ permissions, identities, hub: localClusterName }, base.target))
     const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })
     const outbound = {
       clock,

@@ -97,7 +97,7 @@ export async function raceReservers(deps: { readonly hub: KubeClient; readonly c
       await quotas.release(there, options)
       return 'made'
     }
-    let hold: string
+    let hold: string | undefined
     try {
       hold = await quotas.holdNamespace(object, options)
     } catch (error) {
@@ -112,11 +112,11 @@ export async function raceReservers(deps: { readonly hub: KubeClient; readonly c
           ? await watched.create(projectNamespaceKind.ref, object)
           : await watched.update(projectNamespaceKind.ref, { ...there, spec: object.spec })
     } catch {
-      await quotas.drop(object, hold, options)
+      if (hold !== undefined) await quotas.drop(object, hold, options)
       return 'refused'
     }
     if (random() < 0.15) return 'crashed'
-    await quotas.settleHeld(written, hold, options)
+    await quotas.settleHeld(written, hold ?? '', options)
     const member = clusters.member(written.spec.cluster)
     const outcome = await quotas.enforce(member, written, options).catch(lost)
     if (random() < 0.5) clusters.confirm(written)

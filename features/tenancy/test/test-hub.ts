@@ -1,3 +1,4 @@
+import { isReason } from '@gantry/apimachinery'
 import { createClient, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
 import { clusterKind } from '@gantry/clusters/api'
 import { installKinds } from '@gantry/clusters/server'
@@ -17,7 +18,6 @@ import {
   type Tenant,
 } from '../api/index.ts'
 
-export const namespaces: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
 export const resourceQuotas: ResourceRef = { group: '', version: 'v1', resource: 'resourcequotas', kind: 'ResourceQuota', namespaced: true }
 
 export interface TestHub extends AsyncDisposable {
@@ -70,8 +70,14 @@ export function makeProjectNamespace(hub: KubeClient, ...[project, place, spec]:
   return hub.create(projectNamespaceKind.ref, namespaceObject(project, place, spec))
 }
 
-async function makeNamespace(hub: KubeClient, name: string): Promise<void> {
-  await hub.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } } as KubeObject)
+/** Unless it is there already. */
+export async function makeNamespace(hub: KubeClient, name: string): Promise<void> {
+  const namespaces: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
+  try {
+    await hub.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } } as KubeObject)
+  } catch (error) {
+    if (!isReason(error, 'AlreadyExists')) throw error
+  }
 }
 
 export const clientOf = (handle: Handler): KubeClient => createClient({ handle, user: { username: 'system:admin', groups: ['system:masters'] } })

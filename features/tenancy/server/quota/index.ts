@@ -1,3 +1,2 @@
-export { QuotaExceeded } from './quota-book.ts'
-export { Quotas, resourceQuotaLabels, resourceQuotaName } from './quotas.ts'
-export type { QuotasDeps } from './quotas.ts'
+export { guardQuotas } from './quota-guard.ts'
+export { Quotas } from './quotas.ts'

@@ -122,8 +122,8 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
     )
   }
 
-  /** Keeps what a namespace would get while it is being written; returns the name of the hold. Throws QuotaExceeded when it does not fit. */
-  holdNamespace(namespace: ProjectNamespace, options: Options): Promise<string> {
+  /** Keeps what a namespace would get while it is being written; returns the name of the hold, undefined when it has that already. Throws QuotaExceeded when it does not fit. */
+  holdNamespace(namespace: ProjectNamespace, options: Options): Promise<string | undefined> {
     const { tenant, key } = keyOfNamespace(namespace)
     const hold = this.#deps.ids.suffix(10)
     const wanted = wantedOf(namespace)
@@ -133,7 +133,8 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
         prepare: (book, prepare) => this.#know(book, key.project, prepare),
         apply: (book) => {
           const settled = book.namespace(key)
-          refuseClosed(book, key.project, settled !== undefined && sameAmounts(settled.bound, wanted.bound))
+          if (settled !== undefined && settled.uid === namespace.metadata.uid && sameAmounts(settled.bound, wanted.bound)) return undefined
+          refuseClosed(book, key.project, false)
           const before = book.claimOf(key)
           const target = fit(book, key, { settled, ...wanted })
           book.put({ ...this.#newNamespace(book, key), hold, bound: wanted.bound, reserved: target, target })
@@ -145,8 +146,8 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
     )
   }
 
-  /** Keeps what a tenant or project would get, and what it would lose, while it is being written. Throws QuotaExceeded when it does not fit. */
-  holdScope(scope: Tenant | Project, options: Options): Promise<string> {
+  /** Keeps what a tenant or project would get, and what it would lose, while it is being written; undefined when that is so already. Throws QuotaExceeded when it does not fit. */
+  holdScope(scope: Tenant | Project, options: Options): Promise<string | undefined> {
     const { tenant, record } = scopeRecordOf(scope, this.#nowMs())
     const hold = this.#deps.ids.suffix(10)
     return this.ledgers.change(
@@ -155,6 +156,8 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
         prepare: (book, prepare) => this.#know(book, record.parent, prepare),
         apply: (book) => {
           book.trial(() => this.#replaceScope(book, record))
+          const settled = book.scope(record.project)
+          if (settled !== undefined && settled.uid === record.uid && isSameQuota(settled, record) && settled.closed === record.closed) return undefined
           book.put({ ...record, hold })
           return hold
         },
@@ -302,13 +305,22 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
       return
     }
     const { judged } = observed
-    if (judged === undefined || observed.uid !== settled.uid || observed.generation !== settled.generation || !isHard(observed.hard, settled.target) || !isHard(judged.hard, settled.target))
+    if (
+      judged === undefined ||
+      observed.uid !== settled.uid ||
+      observed.generation !== settled.generation ||
+      !isHard(observed.hard, settled.target) ||
+      !isHard(judged.hard, settled.target)
+    )
       return
     const reserved = smallestOf(settled.reserved, onlyOf(settled.target, largestOf(settled.target, onlyOf(settled.target, judged.used))))
     const confirmed: NamespaceRecord = sameAmounts(reserved, settled.reserved) ? settled : { ...settled, reserved }
     if (confirmed !== settled) book.put(confirmed)
     if (book.modeOf(key.project) !== 'Consumption') return
-    const share = shareOf(book, key, { ...wanted, used: judged.used, target: confirmed.target })
+    const { share, isShort } = shareOf(book, key, { ...wanted, used: judged.used, target: confirmed.target })
+    // What others have given back since may be enough.
+    if (isShort && !isFresh)
+      throw new StatusError('Conflict', `what is left for namespace ${key.namespace} in cluster ${key.cluster} may be more than is known here`)
     if (!sameAmounts(share, confirmed.target)) this.#retarget(book, confirmed, share)
   }
 
@@ -351,13 +363,13 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
   /** Throws QuotaExceeded. */
   #replaceScope(book: QuotaBook, record: ScopeRecord): void {
     const settled = book.scope(record.project)
-    const isSame = settled !== undefined && sameAmounts(settled.limits, record.limits) && settled.mode === record.mode
+    const isSame = settled !== undefined && isSameQuota(settled, record)
     if (!isSame) {
       const isLocked = settled?.closed !== undefined && record.closed !== undefined
       const closed = isLocked ? book.closed(record.project) : record.project === root ? undefined : book.closed(record.parent)
       if (closed !== undefined) throw new QuotaExceeded([closed])
     }
-    if (isSame && settled.uid === record.uid && settled.closed === record.closed && String(settled.clusters) === String(record.clusters)) return
+    if (isSame && settled.uid === record.uid && settled.closed === record.closed) return
     const before = book.claimOf({ project: record.project })
     book.put({ ...record, sinceMs: settled?.uid === record.uid ? settled.sinceMs : record.sinceMs })
     if (isSame) return
@@ -417,7 +429,11 @@ function wantedOf({ spec }: ProjectNamespace): Wanted {
 /** What a namespace is to have: what it asks for, or in the mode Consumption the share that it has, within what it asks for. Throws QuotaExceeded. */
 function fit(book: QuotaBook, key: NamespaceKey, { settled, bound, headroom }: Wanted & { readonly settled: NamespaceRecord | undefined }): Amounts {
   if (book.modeOf(key.project) === 'Allocation') return bound
-  return shareOf(book, key, { used: undefined, bound, headroom, target: settled?.target })
+  return shareOf(book, key, { used: undefined, bound, headroom, target: settled?.target }).share
+}
+
+function isSameQuota(a: ScopeRecord, b: ScopeRecord): boolean {
+  return sameAmounts(a.limits, b.limits) && a.mode === b.mode && String(a.clusters) === String(b.clusters)
 }
 
 function onlyOf(keys: Amounts, amounts: Amounts): Amounts {

@@ -21,13 +21,14 @@ export interface Wanted {
 }
 
 /**
- * The share of a namespace, never more than there is room for. What it has stays while between half a chunk and two are free, so that a share does not follow every pod. Throws QuotaExceeded for a new
- * one when nothing is left: a quota of zero would fail silently.
+ * The share of a namespace, never more than there is room for; `isShort`: it is less than it should be, for want of room. What it has stays while between half a chunk and two are free, so
+ * that a share does not follow every pod. Throws QuotaExceeded for a new one when nothing is left: a quota of zero would fail silently.
  */
-export function shareOf(book: QuotaBook, key: NamespaceKey, { used, bound, headroom, target }: Wanted): Amounts {
+export function shareOf(book: QuotaBook, key: NamespaceKey, { used, bound, headroom, target }: Wanted): { readonly share: Amounts; readonly isShort: boolean } {
   const share = new Map<string, Quantity>()
   const problems: string[] = []
   const rooms = book.roomOf(key)
+  let isShort = false
   for (const [resource, { room, limit }] of rooms) {
     const most = smaller(atLeastZero(room), bound.get(resource) ?? room)
     const taken = used?.get(resource) ?? zero
@@ -40,11 +41,14 @@ export function shareOf(book: QuotaBook, key: NamespaceKey, { used, bound, headr
       problems.push(`${book.nameOf(key.project)} cluster ${key.cluster} ${resource}: want some, free 0 (limit ${formatQuantity(limit)} is used or leased out)`)
       continue
     }
-    share.set(resource, next({ resource, most: atLeastZero(most), taken, limit, headroom: headroom.get(resource) ?? zero, has }))
+    const asked = { resource, most: atLeastZero(most), taken, limit, headroom: headroom.get(resource) ?? zero, has }
+    const beside = besideOf(asked)
+    share.set(resource, next(asked, beside))
+    if (isMore(plus(taken, beside), most)) isShort = true
   }
   for (const [resource, amount] of bound) if (!rooms.has(resource)) share.set(resource, amount)
   if (problems.length > 0) throw new QuotaExceeded(problems)
-  return share
+  return { share, isShort }
 }
 
 interface Share {
@@ -56,10 +60,13 @@ interface Share {
   readonly has: Quantity | undefined
 }
 
-function next({ resource, most, taken, limit, headroom, has }: Share): Quantity {
+/** What is to be free beside what is used. */
+function besideOf({ resource, most, taken, limit, headroom }: Share): Quantity {
   const remaining = atLeastZero(minus(most, taken))
-  const chunk = larger(portion(remaining, chunkOfRemaining, resource), portion(limit, leastOfLimit, resource))
-  const beside = larger(chunk, headroom)
+  return larger(larger(portion(remaining, chunkOfRemaining, resource), portion(limit, leastOfLimit, resource)), headroom)
+}
+
+function next({ most, taken, has }: Share, beside: Quantity): Quantity {
   const wanted = smaller(most, plus(taken, beside))
   // What is used is not taken away; above what there is room for it is not given anew either.
   const share = larger(wanted, smaller(taken, has ?? zero))

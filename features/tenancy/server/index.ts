@@ -1,0 +1,1 @@
+export { guardQuotas, Quotas } from './quota/index.ts'
