@@ -374,7 +374,7 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
     book.put({ ...record, sinceMs: settled?.uid === record.uid ? settled.sinceMs : record.sinceMs })
     if (isSame) return
     // What namespaces below have follows from the limits and the mode above them.
-    for (const namespace of [...book.namespacesBelow(record.project)]) {
+    for (const namespace of book.namespacesBelow(record.project)) {
       const target = fit(book, namespace, { settled: namespace, bound: namespace.bound, headroom: noAmounts })
       if (!sameAmounts(target, namespace.target)) this.#retarget(book, namespace, target)
     }
