@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { killWithUs } from '@gantry/conformance/daemon'
@@ -9,6 +9,9 @@ const launcher = fileURLToPath(new URL('../gantry', import.meta.url))
 const env = { GANTRY_QUIET: '1' }
 const readyWithinMs = 60_000
 const stopWithinMs = 20_000
+
+/** What the administrator of a test chooses. */
+export const ownPassword = 'quay crane, spreader, twistlock'
 
 export interface GantryProcess extends AsyncDisposable {
   readonly dataDir: string
@@ -22,7 +25,10 @@ export interface GantryProcess extends AsyncDisposable {
   readonly readyMs: number
   /** Runs another command of the CLI against this one. */
   cli(...args: string[]): Promise<Outcome>
+  /** The first one: it signs in until the administrator has one of their own. */
   password(): Promise<string>
+  /** Gives the administrator the password `ownPassword`, as a script does: nobody is asked to change it. */
+  setOwnPassword(): Promise<void>
   /** Ctrl-C. */
   stop(): Promise<Outcome>
   /** As a power cut would. */
@@ -68,6 +74,13 @@ export async function startGantry({ dataDir, port, args = [] }: GantryOptions): 
     readyMs: performance.now() - begunMs,
     cli: (...line) => gantry([...line, '--data', dataDir]),
     password: async () => (await readFile(join(dataDir, 'initial-password'), 'utf8')).trim(),
+    async setOwnPassword() {
+      const file = join(dataDir, 'own-password')
+      await writeFile(file, ownPassword, { mode: 0o600 })
+      const { code, stderr } = await gantry(['user', 'passwd', 'admin', '--password-file', file, '--data', dataDir])
+      await rm(file)
+      if (code !== 0) throw new Error(`the password could not be set: ${stderr}`)
+    },
     stop,
     kill: () => end('SIGKILL'),
     async [Symbol.asyncDispose]() {

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { buildGantry } from '../built-gantry.ts'
 import { freePort } from '../free-port.ts'
-import { startGantry, type GantryProcess } from '../gantry-process.ts'
+import { ownPassword, startGantry, type GantryProcess } from '../gantry-process.ts'
 import { response, startHostileMember, type HostileMember } from './hostile-member.ts'
 import { ask, askH2, sendRaw } from './raw-requests.ts'
 
@@ -210,7 +210,8 @@ describe('class 4: an upgrade', () => {
 describe('class 5 and 20: pages of others', () => {
   let cookie = ''
   before(async () => {
-    const body = JSON.stringify({ username: 'admin', password: await gantry.password() })
+    await gantry.setOwnPassword()
+    const body = JSON.stringify({ username: 'admin', password: ownPassword })
     const { head } = await ask(port, { method: 'POST', target: '/auth/login', headers: ['X-Gantry-Request: console', 'Content-Type: application/json'], body })
     cookie = /set-cookie: (__Host-gantry-session=[^;]+)/i.exec(head)?.[1] ?? ''
     assert.notEqual(cookie, '')

@@ -93,6 +93,13 @@ export async function signIn(page: Page, credentials: { readonly username: strin
   await page.locator('#main h1').waitFor()
 }
 
+/** For the step that asks for another password. */
+export async function choosePassword(page: Page, password: string): Promise<void> {
+  await page.locator('input[name=new-password]').fill(password)
+  await page.locator('input[name=repeated-password]').fill(password)
+  await page.locator('button[type=submit]').click()
+}
+
 interface AxeResult {
   readonly violations: readonly {
     readonly id: string

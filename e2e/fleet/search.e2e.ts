@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -7,7 +7,7 @@ import type { Browser } from 'playwright-core'
 import { buildGantry } from '../built-gantry.ts'
 import { accessibilityFindings, launchBrowser, openConsole } from '../console/console-page.ts'
 import { freePort } from '../free-port.ts'
-import { gantry, startGantry, type GantryProcess } from '../gantry-process.ts'
+import { gantry, ownPassword, startGantry, type GantryProcess } from '../gantry-process.ts'
 import { kubectl } from '../kubectl.ts'
 
 const parts = new AsyncDisposableStack()
@@ -24,6 +24,7 @@ before(async () => {
   east = parts.use(await start('east'))
   const { code, stderr } = await gantry(['cluster', 'import', 'east', '--data', hub.dataDir, '--kubeconfig', east.kubeconfig])
   assert.equal(code, 0, stderr)
+  await hub.setOwnPassword()
   browser = await launchBrowser()
   parts.defer(() => browser.close())
 })
@@ -34,8 +35,7 @@ for (const [language, title] of [
   ['zh', '搜索'],
 ] as const) {
   test(`the page ${title} finds objects of every cluster, and shows what changes while it is open`, async () => {
-    const password = (await readFile(join(hub.dataDir, 'initial-password'), 'utf8')).trim()
-    await using session = await openConsole(browser, { url: hub.server, credentials: { username: 'admin', password }, language })
+    await using session = await openConsole(browser, { url: hub.server, credentials: { username: 'admin', password: ownPassword }, language })
     const { page, go, complaints } = session
     await kubectl(hub.kubeconfig).ok('create', 'configmap', `tower-here-${language}`)
     await go('/search')

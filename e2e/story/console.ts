@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
-import { accessibilityFindings, launchBrowser, load, openConsole, signIn, type ConsoleSession } from '../console/console-page.ts'
+import { accessibilityFindings, choosePassword, launchBrowser, load, openConsole, type ConsoleSession } from '../console/console-page.ts'
+import { ownPassword } from '../gantry-process.ts'
 import { kubectl, type Kubectl } from '../kubectl.ts'
 import { note } from '../note.ts'
 import { run } from '../program.ts'
@@ -55,14 +56,29 @@ export function consoleStory(world: () => World): void {
     note(`what the browser showed is in ${screens}`)
   })
 
-  step('a wrong password is refused, the first password signs in', async () => {
+  step('a wrong password is refused, the first one signs in once the administrator has chosen another', async () => {
     await page.getByLabel('User name').fill('admin')
     await page.getByLabel('Password').fill('wrong')
     await page.getByRole('button', { name: 'Sign in' }).click()
     await seen(page.getByRole('alert').filter({ hasText: 'user name or password is wrong' }))
     assert.deepEqual(await accessibilityFindings(page), [])
     await shot('sign-in')
-    await signIn(page, { username: 'admin', password: await world().gantry.password() })
+    const first = await world().gantry.password()
+    await page.getByLabel('Password').fill(first)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await seen(page.getByRole('heading', { name: 'Choose a password of your own' }))
+    assert.deepEqual(await accessibilityFindings(page), [])
+    await shot('first-password')
+    for (const [chosen, problem] of [
+      [first, 'the new password is the one you have'],
+      ['qwertyuiop', 'one of those that are tried first'],
+    ] as const) {
+      // oxlint-disable-next-line no-await-in-loop -- one after another, in one page
+      await choosePassword(page, chosen)
+      // oxlint-disable-next-line no-await-in-loop -- one after another, in one page
+      await seen(page.getByRole('alert').filter({ hasText: problem }))
+    }
+    await choosePassword(page, ownPassword)
 
     await seen(page.getByRole('heading', { name: 'Clusters', level: 1 }))
   })
@@ -194,7 +210,7 @@ export function consoleStory(world: () => World): void {
       // oxlint-disable-next-line no-await-in-loop -- one page after another, in one browser
       await assertAccessible(session, path)
     }
-    const credentials = { username: 'admin', password: await world().gantry.password() }
+    const credentials = { username: 'admin', password: ownPassword }
     await using chinese = await openConsole(browser, { url: world().gantry.server, credentials, language: 'zh', theme: 'dark' })
     await seen(chinese.page.getByRole('heading', { name: '集群', level: 1 }))
     for (const path of ['/clusters', '/pods', '/object/prod/apps/v1/deployments/default/storefront']) {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { StatusError } from '@gantry/apimachinery'
 import {
   accessCommands,
+  accountCommands,
   freshLogin,
   loginCommands,
   Logins,
@@ -48,6 +49,7 @@ export function gantryCommandLine(context: UpContext): CommandLine {
       ...sessionCommands({ clock: systemClock }),
       ...accessCommands({ clock: systemClock }),
       ...oidcClientCommands({ ids: systemIds }),
+      ...accountCommands(),
       ...permissionCommands({ clock: systemClock }),
       ...providerCommands(),
       ...auditCommands({ clock: systemClock, verifyFolder: verifyAuditFolder }),

@@ -186,6 +186,10 @@ describe('the command line', () => {
       const users = await gantry(dir, 'user', 'list')
       const key = await gantry(dir, 'apikey', 'create', '--user', 'vic', '--expires', '1h', '--description', 'ci')
       const keys = await gantry(dir, 'apikey', 'list', '-o', 'name')
+      const allKeys = await gantry(dir, 'apikey', 'list', '--all')
+      const unlocked = await gantry(dir, 'access', 'unlock', 'vic')
+      const reset = await gantry(dir, 'access', 'reset-second-factor', 'vic')
+      const sessions = await gantry(dir, 'session', 'list', '--all')
       const clusters = await gantry(dir, 'cluster', 'list')
       const json = JSON.parse((await gantry(dir, 'cluster', 'get', 'local', '-o', 'json')).out) as { kind: string; metadata: Record<string, unknown> }
       const kubeconfig = await gantry(dir, 'kubeconfig')
@@ -199,8 +203,12 @@ describe('the command line', () => {
       assert.ok((password?.length ?? 0) >= 12)
       assert.match(
         users.out,
-        /^NAME +PLATFORM ROLES +DISABLED +LAST LOGIN +AGE\nadmin +platform-admin +false +never +\d+s\nvic +platform-viewer +false +never +\d+s\n$/,
+        /^NAME +PLATFORM ROLES +STATE +SECOND FACTOR +LAST LOGIN +AGE\nadmin +platform-admin +must change the password +none +never +\d+s\nvic +platform-viewer +must change the password +none +never +\d+s\n$/,
       )
+      assert.deepEqual([unlocked.out, reset.code], ['user "vic" may sign in again\n', 1])
+      assert.match(reset.err, /user "vic" has no second factor/)
+      assert.deepEqual([sessions.code, sessions.out], [0, 'No resources found\n'])
+      assert.match(allKeys.out, / vic +ci /)
       assert.match(key.out, /^gantry_[a-z0-9]+_\S+\n$/)
       assert.match(keys.out, /^apikey\.access\.gantry\.dev\/[a-z0-9]+\n/)
       assert.match(clusters.out, /^NAME +PROVIDER +VERSION +NODES +READY +REASON +AGE\nlocal +Local /)

@@ -22,6 +22,7 @@ import {
   platformRoutes,
   providerRoutes,
   SigningKeys,
+  SignIn,
   takeOverRoles,
   withSelfReviews,
 } from '@gantry/access/server'
@@ -133,7 +134,10 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const revocations = new Revocations()
     const permissions = new Permissions({ hub, clock, ids, log })
     base.usePermissions(permissions)
-    const identities = new Identities({ hub, clock, ids, log, revocations, permissions, hasher: new PasswordHasher() })
+    const hasher = new PasswordHasher()
+    const throttle = new LoginThrottle(clock)
+    const identities = new Identities({ hub, clock, ids, log, revocations, permissions, hasher })
+    const signIn = new SignIn({ identities, throttle, hasher, clock, ids, log, onPasswordSet: forgetFirstPassword })
     const signingKeys = new SigningKeys({ hub, clock, ids, log })
     const tokens = new AccessTokens({ identities, keys: signingKeys, clock })
     const quotas = new Quotas({ hub, clock, ids })
@@ -213,10 +217,10 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const routes: readonly Route[] = [
       ...healthRoutes(base.checks),
       ...await consoleRoutes(config.consoleDir, hubTarget),
-      ...authRoutes({ identities, permissions, providers, throttle: new LoginThrottle(clock), log }),
+      ...authRoutes({ identities, permissions, providers, signIn, throttle, log }),
+      ...meRoutes({ identities, permissions, signIn, clock, onPasswordSet: forgetFirstPassword }),
       ...providerRoutes({ providers, identities, permissions, clock, ids, log, server: () => server, hub: localClusterName }),
       ...oidcRoutes({ hub, identities, permissions, keys: signingKeys, clock, ids, log }),
-      ...meRoutes({ identities }),
       ...permissionRoutes({ permissions, identities, tokens, hub: localClusterName }),
       ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => shown.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
       ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),

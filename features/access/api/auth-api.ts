@@ -1,6 +1,6 @@
 import type { KubeObject } from '@gantry/client'
 
-/** Answer of `GET /auth/session` and `POST /auth/login`. */
+/** Answer of `GET /auth/session`. */
 export interface SessionInfo {
   readonly user: { readonly name: string; readonly displayName: string; readonly roles: readonly string[] }
   /** When the session ends however busy it is. */
@@ -38,6 +38,56 @@ export interface ProviderTest {
   readonly ok: boolean
   readonly steps: readonly { readonly name: string; readonly ok: boolean; readonly message: string }[]
   readonly account?: { readonly subject: string; readonly login: string; readonly user: string; readonly groups: readonly string[] } | undefined
+}
+
+/** What stands between a right password and the session. */
+export type NextStep = 'secondFactor' | 'changePassword' | 'enrolSecondFactor'
+
+/** What an authenticator app is told: once as a picture of `uri`, once as text. */
+export interface SecondFactorEnrolment {
+  /** Base32, 160 bits. */
+  readonly secret: string
+  /** otpauth://totp/… */
+  readonly uri: string
+}
+
+/**
+ * Answer of `POST /auth/login` and `POST /auth/login/step`: signed in, or what comes next. A ticket is good for that one step, in the browser that got it, for five minutes.
+ * `recoveryCodes` are shown this once, after a second factor was set up.
+ */
+export type LoginAnswer =
+  | (SessionInfo & { readonly next?: undefined; readonly recoveryCodes?: readonly string[] | undefined })
+  | { readonly next: NextStep; readonly ticket: string; readonly enrolment?: SecondFactorEnrolment | undefined }
+
+/** Body of `POST /auth/login/step`: the code of an app (or, for `secondFactor`, a recovery code), or the new password. */
+export interface LoginStepRequest {
+  readonly ticket: string
+  readonly code?: string | undefined
+  readonly newPassword?: string | undefined
+}
+
+/** Answer of `GET /platform/v1/me`: one's own account. */
+export interface OwnAccount {
+  readonly name: string
+  readonly displayName: string
+  readonly groups: readonly string[]
+  /** On the whole platform. */
+  readonly roles: readonly string[]
+  /** Whether there is one that could be changed here. */
+  readonly hasPassword: boolean
+  readonly passwordChangedTime?: string | undefined
+  readonly shortestPassword: number
+  readonly secondFactor: {
+    readonly isRequired: boolean
+    /** When it was set up; absent when it is not. */
+    readonly enrolledTime?: string | undefined
+    readonly recoveryCodesLeft: number
+  }
+}
+
+/** Answer of `POST /platform/v1/me/second-factor/confirm` and `…/recovery-codes`: each works once; shown only now. */
+export interface RecoveryCodes {
+  readonly recoveryCodes: readonly string[]
 }
 
 /** Answer of `GET /platform/v1/info`. */

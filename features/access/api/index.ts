@@ -7,10 +7,16 @@ export type {
   ExplainRequest,
   AuthorizationDecision,
   DeviceDecision,
+  LoginAnswer,
   LoginRequest,
+  LoginStepRequest,
+  NextStep,
+  OwnAccount,
   OwnCredentials,
   PendingAuthorization,
   PendingDevice,
+  RecoveryCodes,
+  SecondFactorEnrolment,
   PlatformInfo,
   ProviderChoice,
   ProviderChoices,
@@ -20,10 +26,12 @@ export type {
 } from './auth-api.ts'
 export { identityProviderKind, mostOutsideGroups, outsideGroup, tenantGroup } from './identity-provider.ts'
 export type { IdentityProvider, LdapSettings, OAuth2Settings, OidcSettings } from './identity-provider.ts'
-export { accessKinds, apiKeyKind, apiKeyPrefix, longestPassword, passwordProblem, sessionKind, shortestPassword, userKind, userNameProblem } from './kinds.ts'
+export { accessKinds, apiKeyKind, apiKeyPrefix, longestPassword, passwordProblem, sessionKind, userKind, userNameProblem } from './kinds.ts'
 export type { APIKey, Session, User } from './kinds.ts'
 export { cliClientId, oidcClientKind } from './oidc-kinds.ts'
 export type { OIDCClient } from './oidc-kinds.ts'
 export { accessRoleBindingKind, accessRoleKind, everybodyGroup, groupKind, platformAdminRole, signedInRole } from './permission-kinds.ts'
 export type { AccessRole, AccessRoleBinding, AccessRule, Group } from './permission-kinds.ts'
 export { safeReturn } from './safe-return.ts'
+export { defaultSignInRules, shortestPassword, signInPolicyKind, signInPolicyName, signInRulesOf } from './sign-in-policy.ts'
+export type { SignInPolicy, SignInRules } from './sign-in-policy.ts'

@@ -2,11 +2,12 @@ import { defineKind, s, type ObjectOf } from '@gantry/clusters/api'
 import { identityProviderKind, mostOutsideGroups } from './identity-provider.ts'
 import { oidcClientKind } from './oidc-kinds.ts'
 import { accessRoleBindingKind, accessRoleKind, groupKind } from './permission-kinds.ts'
+import { shortestPassword, signInPolicyKind } from './sign-in-policy.ts'
 
 const group = 'access.gantry.dev'
 const version = 'v1alpha1'
 
-/** Someone who signs in. The password's hash is in the Secret `user-<name>` of gantry-system. */
+/** Someone who signs in. The password's hash and the second factor are in the Secret `user-<name>` of gantry-system; what the status says of them is for people. */
 export const userKind = defineKind({
   group,
   version,
@@ -43,9 +44,18 @@ export const userKind = defineKind({
     ),
     groupsMessage: s.optional(s.string({ description: 'Why groups are missing above.', maxLength: 1000 })),
     accountGone: s.optional(s.string({ description: 'Why the account elsewhere no longer counts: nothing works until it does again.', maxLength: 1000 })),
+    mustChangePassword: s.optional(s.boolean({ description: 'Somebody else has set the password: it is changed at the next sign-in.' })),
+    secondFactor: s.optional(s.oneOf(['TOTP'], { description: 'What is asked for besides the password; nothing when absent.' })),
+    failedSignIns: s.optional(s.integer({ description: 'Failed sign-ins since the last one that worked.', minimum: 0 })),
+    lastFailedSignInTime: s.optional(s.time({ description: 'When the last of them was.' })),
+    lockedUntilTime: s.optional(
+      s.time({ description: 'Until when nobody signs in as this user, except from a browser in which the user has done so before.' }),
+    ),
   }),
   columns: [
     { name: 'Disabled', type: 'boolean', jsonPath: '.spec.disabled' },
+    { name: 'Second factor', type: 'string', jsonPath: '.status.secondFactor' },
+    { name: 'Locked until', type: 'string', jsonPath: '.status.lockedUntilTime' },
     { name: 'Last login', type: 'date', jsonPath: '.status.lastLoginTime' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
   ],
@@ -115,7 +125,17 @@ export const sessionKind = defineKind({
 })
 
 /** What the hub has to serve for this feature. */
-export const accessKinds = [userKind, identityProviderKind, groupKind, accessRoleKind, accessRoleBindingKind, apiKeyKind, sessionKind, oidcClientKind] as const
+export const accessKinds = [
+  userKind,
+  identityProviderKind,
+  groupKind,
+  accessRoleKind,
+  accessRoleBindingKind,
+  apiKeyKind,
+  sessionKind,
+  oidcClientKind,
+  signInPolicyKind,
+] as const
 
 export type User = ObjectOf<typeof userKind>
 export type APIKey = ObjectOf<typeof apiKeyKind>
@@ -132,13 +152,12 @@ export function userNameProblem(text: string): string | undefined {
   return `"${text}" is no user name: it takes at most 63 lower-case letters, digits, "-" and ".", and starts and ends with a letter or digit`
 }
 
-export const shortestPassword = 10
 /** Longer ones are refused before they are hashed. */
 export const longestPassword = 256
 
-/** Why a password cannot be one; undefined when it can. */
-export function passwordProblem(password: string): string | undefined {
-  if (password.length < shortestPassword) return `the password is shorter than ${shortestPassword} characters`
+/** Why a password cannot be one; undefined when it can. `shortest` is what the SignInPolicy asks for. */
+export function passwordProblem(password: string, shortest: number = shortestPassword): string | undefined {
+  if (password.length < shortest) return `the password is shorter than ${shortest} characters`
   if (password.length > longestPassword) return `the password is longer than ${longestPassword} characters`
   return undefined
 }

@@ -19,7 +19,7 @@ export function accessCommands(deps: { readonly clock: Clock }): readonly Comman
   return [
     {
       name: 'user create',
-      summary: 'Make a user; prints a random password unless one is given',
+      summary: 'Make a user; prints a random password unless one is given. It is changed at the first sign-in',
       positionals: ['NAME'],
       options: {
         role: { type: 'string', value: 'ROLE', description: 'AccessRole to have on the whole platform, such as platform-viewer (none)' },
@@ -55,7 +55,7 @@ export function accessCommands(deps: { readonly clock: Clock }): readonly Comman
     },
     {
       name: 'user passwd',
-      summary: 'Set a new password and sign the user out everywhere; prints a random one unless one is given',
+      summary: 'Set a new password and sign the user out everywhere; prints a random one unless one is given. Others change it at the next sign-in',
       positionals: ['NAME'],
       options: { 'password-file': { type: 'string', value: 'FILE', description: 'File that holds the password' } },
       async run({ positionals, options, context }) {
@@ -104,7 +104,7 @@ export function accessCommands(deps: { readonly clock: Clock }): readonly Comman
     },
     {
       name: 'apikey revoke',
-      summary: 'End an API key and everything it has open, at once',
+      summary: 'End an API key and everything it has open, at once: one of your own, or of anybody for administrators',
       positionals: ['NAME'],
       async run({ positionals, context }) {
         const [name = ''] = positionals
@@ -135,6 +135,12 @@ function passwordLine({ password }: CreatedUser): string {
   return password === undefined ? '' : `\npassword: ${password}`
 }
 
+function stateOf({ spec, status }: User, now: Date): string {
+  if (spec.disabled === true) return 'disabled'
+  if (status?.lockedUntilTime !== undefined && Date.parse(status.lockedUntilTime) > now.getTime()) return `locked until ${status.lockedUntilTime}`
+  return status?.mustChangePassword === true ? 'must change the password' : 'active'
+}
+
 function userColumns(now: Date, bindings: readonly AccessRoleBinding[]): readonly OutputColumn[] {
   const rolesOf = (user: string): string[] =>
     bindings
@@ -143,7 +149,8 @@ function userColumns(now: Date, bindings: readonly AccessRoleBinding[]): readonl
   return [
     { name: 'Name', value: ({ metadata }: User) => metadata.name },
     { name: 'Platform roles', value: ({ metadata }: User) => rolesOf(metadata.name ?? '').join(', ') },
-    { name: 'Disabled', value: ({ spec }: User) => String(spec.disabled ?? false) },
+    { name: 'State', value: (user: User) => stateOf(user, now) },
+    { name: 'Second factor', value: ({ status }: User) => status?.secondFactor ?? 'none' },
     { name: 'Last login', value: ({ status }: User) => (status?.lastLoginTime === undefined ? 'never' : formatAge(status.lastLoginTime, now)) },
     { name: 'Age', value: ({ metadata }: User) => formatAge(metadata.creationTimestamp, now) },
   ]

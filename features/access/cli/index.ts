@@ -1,3 +1,4 @@
+export { accountCommands } from './account-commands.ts'
 export { accessCommands } from './access-commands.ts'
 export { freshLogin } from './login/access-token.ts'
 export { loginCommands } from './login/login-commands.ts'

@@ -1,7 +1,8 @@
 import { ApiError, type ConsoleApi, type SignedIn } from '@gantry/console-kit'
-import type { LoginRequest, SessionInfo } from '../api/index.ts'
+import type { LoginAnswer, LoginRequest, LoginStepRequest, SessionInfo } from '../api/index.ts'
 
-function signedIn({ user }: SessionInfo): SignedIn {
+/** Whom an answer has signed in. */
+export function signedIn({ user }: SessionInfo): SignedIn {
   return { username: user.name, displayName: user.displayName, roles: user.roles }
 }
 
@@ -15,8 +16,14 @@ export async function readSession(api: ConsoleApi, signal?: AbortSignal): Promis
   }
 }
 
-export async function signIn(api: ConsoleApi, credentials: LoginRequest): Promise<SignedIn> {
-  return signedIn(await api.json<SessionInfo>('/auth/login', { method: 'POST', body: credentials }))
+/** The first step of a sign-in: it may be the last one. */
+export function signIn(api: ConsoleApi, credentials: LoginRequest): Promise<LoginAnswer> {
+  return api.json('/auth/login', { method: 'POST', body: credentials })
+}
+
+/** A further step. */
+export function signInStep(api: ConsoleApi, step: LoginStepRequest): Promise<LoginAnswer> {
+  return api.json('/auth/login/step', { method: 'POST', body: step })
 }
 
 export async function signOut(api: ConsoleApi): Promise<void> {

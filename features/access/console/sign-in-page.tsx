@@ -1,33 +1,53 @@
 import { Button, CraneMark, ErrorNotice, Field, Preferences, TextInput, toApiError, useServices, type ApiError, type SignedIn } from '@gantry/console-kit'
-import { useEffect, useState, type FormEvent } from 'react'
+import { useEffect, useState, type FormEvent, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
+import type { LoginAnswer, LoginRequest, LoginStepRequest } from '../api/index.ts'
 import { HarborScene } from './harbor-scene.tsx'
 import { ProviderList } from './provider-list.tsx'
-import { signIn } from './session.ts'
+import { RecoveryCodesView } from './recovery-codes-view.tsx'
+import { signedIn, signIn, signInStep } from './session.ts'
+import { SignInStep } from './sign-in-step.tsx'
 
+type Stage =
+  | { readonly name: 'password' }
+  | (Extract<LoginAnswer, { readonly next: string }> & { readonly name: 'step' })
+  | { readonly name: 'done'; readonly user: SignedIn; readonly codes: readonly string[] }
+
+const first: Stage = { name: 'password' }
+
+/** From a name and a password to a session, by whatever lies between. */
 export function SignInPage({ onSignedIn }: { readonly onSignedIn: (user: SignedIn) => void }) {
   const { t } = useTranslation('access')
   const { api } = useServices()
-  const [username, setUsername] = useState('')
-  const [password, setPassword] = useState('')
-  const [provider, setProvider] = useState<string>()
+  const [stage, setStage] = useState<Stage>(first)
   const [error, setError] = useState<ApiError>()
   const [isBusy, setBusy] = useState(false)
   useEffect(() => {
     document.title = `${t('signIn.title')} · Gantry`
   }, [t])
 
-  async function submit(event: FormEvent): Promise<void> {
-    event.preventDefault()
+  async function go(work: Promise<LoginAnswer>): Promise<void> {
     setBusy(true)
     setError(undefined)
     try {
-      onSignedIn(await signIn(api, { username, password, provider }))
+      const answer = await work
+      if (answer.next !== undefined) setStage({ name: 'step', ...answer })
+      else if (answer.recoveryCodes === undefined) return onSignedIn(signedIn(answer))
+      else setStage({ name: 'done', user: signedIn(answer), codes: answer.recoveryCodes })
     } catch (thrown) {
       setError(toApiError(thrown))
-      setBusy(false)
     }
+    setBusy(false)
   }
+
+  function beginAgain(): void {
+    setStage(first)
+    setError(undefined)
+  }
+
+  const problem =
+    error !== undefined &&
+    (error.code === 401 ? <ErrorNotice title={t('signIn.refused')} error={error} /> : <ErrorNotice title={t('signIn.failed')} error={error} />)
 
   return (
     <div className="grid min-h-dvh grid-cols-1 bg-canvas lg:grid-cols-[minmax(0,5fr)_minmax(0,4fr)]">
@@ -43,7 +63,7 @@ export function SignInPage({ onSignedIn }: { readonly onSignedIn: (user: SignedI
           <Preferences />
         </div>
         <div className="flex flex-1 items-start justify-center px-6 pt-[12vh] pb-10">
-          <form onSubmit={(event) => void submit(event)} className="flex w-full max-w-sm flex-col gap-5">
+          <div className="flex w-full max-w-sm flex-col gap-5">
             <div className="flex items-center gap-3">
               <CraneMark className="size-9" />
               <div>
@@ -51,40 +71,86 @@ export function SignInPage({ onSignedIn }: { readonly onSignedIn: (user: SignedI
                 <p className="text-sm text-muted">{t('signIn.subtitle')}</p>
               </div>
             </div>
-            <ProviderList chosen={provider} onChoose={setProvider} />
-            <Field label={t('signIn.username')}>
-              <TextInput
-                // oxlint-disable-next-line jsx-a11y/no-autofocus -- the page has one purpose and this is its first field
-                autoFocus
-                required
-                name="username"
-                autoComplete="username"
-                autoCapitalize="none"
-                spellCheck={false}
-                value={username}
-                onChange={(event) => setUsername(event.target.value)}
-                className="h-10"
-              />
-            </Field>
-            <Field label={t('signIn.password')} hint={provider === undefined ? t('signIn.passwordHint') : undefined}>
-              <TextInput
-                required
-                type="password"
-                name="password"
-                autoComplete="current-password"
-                value={password}
-                onChange={(event) => setPassword(event.target.value)}
-                className="h-10"
-              />
-            </Field>
-            {error !== undefined &&
-              (error.code === 401 ? <ErrorNotice title={t('signIn.refused')} error={error} /> : <ErrorNotice title={t('signIn.failed')} error={error} />)}
-            <Button look="primary" type="submit" isBusy={isBusy} className="h-10">
-              {t('signIn.submit')}
-            </Button>
-          </form>
+            {stage.name === 'password' && (
+              <PasswordForm isBusy={isBusy} onSubmit={(credentials) => void go(signIn(api, credentials))}>
+                {problem}
+              </PasswordForm>
+            )}
+            {stage.name === 'step' && (
+              <SignInStep
+                key={stage.ticket}
+                step={stage}
+                isBusy={isBusy}
+                onSubmit={(given: Omit<LoginStepRequest, 'ticket'>) => void go(signInStep(api, { ticket: stage.ticket, ...given }))}
+                onBeginAgain={beginAgain}
+              >
+                {problem}
+              </SignInStep>
+            )}
+            {stage.name === 'done' && (
+              <>
+                <RecoveryCodesView codes={stage.codes} />
+                <Button look="primary" className="h-10" onClick={() => onSignedIn(stage.user)}>
+                  {t('recovery.kept')}
+                </Button>
+              </>
+            )}
+          </div>
         </div>
       </main>
     </div>
+  )
+}
+
+function PasswordForm({
+  isBusy,
+  onSubmit,
+  children,
+}: {
+  readonly isBusy: boolean
+  readonly onSubmit: (credentials: LoginRequest) => void
+  readonly children: ReactNode
+}) {
+  const { t } = useTranslation('access')
+  const [username, setUsername] = useState('')
+  const [password, setPassword] = useState('')
+  const [provider, setProvider] = useState<string>()
+  function submit(event: FormEvent): void {
+    event.preventDefault()
+    onSubmit({ username, password, provider })
+  }
+  return (
+    <form onSubmit={submit} className="flex flex-col gap-5">
+      <ProviderList chosen={provider} onChoose={setProvider} />
+      <Field label={t('signIn.username')}>
+        <TextInput
+          // oxlint-disable-next-line jsx-a11y/no-autofocus -- the page has one purpose and this is its first field
+          autoFocus
+          required
+          name="username"
+          autoComplete="username"
+          autoCapitalize="none"
+          spellCheck={false}
+          value={username}
+          onChange={(event) => setUsername(event.target.value)}
+          className="h-10"
+        />
+      </Field>
+      <Field label={t('signIn.password')} hint={provider === undefined ? t('signIn.passwordHint') : undefined}>
+        <TextInput
+          required
+          type="password"
+          name="password"
+          autoComplete="current-password"
+          value={password}
+          onChange={(event) => setPassword(event.target.value)}
+          className="h-10"
+        />
+      </Field>
+      {children}
+      <Button look="primary" type="submit" isBusy={isBusy} className="h-10">
+        {t('signIn.submit')}
+      </Button>
+    </form>
   )
 }

@@ -73,6 +73,30 @@ export const accessStrings: Catalogue = {
         disabled: 'Ask an administrator.',
       },
     },
+    step: {
+      next: 'Continue',
+      beginAgain: 'Begin again',
+      secondFactor: { title: 'Second factor', help: 'Type the code that your authenticator app shows now.' },
+      changePassword: { title: 'Choose a password of your own', help: 'Somebody else knows the one you signed in with. Your sessions elsewhere end.' },
+      enrolSecondFactor: {
+        title: 'Set up a second factor',
+        help: 'This platform asks for one. Scan the picture with an authenticator app, then type the code it shows.',
+      },
+    },
+    password: {
+      new: 'New password',
+      repeat: 'New password again',
+      differs: 'The two are not the same.',
+      rules: 'At least 10 characters; three or four words do well. The commonest passwords and your own name are refused.',
+    },
+    code: { label: 'Code', orRecovery: 'Six digits, or one of your recovery codes.' },
+    enrol: { picture: 'Secret of the second factor, for an authenticator app', byHand: 'No camera? Type this secret into the app:', copy: 'Copy the secret' },
+    recovery: {
+      title: 'Recovery codes',
+      help: 'Keep them where your device is not: each signs you in once in place of a code. They are not shown again.',
+      copy: 'Copy the codes',
+      kept: 'I have kept them',
+    },
   },
   zh: {
     authorize: {
@@ -144,6 +168,27 @@ export const accessStrings: Catalogue = {
         'name-taken': '管理员可以释放该用户名，或将此账号的身份指定给某个用户。',
         disabled: '请联系管理员。',
       },
+    },
+    step: {
+      next: '继续',
+      beginAgain: '重新开始',
+      secondFactor: { title: '第二因素', help: '请输入身份验证器应用当前显示的验证码。' },
+      changePassword: { title: '设置你自己的密码', help: '你登录所用的密码还有别人知道。设置后，其他地方的会话将结束。' },
+      enrolSecondFactor: { title: '设置第二因素', help: '本平台要求第二因素。请用身份验证器应用扫描图片，然后输入它显示的验证码。' },
+    },
+    password: {
+      new: '新密码',
+      repeat: '再次输入新密码',
+      differs: '两次输入不一致。',
+      rules: '至少 10 个字符，三四个词即可。最常见的密码和你自己的用户名不可用。',
+    },
+    code: { label: '验证码', orRecovery: '六位数字，或一个恢复码。' },
+    enrol: { picture: '供身份验证器应用扫描的第二因素密钥', byHand: '没有摄像头？请在应用中输入此密钥：', copy: '复制密钥' },
+    recovery: {
+      title: '恢复码',
+      help: '请保存在你的设备以外的地方：每个恢复码可代替验证码登录一次。它们不会再次显示。',
+      copy: '复制恢复码',
+      kept: '我已保存',
     },
   },
 }

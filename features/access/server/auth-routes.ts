@@ -1,19 +1,22 @@
 import { StatusError } from '@gantry/apimachinery'
 import { jsonResponse, originProblem, readJson, type Exchange, type Route } from '@gantry/gateway'
 import { header } from '@gantry/runtime'
-import type { HttpResponse, Logger } from '@gantry/runtime'
-import { longestPassword, type Session, type SessionInfo, type User } from '../api/index.ts'
-import { sessionCookie } from './authenticators.ts'
+import type { HttpRequest, HttpResponse, Logger } from '@gantry/runtime'
+import { longestPassword, type LoginAnswer, type Session, type SessionInfo, type User } from '../api/index.ts'
+import { readCookie, sessionCookie } from './authenticators.ts'
 import { textOf } from './body-fields.ts'
 import type { Identities } from './identities.ts'
 import type { LoginThrottle } from './login-throttle.ts'
 import { openSession, sessionAttributes } from './open-session.ts'
 import type { Permissions } from './permissions/permissions.ts'
 import type { IdentityProviders } from './providers/identity-providers.ts'
+import type { SignIn, SignInOrigin, SignInOutcome } from './sign-in.ts'
+import { ticketSeconds } from './sign-in-tickets.ts'
 
 export interface AuthRoutesDeps {
   readonly identities: Identities
   readonly permissions: Permissions
+  readonly signIn: SignIn
   readonly throttle: LoginThrottle
   readonly providers: IdentityProviders
   readonly log: Logger
@@ -22,20 +25,24 @@ export interface AuthRoutesDeps {
 // A name and a password.
 const loginBytes = 4_096
 const longestUsername = 256
+/** The half of a ticket that pages cannot read. */
+const ticketCookie = '__Host-gantry-sign-in'
+/** Tells a browser in which the user has signed in before from a stranger's. It lets nobody in. */
+const knownBrowserCookie = '__Host-gantry-known-browser'
+const knownBrowserSeconds = 180 * 24 * 60 * 60
 
 /** Signing in and out. They need no identity, so each checks for itself where it comes from. */
 export function authRoutes(deps: AuthRoutesDeps): readonly Route[] {
   return [
     { path: '/auth/login', audience: 'anyone', serve: (exchange) => login(deps, exchange) },
+    { path: '/auth/login/step', audience: 'anyone', serve: (exchange) => loginStep(deps, exchange) },
     { path: '/auth/session', audience: 'anyone', serve: (exchange) => Promise.resolve(showSession(deps, exchange)) },
     { path: '/auth/logout', audience: 'anyone', serve: (exchange) => logout(deps, exchange) },
   ]
 }
 
 async function login(deps: AuthRoutesDeps, { request }: Exchange): Promise<HttpResponse> {
-  if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'sign in with a POST')
-  checkOrigin(request)
-  const body = await readJson(request, loginBytes)
+  const body = await readSignIn(request)
   const { username, password } = body
   if (
     typeof username !== 'string' ||
@@ -47,27 +54,73 @@ async function login(deps: AuthRoutesDeps, { request }: Exchange): Promise<HttpR
     throw new StatusError('BadRequest', 'give "username" and "password"')
   }
   const provider = textOf(body, 'provider')
+  if (provider !== undefined) return loginElsewhere(deps, request, { provider, username, password })
+  return answer(deps, request, await deps.signIn.password(username, password, originOf(request)))
+}
+
+/** With the password of an account elsewhere. What else that account asks for is asked for there. */
+async function loginElsewhere(
+  deps: AuthRoutesDeps,
+  request: HttpRequest,
+  { provider, username, password }: { readonly provider: string; readonly username: string; readonly password: string },
+): Promise<HttpResponse> {
   // Directories have names without case.
-  const who = provider === undefined ? username : `${provider}/${username.normalize('NFKC').trim().toLowerCase()}`
+  const who = `${provider}/${username.normalize('NFKC').trim().toLowerCase()}`
   const address = request.peer?.address ?? ''
-  const waitMs = deps.throttle.waitMs(who, address)
-  if (waitMs > 0) {
-    const retryAfterSeconds = Math.ceil(waitMs / 1_000)
-    throw new StatusError('TooManyRequests', `too many failed attempts, please try again in ${retryAfterSeconds} s`, { details: { retryAfterSeconds } })
-  }
+  deps.throttle.check(who, address)
   deps.throttle.attempt(who, address)
-  const user =
-    provider === undefined
-      ? await deps.identities.authenticatePassword(username, password)
-      : await deps.providers.authenticatePassword(provider, { username, password }, request.signal)
+  const user = await deps.providers.authenticatePassword(provider, { username, password }, request.signal)
   if (user === undefined) {
     deps.log.warn('a sign-in failed', { user: who.slice(0, 64), address })
     throw new StatusError('Unauthorized', 'user name or password is wrong')
   }
+  deps.throttle.takeBack(who, address)
   deps.throttle.succeeded(who, address)
-  const { session, cookie } = await openSession(deps, request, user)
-  const response = jsonResponse(200, infoOf(deps, user, session))
-  return { ...response, headers: { ...response.headers, 'set-cookie': [cookie] } }
+  const { session, cookie } = await openSession(deps, request, { user })
+  return withCookies(jsonResponse(200, infoOf(deps, user, session)), [cookie])
+}
+
+async function loginStep(deps: AuthRoutesDeps, { request }: Exchange): Promise<HttpResponse> {
+  const body = await readSignIn(request)
+  const ticket = textOf(body, 'ticket')
+  if (ticket === undefined) throw new StatusError('BadRequest', 'give "ticket", from the step before')
+  return answer(deps, request, await deps.signIn.step({ ticket, code: textOf(body, 'code'), newPassword: textOf(body, 'newPassword') }, originOf(request)))
+}
+
+async function readSignIn(request: HttpRequest): Promise<Readonly<Record<string, unknown>>> {
+  if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'sign in with a POST')
+  checkOrigin(request)
+  return readJson(request, loginBytes)
+}
+
+function originOf({ headers, peer }: HttpRequest): SignInOrigin {
+  const cookies = header(headers, 'cookie')
+  return {
+    address: peer?.address ?? '',
+    userAgent: header(headers, 'user-agent'),
+    knownBrowser: readCookie(cookies, knownBrowserCookie),
+    ticketCookie: readCookie(cookies, ticketCookie),
+  }
+}
+
+async function answer(deps: AuthRoutesDeps, request: HttpRequest, outcome: SignInOutcome): Promise<HttpResponse> {
+  if (outcome.next !== undefined) {
+    const { next, ticket, enrolment } = outcome
+    const body: LoginAnswer = { next, ticket, ...(enrolment === undefined ? {} : { enrolment }) }
+    return withCookies(jsonResponse(200, body), [`${ticketCookie}=${outcome.ticketCookie}; ${sessionAttributes}; Max-Age=${ticketSeconds}`])
+  }
+  const { user, status, knownBrowser, recoveryCodes } = outcome
+  const { session, cookie } = await openSession(deps, request, { user, status })
+  const body: LoginAnswer = { ...infoOf(deps, user, session), ...(recoveryCodes === undefined ? {} : { recoveryCodes }) }
+  return withCookies(jsonResponse(200, body), [
+    cookie,
+    `${knownBrowserCookie}=${knownBrowser}; ${sessionAttributes}; Max-Age=${knownBrowserSeconds}`,
+    `${ticketCookie}=; ${sessionAttributes}; Max-Age=0`,
+  ])
+}
+
+function withCookies(response: HttpResponse, cookies: readonly string[]): HttpResponse {
+  return { ...response, headers: { ...response.headers, 'set-cookie': [...cookies] } }
 }
 
 function showSession(deps: AuthRoutesDeps, { request, caller }: Exchange): HttpResponse {

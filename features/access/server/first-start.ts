@@ -9,7 +9,7 @@ export const adminName = 'admin'
 const passwordBytes = 12
 
 /**
- * Makes the first user when there is none: `admin` with a random password, which is written to the data folder and returned once. Later calls do nothing.
+ * Makes the first user when there is none: `admin` with a random password, which is written to the data folder, returned once, and to be changed at the first sign-in. Later calls do nothing.
  * A crash half way through is mended by the next start.
  */
 export async function ensureAdmin(deps: {
@@ -25,12 +25,12 @@ export async function ensureAdmin(deps: {
     if (admin === undefined || (await identities.hasPassword(adminName))) return undefined
     const password = deps.ids.secret(passwordBytes)
     await files.write(initialPasswordFile, `${password}\n`)
-    await identities.setPassword(adminName, password)
+    await identities.setPassword(adminName, password, { mustChange: true })
     return password
   }
   const password = deps.ids.secret(passwordBytes)
   await files.write(initialPasswordFile, `${password}\n`)
-  await identities.createUser({ name: adminName, role: platformAdminRole, displayName: 'Administrator', password })
+  await identities.createUser({ name: adminName, role: platformAdminRole, displayName: 'Administrator', password, mustChangePassword: true })
   deps.log.info('the first user was made', { user: adminName })
   return password
 }

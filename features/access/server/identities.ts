@@ -1,6 +1,6 @@
 import { isReason, StatusError } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
-import { platformNamespace, rfc3339 } from '@gantry/clusters/api'
+import type { KubeClient, ResourceRef } from '@gantry/client'
+import { rfc3339 } from '@gantry/clusters/api'
 import { ObjectMirror, type Caller, type Credential, type Revocations } from '@gantry/gateway'
 import type { Clock, Ids, Logger, Running, Service } from '@gantry/runtime'
 import {
@@ -9,16 +9,23 @@ import {
   apiKeyPrefix,
   identityProviderKind,
   sessionKind,
+  signInPolicyKind,
+  signInPolicyName,
+  signInRulesOf,
   userKind,
   type AccessRoleBinding,
   type APIKey,
   type IdentityProvider,
   type Session,
+  type SignInPolicy,
+  type SignInRules,
   type User,
 } from '../api/index.ts'
+import { AccountLock, unlocked } from './account-lock.ts'
 import type { PasswordHasher } from './password-hash.ts'
 import type { Permissions } from './permissions/permissions.ts'
 import { hashSecret, matchesHash } from './secret-hash.ts'
+import { UserCredentials, type Owner } from './user-credentials.ts'
 
 export interface IdentitiesDeps {
   readonly hub: KubeClient
@@ -30,27 +37,15 @@ export interface IdentitiesDeps {
   readonly hasher: PasswordHasher
 }
 
-export interface IdentitiesOptions {
-  /** A session nobody uses ends after this. */
-  readonly idleMs?: number | undefined
-  /** A session ends after this, however busy. */
-  readonly absoluteMs?: number | undefined
-}
-
-const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
-
-interface Secret extends KubeObject {
-  type?: string
-  data?: Record<string, string>
-}
-
-const hourMs = 60 * 60_000
 // How far the stored time of the last use may lag behind: a write per credential and five minutes, not per request.
 const touchEveryMs = 5 * 60_000
 const sweepEveryMs = 30_000
 const secretBytes = 32
 const unbindTries = 5
 const maxGrantedPerClient = 20
+
+/** Null removes one. */
+export type StatusFields = Readonly<Record<string, string | number | boolean | null>>
 
 /**
  * Users, sessions and API keys: objects of the hub, mirrored, so that a request is authenticated without asking anybody. Deleting one (by whatever way) or
@@ -61,16 +56,16 @@ export class Identities {
   readonly keys: ObjectMirror<APIKey>
   readonly sessions: ObjectMirror<Session>
   readonly providers: ObjectMirror<IdentityProvider>
+  readonly #policies: ObjectMirror<SignInPolicy>
+  /** What proves that somebody is a user. */
+  readonly credentials: UserCredentials
+  readonly lock: AccountLock
   readonly #deps: IdentitiesDeps
-  readonly #idleMs: number
-  readonly #absoluteMs: number
   /** Last use by credential id: newer than what is stored. */
   readonly #lastUse = new Map<string, number>()
 
-  constructor(deps: IdentitiesDeps, options: IdentitiesOptions = {}) {
+  constructor(deps: IdentitiesDeps) {
     this.#deps = deps
-    this.#idleMs = options.idleMs ?? 12 * hourMs
-    this.#absoluteMs = options.absoluteMs ?? 7 * 24 * hourMs
     const mirrored = { client: deps.hub, clock: deps.clock, ids: deps.ids, log: deps.log }
     this.users = new ObjectMirror(mirrored, { resource: userKind.ref })
     this.keys = new ObjectMirror(mirrored, { resource: apiKeyKind.ref })
@@ -78,6 +73,14 @@ export class Identities {
     this.providers = new ObjectMirror(mirrored, { resource: identityProviderKind.ref })
     this.providers.onChange(({ name, before, after }) => {
       if (before !== undefined && before.spec.disabled !== true && (after === undefined || after.spec.disabled === true)) this.#endAllThrough(name)
+    })
+    this.#policies = new ObjectMirror(mirrored, { resource: signInPolicyKind.ref })
+    this.credentials = new UserCredentials(deps.hub)
+    this.lock = new AccountLock({
+      clock: deps.clock,
+      users: this.users,
+      rules: () => this.rules,
+      writeStatus: (name, status) => this.#writeStatus(userKind.ref, name, status),
     })
     this.keys.onChange(({ name, before, after }) => {
       if (before !== undefined && (after === undefined || after.spec.hash !== before.spec.hash || after.spec.user !== before.spec.user))
@@ -104,7 +107,7 @@ export class Identities {
 
   /** Resolves when identities can be told. What has expired has nothing open any more, until it is disposed. */
   async start({ signal }: { readonly signal: AbortSignal }): Promise<Running> {
-    const running = await Promise.all([this.providers, this.users, this.keys, this.sessions].map((mirror) => mirror.start({ signal })))
+    const running = await Promise.all([this.providers, this.users, this.keys, this.sessions, this.#policies].map((mirror) => mirror.start({ signal })))
     let cancel = (): void => {}
     const endLater = (): void => {
       cancel = this.#deps.clock.schedule(() => {
@@ -117,6 +120,7 @@ export class Identities {
       done: Promise.all(running.map(({ done }) => done)).then(() => {}),
       [Symbol.asyncDispose]: async () => {
         cancel()
+        await this.lock.saved()
         await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
       },
     }
@@ -154,6 +158,26 @@ export class Identities {
     }
   }
 
+  /** How local users sign in, at this moment. */
+  get rules(): SignInRules {
+    const policy = this.#policies.get(signInPolicyName)
+    if (policy !== this.#rulesOf) [this.#rulesOf, this.#rules] = [policy, signInRulesOf(policy)]
+    return this.#rules
+  }
+
+  #rulesOf: SignInPolicy | undefined
+  #rules = signInRulesOf(undefined)
+
+  /** Whether the SignInPolicy asks for a second factor of a user. */
+  needsSecondFactor(name: string): boolean {
+    const { secondFactorGroups, secondFactorRoles } = this.rules
+    if (secondFactorGroups.length === 0 && secondFactorRoles.length === 0) return false
+    const { permissions } = this.#deps
+    const subject = permissions.subjectOf(name)
+    const roles = permissions.index.platformRolesOf(subject)
+    return secondFactorGroups.some((group) => subject.groups.includes(group)) || secondFactorRoles.some((role) => roles.includes(role))
+  }
+
   /** A bearer token; undefined when it is none of Gantry's. */
   authenticateToken(token: string): Caller | undefined {
     if (!token.startsWith(apiKeyPrefix)) return undefined
@@ -188,22 +212,23 @@ export class Identities {
     return session === undefined || this.#hasEnded(session) ? undefined : session
   }
 
-  /** Checks a password. Undefined when user or password is wrong, or the user is disabled; takes the same time for all of them. */
-  async authenticatePassword(name: string, password: string): Promise<User | undefined> {
-    const user = this.users.get(name)
-    const hash = user === undefined || user.spec.identity !== undefined ? undefined : await this.#passwordHash(name)
-    const matches = await this.#deps.hasher.verify(password, hash)
-    return matches && user?.spec.disabled !== true ? user : undefined
-  }
-
   async hasPassword(name: string): Promise<boolean> {
-    return (await this.#passwordHash(name)) !== undefined
+    const { passwordHash } = await this.credentials.read(this.ownerOf(name))
+    return passwordHash !== undefined
   }
 
-  /** Signs a user in; `value` is the cookie's, and nowhere else. */
+  /** Whose credentials a user's are. Throws NotFound. */
+  ownerOf(name: string): Owner {
+    const user = this.users.get(name)
+    if (user === undefined) throw new StatusError('NotFound', `there is no user "${name}"`)
+    return { name, uid: user.metadata.uid ?? '' }
+  }
+
+  /** Signs a user in; `value` is the cookie's, and nowhere else. `status` goes into the user's. */
   async createSession(
     user: User,
     about: { readonly address?: string | undefined; readonly userAgent?: string | undefined },
+    status: StatusFields = {},
   ): Promise<{ readonly value: string; readonly session: Session }> {
     const now = this.#deps.clock.now()
     const secret = this.#deps.ids.secret(secretBytes)
@@ -214,14 +239,14 @@ export class Identities {
       spec: {
         user: user.metadata.name ?? '',
         hash: hashSecret(secret),
-        expirationTime: rfc3339(new Date(now.getTime() + this.#absoluteMs)),
+        expirationTime: rfc3339(new Date(now.getTime() + this.rules.absoluteMs)),
         ...(about.address === undefined ? {} : { address: about.address }),
         ...(about.userAgent === undefined ? {} : { userAgent: about.userAgent.slice(0, 256) }),
       },
     })
     this.sessions.accept(session)
     this.#touch(`session/${session.metadata.name}`)
-    await this.#writeStatus(userKind.ref, user.metadata.name ?? '', { lastLoginTime: rfc3339(now) })
+    await this.#writeStatus(userKind.ref, user.metadata.name ?? '', { ...status, lastLoginTime: rfc3339(now) })
     return { value: `${session.metadata.name}.${secret}`, session }
   }
 
@@ -232,10 +257,10 @@ export class Identities {
     return provider !== undefined && provider.spec.disabled !== true && status?.accountGone === undefined
   }
 
-  /** Signs a user out everywhere. */
-  async endSessionsOf(user: string): Promise<void> {
-    const names = [...this.sessions.values()].filter(({ spec }) => spec.user === user).map(({ metadata }) => metadata.name ?? '')
-    await Promise.all(names.map((name) => this.endSession(name)))
+  /** Ends all sessions of a user but one. */
+  async endSessionsOf(user: string, options: { readonly except?: string | undefined } = {}): Promise<void> {
+    const others = [...this.sessions.values()].filter(({ spec, metadata }) => spec.user === user && metadata.name !== options.except)
+    await Promise.all(others.map(({ metadata }) => this.endSession(metadata.name ?? '')))
   }
 
   /** Opens a session without a cookie: for the command line or an application. The oldest of the same user and client end when there are too many. */
@@ -258,7 +283,7 @@ export class Identities {
         user,
         type,
         client,
-        expirationTime: rfc3339(new Date(this.#deps.clock.now().getTime() + this.#absoluteMs)),
+        expirationTime: rfc3339(new Date(this.#deps.clock.now().getTime() + this.rules.absoluteMs)),
         ...(address === undefined ? {} : { address }),
         ...(userAgent === undefined ? {} : { userAgent: userAgent.slice(0, 256) }),
       },
@@ -311,6 +336,8 @@ export class Identities {
     readonly displayName?: string | undefined
     readonly password?: string | undefined
     readonly identity?: User['spec']['identity']
+    /** At the first sign-in: somebody else knows it. */
+    readonly mustChangePassword?: boolean | undefined
   }): Promise<User> {
     const { name, role, displayName, identity } = user
     if (this.users.get(name) !== undefined) throw new StatusError('AlreadyExists', `a user named "${name}" exists already`)
@@ -330,14 +357,15 @@ export class Identities {
       spec: { ...(displayName === undefined ? {} : { displayName }), ...(identity === undefined ? {} : { identity }) },
     })
     try {
-      if (user.password === undefined) await this.#removePassword(name) // of a former user of that name
-      else await this.#writePassword(name, user.password)
+      if (user.password === undefined) await this.credentials.remove(name)
+      else await this.#writePassword({ name, uid: created.metadata.uid ?? '' }, user.password, user.mustChangePassword === true)
       if (role !== undefined) await this.bindToPlatform(name, role)
     } catch (error) {
       await this.#remove(userKind.ref, name) // nobody could sign in as this one
       throw error
     }
     this.users.accept(created)
+    if (user.mustChangePassword === true) await this.setStatus(name, { mustChangePassword: true })
     return created
   }
 
@@ -356,19 +384,40 @@ export class Identities {
     }
   }
 
-  /** Sets a password and ends the user's sessions. `except` is the one that asked. */
-  async setPassword(name: string, password: string, options: { readonly except?: string | undefined } = {}): Promise<void> {
-    const user = this.users.get(name)
-    if (user === undefined) throw new StatusError('NotFound', `there is no user "${name}"`)
-    if (user.spec.identity !== undefined)
-      throw new StatusError(
-        'Invalid',
-        `user "${name}" signs in with the identity provider "${user.spec.identity.provider}" and has no password here; change it there`,
-      )
-    await this.#writePassword(name, password)
-    await this.#writeStatus(userKind.ref, name, { passwordChangedTime: rfc3339(this.#deps.clock.now()) })
-    const others = [...this.sessions.values()].filter(({ spec, metadata }) => spec.user === name && metadata.name !== options.except)
-    await Promise.all(others.map(({ metadata }) => this.endSession(metadata.name ?? '')))
+  /** Sets a password and ends the user's sessions. `except` is the one that asked; `mustChange`: at the next sign-in, because somebody else knows it. */
+  async setPassword(
+    name: string,
+    password: string,
+    options: { readonly except?: string | undefined; readonly mustChange?: boolean | undefined } = {},
+  ): Promise<void> {
+    const identity = this.users.get(name)?.spec.identity
+    if (identity !== undefined)
+      throw new StatusError('Invalid', `user "${name}" signs in with the identity provider "${identity.provider}" and has no password here; change it there`)
+    const mustChange = options.mustChange === true
+    await this.#writePassword(this.ownerOf(name), password, mustChange)
+    await this.#writeStatus(userKind.ref, name, { passwordChangedTime: rfc3339(this.#deps.clock.now()), mustChangePassword: mustChange ? true : null })
+    await this.endSessionsOf(name, options)
+  }
+
+  /** Lets a user sign in again before the lock of the account is over. Throws NotFound. */
+  async unlock(name: string): Promise<void> {
+    this.ownerOf(name)
+    this.lock.forget(name)
+    await this.setStatus(name, unlocked)
+  }
+
+  /** Takes a user's second factor away, recovery codes included. False when there was none; throws NotFound. */
+  async removeSecondFactor(name: string): Promise<boolean> {
+    const changed = await this.credentials.change(this.ownerOf(name), (before) =>
+      before.totp === undefined ? undefined : { ...before, totp: undefined, recoveryCodes: [] },
+    )
+    await this.setStatus(name, { secondFactor: null })
+    return changed !== undefined
+  }
+
+  /** What a user's status says of the account. Throws nothing: it is for people. */
+  async setStatus(name: string, status: StatusFields): Promise<void> {
+    await this.#writeStatus(userKind.ref, name, status)
   }
 
   #callerOf(name: string, credential: Credential): Caller | undefined {
@@ -389,7 +438,7 @@ export class Identities {
     const stored = Date.parse(session.status?.lastActiveTime ?? session.metadata.creationTimestamp ?? '') || 0
     const last = Math.max(stored, this.#lastUse.get(`session/${session.metadata.name}`) ?? 0)
     // What is stored may lag behind by this much after a restart.
-    return this.#deps.clock.now().getTime() - last > this.#idleMs + touchEveryMs
+    return this.#deps.clock.now().getTime() - last > this.rules.idleMs + touchEveryMs
   }
 
   #touch(id: string): void {
@@ -406,52 +455,24 @@ export class Identities {
 
   readonly #touching = new Set<string>()
 
-  /** Times of use are a courtesy: a hub that cannot take one must not fail the request that caused it. */
-  async #writeStatus(ref: ResourceRef, name: string, status: Readonly<Record<string, string>>): Promise<void> {
+  /** Times of use are a courtesy: a hub that cannot take one must not fail the request that caused it. False when it could not. */
+  async #writeStatus(ref: ResourceRef, name: string, status: StatusFields): Promise<boolean> {
     try {
       const written = await this.#deps.hub.patch(ref, { name }, { type: 'merge', body: { status }, subresource: 'status' })
       if (ref === sessionKind.ref) this.sessions.accept(written as Session)
       else if (ref === apiKeyKind.ref) this.keys.accept(written as APIKey)
       else this.users.accept(written as User)
+      return true
     } catch (error) {
-      if (!isReason(error, 'NotFound')) this.#deps.log.warn('the time of last use could not be stored', { kind: ref.kind, name, error })
+      if (!isReason(error, 'NotFound')) this.#deps.log.warn('a status could not be stored', { kind: ref.kind, name, fields: Object.keys(status), error })
+      return false
     }
   }
 
-  async #passwordHash(name: string): Promise<string | undefined> {
-    try {
-      const secret = await this.#deps.hub.get<Secret>(secrets, { namespace: platformNamespace, name: `user-${name}` })
-      const data = secret.data?.['passwordHash']
-      return data === undefined ? undefined : Buffer.from(data, 'base64').toString('utf8')
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return undefined
-      throw error
-    }
-  }
-
-  async #writePassword(name: string, password: string): Promise<void> {
-    const hash = await this.#deps.hasher.hash(password)
-    const secret: Secret = {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: `user-${name}`, namespace: platformNamespace, labels: { 'access.gantry.dev/user': name, 'app.kubernetes.io/managed-by': 'gantry' } },
-      type: 'Opaque',
-      data: { passwordHash: Buffer.from(hash).toString('base64') },
-    }
-    try {
-      await this.#deps.hub.create(secrets, secret)
-    } catch (error) {
-      if (!isReason(error, 'AlreadyExists')) throw error
-      await this.#deps.hub.update(secrets, secret)
-    }
-  }
-
-  async #removePassword(name: string): Promise<void> {
-    try {
-      await this.#deps.hub.delete(secrets, { namespace: platformNamespace, name: `user-${name}` })
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error
-    }
+  async #writePassword(owner: Owner, password: string, mustChangePassword: boolean): Promise<void> {
+    const passwordHash = await this.#deps.hasher.hash(password)
+    // A browser was made known by whoever knew the old one.
+    await this.credentials.change(owner, (before) => ({ ...before, passwordHash, mustChangePassword, knownBrowsers: [] }))
   }
 
   async #remove(ref: ResourceRef, name: string): Promise<void> {

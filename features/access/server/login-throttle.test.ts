@@ -31,6 +31,7 @@ test('a success takes its own attempt back, and not those of the address', () =>
   for (let i = 0; i < 29; i++) throttle.attempt(`user-${i}`, '192.0.2.1')
   for (let i = 0; i < 100; i++) {
     throttle.attempt('ann', '192.0.2.1')
+    throttle.takeBack('ann', '192.0.2.1')
     throttle.succeeded('ann', '192.0.2.1')
   }
 

@@ -1,3 +1,4 @@
+import { StatusError } from '@gantry/apimachinery'
 import type { Clock } from '@gantry/runtime'
 
 // Five wrong passwords for a user from one address, then a pause that doubles with every further one. The user at another address is not locked out by it.
@@ -27,6 +28,14 @@ export class LoginThrottle {
     return this.#entries.size
   }
 
+  /** Throws TooManyRequests, with the time to wait, for an attempt that has to. */
+  check(user: string, address: string): void {
+    const waitMs = this.waitMs(user, address)
+    if (waitMs === 0) return
+    const retryAfterSeconds = Math.ceil(waitMs / 1_000)
+    throw new StatusError('TooManyRequests', `too many failed attempts, please try again in ${retryAfterSeconds} s`, { details: { retryAfterSeconds } })
+  }
+
   /** Milliseconds this attempt has to wait; 0 lets it through. */
   waitMs(user: string, address: string): number {
     const now = this.#clock.monotonicMs()
@@ -34,7 +43,7 @@ export class LoginThrottle {
     return Math.max(0, until - now)
   }
 
-  /** Counts an attempt as failed before its password is checked, so that many at once are no way round; `succeeded` takes it back. */
+  /** Counts an attempt as failed before its password is checked, so that many at once are no way round; `takeBack` when it was right. */
   attempt(user: string, address: string): void {
     const now = this.#clock.monotonicMs()
     for (const [at, key] of keysOf(user, address).entries()) {
@@ -53,11 +62,17 @@ export class LoginThrottle {
     }
   }
 
+  /** Takes one attempt back: it was right. */
+  takeBack(user: string, address: string): void {
+    for (const key of keysOf(user, address)) {
+      const entry = this.#entries.get(key)
+      if (entry !== undefined && entry.failures > 0) entry.failures--
+    }
+  }
+
+  /** The user has signed in: what there was against this user from this address is forgotten. */
   succeeded(user: string, address: string): void {
-    const [own, ofAddress] = keysOf(user, address)
-    this.#entries.delete(own)
-    const entry = this.#entries.get(ofAddress)
-    if (entry !== undefined) entry.failures--
+    this.#entries.delete(keysOf(user, address)[0])
   }
 }
 

@@ -2,9 +2,10 @@ import { StatusError } from '@gantry/apimachinery'
 import { formatKubeconfig, type KubeconfigContent } from '@gantry/client'
 import { jsonResponse, originProblem, readJson, type Caller, type Exchange, type Route } from '@gantry/gateway'
 import type { HttpRequest, HttpResponse, Ids } from '@gantry/runtime'
-import { accessRoleKind, passwordProblem, userNameProblem, type CreatedAPIKey, type CreatedUser, type PlatformInfo } from '../api/index.ts'
+import { accessRoleKind, userNameProblem, type CreatedAPIKey, type CreatedUser, type PlatformInfo } from '../api/index.ts'
 import { textOf } from './body-fields.ts'
 import type { Identities } from './identities.ts'
+import { newPasswordProblem } from './password-rules.ts'
 import { mustHaveAllOf } from './permissions/grant-guard.ts'
 import type { Subject } from './permissions/permission-index.ts'
 import type { Permissions } from './permissions/permissions.ts'
@@ -36,7 +37,7 @@ export function platformRoutes(deps: PlatformRoutesDeps): readonly Route[] {
     { path: '/platform/v1/kubeconfig', audience: 'platform', serve: (exchange) => kubeconfig(deps, exchange) },
     { path: '/platform/v1/apikeys', audience: 'platform', serve: (exchange) => createKey(deps, exchange) },
     { path: '/platform/v1/users', audience: 'platform', serve: (exchange) => createUser(deps, exchange) },
-    { path: '/platform/v1/users/', audience: 'platform', serve: (exchange) => setPassword(deps, exchange) },
+    { path: '/platform/v1/users/', audience: 'platform', serve: (exchange) => changeUser(deps, exchange) },
   ]
 }
 
@@ -140,32 +141,54 @@ async function createUser(deps: PlatformRoutesDeps, exchange: Exchange): Promise
   if (problem !== undefined) throw new StatusError('Invalid', problem)
   const role = textOf(body, 'role')
   if (role !== undefined) mayGive(deps, caller, role)
-  const { password, given } = passwordOf(deps, body)
-  await deps.identities.createUser({ name, role, displayName: textOf(body, 'displayName'), password })
+  const { password, given } = passwordOf(deps, body, name)
+  await deps.identities.createUser({ name, role, displayName: textOf(body, 'displayName'), password, mustChangePassword: true })
   const answer: CreatedUser = { name, ...(given ? {} : { password }) }
   return jsonResponse(201, answer)
 }
 
-async function setPassword(deps: PlatformRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
-  const name = /^\/platform\/v1\/users\/([^/]+)\/password$/.exec(exchange.request.path)?.[1]
-  if (name === undefined) throw new StatusError('NotFound', 'the server could not find the requested resource')
+/** `POST /platform/v1/users/<name>/password`, `…/unlock` and `…/reset-second-factor`. */
+async function changeUser(deps: PlatformRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  const [, name = '', what = ''] = /^\/platform\/v1\/users\/([^/]+)\/([^/]+)$/.exec(exchange.request.path) ?? []
+  const change = userChanges[what]
+  if (change === undefined) throw new StatusError('NotFound', 'the server could not find the requested resource')
   onlyPost(exchange.request)
+  return change(deps, exchange, name)
+}
+
+const userChanges: Readonly<Record<string, (deps: PlatformRoutesDeps, exchange: Exchange, name: string) => Promise<HttpResponse>>> = {
+  password: setPassword,
+  async unlock({ identities }, _exchange, name) {
+    await identities.unlock(name)
+    return jsonResponse(200, { name })
+  },
+  async 'reset-second-factor'(deps, exchange, name) {
+    // One thing less between whoever has the password and what that user may do.
+    mustHaveAllOf(deps.permissions, subjectOf(deps, knownCaller(exchange)), name)
+    if (!(await deps.identities.removeSecondFactor(name))) throw new StatusError('Conflict', `user "${name}" has no second factor`)
+    return jsonResponse(200, { name })
+  },
+}
+
+async function setPassword(deps: PlatformRoutesDeps, exchange: Exchange, name: string): Promise<HttpResponse> {
   const caller = knownCaller(exchange)
   // Whoever sets a password can be that user.
   mustHaveAllOf(deps.permissions, subjectOf(deps, caller), name)
   const body = exchange.request.body === undefined ? {} : await readJson(exchange.request, bodyBytes)
-  const { password, given } = passwordOf(deps, body)
+  const { password, given } = passwordOf(deps, body, name)
   const own = caller.credential.kind === 'cookie' ? caller.credential.id.slice('session/'.length) : undefined
-  await deps.identities.setPassword(name, password, { except: own })
+  await deps.identities.setPassword(name, password, { except: own, mustChange: caller.user.username !== name })
   await deps.onPasswordSet?.(name)
   const answer: CreatedUser = { name, ...(given ? {} : { password }) }
   return jsonResponse(200, answer)
 }
 
-function passwordOf(deps: PlatformRoutesDeps, body: Readonly<Record<string, unknown>>): { readonly password: string; readonly given: boolean } {
+function passwordOf(deps: PlatformRoutesDeps, body: Readonly<Record<string, unknown>>, user: string): { readonly password: string; readonly given: boolean } {
+  const { shortestPassword } = deps.identities.rules
   const password = textOf(body, 'password')
-  if (password === undefined) return { password: deps.ids.secret(randomPasswordBytes), given: false }
-  const problem = passwordProblem(password)
+  // A byte is more than a character in base64url.
+  if (password === undefined) return { password: deps.ids.secret(Math.max(randomPasswordBytes, shortestPassword)), given: false }
+  const problem = newPasswordProblem(password, { user, shortest: shortestPassword })
   if (problem !== undefined) throw new StatusError('Invalid', problem)
   return { password, given: true }
 }

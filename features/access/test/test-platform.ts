@@ -17,10 +17,11 @@ import {
   platformRoutes,
   providerRoutes,
   SigningKeys,
+  SignIn,
   takeOverRoles,
   withSelfReviews,
-  type IdentitiesOptions,
   type OutboundDeps,
+  type HashCost,
 } from '@gantry/access/server'
 import type { KubeClient } from '@gantry/client'
 import { installKinds } from '@gantry/clusters/server'
@@ -44,6 +45,8 @@ export interface Asked {
   /** A session, as the console uses it: cookie and the headers of its own pages. */
   readonly cookie?: string | undefined
   readonly token?: string | undefined
+  /** Where it comes from. */
+  readonly address?: string | undefined
 }
 
 /** The platform's access part in process, over a real local cluster and without sockets; time stands still until the test moves it. */
@@ -66,7 +69,7 @@ export interface TestPlatform extends AsyncDisposable {
   signIn(name: string, password: string, address?: string): Promise<Answer & { readonly cookie: string | undefined }>
   keyOf(user: string): Promise<string>
   /** The same data in a new process. */
-  restart(): Promise<TestPlatform>
+  restart(changed?: { readonly hashCost?: HashCost }): Promise<TestPlatform>
 }
 
 /** Lets time pass until the work is done. */
@@ -80,11 +83,15 @@ async function passingTime<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
 
 export const password = 'correct horse battery'
 
+/** What is tried here is not how slow a hash is. */
+const quickHash: HashCost = { memory: 64, passes: 1, parallelism: 1 }
+
 export async function startTestPlatform(
-  options: IdentitiesOptions & {
+  options: {
     readonly store?: Store
     readonly clock?: FakeClock
     readonly member?: ClusterTarget
+    readonly hashCost?: HashCost
     readonly outbound?: Partial<OutboundDeps>
   } = {},
 ): Promise<TestPlatform> {
@@ -98,7 +105,10 @@ export async function startTestPlatform(
   const revocations = new Revocations()
   const permissions = new Permissions({ hub, ...deps })
   authorizer.permissions = permissions
-  const identities = new Identities({ hub, ...deps, revocations, permissions, hasher: new PasswordHasher() }, options)
+  const hasher = new PasswordHasher(options.hashCost ?? quickHash)
+  const identities = new Identities({ hub, ...deps, revocations, permissions, hasher })
+  const throttle = new LoginThrottle(clock)
+  const signIn = new SignIn({ identities, throttle, hasher, ...deps })
   const keys = new SigningKeys({ hub, ...deps })
   const tokens = new AccessTokens({ identities, keys, clock })
   const noWayOut = (): never => {
@@ -128,10 +138,10 @@ export async function startTestPlatform(
     {
       hub: 'local',
       routes: [
-        ...authRoutes({ identities, permissions, providers, throttle: new LoginThrottle(clock), log: silentLogger }),
+        ...authRoutes({ identities, permissions, providers, signIn, throttle, log: silentLogger }),
         ...providerRoutes({ providers, identities, permissions, clock, ids: systemIds, log: silentLogger, server: () => 'https://gantry.test', hub: 'local' }),
         ...oidcRoutes({ hub, identities, permissions, keys, ...deps }),
-        ...meRoutes({ identities }),
+        ...meRoutes({ identities, permissions, signIn, clock }),
         ...permissionRoutes({ permissions, identities, tokens, hub: 'local' }),
         ...platformRoutes({
           identities,
@@ -151,7 +161,7 @@ export async function startTestPlatform(
     },
   )
 
-  async function open(method: string, path: string, asked: Asked, address = '192.0.2.1'): Promise<HttpResponse> {
+  async function open(method: string, path: string, asked: Asked): Promise<HttpResponse> {
     const [pathname = '', query = ''] = path.split('?', 2)
     return pipeline.handle({
       method,
@@ -168,7 +178,7 @@ export async function startTestPlatform(
       },
       body: asked.body === undefined ? undefined : bodyOf(JSON.stringify(asked.body)),
       signal: new AbortController().signal,
-      peer: { address },
+      peer: { address: asked.address ?? '192.0.2.1' },
     })
   }
 
@@ -197,15 +207,15 @@ export async function startTestPlatform(
       void (await identities.createUser({ name, role: role === undefined ? undefined : `platform-${role}`, password: given })),
     async signIn(username, given, address) {
       const response = await answer(
-        await open('POST', '/auth/login', { headers: { 'x-gantry-request': 'console' }, body: { username, password: given } }, address),
+        await open('POST', '/auth/login', { headers: { 'x-gantry-request': 'console' }, body: { username, password: given }, address }),
       )
       const cookie = /^__Host-gantry-session=([^;]+);/.exec(String(response.headers['set-cookie'] ?? ''))?.[1]
       return { ...response, cookie }
     },
     keyOf: async (user) => (await identities.createKey({ user })).key,
-    async restart() {
+    async restart(changed = {}) {
       await dispose()
-      return startTestPlatform({ ...options, store, clock })
+      return startTestPlatform({ ...options, ...changed, store, clock })
     },
     [Symbol.asyncDispose]: dispose,
   }

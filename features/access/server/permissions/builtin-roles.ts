@@ -93,14 +93,15 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
   },
   [signedInRole]: {
     description:
-      'What everybody who is signed in may do: see who they are, get a kubeconfig and keys of their own, end these and their sessions, ask what they may do.',
+      'What everybody who is signed in may do: see who they are, see to their own account, get a kubeconfig and keys of their own, ask what they may do.',
     rules: [
       // A search shows what each may see.
       { verbs: ['get'], nonResourceURLs: ['/platform/v1/fleet/search'] },
+      // All of it concerns the caller alone.
+      { verbs: ['get', 'post', 'delete'], nonResourceURLs: ['/platform/v1/me', '/platform/v1/me/*'] },
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/info', '/platform/v1/kubeconfig', '/platform/v1/apikeys', '/platform/v1/access/explain'] },
       // It asks itself who may write the provider.
       { verbs: ['post'], nonResourceURLs: ['/platform/v1/identityproviders/*'] },
-      { verbs: ['get', 'delete'], nonResourceURLs: ['/platform/v1/me/*'] },
       // To let applications and devices in as oneself.
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/oidc/interactions/*', '/platform/v1/oidc/device', '/platform/v1/oidc/device/lookup'] },
     ],

@@ -76,7 +76,7 @@ async function finish(deps: ProviderRoutesDeps, seal: AttemptSeal, { request }: 
   if (attempt === undefined || attempt.provider !== name || attempt.providerUid !== provider.metadata.uid)
     throw new SignInFailure('expired', 'this sign-in was not begun in this browser, took longer than ten minutes, or has been used; begin it again')
   const user = await deps.providers.finish(provider, attempt, { parameters, signal: request.signal })
-  const { cookie: session } = await openSession(deps, request, user)
+  const { cookie: session } = await openSession(deps, request, { user })
   const { pathname, search, hash } = new URL(attempt.next, 'https://console.invalid') // what is no ASCII becomes it
   return redirect(`${consoleAt}${pathname}${search}${hash}`, [session, `${attemptCookie}=; ${attributes}; Max-Age=0`])
 }

@@ -1,0 +1,317 @@
+import { StatusError } from '@gantry/apimachinery'
+import type { Clock, Ids, Logger } from '@gantry/runtime'
+import type { NextStep, SecondFactorEnrolment, User } from '../api/index.ts'
+import { rfc3339 } from '@gantry/clusters/api'
+import { unlocked } from './account-lock.ts'
+import type { Identities, StatusFields } from './identities.ts'
+import type { LoginThrottle } from './login-throttle.ts'
+import type { PasswordHasher } from './password-hash.ts'
+import { newPasswordProblem } from './password-rules.ts'
+import { newRecoveryCodes, withoutCode } from './recovery-codes.ts'
+import { hashSecret } from './secret-hash.ts'
+import { SignInTickets, type SignInTicket } from './sign-in-tickets.ts'
+import { newEnrolment, stepOfCode } from './totp.ts'
+import type { Credentials, Owner } from './user-credentials.ts'
+
+export interface SignInDeps {
+  readonly identities: Identities
+  readonly throttle: LoginThrottle
+  readonly hasher: PasswordHasher
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  /** Called after a user has set a password of their own. */
+  readonly onPasswordSet?: ((user: string) => void | Promise<void>) | undefined
+}
+
+/** Who knocks: the address, and what the browser sent along. */
+export interface SignInOrigin {
+  readonly address: string
+  readonly userAgent?: string | undefined
+  /** The secret of a browser in which somebody has signed in before. */
+  readonly knownBrowser?: string | undefined
+  /** The half of a ticket that is in a cookie. */
+  readonly ticketCookie?: string | undefined
+}
+
+/** May have a session, or the next step. */
+export type SignInOutcome =
+  | {
+      readonly user: User
+      /** What there is to be said of the user from now on. */
+      readonly status: StatusFields
+      readonly knownBrowser: string
+      readonly recoveryCodes?: readonly string[] | undefined
+      readonly next?: undefined
+    }
+  | { readonly next: NextStep; readonly ticket: string; readonly ticketCookie: string; readonly enrolment?: SecondFactorEnrolment | undefined }
+
+/** One for whatever went wrong: which names exist, which are locked and whether a password was right is nobody's business. */
+const refused = 'user name or password is wrong; after several failures an account is locked for a while'
+const codeRefused = 'the code is wrong or has been used already; after several failures an account is locked for a while'
+const over = 'this sign-in is over, please begin again'
+
+const knownBrowserBytes = 32
+const maxKnownBrowsers = 10
+const knownBrowserFailures = 5
+const maxFailuresKept = 10_000
+
+/**
+ * Signs local users in, step by step: password, second factor, a password of one's own, setting up a second factor; the session comes last. Failures count against the address
+ * (`LoginThrottle`) and the account (`AccountLock`); a browser in which the user has signed in before has a count of its own, so that strangers lock nobody out of it.
+ */
+export class SignIn {
+  readonly #deps: SignInDeps
+  readonly #tickets: SignInTickets
+  /** By the hash of a known browser. */
+  readonly #browserFailures = new Map<string, number>()
+
+  constructor(deps: SignInDeps) {
+    this.#deps = deps
+    this.#tickets = new SignInTickets(deps)
+  }
+
+  /** The first step. Throws Unauthorized and TooManyRequests. */
+  async password(username: string, password: string, from: SignInOrigin): Promise<SignInOutcome> {
+    const { identities, throttle, hasher } = this.#deps
+    throttle.check(username, from.address)
+    throttle.attempt(username, from.address)
+    const user = identities.users.get(username)
+    // Who has an account elsewhere has no password here.
+    const owner = user === undefined || user.spec.identity !== undefined ? undefined : identities.ownerOf(username)
+    const credentials = owner === undefined ? await identities.credentials.readNothing() : await identities.credentials.read(owner)
+    const browser = knownBrowserOf(credentials, from)
+    const isRight = await this.#judge(owner, browser, async (isAdmitted) => {
+      const matches = await hasher.verify(password, credentials.passwordHash)
+      return matches && isAdmitted && user?.spec.disabled !== true
+    })
+    if (!isRight || user === undefined || owner === undefined) {
+      this.#deps.log.warn('a sign-in failed', { user: username.slice(0, 64), address: from.address })
+      throw new StatusError('Unauthorized', refused)
+    }
+    throttle.takeBack(username, from.address)
+    const current = await this.#withCurrentHash(owner, credentials, password)
+    return this.#proceed({ user, owner, credentials: current, hasSecondFactor: false }, from)
+  }
+
+  /** A further step, with what it asks for. Throws Unauthorized, TooManyRequests, Invalid for a password that cannot be one, BadRequest. */
+  async step(
+    given: { readonly ticket: string; readonly code?: string | undefined; readonly newPassword?: string | undefined },
+    from: SignInOrigin,
+  ): Promise<SignInOutcome> {
+    const { identities } = this.#deps
+    const ticket = this.#tickets.try(given.ticket, from.ticketCookie ?? '')
+    const user = ticket === undefined ? undefined : identities.users.get(ticket.user)
+    if (ticket === undefined || user === undefined || user.metadata.uid !== ticket.uid || user.spec.disabled === true)
+      throw new StatusError('Unauthorized', over)
+    const owner: Owner = { name: ticket.user, uid: ticket.uid }
+    const credentials = await identities.credentials.read(owner)
+    if (credentials.passwordHash !== ticket.passwordHash) throw new StatusError('Unauthorized', over)
+    const going: Going = { user, owner, credentials, hasSecondFactor: ticket.hasSecondFactor }
+    const work = {
+      secondFactor: () => this.#secondFactor(going, given, from),
+      changePassword: () => this.#changePassword(going, given),
+      enrolSecondFactor: () => this.#enrol(going, ticket, given),
+    }
+    return this.#proceed(await work[ticket.next](), from)
+  }
+
+  async #secondFactor(going: Going, { ticket, code }: StepInput, from: SignInOrigin): Promise<Going> {
+    const { identities, throttle } = this.#deps
+    const { owner } = going
+    if (code === undefined) throw new StatusError('BadRequest', 'give "code": the one of the authenticator app, or a recovery code')
+    throttle.check(owner.name, from.address)
+    throttle.attempt(owner.name, from.address)
+    const browser = knownBrowserOf(going.credentials, from)
+    let after: Credentials | undefined
+    const isRight = await this.#judge(owner, browser, async (isAdmitted) => {
+      after = isAdmitted ? await identities.credentials.change(owner, (before) => this.#withoutFactor(before, code)) : undefined
+      return after !== undefined
+    })
+    if (!isRight || after === undefined) {
+      this.#deps.log.warn('a second factor was wrong', { user: owner.name, address: from.address })
+      throw new StatusError('Unauthorized', codeRefused)
+    }
+    this.#use(ticket)
+    throttle.takeBack(owner.name, from.address)
+    return { ...going, credentials: after, hasSecondFactor: true }
+  }
+
+  async #changePassword(going: Going, { ticket, newPassword }: StepInput): Promise<Going> {
+    const { identities } = this.#deps
+    const { name } = going.owner
+    if (newPassword === undefined) throw new StatusError('BadRequest', 'give "newPassword"')
+    await this.checkNewPassword(name, newPassword, going.credentials)
+    this.#use(ticket)
+    await identities.setPassword(name, newPassword)
+    await this.#deps.onPasswordSet?.(name)
+    return { ...going, credentials: await identities.credentials.read(going.owner) }
+  }
+
+  async #enrol(going: Going, { enrolSecret = '' }: SignInTicket, { ticket, code }: StepInput): Promise<Going> {
+    if (code === undefined) throw new StatusError('BadRequest', 'give "code": the one that the authenticator app shows now')
+    const enrolled = await this.enrol(going.owner, enrolSecret, code)
+    if (enrolled === undefined)
+      throw new StatusError('Unauthorized', 'the code is not the one of the secret that was shown: check the clock of the device, and try the next one')
+    this.#use(ticket)
+    return { ...going, ...enrolled, hasSecondFactor: true }
+  }
+
+  /** Sets up a second factor. Undefined when the code is wrong; throws Conflict when there is one already. */
+  async enrol(
+    owner: Owner,
+    secret: string,
+    code: string,
+  ): Promise<{ readonly credentials: Credentials; readonly recoveryCodes: readonly string[] } | undefined> {
+    const { clock, identities } = this.#deps
+    const lastStep = await stepOfCode(secret, code, { nowMs: clock.now().getTime(), after: 0 })
+    if (lastStep === undefined) return undefined
+    const { codes, hashes } = newRecoveryCodes()
+    const credentials = await identities.credentials.change(owner, (before) => {
+      if (before.totp !== undefined) throw new StatusError('Conflict', 'a second factor is set up already: remove it first')
+      return { ...before, totp: { secret, lastStep, enrolledTime: rfc3339(clock.now()) }, recoveryCodes: hashes }
+    })
+    if (credentials === undefined) return undefined
+    await identities.setStatus(owner.name, { secondFactor: 'TOTP' })
+    return { credentials, recoveryCodes: codes }
+  }
+
+  /** Throws Invalid, with what mends it, for what cannot be somebody's new password. */
+  async checkNewPassword(user: string, password: string, { passwordHash }: Pick<Credentials, 'passwordHash'>): Promise<void> {
+    const problem = newPasswordProblem(password, { user, shortest: this.#deps.identities.rules.shortestPassword })
+    if (problem !== undefined) throw new StatusError('Invalid', problem)
+    if (passwordHash !== undefined && (await this.#deps.hasher.verify(password, passwordHash)))
+      throw new StatusError('Invalid', 'the new password is the one you have: choose another one')
+  }
+
+  /** Credentials after a code of the app, or a recovery code, was used up; undefined when it is neither. */
+  async #withoutFactor(before: Credentials, code: string): Promise<Credentials | undefined> {
+    if (before.totp === undefined) return undefined
+    const lastStep = await stepOfCode(before.totp.secret, code.replaceAll(' ', ''), { nowMs: this.#deps.clock.now().getTime(), after: before.totp.lastStep })
+    if (lastStep !== undefined) return { ...before, totp: { ...before.totp, lastStep } }
+    const recoveryCodes = withoutCode(before.recoveryCodes, code)
+    return recoveryCodes === undefined ? undefined : { ...before, recoveryCodes }
+  }
+
+  /** Whether both the password and a code are right, of somebody who is signed in; the code is then used up. Failures slow down whoever holds that user's session. */
+  async proves(owner: Owner, given: { readonly password: string; readonly code?: string | undefined }): Promise<boolean> {
+    const { identities, throttle, hasher } = this.#deps
+    // No stranger gets here: the account's own line, which strangers' failures do not lengthen.
+    const line = `account ${owner.name}`
+    throttle.check(owner.name, line)
+    throttle.attempt(owner.name, line)
+    const credentials = await identities.credentials.read(owner)
+    if (!(await hasher.verify(given.password, credentials.passwordHash))) return false
+    const { code } = given
+    if (code !== undefined && (await identities.credentials.change(owner, (before) => this.#withoutFactor(before, code))) === undefined) return false
+    throttle.takeBack(owner.name, line)
+    throttle.succeeded(owner.name, line)
+    return true
+  }
+
+  /** Asks for what is still missing, or says that nothing is. */
+  async #proceed(going: Going, from: SignInOrigin): Promise<SignInOutcome> {
+    const { owner, credentials } = going
+    const next = this.#nextOf(going)
+    if (next === undefined) return this.#admit(going, from)
+    const enrolment = next === 'enrolSecondFactor' ? await newEnrolment(owner.name) : undefined
+    const { ticket, browser } = this.#tickets.issue({
+      user: owner.name,
+      uid: owner.uid,
+      next,
+      passwordHash: credentials.passwordHash,
+      hasSecondFactor: going.hasSecondFactor,
+      enrolSecret: enrolment?.secret,
+    })
+    return { next, ticket, ticketCookie: browser, enrolment }
+  }
+
+  #nextOf({ owner, credentials, hasSecondFactor }: Going): NextStep | undefined {
+    if (credentials.totp !== undefined && !hasSecondFactor) return 'secondFactor'
+    if (credentials.mustChangePassword) return 'changePassword'
+    if (credentials.totp === undefined && this.#deps.identities.needsSecondFactor(owner.name)) return 'enrolSecondFactor'
+    return undefined
+  }
+
+  async #admit({ user, owner, credentials, recoveryCodes }: Going, from: SignInOrigin): Promise<SignInOutcome> {
+    const { identities, throttle, ids } = this.#deps
+    throttle.succeeded(owner.name, from.address)
+    const known = knownBrowserOf(credentials, from)
+    const knownBrowser = (known === undefined ? undefined : from.knownBrowser) ?? ids.secret(knownBrowserBytes)
+    if (known === undefined) {
+      const hash = hashSecret(knownBrowser)
+      await identities.credentials.change(owner, (before) => ({ ...before, knownBrowsers: [...before.knownBrowsers, hash].slice(-maxKnownBrowsers) }))
+    } else this.#browserFailures.delete(known)
+    // What strangers have done while the user came by a known browser still counts against them.
+    const isLocked = identities.lock.isLocked(owner.name)
+    if (!isLocked) identities.lock.forget(owner.name)
+    const status = {
+      ...(isLocked ? {} : unlocked),
+      secondFactor: credentials.totp === undefined ? null : 'TOTP',
+      mustChangePassword: credentials.mustChangePassword ? true : null,
+    }
+    return { user, status, knownBrowser, recoveryCodes }
+  }
+
+  /** Judges an attempt unless there have been too many; it takes as long either way. */
+  async #judge(owner: Owner | undefined, browser: string | undefined, isRight: (isAdmitted: boolean) => Promise<boolean>): Promise<boolean> {
+    const { lock } = this.#deps.identities
+    const isCounted = owner !== undefined && browser === undefined
+    const isAdmitted = !isCounted || lock.begin(owner.name)
+    let outcome: 'failed' | 'passed' = 'passed' // also when it could not be judged
+    try {
+      const passes = await isRight(isAdmitted)
+      outcome = passes ? 'passed' : 'failed'
+      return passes
+    } finally {
+      if (isCounted && isAdmitted) lock.end(owner.name, outcome)
+      else if (owner !== undefined && browser !== undefined && outcome === 'failed') await this.#countBrowser(owner, browser)
+    }
+  }
+
+  /** A known browser from which so many failures come is a stranger's from then on. */
+  async #countBrowser(owner: Owner, browser: string): Promise<void> {
+    const failures = (this.#browserFailures.get(browser) ?? 0) + 1
+    this.#browserFailures.delete(browser)
+    if (failures >= knownBrowserFailures) {
+      await this.#deps.identities.credentials.change(owner, (before) => ({ ...before, knownBrowsers: before.knownBrowsers.filter((hash) => hash !== browser) }))
+      return
+    }
+    this.#browserFailures.set(browser, failures)
+    const [oldest = ''] = this.#browserFailures.keys()
+    if (this.#browserFailures.size > maxFailuresKept) this.#browserFailures.delete(oldest)
+  }
+
+  async #withCurrentHash(owner: Owner, credentials: Credentials, password: string): Promise<Credentials> {
+    const { hasher, identities } = this.#deps
+    const { passwordHash } = credentials
+    if (passwordHash === undefined || hasher.isCurrent(passwordHash)) return credentials
+    const fresh = await hasher.hash(password)
+    // Not over another password that was set meanwhile.
+    return (
+      (await identities.credentials.change(owner, (before) => (before.passwordHash === passwordHash ? { ...before, passwordHash: fresh } : undefined))) ??
+      credentials
+    )
+  }
+
+  #use(ticket: string): void {
+    if (!this.#tickets.use(ticket)) throw new StatusError('Unauthorized', over)
+  }
+}
+
+type StepInput = Parameters<SignIn['step']>[0]
+
+interface Going {
+  readonly user: User
+  readonly owner: Owner
+  readonly credentials: Credentials
+  readonly hasSecondFactor: boolean
+  readonly recoveryCodes?: readonly string[] | undefined
+}
+
+/** The hash by which the credentials know the browser; undefined for a stranger's. */
+function knownBrowserOf({ knownBrowsers }: Credentials, { knownBrowser }: SignInOrigin): string | undefined {
+  if (knownBrowser === undefined) return undefined
+  const hash = hashSecret(knownBrowser)
+  return knownBrowsers.includes(hash) ? hash : undefined
+}
