@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { buildGantry } from '../built-gantry.ts'
-import { accessibilityFindings, launchBrowser, openConsole, type ConsoleSession } from '../console/console-page.ts'
+import { accessibilityFindings, choosePassword, type ConsoleSession, launchBrowser, openConsole } from '../console/console-page.ts'
 import { freePort } from '../free-port.ts'
-import { gantry, startCommand, startGantry, type GantryProcess } from '../gantry-process.ts'
+import { gantry, startCommand, ownPassword, startGantry, type GantryProcess } from '../gantry-process.ts'
 import { kubectl, type Kubectl } from '../kubectl.ts'
 import type { Outcome } from '../program.ts'
 
@@ -92,6 +92,7 @@ describe('gantry login', () => {
     await page.getByLabel('User name').fill('admin')
     await page.getByLabel('Password').fill(await platform.password())
     await page.getByRole('button', { name: 'Sign in' }).click()
+    await choosePassword(page, ownPassword)
     await page.getByRole('heading', { name: 'Let "gantry login" in?' }).waitFor()
     assert.deepEqual(await accessibilityFindings(page), [])
     await page.getByRole('button', { name: 'Allow' }).click()
