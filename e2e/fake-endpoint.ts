@@ -13,10 +13,10 @@ type Answer = { readonly status: number; readonly type: string; readonly body: s
 const json = (status: number, value: unknown): Answer => ({ status, type: 'application/json', body: JSON.stringify(value) })
 
 /** The little that an import looks at, of a Kubernetes of a given version. */
-export function kubernetesOfVersion(major: string, minor: string): (path: string) => Answer {
+export function kubernetesOfVersion(major: string, minor: string, uid = 'fake'): (path: string) => Answer {
   return (path) => {
     if (path === '/version') return json(200, { major, minor, gitVersion: `v${major}.${minor}.16` })
-    if (path === '/api/v1/namespaces/kube-system') return json(200, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-system', uid: 'fake' } })
+    if (path === '/api/v1/namespaces/kube-system') return json(200, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-system', uid } })
     if (path === '/api/v1/nodes') return json(200, { apiVersion: 'v1', kind: 'NodeList', metadata: {}, items: [] })
     if (path.endsWith('/selfsubjectaccessreviews')) {
       return json(201, { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', metadata: {}, spec: {}, status: { allowed: true } })

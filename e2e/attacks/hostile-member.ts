@@ -19,13 +19,13 @@ export interface HostileMember extends AsyncDisposable {
 }
 
 const probed = /^\/(?:version|api\/v1\/namespaces\/kube-system|api\/v1\/nodes.*|apis\/authorization\.k8s\.io\/v1\/selfsubjectaccessreviews)(?:\?|$)/
-const usual = kubernetesOfVersion('1', '36')
 
 export function response(status: number, body: string, headers: readonly string[] = ['Content-Type: application/json']): string {
   return [`HTTP/1.1 ${status} Answer`, ...headers, `Content-Length: ${Buffer.byteLength(body)}`, '', body].join('\r\n')
 }
 
-export async function startHostileMember(): Promise<HostileMember> {
+export async function startHostileMember(uid?: string): Promise<HostileMember> {
+  const usual = kubernetesOfVersion('1', '36', uid)
   const seen: SeenRequest[] = []
   const sockets = new Set<Socket>()
   const member = { seen, answer: undefined as HostileMember['answer'] }

@@ -1,4 +1,5 @@
 import type { Permissions, Subject } from '@gantry/access/server'
+import { impersonates } from '@gantry/clusters/api'
 import type { MemberDirectory } from '@gantry/clusters/server'
 import type { FleetMembers, ReadPermissions } from '@gantry/fleet/server'
 import type { Caller } from '@gantry/gateway'
@@ -9,15 +10,16 @@ const reader = { username: 'system:gantry:fleet', groups: ['system:masters', 'sy
 /** The clusters that the hub knows, as the fleet reads them. */
 export function fleetMembers(directory: MemberDirectory): FleetMembers {
   return {
-    names: () => [...directory.clusters.values()].map(({ metadata }) => metadata.name ?? '').sort(),
+    // One cache for all would show what the stored credential sees: a cluster that judges callers itself has no part in it.
+    names: () => [...directory.clusters.values()].flatMap((cluster) => (impersonates(cluster) ? [] : [cluster.metadata.name ?? ''])).sort(),
     handlerOf(name) {
       const target = directory.get(name)
-      if (target?.kind !== 'hub') return target?.handle
+      if (target?.kind !== 'hub') return target?.impersonates === true ? undefined : target?.handle
       return (request) => target.handle({ ...request, user: reader })
     },
     onChange: (listener) =>
       directory.clusters.onChange(({ before, after }) => {
-        if (before === undefined || after === undefined) listener()
+        if (before === undefined || after === undefined || impersonates(before) !== impersonates(after)) listener()
       }),
   }
 }

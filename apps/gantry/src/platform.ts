@@ -228,7 +228,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...base.routes,
       ...auditRoutes({ log: audit, recordings, clock, forwarding: forwarder && (() => forwarder.status) }),
       ...fleet.routes,
-      ...[clusterRoute(members), ...hubRoutes(hubTarget)].map((route) => withSelfReviews({ permissions, hub: base.asksPermissions ? localClusterName : undefined }, route)),
+      ...[clusterRoute(members), ...hubRoutes(hubTarget)].map((route) => withSelfReviews({ permissions, hub: base.asksPermissions ? localClusterName : undefined, decidesToo: (name) => members.impersonates(name) }, route)),
     ]
     const pipeline = createPipeline(
       {

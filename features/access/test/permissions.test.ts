@@ -330,6 +330,49 @@ describe('explaining', () => {
       assert.equal(await canI(cluster, { verb: 'delete', resource: 'namespaces', name: 'shop' }), false, cluster)
     }
   })
+
+  test('kubectl auth can-i on a member that is told who asks needs the yes of both sides', async () => {
+    const asked: { readonly user: string | undefined; readonly body: unknown }[] = []
+    const member: ClusterTarget = {
+      kind: 'member',
+      impersonates: true,
+      async handle({ user, body }: HttpRequest) {
+        const review = JSON.parse(String(await body?.bytes(1_000))) as { readonly spec: { readonly resourceAttributes: { readonly resource: string } } }
+        asked.push({ user: user?.username, body: review.spec })
+        return { status: 201, headers: {}, body: JSON.stringify({ status: { allowed: review.spec.resourceAttributes.resource === 'pods' } }) }
+      },
+      upgrade: () => Promise.resolve(),
+    }
+    await using platform = await startWithUser({ member })
+    const { token } = platform
+    await platform.hub.create(accessRoleBindingKind.ref, {
+      apiVersion: accessRoleBindingKind.apiVersion,
+      kind: 'AccessRoleBinding',
+      metadata: { name: 'member' },
+      spec: { role: 'project-editor', subjects: [{ kind: 'User', name: 'vic' }], cluster: 'member', namespaces: ['shop'] },
+    } as never)
+    await settle()
+    const canI = async (resource: string, namespace: string): Promise<unknown> => {
+      const body = {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SelfSubjectAccessReview',
+        spec: { resourceAttributes: { verb: 'get', resource, namespace } },
+      }
+      const answer = await platform.ask('POST', '/clusters/member/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', {
+        token,
+        body,
+        headers: { 'content-type': 'application/json' },
+      })
+      return (answer.json() as { status: { allowed: boolean } }).status.allowed
+    }
+    assert.equal(await canI('pods', 'shop'), true)
+    assert.equal(await canI('configmaps', 'shop'), false)
+    assert.equal(await canI('pods', 'bank'), false)
+    assert.deepEqual(asked, [
+      { user: 'vic', body: { resourceAttributes: { verb: 'get', resource: 'pods', namespace: 'shop' } } },
+      { user: 'vic', body: { resourceAttributes: { verb: 'get', resource: 'configmaps', namespace: 'shop' } } },
+    ])
+  })
 })
 
 test('the webhooks tell a cluster who has a token and what they may do in it', async () => {

@@ -153,7 +153,7 @@ export async function startTestPlatform(
           clusters: () => ['local'],
         }),
         withSelfReviews(
-          { permissions, hub: 'local' },
+          { permissions, hub: 'local', decidesToo: (name) => name === 'member' && options.member?.impersonates === true },
           clusterRoute({ get: (name) => (name === 'local' ? target : name === 'member' ? options.member : undefined) }),
         ),
         ...hubRoutes(target),

@@ -22,6 +22,12 @@ export const clusterKind = defineKind({
                 description: 'Direct: the platform dials the API server. Agent: an agent in the cluster dials the platform. Direct when absent.',
               }),
             ),
+            identity: s.optional(
+              s.oneOf(['Stored', 'Impersonate'], {
+                description:
+                  'As whom requests reach the cluster. Stored: as the stored credential, after the platform has decided. Impersonate: as gantry:USER with groups gantry:GROUP, so that the RBAC and the audit of the cluster decide as well. Stored when absent.',
+              }),
+            ),
             server: s.optional(
               s.string({
                 description: 'Address of the API server: https://host:port, with a path prefix if there is one. Not of a cluster with an agent.',
@@ -148,6 +154,11 @@ export function conditionOf(cluster: Cluster, type: ClusterConditionType | 'Read
 /** Whether it is the cluster in which the platform keeps its objects: there by itself, and never removed. */
 export function isHub(cluster: { readonly spec?: { readonly provider?: string | undefined } | undefined }): boolean {
   return cluster.spec?.provider === 'Local' || cluster.spec?.provider === 'Hub'
+}
+
+/** Whether requests reach the cluster as their callers, whom it judges by its own rules too. */
+export function impersonates(cluster: Pick<Cluster, 'spec'>): boolean {
+  return cluster.spec.connection?.identity === 'Impersonate'
 }
 
 export function hasAgent(cluster: Pick<Cluster, 'spec'>): boolean {

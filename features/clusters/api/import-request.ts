@@ -1,5 +1,8 @@
-/** Body of `POST /platform/v1/clusters/import`: a kubeconfig, address and credentials one by one, or an agent. */
-export type ImportRequest = { readonly name: string; readonly displayName?: string | undefined } & (DirectCredentials | { readonly agent: AgentRequest })
+/** Body of `POST /platform/v1/clusters/import`: a kubeconfig, address and credentials one by one, or an agent. With `impersonate` requests reach the cluster as their callers. */
+export type ImportRequest = { readonly name: string; readonly displayName?: string | undefined; readonly impersonate?: boolean | undefined } & (
+  | DirectCredentials
+  | { readonly agent: AgentRequest }
+)
 
 /** What a cluster is reached with: of an import, and of `POST /platform/v1/clusters/credentials`, which replaces it. */
 export type DirectCredentials =

@@ -4,6 +4,7 @@ import {
   clusterKind,
   clusterNameProblem,
   conditionOf,
+  impersonationRules,
   localClusterName,
   type AgentManifest,
   type AgentRequest,
@@ -29,6 +30,7 @@ export function clusterCommands(deps: { readonly clock: Clock }): readonly Comma
         ...credentialOptions,
         agent: { type: 'boolean', description: 'For a cluster that cannot be reached from here: print the manifest of an agent that dials out' },
         ...manifestOptions,
+        impersonate: { type: 'boolean', description: 'Requests reach the cluster as gantry:USER, so that its own RBAC and audit decide as well' },
         'display-name': { type: 'string', value: 'TEXT', description: 'Name for people' },
       },
       examples: [
@@ -41,20 +43,31 @@ export function clusterCommands(deps: { readonly clock: Clock }): readonly Comma
         const problem = clusterNameProblem(name)
         if (problem !== undefined) throw new UsageError(problem)
         const displayName = textOption(options, 'display-name')
+        const impersonate = options['impersonate'] === true ? true : undefined
         if (options['agent'] === true) {
           await using platform = await context.connect()
-          const body = { name, displayName, agent: agentOf(options) }
+          const body = { name, displayName, impersonate, agent: agentOf(options) }
           const { agent } = (await platform.call('POST', '/platform/v1/clusters/import', { body, signal: context.signal })) as { readonly agent: AgentManifest }
           return manifestOutput(agent, { options, context })
         }
         const lone = ['hub', 'access', 'image', 'dry-run'].find((option) => options[option] !== undefined)
         if (lone !== undefined) throw new UsageError(`--${lone} needs --agent`)
-        const body = { name, displayName, ...(await source(options, (path) => context.readFile(path))) }
+        const body = { name, displayName, impersonate, ...(await source(options, (path) => context.readFile(path))) }
         await using platform = await context.connect()
         const cluster = (await platform.call('POST', '/platform/v1/clusters/import', { body, signal: context.signal })) as Cluster
         context.note(`cluster "${name}" imported: Kubernetes ${cluster.status?.kubernetesVersion}, ${cluster.status?.nodes?.total ?? 0} nodes`)
         return show([cluster], true)
       },
+    },
+    {
+      name: 'cluster impersonation-role',
+      summary: 'Print the RBAC that a credential needs in a cluster that is told who asks (cluster import --impersonate)',
+      options: {
+        user: { type: 'string', value: 'NAME', description: 'Who has the credential: a user of the cluster' },
+        'service-account': { type: 'string', value: 'NAMESPACE/NAME', description: 'or a service account' },
+      },
+      examples: ['gantry cluster impersonation-role --service-account kube-system/gantry | kubectl --context prod apply -f -'],
+      run: ({ options }) => Promise.resolve({ kind: 'text', text: impersonationRole(options) }),
     },
     {
       name: 'cluster manifest',
@@ -128,6 +141,28 @@ export function clusterCommands(deps: { readonly clock: Clock }): readonly Comma
       },
     },
   ]
+}
+
+/** JSON is YAML, and kubectl takes both. */
+function impersonationRole(options: OptionValues): string {
+  const user = textOption(options, 'user')
+  const account = /^([a-z0-9-]{1,63})\/([a-z0-9.-]{1,253})$/.exec(textOption(options, 'service-account') ?? '')
+  if ((user === undefined) === (account === null)) throw new UsageError('give one of --user NAME and --service-account NAMESPACE/NAME')
+  const apiGroup = 'rbac.authorization.k8s.io'
+  const metadata = { name: 'gantry-impersonation', labels: { 'app.kubernetes.io/managed-by': 'gantry' } }
+  const subject = account === null ? { apiGroup, kind: 'User', name: user } : { kind: 'ServiceAccount', namespace: account[1], name: account[2] }
+  return [
+    { apiVersion: `${apiGroup}/v1`, kind: 'ClusterRole', metadata, rules: impersonationRules },
+    {
+      apiVersion: `${apiGroup}/v1`,
+      kind: 'ClusterRoleBinding',
+      metadata,
+      roleRef: { apiGroup, kind: 'ClusterRole', name: metadata.name },
+      subjects: [subject],
+    },
+  ]
+    .map((object) => JSON.stringify(object, undefined, 2))
+    .join('\n---\n')
 }
 
 const credentialOptions = {

@@ -1,5 +1,5 @@
 import { StatusError } from '@gantry/apimachinery'
-import { createClient, type KubeClient } from '@gantry/client'
+import type { KubeClient } from '@gantry/client'
 import { jsonResponse, readJson, type Route } from '@gantry/gateway'
 import { header } from '@gantry/runtime'
 import type { HttpRequest } from '@gantry/runtime'
@@ -12,7 +12,7 @@ import type { Secret } from './hub-resources.ts'
 import type { MemberDirectory } from './member-directory.ts'
 
 export interface ClusterRoutesDeps extends ImportDeps, AgentImportDeps {
-  readonly directory: Pick<MemberDirectory, 'clusters' | 'secretOf' | 'get'>
+  readonly directory: Pick<MemberDirectory, 'clusters' | 'secretOf' | 'probe'>
 }
 
 // A kubeconfig with several embedded CAs is some tens of kilobytes.
@@ -23,14 +23,14 @@ const prefix = '/platform/v1/clusters/'
 export function clusterRoutes(deps: ClusterRoutesDeps): readonly Route[] {
   const posts: Readonly<Record<string, (request: HttpRequest, fields: Fields) => Promise<unknown>>> = {
     async import(request, fields) {
-      const named = { name: fields.need('name'), displayName: fields.text('displayName') }
+      const named = { name: fields.need('name'), displayName: fields.text('displayName'), impersonate: fields.flag('impersonate') }
       if (fields.has('agent')) {
         const agent = agentRequest(fields.inner('agent'), request)
-        fields.only(['name', 'displayName', 'agent'])
+        fields.only(['name', 'displayName', 'impersonate', 'agent'])
         checkName(deps, named.name)
         return importWithAgent(deps, { ...named, agent })
       }
-      return importCluster(deps, { ...named, ...directCredentials(fields, ['name', 'displayName']) }, { signal: request.signal })
+      return importCluster(deps, { ...named, ...directCredentials(fields, ['name', 'displayName', 'impersonate']) }, { signal: request.signal })
     },
     async credentials(request, fields) {
       const found = find(deps, fields.need('name'))
@@ -86,9 +86,9 @@ async function remove(deps: ClusterRoutesDeps, name: string, options: { readonly
 }
 
 function memberOf(deps: ClusterRoutesDeps, name: string): KubeClient {
-  const target = deps.directory.get(name)
-  if (target === undefined) throw new StatusError('NotFound', `there is no cluster "${name}"`)
-  return createClient({ handle: target.handle }, { userAgent: 'gantry-remove', maxBodyBytes: 16 << 20 })
+  const connection = deps.directory.probe(name)
+  if (connection === undefined) throw new StatusError('NotFound', `there is no cluster "${name}"`)
+  return connection.member
 }
 
 const agentFields = ['hub', 'access', 'image', 'proxyURL', 'dryRun']

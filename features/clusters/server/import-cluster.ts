@@ -2,7 +2,7 @@ import { isReason, StatusError } from '@gantry/apimachinery'
 import { createClient, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
 import { deadline } from '@gantry/gateway'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
-import { clusterKind, clusterNameProblem, platformNamespace, type Cluster, type DirectCredentials } from '../api/index.ts'
+import { clusterKind, clusterNameProblem, impersonates, platformNamespace, type Cluster, type DirectCredentials } from '../api/index.ts'
 import { statusAfter } from './cluster-status.ts'
 import { hubResources, type Secret } from './hub-resources.ts'
 import { accessOf, encoded, objectsOf, partsOf } from './member-credentials.ts'
@@ -36,7 +36,7 @@ export async function importCluster(deps: ImportDeps, request: DirectImport, opt
   return write(deps, { cluster, secret, probe, signal: options.signal })
 }
 
-export type DirectImport = { readonly name: string; readonly displayName?: string | undefined } & DirectCredentials
+export type DirectImport = { readonly name: string; readonly displayName?: string | undefined; readonly impersonate?: boolean | undefined } & DirectCredentials
 
 /** Throws Invalid for what is no name of a cluster, AlreadyExists for one that is taken. */
 export function checkName(deps: Pick<ImportDeps, 'clusters'>, name: string): void {
@@ -57,9 +57,12 @@ export async function replaceCredentials(
 ): Promise<Cluster> {
   const { name = '' } = found.cluster.metadata
   const { connection, data } = partsOf(request)
-  const credentialsSecret = found.cluster.spec.connection?.credentialsSecret
+  const { credentialsSecret, identity } = found.cluster.spec.connection ?? {}
   if (credentialsSecret === undefined) throw new StatusError('Invalid', `cluster "${name}" has no credentials that could be replaced`)
-  const cluster: Cluster = { ...found.cluster, spec: { ...found.cluster.spec, connection: { ...connection, credentialsSecret } } }
+  const cluster: Cluster = {
+    ...found.cluster,
+    spec: { ...found.cluster.spec, connection: { ...connection, ...(identity === undefined ? {} : { identity }), credentialsSecret } },
+  }
   const secret: Secret = { ...found.secret, data: encoded(data) }
   const probe = await probeOnce(deps, cluster, secret, options.signal)
   if (probe.failure !== undefined) throw refusal(name, probe.failure, 'Invalid', 'these credentials cannot be taken for cluster')
@@ -91,7 +94,7 @@ async function probeOnce(deps: ImportDeps, cluster: Cluster, secret: Secret, sig
     const { token, certificate } = access
     return await probeMember(
       { clock: deps.clock, member },
-      { signal: limit.signal, token, certificate, serverCertificate: () => serverCertificate, readsCapacity: true },
+      { signal: limit.signal, token, certificate, serverCertificate: () => serverCertificate, impersonates: impersonates(cluster), readsCapacity: true },
     )
   } finally {
     await transport.close()

@@ -72,7 +72,7 @@ export function partsOf(request: DirectCredentials): Parts {
 
 /** The Cluster and Secret that an import would write; `suffix` keeps two imports of one name apart. */
 export function objectsOf(
-  request: { readonly name: string; readonly displayName?: string | undefined },
+  request: { readonly name: string; readonly displayName?: string | undefined; readonly impersonate?: boolean | undefined },
   { connection, data }: Parts,
   suffix: string,
 ): { readonly cluster: Cluster; readonly secret: Secret } {
@@ -85,7 +85,11 @@ export function objectsOf(
       spec: {
         provider: 'Imported',
         ...(request.displayName === undefined ? {} : { displayName: request.displayName }),
-        connection: { ...connection, credentialsSecret: { namespace: platformNamespace, name: secretName } },
+        connection: {
+          ...connection,
+          ...(request.impersonate === true ? { identity: 'Impersonate' as const } : {}),
+          credentialsSecret: { namespace: platformNamespace, name: secretName },
+        },
       },
     },
     secret: {

@@ -2,7 +2,7 @@ import { createClient, type HttpTransport, type HttpTransportOptions, type KubeC
 import { createMemberConnection, ObjectMirror, statusResponse, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
 import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
 import { createTunnelTransport } from '@gantry/gateway/tunnel'
-import { clusterKind, hasAgent, isHub, localClusterName, platformNamespace, type Cluster } from '../api/index.ts'
+import { clusterKind, hasAgent, impersonates, isHub, localClusterName, platformNamespace, type Cluster } from '../api/index.ts'
 import { AgentConnections } from './agent/agent-connections.ts'
 import { enrolmentKeys } from './agent/enrolment.ts'
 import { hubResources, type Secret } from './hub-resources.ts'
@@ -103,7 +103,13 @@ export class MemberDirectory {
     return member instanceof Error ? unavailable(name, member) : member.target
   }
 
-  /** For the prober. Throws a StatusError when Cluster and Secret do not make a connection. */
+  /** Whether the cluster judges callers by its own rules as well. */
+  impersonates(name: string): boolean {
+    const cluster = this.clusters.get(name)
+    return cluster !== undefined && impersonates(cluster)
+  }
+
+  /** For the prober, and for what the platform does by itself. Throws a StatusError when Cluster and Secret do not make a connection. */
   probe(name: string): ProbeConnection | undefined {
     const cluster = this.clusters.get(name)
     if (cluster === undefined) return undefined
@@ -163,7 +169,9 @@ export class MemberDirectory {
       access.transport === undefined ? this.#openTunnel(name, cluster, lanes) : this.#deps.openTransport({ ...access.transport, ...lanes, onServerCertificate })
     const users = open(userLanes)
     const probes = open(probeLanes)
-    const target: ClusterTarget = { kind: 'member', ...createMemberConnection({ clock: this.#deps.clock, transport: users }, { name }) }
+    const asCallers = impersonates(cluster)
+    const connection = createMemberConnection({ clock: this.#deps.clock, transport: users }, { name, impersonates: asCallers })
+    const target: ClusterTarget = { kind: 'member', impersonates: asCallers, ...connection }
     const member: Member = { key: this.#keyOf(cluster), access, users, probes, target, serverCertificate: () => serverCertificate }
     this.#members.set(name, member)
     return member

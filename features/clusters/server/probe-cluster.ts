@@ -1,7 +1,7 @@
 import { StatusError } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import type { Clock } from '@gantry/runtime'
-import { isHub, localClusterName, type Cluster, type ClusterStatus } from '../api/index.ts'
+import { impersonates, isHub, localClusterName, type Cluster, type ClusterStatus } from '../api/index.ts'
 import { statusAfter, type NodeRuntimeState } from './cluster-status.ts'
 import type { MemberDirectory } from './member-directory.ts'
 import { probeMember, type ProbeResult } from './probe-member.ts'
@@ -59,6 +59,7 @@ async function probeImported(deps: ClusterProbeDeps, cluster: Cluster, signal: A
       token: access.token,
       certificate: access.certificate,
       serverCertificate,
+      impersonates: impersonates(cluster),
       readsCapacity: deps.directory.isCapacityDue(cluster),
     },
   )

@@ -3,7 +3,7 @@ import { addQuantities, formatQuantity, isReason, parseQuantity, StatusError, ty
 import { transportFailureOf, type KubeClient, type KubeObject, type TransportFailure } from '@gantry/client'
 import { readWholeBody } from '@gantry/runtime'
 import type { Clock } from '@gantry/runtime'
-import { rfc3339, type ClusterConditionType, type ClusterStatus, type ProbeReason } from '../api/index.ts'
+import { impersonationRules, rfc3339, type ClusterConditionType, type ClusterStatus, type ProbeReason } from '../api/index.ts'
 import { hubResources } from './hub-resources.ts'
 
 /** The oldest minor of Kubernetes 1 that Gantry is made for. */
@@ -25,6 +25,8 @@ export interface ProbeOptions {
   readonly certificate?: string | undefined
   /** When the API server's certificate ends, as the connection has seen it. */
   readonly serverCertificate?: (() => Date | undefined) | undefined
+  /** Requests of users reach the member as their callers: the credential has to be allowed to become them, and needs to read little else. */
+  readonly impersonates?: boolean | undefined
   /** Also add up what the nodes have: that takes whole Node objects, so not every time. */
   readonly readsCapacity?: boolean | undefined
   /** Label selector of nodes that run nothing real. */
@@ -64,6 +66,10 @@ const needed: readonly Permission[] = [
   { group: 'apps', resource: 'deployments', verbs: ['get', 'list', 'watch'] },
 ]
 
+const neededToImpersonate: readonly Permission[] = impersonationRules.flatMap(({ apiGroups, resources, verbs }) =>
+  resources.map((resource) => ({ group: apiGroups[0], resource, verbs })),
+)
+
 class Failed extends Error {
   readonly failure: ProbeFailure
 
@@ -99,7 +105,7 @@ export async function probeMember(deps: ProbeDeps, options: ProbeOptions): Promi
       throw new Failed(
         'Authorized',
         'PermissionsMissing',
-        `the credential may not: ${missing.value.join(', ')}; bind its user to a role that allows it, for example cluster-admin or view plus nodes`,
+        `the credential may not: ${missing.value.join(', ')}; ${options.impersonates === true ? 'apply what "gantry cluster impersonation-role" prints, for its user or service account' : 'bind its user to a role that allows it, for example cluster-admin or view plus nodes'}`,
       )
     }
     for (const outcome of [uid, missing, nodes, capacity]) if (outcome.status === 'rejected') throw failureOf(deps, options, outcome.reason)
@@ -185,7 +191,9 @@ async function missingPermissions(deps: ProbeDeps, options: ProbeOptions): Promi
   }
   try {
     if (await isAllowed('*', '*', '*')) return []
-    const asked = needed.flatMap(({ group, resource, verbs }) => verbs.map((verb) => ({ group, resource, verb })))
+    const asked = (options.impersonates === true ? neededToImpersonate : needed).flatMap(({ group, resource, verbs }) =>
+      verbs.map((verb) => ({ group, resource, verb })),
+    )
     const answers = await Promise.all(asked.map(({ verb, group, resource }) => isAllowed(verb, group, resource)))
     const missing = new Map<string, string[]>()
     for (const [at, { group, resource, verb }] of asked.entries()) {

@@ -27,7 +27,7 @@ export interface TestFleet extends AsyncDisposable {
   readonly hub: KubeClient
   readonly directory: MemberDirectory
   addMember(server: string): Promise<TestMember>
-  import(request: { readonly name: string } & DirectCredentials): Promise<Cluster>
+  import(request: { readonly name: string; readonly impersonate?: boolean } & DirectCredentials): Promise<Cluster>
   cluster(name: string): Promise<Cluster>
   readonly routes: ReturnType<typeof clusterRoutes>
 }

@@ -4,9 +4,11 @@ import type { Exchange, Route } from './exchange.ts'
 import { headersForHub } from './hub-headers.ts'
 import { statusResponse } from './status-response.ts'
 
-/** A cluster as the gateway's routes reach it. `hub`: its API trusts `HttpRequest.user`; `member`: it knows only its own stored credential. */
+/** A cluster as the gateway's routes reach it. `hub`: its API trusts `HttpRequest.user`; `member`: it knows its own stored credential, and who asks only where that may impersonate. */
 export interface ClusterTarget {
   readonly kind: 'hub' | 'member'
+  /** A member that is told who asks, by `HttpRequest.user`, and decides for itself as well. */
+  readonly impersonates?: boolean | undefined
   readonly handle: Handler
   readonly upgrade: UpgradeHandler
 }
@@ -43,7 +45,8 @@ export function hubRoutes(hub: ClusterTarget): readonly Route[] {
 
 async function serveTarget(exchange: Exchange, target: ClusterTarget, path: string): Promise<HttpResponse> {
   const { request, connection } = exchange
-  const inner: HttpRequest = target.kind === 'hub' ? forHub(exchange, path) : { ...request, path, peer: undefined, user: undefined }
+  const user = target.impersonates === true && exchange.caller.kind === 'platform' ? exchange.caller.user : undefined
+  const inner: HttpRequest = target.kind === 'hub' ? forHub(exchange, path) : { ...request, path, peer: undefined, user }
   if (connection === undefined) return target.handle(inner)
   const { socket, head } = connection.take()
   await target.upgrade(inner, socket, head)

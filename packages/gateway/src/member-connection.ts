@@ -2,6 +2,7 @@ import { StatusError } from '@gantry/apimachinery'
 import type { Clock, Handler, HttpRequest, HttpResponse, UpgradeHandler } from '@gantry/runtime'
 import { deadline } from './deadline.ts'
 import { writeUpgradeAnswer } from './edge/upgrade-answer.ts'
+import { impersonationHeaders } from './impersonation.ts'
 import { asksToImpersonate, headersForMember, headersFromMember } from './member-headers.ts'
 import { statusResponse } from './status-response.ts'
 
@@ -17,10 +18,12 @@ export interface MemberConnectionOptions {
   /** From here to the answer's headers, connecting and waiting in the queue included. Streams have no deadline after that. */
   readonly headersTimeoutMs?: number | undefined
   readonly maxUpgrades?: number | undefined
+  /** The member is told who asks (`HttpRequest.user`), and refuses by its own rules too; a request without a user does not go there. */
+  readonly impersonates?: boolean | undefined
 }
 
 /**
- * One member cluster as the gateway reaches it: nothing of the caller's identity goes there, and a dead one answers within its deadline. Failures are answers:
+ * One member cluster as the gateway reaches it: nothing that the caller says of an identity goes there, and a dead one answers within its deadline. Failures are answers:
  * 503 with the cluster and the cause.
  */
 export interface MemberConnection {
@@ -35,10 +38,20 @@ export function createMemberConnection(
   const subject = `cluster "${options.name}"`
   const headersTimeoutMs = options.headersTimeoutMs ?? 30_000
   const maxUpgrades = options.maxUpgrades ?? 500
+  const impersonates = options.impersonates === true
   let upgrades = 0
 
+  /** Throws a StatusError for a caller who cannot be told. */
+  function requestFor(request: HttpRequest, how: { readonly signal: AbortSignal; readonly isUpgrade: boolean }): HttpRequest {
+    const { method, path, query, body, user } = request
+    const headers = headersForMember(request.headers, how)
+    if (!impersonates) return { method, path, query, headers, body, signal: how.signal }
+    if (user === undefined) throw new StatusError('Forbidden', `${subject} is told who asks: nobody in particular gets nothing from it`)
+    return { method, path, query, headers: { ...headers, ...impersonationHeaders(user) }, body, signal: how.signal }
+  }
+
   async function handle(request: HttpRequest): Promise<HttpResponse> {
-    if (asksToImpersonate(request.headers)) return impersonationRefused(subject)
+    if (asksToImpersonate(request.headers)) return impersonationRefused(subject, impersonates)
     using limit = deadline(deps.clock, headersTimeoutMs, request.signal)
     try {
       const response = await orAborted(deps.transport.handle(requestFor(request, { signal: limit.signal, isUpgrade: false })), limit.signal)
@@ -53,36 +66,32 @@ export function createMemberConnection(
     } catch (error) {
       if (request.signal.aborted) throw error // the caller has gone: nobody reads an answer
       if (limit.passed) return statusResponse('ServiceUnavailable', `${subject} did not answer within ${Math.round(headersTimeoutMs / 1_000)} s`)
-      if (error instanceof StatusError && error.reason === 'BadRequest') return statusResponse('BadRequest', error.message)
+      if (error instanceof StatusError && (error.reason === 'BadRequest' || error.reason === 'Forbidden')) return statusResponse(error.reason, error.message)
       return statusResponse('ServiceUnavailable', `${subject} is unavailable: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
 
   const upgrade: UpgradeHandler = async (request, socket, head) => {
-    if (asksToImpersonate(request.headers)) return writeUpgradeAnswer(socket, impersonationRefused(subject))
+    if (asksToImpersonate(request.headers)) return writeUpgradeAnswer(socket, impersonationRefused(subject, impersonates))
     if (upgrades >= maxUpgrades) {
       return writeUpgradeAnswer(socket, statusResponse('TooManyRequests', `${subject}: ${upgrades} connections are open already`, { retryAfterSeconds: 1 }))
     }
+    let forMember: HttpRequest
+    try {
+      forMember = requestFor(request, { signal: request.signal, isUpgrade: true })
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error
+      return writeUpgradeAnswer(socket, statusResponse('Forbidden', error.message))
+    }
     upgrades++
     try {
-      await deps.transport.upgrade(requestFor(request, { signal: request.signal, isUpgrade: true }), socket, head)
+      await deps.transport.upgrade(forMember, socket, head)
     } finally {
       upgrades--
     }
   }
 
   return { handle, upgrade }
-}
-
-function requestFor(request: HttpRequest, how: { readonly signal: AbortSignal; readonly isUpgrade: boolean }): HttpRequest {
-  return {
-    method: request.method,
-    path: request.path,
-    query: request.query,
-    headers: headersForMember(request.headers, how),
-    body: request.body,
-    signal: how.signal,
-  }
 }
 
 /** Does not wait for a transport that ignores its signal. */
@@ -94,6 +103,7 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', onAbort))
 }
 
-function impersonationRefused(subject: string): HttpResponse {
-  return statusResponse('Forbidden', `impersonation is not possible through the gateway: requests to ${subject} run with the cluster's stored credential`)
+function impersonationRefused(subject: string, impersonates: boolean): HttpResponse {
+  const whose = impersonates ? 'run as who sends them' : "run with the cluster's stored credential"
+  return statusResponse('Forbidden', `impersonation is not possible through the gateway: requests to ${subject} ${whose}`)
 }

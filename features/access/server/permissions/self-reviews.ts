@@ -1,15 +1,22 @@
-import { readJson, jsonResponse, type Exchange, type Route } from '@gantry/gateway'
+import { jsonResponse, type Exchange, type Route } from '@gantry/gateway'
+import { bodyOf } from '@gantry/runtime'
 import type { HttpResponse } from '@gantry/runtime'
 import type { Subject } from './permission-index.ts'
 import { questionOfReview, type Permissions } from './permissions.ts'
+import { readReview, reviewBytes } from './review-body.ts'
 
-const bodyBytes = 256 << 10
+export interface SelfReviewsDeps {
+  readonly permissions: Permissions
+  readonly hub: string | undefined
+  /** Clusters that are told who asks: there both sides have to allow. */
+  readonly decidesToo: (cluster: string) => boolean
+}
 
 /**
- * `kubectl auth can-i` and `whoami` for clusters that know our stored credential only: what the caller may do there is answered here. `hub` names the one that answers by itself, as it
+ * `kubectl auth can-i` and `whoami` for clusters that know our stored credential only: what the caller may do there is answered here. A cluster that is told who asks has to say yes as well. `hub` names the one that answers by itself, as it
  * asks these permissions too; undefined where the hub is a Kubernetes of its own, which does not.
  */
-export function withSelfReviews({ permissions, hub }: { readonly permissions: Permissions; readonly hub: string | undefined }, route: Route): Route {
+export function withSelfReviews({ permissions, hub, decidesToo }: SelfReviewsDeps, route: Route): Route {
   return {
     ...route,
     serve(exchange) {
@@ -18,11 +25,17 @@ export function withSelfReviews({ permissions, hub }: { readonly permissions: Pe
         return route.serve(exchange)
       const { group, resource } = target.info
       const subject = permissions.subjectOf(caller.user.username)
-      if (group === 'authentication.k8s.io' && resource === 'selfsubjectreviews')
+      const asked = decidesToo(target.cluster) ? route : undefined
+      if (group === 'authentication.k8s.io' && resource === 'selfsubjectreviews' && asked === undefined)
         return review(exchange, () => ({ userInfo: { username: caller.user.username, uid: caller.user.uid, groups: caller.user.groups } }))
       if (group !== 'authorization.k8s.io') return route.serve(exchange)
-      if (resource === 'selfsubjectaccessreviews') return review(exchange, (spec) => accessOf(permissions, subject, { cluster: target.cluster, spec }))
-      if (resource === 'selfsubjectrulesreviews') return review(exchange, (spec) => rulesOf(permissions, subject, { cluster: target.cluster, spec }))
+      if (resource === 'selfsubjectaccessreviews')
+        return accessReview(exchange, (spec) => accessOf(permissions, subject, { cluster: target.cluster, spec }), asked)
+      if (resource === 'selfsubjectrulesreviews')
+        return review(exchange, (spec) => ({
+          ...rulesOf(permissions, subject, { cluster: target.cluster, spec }),
+          ...(asked === undefined ? {} : { incomplete: true, evaluationError: 'the RBAC of the cluster decides as well' }),
+        }))
       return route.serve(exchange)
     },
   }
@@ -30,12 +43,26 @@ export function withSelfReviews({ permissions, hub }: { readonly permissions: Pe
 
 type Json = Readonly<Record<string, unknown>>
 
+/** What is denied here is denied; what is allowed here is asked of the cluster, in its own words, where it decides too. */
+async function accessReview(exchange: Exchange, statusOf: (spec: Json) => { readonly allowed: boolean }, asked: Route | undefined): Promise<HttpResponse> {
+  if (asked === undefined) return review(exchange, statusOf)
+  const { request } = exchange
+  const bytes = await reviewBytes(request)
+  const again = (): Exchange => ({ ...exchange, request: { ...request, body: bodyOf(bytes) } })
+  const { spec } = await readReview(again().request)
+  return statusOf(objectOf(spec)).allowed ? asked.serve(again()) : review(again(), statusOf)
+}
+
 async function review({ request }: Exchange, statusOf: (spec: Json) => unknown): Promise<HttpResponse> {
-  const { apiVersion, kind, metadata, spec } = await readJson(request, bodyBytes)
+  const { apiVersion, kind, metadata, spec } = await readReview(request)
   return jsonResponse(201, { apiVersion, kind, metadata: metadata ?? {}, spec, status: statusOf(objectOf(spec)) })
 }
 
-function accessOf(permissions: Permissions, subject: Subject, { cluster, spec }: { readonly cluster: string; readonly spec: Json }): unknown {
+function accessOf(
+  permissions: Permissions,
+  subject: Subject,
+  { cluster, spec }: { readonly cluster: string; readonly spec: Json },
+): { readonly allowed: boolean; readonly reason: string } {
   const resource = objectOf(spec['resourceAttributes'])
   const path = objectOf(spec['nonResourceAttributes'])
   const question = questionOfReview(cluster, {
@@ -47,7 +74,7 @@ function accessOf(permissions: Permissions, subject: Subject, { cluster, spec }:
   return { allowed, reason }
 }
 
-function rulesOf(permissions: Permissions, subject: Subject, { cluster, spec }: { readonly cluster: string; readonly spec: Json }): unknown {
+function rulesOf(permissions: Permissions, subject: Subject, { cluster, spec }: { readonly cluster: string; readonly spec: Json }): object {
   const namespace = textOf(spec, 'namespace')
   const grants = permissions.index
     .grantsOf(subject)

@@ -1,7 +1,7 @@
 import { dump } from 'js-yaml'
 import { StatusError } from '@gantry/apimachinery'
 import type { KubeObject } from '@gantry/client'
-import { agentLabel, agentName, agentNamespace } from '../../api/index.ts'
+import { agentLabel, agentName, agentNamespace, impersonationRules } from '../../api/index.ts'
 
 export interface AgentManifestOptions {
   readonly cluster: string
@@ -12,7 +12,8 @@ export interface AgentManifestOptions {
   /** Name that the platform's certificate carries, where it is not the host of `hub`. */
   readonly tlsServerName: string | undefined
   readonly token: string
-  readonly access: string
+  /** What everybody may do through the agent; undefined: the cluster is told who asks, and decides. */
+  readonly access: string | undefined
   readonly image: string
   readonly proxyUrl: string | undefined
 }
@@ -25,7 +26,7 @@ const leaveName = `${agentName}-leave`
 /** Everything that is written into a member, in the order in which it is applied. Throws BadRequest for an access that names no role. */
 export function agentObjects(options: AgentManifestOptions): readonly (KubeObject & Readonly<Record<string, unknown>>)[] {
   const { cluster, access } = options
-  if (!clusterRoleName.test(access))
+  if (access !== undefined && !clusterRoleName.test(access))
     throw new StatusError('BadRequest', `"${access}" is no access: it is viewer, admin or the name of a ClusterRole of the cluster`)
   const labels = { 'app.kubernetes.io/name': agentName, 'app.kubernetes.io/managed-by': 'gantry', [agentLabel]: cluster }
   const meta = (name: string): KubeObject['metadata'] => ({ name, labels })
@@ -33,7 +34,8 @@ export function agentObjects(options: AgentManifestOptions): readonly (KubeObjec
   const subjects = [{ kind: 'ServiceAccount', name: agentName, namespace: agentNamespace }]
   const role = (kind: string, name: string): unknown => ({ apiGroup: rbac, kind, name })
   const accessRole = access === 'admin' ? 'cluster-admin' : access
-  const bindings = access === 'viewer' ? ['view', accessName] : [accessRole]
+  const bindings = accessRole === undefined ? [accessName] : accessRole === 'viewer' ? ['view', accessName] : [accessRole]
+  const ownRules = accessRole === undefined ? impersonationRules : accessRole === 'viewer' ? viewerRules : undefined
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: meta(agentNamespace) },
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: inside(agentName) },
@@ -65,7 +67,7 @@ export function agentObjects(options: AgentManifestOptions): readonly (KubeObjec
       ],
     },
     { apiVersion: `${rbac}/v1`, kind: 'ClusterRoleBinding', metadata: meta(leaveName), roleRef: role('ClusterRole', leaveName), subjects },
-    ...(access === 'viewer' ? [{ apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: meta(accessName), rules: viewerRules }] : []),
+    ...(ownRules === undefined ? [] : [{ apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: meta(accessName), rules: ownRules }]),
     ...bindings.map((name) => ({
       apiVersion: `${rbac}/v1`,
       kind: 'ClusterRoleBinding',

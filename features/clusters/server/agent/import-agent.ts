@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { isReason, StatusError } from '@gantry/apimachinery'
 import { parseProxy, type KubeClient } from '@gantry/client'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
-import { clusterKind, platformNamespace, type AgentManifest, type AgentRequest, type Cluster } from '../../api/index.ts'
+import { clusterKind, impersonates, platformNamespace, type AgentManifest, type AgentRequest, type Cluster } from '../../api/index.ts'
 import { clusterLabel, encoded, objectsOf } from '../member-credentials.ts'
 import { hubResources, type Secret } from '../hub-resources.ts'
 import { agentObjects, formatManifest, writesOf, type AgentManifestOptions } from './agent-manifest.ts'
@@ -24,9 +24,9 @@ export interface AgentImportDeps {
 /** Makes a Cluster that waits for its agent, and the manifest of the agent. Nothing is written for a dry run. */
 export async function importWithAgent(
   deps: AgentImportDeps,
-  request: { readonly name: string; readonly displayName?: string | undefined; readonly agent: AgentRequest },
+  request: { readonly name: string; readonly displayName?: string | undefined; readonly impersonate?: boolean | undefined; readonly agent: AgentRequest },
 ): Promise<{ readonly cluster: Cluster | undefined; readonly agent: AgentManifest }> {
-  const made = manifestOf(deps, request.name, request.agent)
+  const made = manifestOf(deps, { cluster: request.name, impersonates: request.impersonate === true }, request.agent)
   if (request.agent.dryRun === true) return { cluster: undefined, agent: { ...made.agent, manifest: '' } }
   const parts = objectsOf(request, { connection: { kind: 'Agent' }, data: made.data }, deps.ids.suffix(6))
   const secret = await deps.hub.create(hubResources.secrets, parts.secret)
@@ -51,7 +51,7 @@ export async function renewManifest(
   found: { readonly cluster: Cluster; readonly secret: Secret },
   request: AgentRequest,
 ): Promise<AgentManifest> {
-  const made = manifestOf(deps, found.cluster.metadata.name ?? '', request)
+  const made = manifestOf(deps, { cluster: found.cluster.metadata.name ?? '', impersonates: impersonates(found.cluster) }, request)
   if (request.dryRun === true) return { ...made.agent, manifest: '' }
   const { name = '', resourceVersion } = found.secret.metadata
   const data = { ...encoded(made.data), [enrolmentKeys.credentialHash]: null, [enrolmentKeys.nextCredentialHash]: null }
@@ -64,9 +64,15 @@ export async function renewManifest(
 
 function manifestOf(
   deps: AgentImportDeps,
-  cluster: string,
+  about: { readonly cluster: string; readonly impersonates: boolean },
   request: AgentRequest,
 ): { readonly agent: AgentManifest; readonly data: Readonly<Record<string, string>> } {
+  const { cluster } = about
+  if (about.impersonates && request.access !== undefined)
+    throw new StatusError(
+      'BadRequest',
+      'an agent of a cluster that is told who asks has no "access": what people may do there is decided by their own names (gantry:USER)',
+    )
   const serving = deps.serving()
   const enrolment = newEnrolment(deps, { cluster, now: deps.clock.now() })
   const options: AgentManifestOptions = {
@@ -74,7 +80,7 @@ function manifestOf(
     ...addressOf(request.hub, serving.cert),
     ca: serving.ca,
     token: enrolment.token,
-    access: request.access ?? 'viewer',
+    access: about.impersonates ? undefined : (request.access ?? 'viewer'),
     image: request.image ?? deps.agentImage,
     proxyUrl: request.proxyURL === undefined ? undefined : parseProxy(request.proxyURL).href,
   }

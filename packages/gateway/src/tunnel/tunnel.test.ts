@@ -7,6 +7,7 @@ import { openHttpTransport, transportError, transportFailureOf, type HttpTranspo
 import { bodyOf, readBody, readWholeBody, silentLogger, systemClock } from '@gantry/runtime'
 import type { Clock, Handler, HttpRequest, HttpResponse, UpgradeHandler } from '@gantry/runtime'
 import { FakeClock, settle } from '@gantry/runtime/testing'
+import { impersonationHeaders } from '../impersonation.ts'
 import { serveTunnel, type ServedTunnel } from './serve-tunnel.ts'
 import { createTunnelTransport } from './tunnel-transport.ts'
 import { Tunnel } from './tunnel.ts'
@@ -87,6 +88,20 @@ async function textOf(response: HttpResponse): Promise<string> {
 }
 
 describe('a tunnel', () => {
+  test('carries who asks to the other end as it was told, each group by itself', async () => {
+    let seen: HttpRequest['headers'] = {}
+    await using world = await startWorld({
+      handle: ({ headers }) => {
+        seen = headers
+        return Promise.resolve({ status: 200, headers: {}, body: 'fine' })
+      },
+    })
+    const told = impersonationHeaders({ username: 'ann', uid: 'u', groups: ['a, system:masters', 'Prüfer'], extra: { 'example.org/a b': ['1', '2'] } })
+    const { signal } = new AbortController()
+    await readWholeBody(await world.transport.handle({ method: 'GET', path: '/api', query: '', headers: told, signal }))
+    assert.deepEqual(Object.fromEntries(Object.entries(seen).filter(([name]) => name.startsWith('impersonate'))), told)
+  })
+
   test('carries requests with their path, headers and body, and answers with theirs', async () => {
     const seen: HttpRequest[] = []
     await using world = await startWorld({
