@@ -4,4 +4,4 @@ export function safeReturn(next: string | null | undefined): string {
   return next.startsWith('/login') ? '/' : next
 }
 
-const longest = 1_024
+const longest = 2_048
