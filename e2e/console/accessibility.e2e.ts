@@ -66,7 +66,7 @@ const scenes = (podName: string): readonly Scene[] => [
 for (const theme of ['light', 'dark'] as const) {
   test(`has no accessibility findings on any page, ${theme}`, async () => {
     await using signedOut = await openConsole(browser, { url: gateway.url, theme })
-    await signedOut.page.locator('form').waitFor()
+    await signedOut.page.getByRole('link', { name: 'Corp SSO' }).waitFor()
     assert.deepEqual(await accessibilityFindings(signedOut.page), [], 'sign-in')
 
     await using session = await openConsole(browser, { url: gateway.url, credentials: mockUser, theme, language: theme === 'dark' ? 'zh' : 'en' })

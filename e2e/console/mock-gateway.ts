@@ -78,6 +78,12 @@ interface World {
   readonly console: string | undefined
 }
 
+const providers = [
+  { name: 'corp', displayName: 'Corp SSO', kind: 'redirect' },
+  { name: 'github', displayName: 'GitHub', kind: 'redirect' },
+  { name: 'directory', displayName: 'Corp directory', kind: 'password' },
+]
+
 async function answer(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://mock')
   const path = url.pathname
@@ -89,8 +95,8 @@ async function answer(world: World, request: IncomingMessage, response: ServerRe
   if (request.method !== 'GET' && request.headers['x-gantry-request'] !== 'console')
     throw new FakeStatus(403, 'Forbidden', 'the header X-Gantry-Request is missing')
   if (path === '/auth/login') return login(world, request, response)
+  if (path === '/auth/providers') return json(response, 200, { providers })
   if (!isSignedIn) throw new FakeStatus(401, 'Unauthorized', 'Unauthorized')
-  if (path === '/auth/providers') return json(response, 200, { providers: [] })
   if (path === '/auth/session') return json(response, 200, session)
   if (path === '/auth/logout') {
     world.sessions.delete(token)
