@@ -55,6 +55,15 @@ export class FakeOidcProvider {
     }
   }
 
+  /** Honest again, with the account it began with. */
+  reset(): void {
+    this.account = { claims: { sub: 'sub-1', preferred_username: 'ann' } }
+    this.lie = () => {}
+    this.alg = 'ES256'
+    this.answers.clear()
+    this.asked.length = 0
+  }
+
   /** What the provider's page does with somebody who agrees: the path of the callback, with its query. */
   agree(location: string): string {
     const { searchParams } = new URL(location)
