@@ -219,7 +219,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...await consoleRoutes(config.consoleDir, hubTarget),
       ...authRoutes({ identities, permissions, providers, signIn, throttle, log }),
       ...meRoutes({ identities, permissions, signIn, clock, onPasswordSet: forgetFirstPassword }),
-      ...providerRoutes({ providers, identities, permissions, clock, ids, log, server: () => server, hub: localClusterName }),
+      ...providerRoutes({ hub, providers, identities, permissions, clock, ids, log, server: () => server, hubName: localClusterName }),
       ...oidcRoutes({ hub, identities, permissions, keys: signingKeys, clock, ids, log }),
       ...permissionRoutes({ permissions, identities, tokens, hub: localClusterName }),
       ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => shown.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),

@@ -339,6 +339,18 @@ describe('an attack on the sign-in', () => {
     assert.equal(problemOf({ answer }), 'expired')
   })
 
+  test('by a cookie that is sealed with another key is refused', async () => {
+    await using at = await world()
+    const begun = await at.platform.ask('GET', `/auth/login/${at.name}`)
+    const callback = at.idp.agree(String(begun.headers['location']))
+    await at.platform.hub.delete(secrets, { namespace: 'gantry-system', name: 'sign-in-attempts' })
+    await clock.advance(60_000) // a key is kept for a minute
+
+    const answer = await at.platform.ask('GET', callback, { headers: { cookie: `__Host-gantry-login=${setCookie(begun, '__Host-gantry-login')}` } })
+
+    assert.equal(problemOf({ answer }), 'expired')
+  })
+
   test('by waiting ten minutes is too late', async () => {
     await using at = await world()
     const begun = await at.platform.ask('GET', `/auth/login/${at.name}`)
@@ -420,6 +432,21 @@ describe('groups of a provider', () => {
 
     assert.equal((await at.platform.ask('GET', '/api/v1/namespaces', { cookie })).status, 200)
   })
+})
+
+test('a sign-in that one process has begun is ended by the next one', async () => {
+  const time = new FakeClock()
+  const server = await FakeOidcProvider.create(time)
+  await using first = await startTestPlatform({ clock: time, outbound: server.outbound })
+  await writeSecret(first, 'idp', { 'client-secret': server.clientSecret })
+  await writeProvider(first, 'corp', { type: 'OIDC', createUsers: true, oidc: oidc(server, 'idp') })
+  const begun = await first.ask('GET', '/auth/login/corp')
+  const callback = server.agree(String(begun.headers['location']))
+
+  await using second = await first.restart()
+  const answer = await second.ask('GET', callback, { headers: { cookie: `__Host-gantry-login=${setCookie(begun, '__Host-gantry-login')}` } })
+
+  assert.equal(answer.headers['location'], '/console/')
 })
 
 describe('a provider', () => {

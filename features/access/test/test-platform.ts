@@ -139,7 +139,17 @@ export async function startTestPlatform(
       hub: 'local',
       routes: [
         ...authRoutes({ identities, permissions, providers, signIn, throttle, log: silentLogger }),
-        ...providerRoutes({ providers, identities, permissions, clock, ids: systemIds, log: silentLogger, server: () => 'https://gantry.test', hub: 'local' }),
+        ...providerRoutes({
+          hub,
+          providers,
+          identities,
+          permissions,
+          clock,
+          ids: systemIds,
+          log: silentLogger,
+          server: () => 'https://gantry.test',
+          hubName: 'local',
+        }),
         ...oidcRoutes({ hub, identities, permissions, keys, ...deps }),
         ...meRoutes({ identities, permissions, signIn, clock }),
         ...permissionRoutes({ permissions, identities, tokens, hub: 'local' }),

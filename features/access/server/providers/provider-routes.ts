@@ -1,6 +1,7 @@
 import { StatusError } from '@gantry/apimachinery'
 import { jsonResponse, readJson, type Exchange, type Route } from '@gantry/gateway'
 import { header } from '@gantry/runtime'
+import type { KubeClient } from '@gantry/client'
 import type { Clock, HttpHeaders, HttpResponse, Ids, Logger } from '@gantry/runtime'
 import { identityProviderKind, safeReturn, type ProviderChoices } from '../../api/index.ts'
 import { readCookie } from '../authenticators.ts'
@@ -13,13 +14,14 @@ import { SignInFailure, type SignInProblem } from './sign-in-failure.ts'
 
 export interface ProviderRoutesDeps extends SessionDeps {
   readonly providers: IdentityProviders
+  readonly hub: KubeClient
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Logger
   /** https://host:port, for callers whose Host header says nothing usable. */
   readonly server: () => string
   /** The name of the hub as a cluster. */
-  readonly hub: string
+  readonly hubName: string
 }
 
 const attemptCookie = '__Host-gantry-login'
@@ -36,7 +38,7 @@ const longestQuery = 8_192
 
 /** Signing in with accounts elsewhere. */
 export function providerRoutes(deps: ProviderRoutesDeps): readonly Route[] {
-  const seal = new AttemptSeal(deps.clock)
+  const seal = new AttemptSeal(deps)
   return [
     { path: '/auth/providers', audience: 'anyone', serve: ({ request }) => Promise.resolve(choices(deps, request.method)) },
     { path: begins, audience: 'anyone', serve: (exchange) => orSignInPage(deps, begins, exchange, () => begin(deps, seal, exchange)) },
@@ -63,7 +65,7 @@ async function begin(deps: ProviderRoutesDeps, seal: AttemptSeal, { request }: E
   }
   const to = await deps.providers.begin(provider, attempt, request.signal)
   const next = safeReturn(new URLSearchParams(request.query).get('next'))
-  const sealed = seal.seal({ ...attempt, provider: name, providerUid: provider.metadata.uid ?? '', next })
+  const sealed = await seal.seal({ ...attempt, provider: name, providerUid: provider.metadata.uid ?? '', next })
   return redirect(to.href, [`${attemptCookie}=${sealed}; ${attributes}; Max-Age=${attemptSeconds}`])
 }
 
@@ -72,7 +74,7 @@ async function finish(deps: ProviderRoutesDeps, seal: AttemptSeal, { request }: 
   const provider = deps.providers.get(name)
   const parameters = new URLSearchParams(request.query.slice(0, longestQuery))
   const cookie = readCookie(header(request.headers, 'cookie'), attemptCookie)
-  const attempt = cookie === undefined ? undefined : seal.open(cookie, parameters.get('state') ?? '')
+  const attempt = cookie === undefined ? undefined : await seal.open(cookie, parameters.get('state') ?? '')
   if (attempt === undefined || attempt.provider !== name || attempt.providerUid !== provider.metadata.uid)
     throw new SignInFailure('expired', 'this sign-in was not begun in this browser, took longer than ten minutes, or has been used; begin it again')
   const user = await deps.providers.finish(provider, attempt, { parameters, signal: request.signal })
@@ -107,7 +109,7 @@ async function test(deps: ProviderRoutesDeps, exchange: Exchange): Promise<HttpR
   if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'this takes a POST')
   if (caller.kind !== 'platform') throw new StatusError('Unauthorized', 'Unauthorized')
   const { group, plural } = identityProviderKind
-  const question = { cluster: deps.hub, verb: 'update', isResource: true, group, resource: plural, subresource: '', namespace: undefined, name, path: '' }
+  const question = { cluster: deps.hubName, verb: 'update', isResource: true, group, resource: plural, subresource: '', namespace: undefined, name, path: '' }
   const { allowed, reason } = deps.permissions.index.decide(deps.permissions.subjectOf(caller.user.username), question)
   if (!allowed) throw new StatusError('Forbidden', `only who may update ${plural}.${group} "${name}" may test it: ${reason}`)
   const body = request.body === undefined ? {} : await readJson(request, bodyBytes)

@@ -1,5 +1,8 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import type { Clock } from '@gantry/runtime'
+import { isReason, StatusError } from '@gantry/apimachinery'
+import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { platformNamespace } from '@gantry/clusters/api'
+import type { Clock, Ids } from '@gantry/runtime'
 import type { Attempt } from './openid.ts'
 
 /** A sign-in that has gone to a provider, as the browser carries it. */
@@ -12,36 +15,47 @@ export interface SealedAttempt extends Attempt {
   readonly untilMs: number
 }
 
+interface Secret extends KubeObject {
+  readonly type?: string
+  readonly data?: Readonly<Record<string, string>>
+}
+
 export const attemptSeconds = 600
 const mostUsed = 10_000
+const keyBytes = 32
 const ivBytes = 12
 const tagBytes = 16
+// Another gateway on the same hub may have made another one.
+const readAgainMs = 60_000
+const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
+const secretName = 'sign-in-attempts'
 
 /**
  * Sign-ins on their way to a provider are kept by the browser that began them, encrypted: nobody can fill a table here, and a code that another browser was given is of no use in this
- * one. Each counts once. They end with the process.
+ * one. The key is the Secret `sign-in-attempts` of gantry-system, made at first use, so that any gateway on the hub can open what another has sealed. Each counts once at a gateway, and
+ * its code once at the provider.
  */
 export class AttemptSeal {
-  readonly #clock: Clock
-  readonly #key = randomBytes(32)
+  readonly #deps: { readonly hub: KubeClient; readonly clock: Clock; readonly ids: Ids }
+  #key: { readonly bytes: Promise<Buffer>; readonly readMs: number } | undefined
   /** States that have come back, until they would have expired. */
   readonly #used = new Map<string, number>()
 
-  constructor(clock: Clock) {
-    this.#clock = clock
+  constructor(deps: { readonly hub: KubeClient; readonly clock: Clock; readonly ids: Ids }) {
+    this.#deps = deps
   }
 
-  seal(attempt: Omit<SealedAttempt, 'untilMs'>): string {
+  async seal(attempt: Omit<SealedAttempt, 'untilMs'>): Promise<string> {
     const iv = randomBytes(ivBytes)
-    const cipher = createCipheriv('aes-256-gcm', this.#key, iv)
-    const untilMs = this.#clock.now().getTime() + attemptSeconds * 1_000
+    const cipher = createCipheriv('aes-256-gcm', await this.#keyNow(), iv)
+    const untilMs = this.#deps.clock.now().getTime() + attemptSeconds * 1_000
     return Buffer.concat([iv, cipher.update(JSON.stringify({ ...attempt, untilMs }), 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64url')
   }
 
   /** What was sealed, once; undefined when it is none of ours, too old, of another state or has been used. */
-  open(text: string, state: string): SealedAttempt | undefined {
-    const attempt = this.#decrypt(text)
-    const now = this.#clock.now().getTime()
+  async open(text: string, state: string): Promise<SealedAttempt | undefined> {
+    const attempt = decrypted(text, await this.#keyNow())
+    const now = this.#deps.clock.now().getTime()
     if (attempt === undefined || attempt.state !== state || attempt.untilMs <= now || this.#used.has(state)) return undefined
     for (const [old, untilMs] of this.#used) {
       if (untilMs > now && this.#used.size < mostUsed) break
@@ -51,16 +65,55 @@ export class AttemptSeal {
     return attempt
   }
 
-  #decrypt(text: string): SealedAttempt | undefined {
-    const bytes = Buffer.from(text, 'base64url')
-    if (bytes.length <= ivBytes + tagBytes) return undefined
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, ivBytes), { authTagLength: tagBytes })
-    decipher.setAuthTag(bytes.subarray(-tagBytes))
+  #keyNow(): Promise<Buffer> {
+    const now = this.#deps.clock.monotonicMs()
+    if (this.#key !== undefined && now - this.#key.readMs < readAgainMs) return this.#key.bytes
+    const bytes = this.#readKey()
+    this.#key = { bytes, readMs: now }
+    bytes.catch(() => (this.#key = undefined)) // whoever waits is told; the next one tries again
+    return bytes
+  }
+
+  async #readKey(): Promise<Buffer> {
+    const { hub, ids } = this.#deps
+    const at = { namespace: platformNamespace, name: secretName }
+    let found: Secret
     try {
-      const clear = Buffer.concat([decipher.update(bytes.subarray(ivBytes, -tagBytes)), decipher.final()])
-      return JSON.parse(clear.toString('utf8')) as SealedAttempt
-    } catch {
-      return undefined // of another process, or somebody else's
+      found = await hub.get<Secret>(secrets, at)
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error
+      found = await this.#makeKey(Buffer.from(ids.secret(keyBytes), 'base64url').toString('base64'))
     }
+    const key = Buffer.from(found.data?.['key'] ?? '', 'base64')
+    if (key.length !== keyBytes)
+      throw new StatusError(
+        'InternalError',
+        `the Secret ${platformNamespace}/${secretName} holds no key of ${keyBytes} bytes; delete it, and another one is made`,
+      )
+    return key
+  }
+
+  async #makeKey(key: string): Promise<Secret> {
+    const { hub } = this.#deps
+    const metadata = { name: secretName, namespace: platformNamespace, labels: { 'app.kubernetes.io/managed-by': 'gantry' } }
+    try {
+      return await hub.create<Secret>(secrets, { apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data: { key } })
+    } catch (error) {
+      if (!isReason(error, 'AlreadyExists')) throw error
+      return hub.get<Secret>(secrets, { namespace: platformNamespace, name: secretName })
+    }
+  }
+}
+
+function decrypted(text: string, key: Buffer): SealedAttempt | undefined {
+  const bytes = Buffer.from(text, 'base64url')
+  if (bytes.length <= ivBytes + tagBytes) return undefined
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, ivBytes), { authTagLength: tagBytes })
+  decipher.setAuthTag(bytes.subarray(-tagBytes))
+  try {
+    const clear = Buffer.concat([decipher.update(bytes.subarray(ivBytes, -tagBytes)), decipher.final()])
+    return JSON.parse(clear.toString('utf8')) as SealedAttempt
+  } catch {
+    return undefined // of another key, or somebody else's
   }
 }
