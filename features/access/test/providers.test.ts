@@ -96,7 +96,7 @@ async function world(spec: Partial<Spec> = {}): Promise<World> {
       return { begun, callback, attempt, answer, cookie: setCookie(answer, '__Host-gantry-session') }
     },
     async [Symbol.asyncDispose]() {
-      for (const { metadata } of [...platform.identities.providers.values()]) await platform.hub.delete(identityProviderKind.ref, { name: metadata.name ?? '' })
+      for (const { metadata } of platform.identities.providers.values()) await platform.hub.delete(identityProviderKind.ref, { name: metadata.name ?? '' })
       await settle()
     },
   }
