@@ -114,8 +114,8 @@ const ldap = s.object(
     groupSearch: s.optional(
       s.object(
         {
-          memberOfAttribute: attribute('Read the groups of an account from this attribute of it (memberOf), and search for none.'),
-          base: s.optional(s.string({ description: 'Below which groups are: ou=groups,dc=example,dc=com.', minLength: 1, maxLength: 1000 })),
+          memberOfAttribute: attribute('Read the groups of an account from this attribute of it (memberOf), those below base, and search for none.'),
+          base: s.string({ description: 'Below which groups are that count: ou=groups,dc=example,dc=com.', minLength: 1, maxLength: 1000 }),
           filter: s.optional(
             s.string({ description: 'What else has to hold of a group, such as (objectClass=group).', pattern: String.raw`^\(.*\)$`, maxLength: 2000 }),
           ),
@@ -124,7 +124,7 @@ const ldap = s.object(
           nameAttribute: attribute('Of a group: its name; cn when absent.'),
           nested: s.optional(s.boolean({ description: 'Also groups that hold groups of the account: a matching rule that Active Directory has.' })),
         },
-        { rules: [{ rule: 'has(self.base) != has(self.memberOfAttribute)', message: 'give base or memberOfAttribute' }] },
+        { description: 'How the groups of an account are found.' },
       ),
     ),
     recheckMinutes: s.optional(

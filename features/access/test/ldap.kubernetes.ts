@@ -26,7 +26,7 @@ objectClass: organizationalUnit
 ou: groups
 
 ${person('ann', 'Ann Lee', 'ann secret')}
-${person('bo', 'Bo', 'bo secret')}
+${person('bo', 'Bo', 'bo secret', 'seeAlso: cn=devs,ou=groups,dc=test\nseeAlso: cn=ops,ou=people,dc=test\n')}
 ${person('gone', 'Gone Soon', 'gone secret')}
 dn: cn=locked,ou=people,dc=test
 objectClass: inetOrgPerson
@@ -53,7 +53,7 @@ cn: ops, night
 member: uid=ann,ou=people,dc=test
 `
 
-function person(uid: string, cn: string, userPassword: string): string {
+function person(uid: string, cn: string, userPassword: string, more = ''): string {
   return `dn: uid=${uid},ou=people,dc=test
 objectClass: inetOrgPerson
 cn: ${cn}
@@ -61,7 +61,7 @@ sn: ${cn}
 uid: ${uid}
 mail: ${uid}@example.com
 userPassword: ${userPassword}
-`
+${more}`
 }
 
 /** Sign-ins against OpenLDAP's own server: what its protocol, its TLS and its filters really do. */
@@ -128,6 +128,14 @@ describe('signing in with LDAP', () => {
     assert.match(user.spec.identity?.subject ?? '', /^[0-9a-f]{8}-[0-9a-f-]{27}$/)
     assert.deepEqual(user.status?.groups, [`${name}:devs`, `${name}:ops, night`])
     assert.equal(user.status?.email, 'ann@example.com')
+  })
+
+  test('reads groups from an attribute of the account, and only those below the base', async () => {
+    const name = await provider({ groupSearch: { memberOfAttribute: 'seeAlso', base: 'ou=groups,dc=test' } }) // as memberOf, without the overlay behind it
+
+    assert.equal((await signIn(name, 'bo', 'bo secret')).status, 200)
+
+    assert.deepEqual((await userOf(`${name}.bo`)).status?.groups, [`${name}:devs`])
   })
 
   test('takes any of the names that are allowed for one and the same user', async () => {

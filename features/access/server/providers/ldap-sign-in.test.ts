@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { firstName, memberFilter } from './ldap-sign-in.ts'
+import { firstName, isBelow, memberFilter } from './ldap-sign-in.ts'
 
 for (const [dn, name] of [
   ['CN=Admins,OU=Groups,DC=example', 'Admins'],
@@ -15,4 +15,14 @@ for (const [dn, name] of [
 test('asks Active Directory for groups of groups by its matching rule', async () => {
   const filter = await memberFilter('member', 'CN=Ann (x),DC=test', true)
   assert.equal(filter.toString(), '(member:1.2.840.113556.1.4.1941:=CN=Ann \\28x\\29,DC=test)')
+})
+
+test('counts groups below the base, and none that is called alike elsewhere', () => {
+  const base = 'OU=Groups, DC=example'
+  assert.equal(isBelow('CN=Admins,ou=groups,dc=example', base), true)
+  assert.equal(isBelow('CN=Admins,OU=a,OU=Groups,DC=example', base), true)
+  assert.equal(isBelow('CN=Admins,OU=Own,DC=example', base), false)
+  assert.equal(isBelow('CN=Admins,OU=NotGroups,DC=example', base), false)
+  assert.equal(isBelow('CN=Admins\\,OU=Groups,DC=example', base), false)
+  assert.equal(isBelow('CN=Admins\\\\,OU=Groups,DC=example', base), true)
 })

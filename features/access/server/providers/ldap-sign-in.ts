@@ -150,9 +150,11 @@ async function find(connection: LdapConnection, settings: LdapSettings, key: Acc
 async function withGroups(connection: LdapConnection, settings: LdapSettings, { dn, entry, account }: Found): Promise<Account> {
   const { groupSearch } = settings
   if (groupSearch === undefined) return account
-  if (groupSearch.memberOfAttribute !== undefined)
-    return { ...account, groups: textsOf(entry, groupSearch.memberOfAttribute).flatMap((value) => firstName(value) ?? []) }
-  const { memberAttribute = 'member', memberValueAttribute, nameAttribute = 'cn', base = '' } = groupSearch
+  const { memberOfAttribute, memberAttribute = 'member', memberValueAttribute, nameAttribute = 'cn', base } = groupSearch
+  if (memberOfAttribute !== undefined) {
+    const names = textsOf(entry, memberOfAttribute).filter((group) => isBelow(group, base))
+    return { ...account, groups: [...new Set(names.flatMap((group) => firstName(group) ?? []))] }
+  }
   const members = memberValueAttribute === undefined ? [dn] : textsOf(entry, memberValueAttribute)
   const groups: string[] = []
   for (const member of members) {
@@ -214,6 +216,13 @@ function valuesOf(entry: Entry, attribute: string): readonly (string | Buffer)[]
   const value = name === undefined ? undefined : entry[name]
   if (value === undefined) return []
   return Array.isArray(value) ? value : [value]
+}
+
+/** Whether a distinguished name is one below another: groups elsewhere may be called alike, and be somebody else's to fill. */
+export function isBelow(dn: string, base: string): boolean {
+  const plain = (text: string): string => text.toLowerCase().replace(/\s*([,=])\s*/g, '$1')
+  const [name, end] = [plain(dn), `,${plain(base)}`]
+  return name.endsWith(end) && !/(?<!\\)(?:\\\\)*\\$/.test(name.slice(0, -end.length)) // a comma after a backslash is a part of a value
 }
 
 /** The value at the front of a distinguished name (RFC 4514): Admins of `CN=Admins,OU=Groups,DC=example`. */
