@@ -10,6 +10,7 @@ import type { LoginThrottle } from './login-throttle.ts'
 import { openSession, sessionAttributes } from './open-session.ts'
 import type { Permissions } from './permissions/permissions.ts'
 import type { IdentityProviders } from './providers/identity-providers.ts'
+import { SignInFailure } from './providers/sign-in-failure.ts'
 import type { SignIn, SignInOrigin, SignInOutcome } from './sign-in.ts'
 import { ticketSeconds } from './sign-in-tickets.ts'
 
@@ -58,7 +59,7 @@ async function login(deps: AuthRoutesDeps, { request }: Exchange): Promise<HttpR
   return answer(deps, request, await deps.signIn.password(username, password, originOf(request)))
 }
 
-/** With the password of an account elsewhere. What else that account asks for is asked for there. */
+/** With the password of an account elsewhere: a directory asks for no more, so what the platform asks for beyond a password comes next. */
 async function loginElsewhere(
   deps: AuthRoutesDeps,
   request: HttpRequest,
@@ -69,15 +70,18 @@ async function loginElsewhere(
   const address = request.peer?.address ?? ''
   deps.throttle.check(who, address)
   deps.throttle.attempt(who, address)
-  const user = await deps.providers.authenticatePassword(provider, { username, password }, request.signal)
+  const user = await deps.providers.authenticatePassword(provider, { username, password }, request.signal).catch((error: unknown) => {
+    // Nobody has guessed anything while the directory was away.
+    if (error instanceof SignInFailure && error.problem === 'unavailable') deps.throttle.takeBack(who, address)
+    throw error
+  })
   if (user === undefined) {
     deps.log.warn('a sign-in failed', { user: who.slice(0, 64), address })
     throw new StatusError('Unauthorized', 'user name or password is wrong')
   }
   deps.throttle.takeBack(who, address)
   deps.throttle.succeeded(who, address)
-  const { session, cookie } = await openSession(deps, request, { user })
-  return withCookies(jsonResponse(200, infoOf(deps, user, session)), [cookie])
+  return answer(deps, request, await deps.signIn.proved(user, originOf(request)))
 }
 
 async function loginStep(deps: AuthRoutesDeps, { request }: Exchange): Promise<HttpResponse> {

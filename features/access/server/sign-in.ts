@@ -57,7 +57,7 @@ const knownBrowserFailures = 5
 const maxFailuresKept = 10_000
 
 /**
- * Signs local users in, step by step: password, second factor, a password of one's own, setting up a second factor; the session comes last. Failures count against the address
+ * Signs users in who give a password, their own or that of a directory, step by step: password, second factor, a password of one's own, setting up a second factor; the session comes last. Failures count against the address
  * (`LoginThrottle`) and the account (`AccountLock`); a browser in which the user has signed in before has a count of its own, so that strangers lock nobody out of it.
  */
 export class SignIn {
@@ -94,6 +94,13 @@ export class SignIn {
     return this.#proceed({ user, owner, credentials: current, hasSecondFactor: false }, from)
   }
 
+  /** Somebody whose password a directory has just proved: what else the platform asks of them, or the session. */
+  async proved(user: User, from: SignInOrigin): Promise<SignInOutcome> {
+    const { identities } = this.#deps
+    const owner = identities.ownerOf(user.metadata.name ?? '')
+    return this.#proceed({ user, owner, credentials: await identities.credentials.read(owner), hasSecondFactor: false }, from)
+  }
+
   /** A further step, with what it asks for. Throws Unauthorized, TooManyRequests, Invalid for a password that cannot be one, BadRequest. */
   async step(
     given: { readonly ticket: string; readonly code?: string | undefined; readonly newPassword?: string | undefined },
@@ -102,7 +109,7 @@ export class SignIn {
     const { identities } = this.#deps
     const ticket = this.#tickets.try(given.ticket, from.ticketCookie ?? '')
     const user = ticket === undefined ? undefined : identities.users.get(ticket.user)
-    if (ticket === undefined || user === undefined || user.metadata.uid !== ticket.uid || user.spec.disabled === true)
+    if (ticket === undefined || user === undefined || user.metadata.uid !== ticket.uid || user.spec.disabled === true || !identities.isVouchedFor(user))
       throw new StatusError('Unauthorized', over)
     const owner: Owner = { name: ticket.user, uid: ticket.uid }
     const credentials = await identities.credentials.read(owner)

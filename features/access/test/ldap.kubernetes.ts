@@ -2,10 +2,22 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { identityProviderKind, sessionKind, userKind, type IdentityProvider, type LdapSettings, type ProviderTest, type User } from '@gantry/access/api'
+import {
+  identityProviderKind,
+  sessionKind,
+  signInPolicyKind,
+  signInPolicyName,
+  userKind,
+  type IdentityProvider,
+  type LdapSettings,
+  type ProviderTest,
+  type SignInPolicy,
+  type User,
+} from '@gantry/access/api'
 import type { OutboundDeps } from '@gantry/access/server'
 import { createDialer, openHttpTransport, systemLookup, type ResourceRef } from '@gantry/client'
 import { FakeClock, settle } from '@gantry/runtime/testing'
+import { generate } from 'otplib'
 import { startSlapd, type Slapd } from './slapd.ts'
 import { startTestPlatform, type Answer, type TestPlatform } from './test-platform.ts'
 
@@ -184,6 +196,35 @@ describe('signing in with LDAP', () => {
     assert.equal(star.status, 200)
     assert.equal((await tried(name, starName)).account?.login, starName)
     assert.equal((await tried(name, '*')).ok, false)
+  })
+
+  test('asks for a second factor where the platform does', async () => {
+    const name = await provider()
+    const { apiVersion, kind, ref } = signInPolicyKind
+    const spec = { secondFactor: { requiredForGroups: [`${name}:devs`] } }
+    await platform.hub.create<SignInPolicy>(ref, { apiVersion, kind, metadata: { name: signInPolicyName }, spec })
+    await settle()
+    const step = (answer: Answer, body: object): Promise<Answer> =>
+      platform.ask('POST', '/auth/login/step', {
+        headers: { 'x-gantry-request': 'console', cookie: /__Host-gantry-sign-in=[^;]+/.exec(String(answer.headers['set-cookie']))?.[0] },
+        body: { ticket: (answer.json() as { ticket: string }).ticket, ...body },
+      })
+    const codeOf = (secret: string): Promise<string> => generate({ secret, epoch: Math.floor(clock.now().getTime() / 1_000) })
+
+    const first = await signIn(name, 'ann', 'ann secret')
+    const { next, enrolment } = first.json() as { next: string; enrolment: { secret: string } }
+    const enrolled = await step(first, { code: await codeOf(enrolment.secret) })
+    await clock.advance(60_000)
+    const second = await signIn(name, 'ann', 'ann secret')
+    const wrong = await step(second, { code: '000000' })
+    const right = await step(second, { code: await codeOf(enrolment.secret) })
+
+    assert.deepEqual([next, enrolled.status, enrolled.text.includes('recoveryCodes')], ['enrolSecondFactor', 200, true])
+    assert.equal((second.json() as { next: string }).next, 'secondFactor')
+    assert.equal(String(second.headers['set-cookie']).includes('gantry-session'), false)
+    assert.deepEqual([wrong.status, right.status], [401, 200])
+    await platform.hub.delete(ref, { name: signInPolicyName })
+    await settle()
   })
 
   test('names what is wrong with the settings, and what mends it', async () => {
