@@ -15,6 +15,7 @@ import {
   LoginThrottle,
   meRoutes,
   oidcRoutes,
+  oidcStateSweeper,
   openAdminKubeconfig,
   PasswordHasher,
   permissionRoutes,
@@ -181,6 +182,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     )
     await identities.someUser({ signal })
     await parts.start(leading(identities.sweeper()))
+    await parts.start(leading(oidcStateSweeper({ hub, clock, log })))
     const clusterNames = (): readonly string[] => [
       localClusterName,
       ...[...members.clusters.values()]

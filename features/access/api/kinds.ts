@@ -1,6 +1,6 @@
 import { defineKind, s, type ObjectOf } from '@gantry/clusters/api'
 import { identityProviderKind, mostOutsideGroups } from './identity-provider.ts'
-import { oidcClientKind } from './oidc-kinds.ts'
+import { oidcClientKind, oidcStateKind } from './oidc-kinds.ts'
 import { accessRoleBindingKind, accessRoleKind, groupKind } from './permission-kinds.ts'
 import { shortestPassword, signInPolicyKind } from './sign-in-policy.ts'
 
@@ -135,6 +135,7 @@ export const accessKinds = [
   sessionKind,
   oidcClientKind,
   signInPolicyKind,
+  oidcStateKind,
 ] as const
 
 export type User = ObjectOf<typeof userKind>

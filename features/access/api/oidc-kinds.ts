@@ -73,4 +73,24 @@ export const oidcClientKind = defineKind({
   ],
 })
 
+/** Something of OpenID Connect that lives for minutes. Its name is a keyed hash of what proves it, its content is encrypted. */
+export const oidcStateKind = defineKind({
+  group: 'access.gantry.dev',
+  version: 'v1alpha1',
+  kind: 'OIDCState',
+  plural: 'oidcstates',
+  description: 'A code, a token for userinfo, or an authorization on its way. The platform makes and removes them.',
+  spec: s.object({
+    content: s.string({ description: 'Encrypted with the secret beside the signing keys.', maxLength: 65_536 }),
+    state: s.oneOf(['Fresh', 'Used'], { description: 'What works once is Used afterwards.' }),
+    expirationTime: s.time({ description: 'When it is removed.' }),
+  }),
+  status: s.object({}),
+  columns: [
+    { name: 'State', type: 'string', jsonPath: '.spec.state' },
+    { name: 'Expires', type: 'string', jsonPath: '.spec.expirationTime' },
+  ],
+})
+
+export type OIDCState = ObjectOf<typeof oidcStateKind>
 export type OIDCClient = ObjectOf<typeof oidcClientKind>

@@ -20,7 +20,7 @@ export interface Page {
 
 /** What a browser does with cookies and redirects: SameSite, Path, one jar. */
 export class Browser {
-  readonly #platform: TestPlatform
+  #platform: TestPlatform
   readonly #jar = new Map<string, Cookie>()
   readonly address: string
 
@@ -29,11 +29,17 @@ export class Browser {
     this.address = address
   }
 
-  /** Signs in to the console. */
-  async signIn(user: string, password: string): Promise<void> {
-    const { cookie } = await this.#platform.signIn(user, password)
-    if (cookie === undefined) throw new Error(`${user} could not sign in`)
-    this.#jar.set('__Host-gantry-session', { value: cookie, path: '/', isStrict: true })
+  /** The same address, another process behind it. */
+  moveTo(platform: TestPlatform): void {
+    this.#platform = platform
+  }
+
+  /** As if signed in to the console: a session without the work that a password is. */
+  async become(user: string): Promise<void> {
+    const object = this.#platform.identities.users.get(user)
+    if (object === undefined) throw new Error(`there is no user ${user}`)
+    const { value } = await this.#platform.identities.createSession(object, { address: this.address, userAgent: 'browser' })
+    this.#jar.set('__Host-gantry-session', { value, path: '/', isStrict: true })
   }
 
   /** Follows a link on another site, and redirects as long as they stay inside the platform and are no page of the console. */

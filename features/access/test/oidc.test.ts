@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
-import { describe, test } from 'node:test'
-import { cliClientId, groupKind, oidcClientKind, sessionKind, userKind, type Group, type OIDCClient, type Session, type User } from '@gantry/access/api'
+import { after, describe, test } from 'node:test'
+import {
+  cliClientId,
+  groupKind,
+  oidcClientKind,
+  oidcStateKind,
+  sessionKind,
+  userKind,
+  type Group,
+  type OIDCClient,
+  type Session,
+  type User,
+} from '@gantry/access/api'
 import type { ClusterTarget } from '@gantry/gateway'
 import { readBody } from '@gantry/runtime'
 import { FakeClock, settle } from '@gantry/runtime/testing'
@@ -85,7 +96,19 @@ async function world(spec?: Partial<OIDCClient['spec']>): Promise<{ readonly pla
   await platform.addUser('ann', 'admin')
   await addClient(platform, spec)
   const browser = new Browser(platform)
-  await browser.signIn('ann', password)
+  await browser.become('ann')
+  return { platform, browser }
+}
+
+let common: Promise<{ readonly platform: TestPlatform }> | undefined
+after(async () => (await common)?.platform[Symbol.asyncDispose]())
+
+/** One platform for the tests that leave it as it was but for sessions, which each begins without. */
+async function shared(): Promise<{ readonly platform: TestPlatform; readonly browser: Browser }> {
+  const { platform } = await (common ??= world())
+  for (const { metadata } of [...platform.identities.sessions.values()]) await platform.identities.endSession(metadata.name ?? '')
+  const browser = new Browser(platform)
+  await browser.become('ann')
   return { platform, browser }
 }
 
@@ -115,8 +138,7 @@ describe('an application', () => {
   })
 
   test('gets a new refresh token each time, and loses the session when an old one comes back', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const client = await discover(platform)
     const first = await signIn(client, browser)
 
@@ -130,8 +152,7 @@ describe('an application', () => {
   })
 
   test('does not lose it to somebody who knows no more than the name of the session', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const client = await discover(platform)
     const first = await signIn(client, browser)
     const [name = ''] = (first.refresh_token ?? '').split('.')
@@ -155,6 +176,51 @@ describe('an application', () => {
     assert.ok((await oidc.refreshTokenGrant(await discover(second), first.refresh_token ?? '')).access_token)
   })
 
+  test('goes on in another process with what was begun in this one, of which nobody can read anything', async () => {
+    const { platform, browser } = await world()
+    const client = await discover(platform)
+    const device = await oidc.initiateDeviceAuthorization(await cli(platform), { scope: 'openid' })
+    const { url, checks } = await ask(client)
+    const asked = await browser.visit(url)
+    const id = new URL(asked.url).searchParams.get('interaction') ?? ''
+    const other = await ask(client)
+    const code = new URL((await browser.authorize(other.url)).url)
+    const stored = platform.store.list({ prefix: '' }).entries.map(({ value }) => value.toString())
+    for (const text of [
+      id,
+      code.searchParams.get('code'),
+      device.device_code,
+      device.user_code,
+      device.user_code.replace('-', ''),
+      other.checks.expectedState,
+      other.checks.expectedNonce,
+    ]) {
+      assert.ok(text !== null && text.length > 7 && !stored.some((one) => one.includes(text)))
+    }
+
+    await using second = await platform.restart()
+    browser.moveTo(second)
+    const again = await discover(second)
+
+    assert.ok((await oidc.authorizationCodeGrant(again, code, other.checks)).access_token)
+    const { json } = await browser.api('POST', `/platform/v1/oidc/interactions/${id}`, { allow: true })
+    const back = await browser.visit(`${origin}${(json as { location: string }).location}`)
+    assert.ok((await oidc.authorizationCodeGrant(again, new URL(back.url), checks)).access_token)
+    assert.equal((await browser.api('POST', '/platform/v1/oidc/device', { userCode: device.user_code, allow: true })).status, 200)
+  })
+
+  test('leaves nothing behind that is over', async () => {
+    const { platform, browser } = await world()
+    await using _ = platform
+    await signIn(await discover(platform), browser)
+    const count = async (): Promise<number> => (await platform.hub.list(oidcStateKind.ref)).items.length
+    assert.ok((await count()) > 0)
+
+    await platform.clock.advance(66 * minute)
+
+    assert.equal(await count(), 0)
+  })
+
   test('gets nothing more once the session is deleted, the user disabled or the client removed', async () => {
     const { platform, browser } = await world()
     await using _ = platform
@@ -173,8 +239,7 @@ describe('an application', () => {
   })
 
   test('ends the session by revoking its refresh token', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const client = await discover(platform)
     const tokens = await signIn(client, browser)
 
@@ -204,8 +269,7 @@ describe('an application', () => {
   })
 
   test('is told when the user refuses', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const { url } = await ask(await discover(platform))
     const id = new URL((await browser.visit(url)).url).searchParams.get('interaction') ?? ''
 
@@ -217,8 +281,7 @@ describe('an application', () => {
   })
 
   test('signs its user out and sends them where it has registered', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const client = await discover(platform)
     const tokens = await signIn(client, browser)
     const url = oidc.buildEndSessionUrl(client, { id_token_hint: tokens.id_token ?? '', post_logout_redirect_uri: 'https://grafana.example/bye', state: 's' })
@@ -240,7 +303,7 @@ describe('an application', () => {
     await platform.addUser('bob')
     const client = await discover(platform)
     await signIn(client, browser)
-    await browser.signIn('bob', password)
+    await browser.become('bob')
 
     const { url, checks } = await ask(client)
     let page = await browser.authorize(url)
@@ -268,8 +331,7 @@ describe('the provider refuses', () => {
     ['a script', 'javascript:alert(1)'],
   ] as const) {
     test(`a redirect to ${name}, and sends nobody there`, async () => {
-      const { platform, browser } = await world()
-      await using _ = platform
+      const { platform, browser } = await shared()
       const { url } = await ask(await discover(platform), { redirect_uri: uri })
 
       const page = await browser.visit(url)
@@ -281,8 +343,7 @@ describe('the provider refuses', () => {
   }
 
   test('a code without PKCE, with plain PKCE, and one redeemed with another verifier', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const client = await discover(platform)
     const without = new URL((await ask(client)).url)
     without.searchParams.delete('code_challenge')
@@ -301,8 +362,7 @@ describe('the provider refuses', () => {
   })
 
   test('a code that comes a second time, and takes back what the first one gave', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const client = await discover(platform)
     const { url, checks } = await ask(client)
     const back = new URL((await browser.authorize(url)).url)
@@ -314,8 +374,7 @@ describe('the provider refuses', () => {
   })
 
   test('an answer of a browser that did not begin, so that nobody lets another one in', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const attacker = new Browser(platform, '203.0.113.9')
     const { url } = await ask(await discover(platform))
     const id = new URL((await attacker.visit(url)).url).searchParams.get('interaction') ?? ''
@@ -328,8 +387,7 @@ describe('the provider refuses', () => {
   })
 
   test('a consent that another site sends, or a key without a browser', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const { url } = await ask(await discover(platform))
     const id = new URL((await browser.visit(url)).url).searchParams.get('interaction') ?? ''
     const path = `/platform/v1/oidc/interactions/${id}`
@@ -343,8 +401,7 @@ describe('the provider refuses', () => {
   })
 
   test('to be put into a frame, and to leak addresses', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const { url } = await ask(await discover(platform), { redirect_uri: 'https://evil.example/' })
 
     const { headers } = await browser.visit(url)
@@ -356,8 +413,7 @@ describe('the provider refuses', () => {
   })
 
   test('a wrong client secret, and the token of another client', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const tokens = await signIn(await discover(platform), browser)
 
     await assert.rejects(oidc.refreshTokenGrant(await discover(platform, 'grafana', oidc.ClientSecretBasic('wrong')), tokens.refresh_token ?? ''), {
@@ -373,7 +429,7 @@ describe('the provider refuses', () => {
     ['no redirect', { public: true }],
   ] as const) {
     test(`an OIDCClient with ${name}`, async () => {
-      await using platform = await start()
+      const { platform } = await shared()
       const object = { apiVersion: oidcClientKind.apiVersion, kind: 'OIDCClient', metadata: { name: 'x' }, spec: spec as unknown as OIDCClient['spec'] }
 
       await assert.rejects(platform.hub.create<OIDCClient>(oidcClientKind.ref, object), { code: 422 })
@@ -429,8 +485,7 @@ describe('keys', () => {
 
 describe('a login of the command line', () => {
   test('has a token that the gateway takes, as a Session that is listed', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
 
     const { tokens } = await logIn(platform, browser)
 
@@ -444,8 +499,7 @@ describe('a login of the command line', () => {
   })
 
   test('is a name to clusters that ask by TokenReview', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const { tokens } = await logIn(platform, browser)
 
     const review = await platform.ask('POST', '/platform/v1/webhooks/prod/authentication', {
@@ -502,7 +556,7 @@ describe('a login of the command line', () => {
     await using platform = await start({ member })
     await platform.addUser('ann', 'admin')
     const browser = new Browser(platform)
-    await browser.signIn('ann', password)
+    await browser.become('ann')
     const { tokens } = await logIn(platform, browser)
     const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
     const closed = new Promise<void>((resolve) => void socket.once('close', resolve))
@@ -531,7 +585,7 @@ describe('a login of the command line', () => {
     await using _ = platform
     await platform.addUser('bob', 'admin')
     const bob = new Browser(platform)
-    await bob.signIn('bob', password)
+    await bob.become('bob')
     const { tokens } = await logIn(platform, bob)
     await platform.hub.delete(userKind.ref, { name: 'bob' })
     await settle()
@@ -543,8 +597,7 @@ describe('a login of the command line', () => {
   })
 
   test('takes no token with another signature, audience or algorithm', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const { tokens } = await logIn(platform, browser)
     const [head = '', body = '', signature = ''] = tokens.access_token.split('.')
     const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -571,8 +624,7 @@ describe('a device', () => {
     oidc.genericGrantRequest(client, 'urn:ietf:params:oauth:grant-type:device_code', { device_code: device.device_code })
 
   test('is let in by who is signed in, who sees what asks, from where and since when', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const { client, device } = await begin(platform)
     await assert.rejects(poll(client, device), { error: 'authorization_pending' })
     const link = await browser.visit(device.verification_uri_complete ?? '')
@@ -596,8 +648,7 @@ describe('a device', () => {
   })
 
   test('is told when the user refuses, and a code is answered once', async () => {
-    const { platform, browser } = await world()
-    await using _ = platform
+    const { platform, browser } = await shared()
     const { client, device } = await begin(platform)
 
     assert.equal((await browser.api('POST', '/platform/v1/oidc/device', { userCode: device.user_code, allow: false })).status, 200)
@@ -617,10 +668,29 @@ describe('a device', () => {
   })
 
   test('leaves an application without the device grant outside', async () => {
-    const { platform } = await world()
-    await using _ = platform
+    const { platform } = await shared()
 
     await assert.rejects(oidc.initiateDeviceAuthorization(await discover(platform), { scope: 'openid' }), { error: 'invalid_request' })
+  })
+})
+
+describe('a kubeconfig', () => {
+  test('names the program that has a token instead of a secret, when it is asked for that', async () => {
+    await using platform = await start()
+    await platform.addUser('ann', 'admin')
+    const { cookie } = await platform.signIn('ann', password)
+
+    const { status, text } = await platform.ask('GET', '/platform/v1/kubeconfig?auth=exec', { cookie })
+    const wrong = await platform.ask('GET', '/platform/v1/kubeconfig?auth=x', { cookie })
+
+    assert.equal(status, 200)
+    assert.match(
+      text,
+      /apiVersion: client\.authentication\.k8s\.io\/v1\n\s+command: gantry\n\s+args:\n\s+- token\n\s+- '?--server'?\n\s+- https:\/\/gantry\.test/,
+    )
+    assert.doesNotMatch(text, /token: /)
+    assert.equal(platform.identities.keys.size, 0)
+    assert.equal(wrong.status, 400)
   })
 })
 

@@ -10,6 +10,7 @@ import {
   LoginThrottle,
   meRoutes,
   oidcRoutes,
+  oidcStateSweeper,
   PasswordHasher,
   permissionRoutes,
   Permissions,
@@ -120,6 +121,7 @@ export async function startTestPlatform(
     await permissions.start({ signal }),
     await identities.start({ signal }),
     await identities.sweeper().start({ signal }),
+    await oidcStateSweeper({ hub, ...deps }).start({ signal }),
     await providers.start(),
   ]
   permissions.onChange(() => void revocations.recheck())

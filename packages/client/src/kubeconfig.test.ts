@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '@gantry/apimachinery'
-import { formatKubeconfig, loadKubeconfig } from './kubeconfig.ts'
+import { formatKubeconfig, loadKubeconfig, mergeKubeconfig } from './kubeconfig.ts'
 
 const pem = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
 const key = ['-----BEGIN PRIVATE', 'KEY-----\nAAAA\n-----END PRIVATE', 'KEY-----\n'].join(' ')
@@ -117,4 +117,39 @@ test('writes what it reads', () => {
   assert.equal(local.namespace, 'web')
   assert.equal(local.transport.ca, pem)
   assert.deepEqual(loadKubeconfig(text, { context: 'prod' }).transport, { server: 'https://127.0.0.1:1/clusters/prod', cert: pem, key })
+})
+
+const merge = { suffix: '@host:1', exec: { command: '/bin/tool', args: ['token'] } }
+const added = (...names: readonly [string, ...string[]]): string => {
+  const content = (name: string) => ({ name, server: `https://host:1/${name}`, userName: 'ann', credentials: { exec: { apiVersion: 'v1' } } })
+  const [first, ...others] = names
+  return formatKubeconfig(content(first), ...others.map(content))
+}
+
+test('a merge adds beside what is there, and changes neither that nor the current context', () => {
+  const before = config({ user: '{token: t, extensions: [{name: x}]}' })
+
+  const { text, contexts } = mergeKubeconfig(before, added('a', 'b'), merge)
+
+  assert.deepEqual(contexts, ['a@host:1', 'b@host:1'])
+  assert.equal(loadKubeconfig(text).context, 'prod')
+  assert.equal(loadKubeconfig(text).transport.token?.(), 't')
+  assert.match(text, /extensions:\n\s+- name: x/)
+  assert.throws(() => loadKubeconfig(text, { context: 'b@host:1' }), /from a program \(exec: \/bin\/tool\)/)
+  assert.match(text, /cluster: b@host:1\n\s+user: ann@host:1/)
+})
+
+test('a merge into nothing chooses a context, and a later one takes away what is not there any more', () => {
+  const first = mergeKubeconfig('', added('a', 'b'), merge).text
+
+  const second = mergeKubeconfig(first, added('b'), merge).text
+
+  assert.match(first, /current-context: a@host:1/)
+  assert.doesNotMatch(second, /a@host:1\n\s+(?:cluster|context):/)
+  assert.match(second, /current-context: b@host:1/)
+})
+
+test('a merge leaves a file that is no kubeconfig alone and says what is wrong with it', () => {
+  assert.throws(() => mergeKubeconfig('kind: Pod', added('a'), merge), /its kind is "Pod"/)
+  assert.throws(() => mergeKubeconfig('clusters: {a: b}', added('a'), merge), /its clusters is not a list/)
 })

@@ -11,7 +11,6 @@ import { LoginThrottle } from '../login-throttle.ts'
 import type { Permissions } from '../permissions/permissions.ts'
 import { serverFor } from '../server-address.ts'
 import { platformAudience } from './access-tokens.ts'
-import type { MemoryRecords } from './memory-records.ts'
 import { answerOf, nodeExchange } from './node-exchange.ts'
 import { createProvider, interactionsPath, mayUse, mountPath } from './provider.ts'
 import type { SigningKeys } from './signing-keys.ts'
@@ -44,7 +43,7 @@ interface Opened {
 /** OpenID Connect at `/oidc`, and the API with which the console answers for the user who is signed in there. */
 export function oidcRoutes(deps: OidcRoutesDeps): readonly Route[] {
   const providers = new Map<string, Opened>()
-  const memory = new Map<string, MemoryRecords>()
+  const made = new Set<string>()
   const throttle = new LoginThrottle(deps.clock)
   /** User codes that are being answered. */
   const answering = new Set<string>()
@@ -68,7 +67,7 @@ export function oidcRoutes(deps: OidcRoutesDeps): readonly Route[] {
     if (known?.version === ring.version) return known
     // Not before somebody asks: it costs 20 MB.
     const library = await import('oidc-provider')
-    const provider = createProvider({ ...deps, library, memory, findClient }, { origin, ring })
+    const provider = createProvider({ ...deps, library, made, findClient }, { origin, ring })
     const opened: Opened = { provider, handle: provider.callback(), version: ring.version }
     for (const oldest of providers.keys()) {
       if (providers.size < maxProviders) break

@@ -6,10 +6,10 @@ import type { Identities } from '../identities.ts'
 import type { Permissions } from '../permissions/permissions.ts'
 import { matchesHash } from '../secret-hash.ts'
 import { platformAudience } from './access-tokens.ts'
-import { MemoryRecords } from './memory-records.ts'
 import { errorPage, escapeHtml, page, providerPageHeaders } from './pages.ts'
 import { GrantRecords, RefreshTokenRecords } from './session-records.ts'
 import type { KeyRing } from './signing-keys.ts'
+import { StateRecords } from './state-records.ts'
 
 export interface ProviderDeps {
   readonly hub: KubeClient
@@ -19,8 +19,8 @@ export interface ProviderDeps {
   readonly ids: Ids
   readonly log: Logger
   readonly library: typeof Library
-  /** Shared by the providers of all addresses, by model. */
-  readonly memory: Map<string, MemoryRecords>
+  /** Names of the OIDCStates that this process has made: shared by the providers of all addresses. */
+  readonly made: Set<string>
   readonly findClient: (id: string) => Promise<OIDCClient | undefined>
 }
 
@@ -35,7 +35,7 @@ const sessionSeconds = 7 * 24 * 60 * minuteSeconds
 /** OpenID Connect for one address of this platform (`https://host:port`): the certified library, told where its data and its users are. */
 export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly origin: string; readonly ring: KeyRing }): Library.Provider {
   const { Provider, errors, interactionPolicy } = deps.library
-  const conflict = (): Error => new errors.InvalidGrant('refresh token already used')
+  const conflict = (): Error => new errors.InvalidGrant('it has been used already')
   const records = { hub: deps.hub, identities: deps.identities, ids: deps.ids, secret: ring.secret, conflict }
   const refreshTokens = new RefreshTokenRecords(records)
   const grants = new GrantRecords(records)
@@ -44,9 +44,7 @@ export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly 
     if (model === 'Grant') return grants
     if (model === 'RefreshToken') return refreshTokens
     if (model === 'Client') return clientsOf(deps)
-    let memory = deps.memory.get(model)
-    if (memory === undefined) deps.memory.set(model, (memory = new MemoryRecords(deps.clock)))
-    return memory
+    return new StateRecords({ ...records, clock: deps.clock, made: deps.made }, model)
   }
 
   // Every authorization goes past the console: its session is the sign-in, and this library's own is no second one.
@@ -86,7 +84,7 @@ export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly 
       pushedAuthorizationRequests: { enabled: false },
       deviceFlow: { enabled: true },
       introspection: { enabled: true, allowedPolicy: ownTokens },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: ownTokens },
       rpInitiatedLogout: { enabled: true, logoutSource, postLogoutSuccessSource },
       resourceIndicators: {
         enabled: true,

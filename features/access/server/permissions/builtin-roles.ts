@@ -17,7 +17,7 @@ const reads = ['get', 'list', 'watch']
 /** Paths that clients read before they ask for anything. */
 const discovery = ['/api', '/api/*', '/apis', '/apis/*', '/openapi/*', '/version', '/version/*', '/healthz', '/livez', '/readyz', '/.well-known/*']
 /** What must not be read by whoever may look at everything: secrets in any form, and ways on into other servers. */
-const notForEyes = ['secrets', 'sessions.access.gantry.dev', 'apikeys.access.gantry.dev', '*/proxy', '*/token']
+const notForEyes = ['secrets', 'sessions.access.gantry.dev', 'apikeys.access.gantry.dev', 'oidcstates.access.gantry.dev', '*/proxy', '*/token']
 
 /** Namespaced kinds of Kubernetes itself that run and connect workloads. */
 const workloads: readonly AccessRule[] = [

@@ -1,0 +1,210 @@
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
+import { isReason } from '@gantry/apimachinery'
+import type { KubeClient } from '@gantry/client'
+import { rfc3339 } from '@gantry/clusters/api'
+import type { Clock, Ids, Logger, Service } from '@gantry/runtime'
+import type { Adapter, Payload } from 'oidc-provider'
+import { oidcStateKind, type OIDCState } from '../../api/index.ts'
+
+export interface StateRecordsDeps {
+  readonly hub: KubeClient
+  readonly clock: Clock
+  readonly ids: Ids
+  /** Key of names and contents. */
+  readonly secret: string
+  /** Objects this process has made, the oldest first: shared by all models. */
+  readonly made: Set<string>
+  /** Made where the library is loaded: somebody else has used it in the same moment. */
+  readonly conflict: () => Error
+}
+
+// Anybody may begin an authorization: what is begun and left must not fill the hub.
+const maxMade = 5_000
+const indexLabel = 'access.gantry.dev/oidc-index'
+const sessionLabel = 'access.gantry.dev/oidc-session'
+const nonceBytes = 12
+const tagBytes = 16
+const pageSize = 500
+const sweepEveryMs = 5 * 60_000
+
+/**
+ * What lives for minutes: codes, authorizations on their way, access tokens for userinfo. Objects of the hub, so that every gateway finds them; their names are keyed hashes and their
+ * contents are encrypted, so that who reads one has nothing. The oldest that this process has made go when there are too many.
+ */
+export class StateRecords implements Adapter {
+  readonly #deps: StateRecordsDeps
+  readonly #model: string
+
+  constructor(deps: StateRecordsDeps, model: string) {
+    this.#deps = deps
+    this.#model = model
+  }
+
+  async upsert(id: string, payload: Payload, expiresIn: number): Promise<void> {
+    const { hub, clock, made } = this.#deps
+    const name = this.#nameOf(id)
+    const content = this.#seal(JSON.stringify(payload))
+    const index = payload.userCode ?? payload.uid
+    const labels = {
+      'app.kubernetes.io/managed-by': 'gantry',
+      ...(index === undefined ? {} : { [indexLabel]: this.#indexOf(index) }),
+      ...(payload.grantId === undefined ? {} : { [sessionLabel]: payload.grantId }),
+    }
+    const spec = { content, expirationTime: rfc3339(new Date(clock.now().getTime() + expiresIn * 1_000)) }
+    const { apiVersion, kind, ref } = oidcStateKind
+    if (!made.has(name)) {
+      try {
+        await hub.create<OIDCState>(ref, { apiVersion, kind, metadata: { name, labels }, spec: { ...spec, state: 'Fresh' } })
+        await this.#keep(name)
+        return
+      } catch (error) {
+        if (!isReason(error, 'AlreadyExists')) throw error
+      }
+    }
+    await hub.patch<OIDCState>(ref, { name }, { type: 'merge', body: { metadata: { labels }, spec } })
+  }
+
+  async find(id: string): Promise<Payload | undefined> {
+    try {
+      return this.#open(await this.#deps.hub.get<OIDCState>(oidcStateKind.ref, { name: this.#nameOf(id) }))
+    } catch (error) {
+      if (isReason(error, 'NotFound')) return undefined
+      throw error
+    }
+  }
+
+  findByUserCode(userCode: string): Promise<Payload | undefined> {
+    return this.#findBy(userCode)
+  }
+
+  findByUid(uid: string): Promise<Payload | undefined> {
+    return this.#findBy(uid)
+  }
+
+  destroy(id: string): Promise<void> {
+    return this.#remove(this.#nameOf(id))
+  }
+
+  async revokeByGrantId(grantId: string): Promise<void> {
+    const { items } = await this.#deps.hub.list<OIDCState>(oidcStateKind.ref, { labelSelector: `${sessionLabel}=${grantId}`, limit: pageSize })
+    await Promise.all(items.map(({ metadata }) => this.#remove(metadata.name ?? '')))
+  }
+
+  /** Of two who use it at once, on whatever gateway, one is refused. */
+  async consume(id: string): Promise<void> {
+    const body = [
+      { op: 'test', path: '/spec/state', value: 'Fresh' },
+      { op: 'replace', path: '/spec/state', value: 'Used' },
+    ]
+    try {
+      await this.#deps.hub.patch<OIDCState>(oidcStateKind.ref, { name: this.#nameOf(id) }, { type: 'json', body })
+    } catch (error) {
+      if (isReason(error, 'Invalid') || isReason(error, 'NotFound') || isReason(error, 'Conflict')) throw this.#deps.conflict()
+      throw error
+    }
+  }
+
+  async #findBy(index: string): Promise<Payload | undefined> {
+    const { items } = await this.#deps.hub.list<OIDCState>(oidcStateKind.ref, { labelSelector: `${indexLabel}=${this.#indexOf(index)}`, limit: 1 })
+    return items[0] && this.#open(items[0])
+  }
+
+  async #keep(name: string): Promise<void> {
+    const { made } = this.#deps
+    made.add(name)
+    for (const oldest of made) {
+      if (made.size <= maxMade) return
+      await this.#remove(oldest)
+    }
+  }
+
+  async #remove(name: string): Promise<void> {
+    this.#deps.made.delete(name)
+    await removeState(this.#deps.hub, name)
+  }
+
+  #nameOf(id: string): string {
+    return `${this.#model.toLowerCase()}-${this.#keyed(`name ${this.#model} ${id}`).toString('hex').slice(0, 40)}`
+  }
+
+  #indexOf(index: string): string {
+    return this.#keyed(`index ${this.#model} ${index}`).toString('hex').slice(0, 40)
+  }
+
+  #keyed(text: string): Buffer {
+    return createHmac('sha256', this.#deps.secret).update(text).digest()
+  }
+
+  #seal(text: string): string {
+    const nonce = Buffer.from(this.#deps.ids.secret(nonceBytes), 'base64url')
+    const cipher = createCipheriv('aes-256-gcm', this.#keyed('content'), nonce)
+    const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
+    return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')
+  }
+
+  /** Undefined when it is over, or was written with keys that are gone. */
+  #open({ spec }: OIDCState): Payload | undefined {
+    if (Date.parse(spec.expirationTime) <= this.#deps.clock.now().getTime()) return undefined
+    const bytes = Buffer.from(spec.content, 'base64url')
+    const decipher = createDecipheriv('aes-256-gcm', this.#keyed('content'), bytes.subarray(0, nonceBytes))
+    decipher.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes))
+    let text: string
+    try {
+      text = decipher.update(bytes.subarray(nonceBytes + tagBytes), undefined, 'utf8') + decipher.final('utf8')
+    } catch {
+      return undefined
+    }
+    const payload = JSON.parse(text) as Payload
+    return spec.state === 'Used' ? { ...payload, consumed: true } : payload
+  }
+}
+
+/** Removes what is over. One gateway of a hub does it. */
+export function oidcStateSweeper(deps: { readonly hub: KubeClient; readonly clock: Clock; readonly log: Logger }): Service {
+  return {
+    name: 'OpenID Connect sweeper',
+    start: () => {
+      const stop = new AbortController()
+      let cancel = (): void => {}
+      let sweeping = Promise.resolve()
+      const later = (): void => {
+        cancel = deps.clock.schedule(() => {
+          sweeping = sweep(deps, stop.signal)
+            .catch((error: unknown) => {
+              if (!stop.signal.aborted) deps.log.warn('what is over of OpenID Connect could not be removed', { error })
+            })
+            .finally(() => {
+              if (!stop.signal.aborted) later()
+            })
+        }, sweepEveryMs)
+      }
+      later()
+      return Promise.resolve({
+        done: Promise.resolve(),
+        async [Symbol.asyncDispose]() {
+          stop.abort(new Error('stopping'))
+          cancel()
+          await sweeping
+        },
+      })
+    },
+  }
+}
+
+async function sweep({ hub, clock }: { readonly hub: KubeClient; readonly clock: Clock }, signal: AbortSignal): Promise<void> {
+  let token: string | undefined
+  do {
+    const page = await hub.list<OIDCState>(oidcStateKind.ref, { limit: pageSize, continue: token, signal })
+    for (const { metadata, spec } of page.items)
+      if (Date.parse(spec.expirationTime) <= clock.now().getTime()) await removeState(hub, metadata.name ?? '', signal)
+    token = page.metadata.continue === '' ? undefined : page.metadata.continue
+  } while (token !== undefined)
+}
+
+async function removeState(hub: KubeClient, name: string, signal?: AbortSignal): Promise<void> {
+  try {
+    await hub.delete(oidcStateKind.ref, { name }, { signal })
+  } catch (error) {
+    if (!isReason(error, 'NotFound')) throw error
+  }
+}
