@@ -106,7 +106,7 @@ after(async () => (await common)?.platform[Symbol.asyncDispose]())
 /** One platform for the tests that leave it as it was but for sessions, which each begins without. */
 async function shared(): Promise<{ readonly platform: TestPlatform; readonly browser: Browser }> {
   const { platform } = await (common ??= world())
-  for (const { metadata } of [...platform.identities.sessions.values()]) await platform.identities.endSession(metadata.name ?? '')
+  for (const { metadata } of platform.identities.sessions.values()) await platform.identities.endSession(metadata.name ?? '')
   const browser = new Browser(platform)
   await browser.become('ann')
   return { platform, browser }

@@ -1,4 +1,4 @@
-import { Button, Dialog, ErrorNotice, toApiError, useServices, useToast, type ApiError } from '@gantry/console-kit'
+import { Button, Dialog, ErrorNotice, Field, Select, toApiError, useServices, useToast, type ApiError } from '@gantry/console-kit'
 import { CopyIcon, DownloadIcon } from '@gantry/console-kit/icons'
 import { useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -6,7 +6,7 @@ import { hideSecrets } from './hide-secrets.ts'
 
 const kubeconfigPath = '/platform/v1/kubeconfig'
 
-/** The signed-in user's kubeconfig: every cluster is a context of it. Asking for it makes a key, so it is asked for once, and only when it is wanted. */
+/** The signed-in user's kubeconfig: every cluster is a context of it. Asking for one with a key makes that key, so it is asked for once, and only when it is wanted. */
 export function KubeconfigDialog({ onClose, context }: { readonly onClose: () => void; readonly context?: string | undefined }) {
   const { t } = useTranslation('clusters')
   const { api } = useServices()
@@ -14,15 +14,17 @@ export function KubeconfigDialog({ onClose, context }: { readonly onClose: () =>
   const [text, setText] = useState<string>()
   const [error, setError] = useState<ApiError>()
   const [busyWith, setBusyWith] = useState<'copy' | 'download'>()
-  const made = useRef<string>(undefined)
+  const [auth, setAuth] = useState<'key' | 'exec'>('key')
+  const made = useRef(new Map<typeof auth, string>())
 
   async function give(way: 'copy' | 'download', use: (kubeconfig: string) => Promise<void> | void): Promise<void> {
     setBusyWith(way)
     setError(undefined)
     try {
-      made.current ??= await api.text(kubeconfigPath, { accept: 'application/yaml, text/plain, */*' })
-      setText(made.current)
-      await use(made.current)
+      const kubeconfig = made.current.get(auth) ?? (await api.text(`${kubeconfigPath}?auth=${auth}`, { accept: 'application/yaml, text/plain, */*' }))
+      made.current.set(auth, kubeconfig)
+      setText(kubeconfig)
+      await use(kubeconfig)
     } catch (thrown) {
       setError(toApiError(thrown))
     } finally {
@@ -59,7 +61,18 @@ export function KubeconfigDialog({ onClose, context }: { readonly onClose: () =>
     >
       <div className="flex flex-col gap-3">
         {error !== undefined && <ErrorNotice error={error} />}
-        <p className="text-sm text-muted">{t('kubeconfig.secret')}</p>
+        <Field label={t('kubeconfig.auth')} hint={t(auth === 'key' ? 'kubeconfig.secret' : 'kubeconfig.login', { server: location.origin })}>
+          <Select
+            value={auth}
+            onChange={(event) => {
+              setAuth(event.target.value === 'exec' ? 'exec' : 'key')
+              setText(undefined)
+            }}
+          >
+            <option value="key">{t('kubeconfig.withKey')}</option>
+            <option value="exec">{t('kubeconfig.withLogin')}</option>
+          </Select>
+        </Field>
         <Shell label={t('kubeconfig.use')}>
           {`kubectl --kubeconfig gantry.kubeconfig config get-contexts\nkubectl --kubeconfig gantry.kubeconfig --context ${context ?? 'local'} get nodes`}
         </Shell>

@@ -113,6 +113,10 @@ export const clustersStrings: Catalogue = {
       copy: 'Copy kubeconfig',
       copied: 'The kubeconfig is in the clipboard',
       use: 'How to use it',
+      auth: 'How kubectl proves who you are',
+      withKey: 'With a key in the file',
+      withLogin: 'With gantry login: no secret in the file',
+      login: 'kubectl runs "gantry token" for tokens that last ten minutes. Put gantry on the PATH, and log in once with: gantry login {{server}}',
       secret: 'It holds a new key of yours, made when you copy or download it. Keep it to yourself.',
     },
     remove: {
@@ -234,6 +238,10 @@ export const clustersStrings: Catalogue = {
       copy: '复制 kubeconfig',
       copied: 'kubeconfig 已复制到剪贴板',
       use: '使用方法',
+      auth: 'kubectl 如何证明你的身份',
+      withKey: '使用文件中的密钥',
+      withLogin: '使用 gantry login：文件中没有任何机密',
+      login: 'kubectl 会运行 “gantry token” 获取有效期十分钟的令牌。请将 gantry 放入 PATH，并先登录一次：gantry login {{server}}',
       secret: '其中包含你的一个新密钥，在复制或下载时生成，请妥善保管。',
     },
     remove: {
