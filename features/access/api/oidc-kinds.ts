@@ -39,10 +39,17 @@ export const oidcClientKind = defineKind({
         }),
       ),
       grantTypes: s.optional(
-        s.set(s.string({ description: 'authorization_code, refresh_token or device_code.', pattern: '^(authorization_code|refresh_token|device_code)$' }), {
-          description: 'How it gets tokens; authorization_code and refresh_token when absent.',
-          maxItems: 3,
-        }),
+        s.set(
+          s.string({
+            description: 'authorization_code, refresh_token or device_code.',
+            pattern: '^(authorization_code|refresh_token|device_code)$',
+            maxLength: 32,
+          }),
+          {
+            description: 'How it gets tokens; authorization_code and refresh_token when absent.',
+            maxItems: 3,
+          },
+        ),
       ),
       allowedGroups: s.optional(
         s.set(s.string({ description: 'Name of a Group.', minLength: 1, maxLength: 253 }), {

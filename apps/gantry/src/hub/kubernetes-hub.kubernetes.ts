@@ -268,6 +268,49 @@ describe('two gateways on one hub', () => {
     await http.close()
   })
 
+  test('finish the logins that another has begun, and know which refresh token is the current one', async () => {
+    await using one = await startGateway()
+    await using two = await startGateway()
+    const form = (gateway: Gateway, path: string, fields: Record<string, string>): Promise<Answer> =>
+      ask(gateway.platform.server, path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams({ client_id: 'gantry-cli', ...fields }).toString(),
+      })
+    const begun = JSON.parse((await form(one, '/oidc/device/auth', { scope: 'openid offline_access' })).text) as { device_code: string; user_code: string }
+    const cookie = await signIn(two.platform.server, 'admin', one.platform.firstPassword ?? '')
+    const allowed = await ask(two.platform.server, '/platform/v1/oidc/device', {
+      method: 'POST',
+      headers: { cookie, 'x-gantry-request': 'console', 'content-type': 'application/json', origin: two.platform.server },
+      body: JSON.stringify({ userCode: begun.user_code, allow: true }),
+    })
+    assert.equal(allowed.status, 200, allowed.text)
+
+    interface Tokens {
+      readonly access_token: string
+      readonly refresh_token: string
+    }
+    const deviceGrant = { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: begun.device_code }
+    const got = await form(one, '/oidc/token', deviceGrant)
+    assert.equal(got.status, 200, got.text)
+    let tokens = JSON.parse(got.text) as Tokens
+    const old = tokens.refresh_token
+    const refresh = (gateway: Gateway, token: string): Promise<Answer> => form(gateway, '/oidc/token', { grant_type: 'refresh_token', refresh_token: token })
+    for (const gateway of [two, one, two]) {
+      const answer = await refresh(gateway, tokens.refresh_token)
+      assert.equal(answer.status, 200, answer.text)
+      tokens = JSON.parse(answer.text) as Tokens
+    }
+    const info = (gateway: Gateway): Promise<Answer> => ask(gateway.platform.server, '/platform/v1/info', { headers: bearer(tokens.access_token) })
+    for (const gateway of [one, two]) assert.equal((await info(gateway)).status, 200)
+
+    assert.equal((await refresh(one, old)).status, 400)
+
+    for (const gateway of [one, two])
+      await until('the session has ended everywhere', async () => ((await info(gateway)).status === 401 ? true : undefined), 1_000)
+    assert.equal((await refresh(two, tokens.refresh_token)).status, 400)
+  })
+
   test('share the work: one leads, and when it stops the other goes on at once', async () => {
     const first = await startGateway()
     await using second = await startGateway()

@@ -32,6 +32,7 @@ declare module 'oidc-provider' {
     readonly clientName?: string
     readonly clientAuthMethod: string
     readonly clientSecret?: string
+    readonly redirectUris?: readonly string[]
     grantTypeAllowed(type: string): boolean
   }
 

@@ -124,6 +124,9 @@ export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly 
       ctx.type = 'html'
       ctx.body = errorPage(out.error, out.error_description ?? 'the request cannot be answered')
     },
+    // Pages of other origins: those that a public client's users come from.
+    clientBasedCORS: (_ctx: unknown, requestOrigin: string, client: Library.Client) =>
+      client.clientAuthMethod === 'none' && (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === requestOrigin),
     // Nothing is fetched for a client: no address of theirs makes this server ask another.
     fetch: () => Promise.reject(new Error('this provider fetches nothing')),
   })

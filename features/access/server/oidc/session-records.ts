@@ -31,9 +31,9 @@ export class GrantRecords implements Adapter {
     await writeSpec(this.#deps, id, { grant: withoutId(payload) })
   }
 
-  find(id: string): Promise<Payload | undefined> {
-    const grant = this.#deps.identities.liveSession(id)?.spec.grant
-    return Promise.resolve(grant === undefined ? undefined : { ...(JSON.parse(grant) as Payload), jti: id })
+  async find(id: string): Promise<Payload | undefined> {
+    const grant = (this.#deps.identities.liveSession(id) ?? (await readSession(this.#deps, id)))?.spec.grant
+    return grant === undefined ? undefined : { ...(JSON.parse(grant) as Payload), jti: id }
   }
 
   destroy(id: string): Promise<void> {
@@ -66,12 +66,15 @@ export class RefreshTokenRecords implements Adapter {
     await writeSpec(this.#deps, sessionOf(id), { refresh: { hash: hashSecret(id), token: withoutId(payload) } })
   }
 
-  find(id: string): Promise<Payload | undefined> {
+  async find(id: string): Promise<Payload | undefined> {
     const name = sessionOf(id)
-    const refresh = this.#deps.identities.liveSession(name)?.spec.refresh
-    if (refresh === undefined || !isOfFamily(this.#deps.secret, name, id)) return Promise.resolve(undefined)
-    const isCurrent = refresh.hash !== undefined && matchesHash(id, refresh.hash)
-    return Promise.resolve({ ...(JSON.parse(refresh.token) as Payload), jti: id, ...(isCurrent ? {} : { consumed: true }) })
+    if (!isOfFamily(this.#deps.secret, name, id)) return undefined
+    let session = this.#deps.identities.liveSession(name)
+    // What another gateway has given out a moment ago is no copy.
+    if (!isCurrent(session, id)) session = await readSession(this.#deps, name)
+    if (session?.spec.refresh === undefined) return undefined
+    const payload = JSON.parse(session.spec.refresh.token) as Payload
+    return { ...payload, jti: id, ...(isCurrent(session, id) ? {} : { consumed: true }) }
   }
 
   /** Of two who use it at once, on whatever gateway, one is refused. */
@@ -111,6 +114,22 @@ function familyOf(secret: string, session: string): string {
 function isOfFamily(secret: string, session: string, token: string): boolean {
   const [given, wanted] = [Buffer.from(token.split('.', 2)[1] ?? ''), Buffer.from(familyOf(secret, session))]
   return given.length === wanted.length && timingSafeEqual(given, wanted)
+}
+
+function isCurrent(session: Session | undefined, token: string): boolean {
+  const hash = session?.spec.refresh?.hash
+  return hash !== undefined && matchesHash(token, hash)
+}
+
+/** A session as the hub has it now: the mirror may be a moment behind another gateway. */
+async function readSession({ hub, identities }: SessionRecordsDeps, name: string): Promise<Session | undefined> {
+  try {
+    identities.sessions.accept(await hub.get<Session>(sessionKind.ref, { name }))
+  } catch (error) {
+    if (isReason(error, 'NotFound')) return undefined
+    throw error
+  }
+  return identities.liveSession(name)
 }
 
 async function writeSpec({ hub, identities }: SessionRecordsDeps, name: string, spec: Partial<Session['spec']>): Promise<void> {
