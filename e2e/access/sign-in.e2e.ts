@@ -46,7 +46,7 @@ async function typeCode(page: Page, code: string): Promise<void> {
   await page.locator('button[type=submit]').click()
 }
 
-test('the first password is changed, a second factor set up and asked for, in a browser', async () => {
+test('the first password is changed, a second factor set up and asked for, and users are seen to, in a browser', async () => {
   const policy = {
     apiVersion: 'access.gantry.dev/v1alpha1',
     kind: 'SignInPolicy',
@@ -85,5 +85,56 @@ test('the first password is changed, a second factor set up and asked for, in a 
   await seen(chinese.page.getByRole('alert').filter({ hasText: 'has been used already' }))
   await typeCode(chinese.page, recovery)
   await seen(chinese.page.getByRole('heading', { name: '集群', level: 1 }))
+
+  // One's own account, and everybody's.
+  await page.getByRole('button', { name: /^Account of/ }).click()
+  await page.getByRole('menuitem', { name: 'Your account' }).click()
+  await seen(page.getByRole('heading', { name: 'Your account' }))
+  await seen(page.getByRole('table', { name: 'Sessions' }).getByRole('row').nth(2))
+  await look(page, 'account')
+  await page.getByRole('button', { name: 'Create an API key' }).click()
+  await page.locator('input[name=description]').fill('nightly backup')
+  await page.getByRole('dialog').getByRole('button', { name: 'Create an API key' }).click()
+  const key = await page.getByRole('dialog').locator('code').innerText()
+  assert.match(key, /^gantry_/)
+  await look(page, 'account-key')
+  await page.getByRole('button', { name: 'Close' }).last().click()
+  await seen(page.getByRole('row').filter({ hasText: 'nightly backup' }))
+  await page.getByRole('button', { name: 'End all others' }).click()
+  await page.getByRole('table', { name: 'Sessions' }).getByRole('row').nth(2).waitFor({ state: 'detached' })
+  await chinese.page.reload()
+  await seen(chinese.page.getByRole('heading', { name: '登录龙门 Gantry' }))
+  await page.getByRole('button', { name: 'Change the password' }).click()
+  await look(page, 'account-password')
+  await page.keyboard.press('Escape')
+
+  await session.go('/users')
+  await page.getByRole('button', { name: 'Create a user' }).click()
+  await page.locator('input[name=user-name]').fill('vic')
+  await page.getByRole('combobox').selectOption('platform-viewer')
+  await look(page, 'users-create')
+  await page.getByRole('dialog').getByRole('button', { name: 'Create a user' }).click()
+  const password = await page.getByRole('dialog').locator('code').innerText()
+  assert.ok(password.length >= 12)
+  await page.getByRole('button', { name: 'Close' }).last().click()
+  const vic = page.getByRole('row').filter({ hasText: 'vic' })
+  await seen(vic.filter({ hasText: 'has to change the password' }))
+  await look(page, 'users')
+  const choose = async (name: string): Promise<void> => {
+    await page.getByRole('button', { name: 'Actions of vic' }).click()
+    await page.getByRole('menuitem', { name }).click()
+  }
+  await choose('What may this user do?')
+  await page.locator('input[name=resource]').fill('secrets')
+  await page.getByRole('button', { name: 'Ask' }).click()
+  await seen(page.getByRole('dialog').getByText('Not allowed'))
+  await look(page, 'users-explain')
+  await page.keyboard.press('Escape')
+  await choose('Sessions and keys')
+  await seen(page.getByRole('dialog').getByText('There are no API keys.'))
+  await page.keyboard.press('Escape')
+  await choose('Disable')
+  await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click()
+  await seen(vic.filter({ hasText: 'disabled' }))
   assert.deepEqual([...complaints, ...chinese.complaints], [])
 })

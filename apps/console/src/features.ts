@@ -1,3 +1,4 @@
+import { accessConsole } from '@gantry/access/console'
 import { auditConsole } from '@gantry/audit/console'
 import type { ConsoleFeature } from '@gantry/console-kit'
 import { clustersConsole } from '@gantry/clusters/console'
@@ -5,4 +6,4 @@ import { fleetConsole } from '@gantry/fleet/console'
 import { workloadsConsole } from '@gantry/workloads/console'
 
 /** What this console consists of: the list is the documentation. */
-export const features: readonly ConsoleFeature[] = [clustersConsole, fleetConsole, workloadsConsole, auditConsole]
+export const features: readonly ConsoleFeature[] = [clustersConsole, fleetConsole, workloadsConsole, accessConsole, auditConsole]

@@ -1,4 +1,3 @@
-import { accessStrings } from '@gantry/access/console'
 import { startI18n } from '@gantry/console-kit'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
@@ -8,7 +7,7 @@ import './styles.css'
 
 const root = document.getElementById('root')
 if (root === null) throw new Error('index.html has no #root')
-await startI18n({ access: accessStrings, ...Object.fromEntries(features.map((feature) => [feature.name, feature.strings])) })
+await startI18n(Object.fromEntries(features.map((feature) => [feature.name, feature.strings])))
 createRoot(root).render(
   <StrictMode>
     <App />

@@ -1,6 +1,6 @@
+export { accessConsole } from './access-console.ts'
 export { AuthorizePage } from './authorize-page.tsx'
 export { DevicePage } from './device-page.tsx'
 export { safeReturn } from '../api/index.ts'
 export { readSession, signOut } from './session.ts'
 export { SignInPage } from './sign-in-page.tsx'
-export { accessStrings } from './strings.ts'

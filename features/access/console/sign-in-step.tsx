@@ -1,8 +1,10 @@
-import { Button, Field, TextInput } from '@gantry/console-kit'
+import { Button, Field } from '@gantry/console-kit'
 import { useState, type FormEvent, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { LoginAnswer, LoginStepRequest } from '../api/index.ts'
+import { CodeInput } from './code-input.tsx'
 import { EnrolmentView } from './enrolment-view.tsx'
+import { NewPassword } from './new-password.tsx'
 
 export interface SignInStepProps {
   readonly step: Extract<LoginAnswer, { readonly next: string }>
@@ -16,14 +18,12 @@ export interface SignInStepProps {
 /** What is asked for after the password. */
 export function SignInStep({ step, isBusy, onSubmit, onBeginAgain, children }: SignInStepProps) {
   const { t } = useTranslation('access')
-  const [given, setGiven] = useState('')
-  const [repeated, setRepeated] = useState('')
+  const [given, setGiven] = useState<string | undefined>()
   const isPassword = step.next === 'changePassword'
-  const differs = isPassword && repeated !== '' && repeated !== given
 
   function submit(event: FormEvent): void {
     event.preventDefault()
-    onSubmit(isPassword ? { newPassword: given } : { code: given.trim() })
+    onSubmit(isPassword ? { newPassword: given } : { code: given?.trim() })
   }
 
   return (
@@ -34,74 +34,19 @@ export function SignInStep({ step, isBusy, onSubmit, onBeginAgain, children }: S
       </div>
       {step.enrolment !== undefined && <EnrolmentView enrolment={step.enrolment} />}
       {isPassword ? (
-        <>
-          <Field label={t('password.new')} hint={t('password.rules')}>
-            <TextInput
-              // oxlint-disable-next-line jsx-a11y/no-autofocus -- the step has one field
-              autoFocus
-              required
-              type="password"
-              name="new-password"
-              autoComplete="new-password"
-              value={given}
-              onChange={(event) => setGiven(event.target.value)}
-              className="h-10"
-            />
-          </Field>
-          <Field label={t('password.repeat')} error={differs ? t('password.differs') : undefined}>
-            <TextInput
-              required
-              type="password"
-              name="repeated-password"
-              autoComplete="new-password"
-              value={repeated}
-              onChange={(event) => setRepeated(event.target.value)}
-              className="h-10"
-            />
-          </Field>
-        </>
+        <NewPassword onChosen={setGiven} className="h-10" />
       ) : (
         <Field label={t('code.label')} hint={step.next === 'secondFactor' ? t('code.orRecovery') : undefined}>
-          <CodeInput value={given} onChange={setGiven} className="h-10" />
+          <CodeInput value={given ?? ''} onChange={setGiven} className="h-10" />
         </Field>
       )}
       {children}
-      <Button look="primary" type="submit" isBusy={isBusy} disabled={isPassword && given !== repeated} className="h-10">
+      <Button look="primary" type="submit" isBusy={isBusy} disabled={isPassword && given === undefined} className="h-10">
         {t('step.next')}
       </Button>
       <Button look="quiet" onClick={onBeginAgain}>
         {t('step.beginAgain')}
       </Button>
     </form>
-  )
-}
-
-/** For the code of an app, or a recovery code. */
-export function CodeInput({
-  value,
-  onChange,
-  className,
-  ...rest
-}: {
-  readonly value: string
-  readonly onChange: (value: string) => void
-  readonly className?: string
-  readonly id?: string
-}) {
-  return (
-    <TextInput
-      {...rest}
-      // oxlint-disable-next-line jsx-a11y/no-autofocus -- the step has one field
-      autoFocus
-      required
-      name="code"
-      autoComplete="one-time-code"
-      autoCapitalize="none"
-      spellCheck={false}
-      maxLength={40}
-      value={value}
-      onChange={(event) => onChange(event.target.value)}
-      className={`font-mono tracking-wider ${className ?? ''}`}
-    />
   )
 }

@@ -22,6 +22,8 @@ export interface PageDefinition {
   readonly path: string
   readonly title: string
   readonly nav?: NavEntry | undefined
+  /** Given, it stands in the menu of whoever is signed in. */
+  readonly userMenu?: Icon | undefined
   readonly component: ComponentType
 }
 

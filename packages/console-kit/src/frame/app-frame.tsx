@@ -191,7 +191,8 @@ function NavLink({ page, isHere }: { readonly page: PageDefinition; readonly isH
 
 function UserBar() {
   const { t } = useTranslation('kit')
-  const { user, signOut } = useConsole()
+  const { features, user, signOut } = useConsole()
+  const [, navigate] = useLocation()
   const shown = user.displayName ?? user.username
   return (
     <div className="flex items-center gap-1 border-t border-rail-line p-2">
@@ -210,6 +211,14 @@ function UserBar() {
       >
         <MenuLabel>{user.roles.length === 0 ? user.username : `${user.username} · ${user.roles.join(', ')}`}</MenuLabel>
         <MenuSeparator />
+        {features
+          .flatMap(({ pages }) => pages)
+          .filter(({ userMenu }) => userMenu !== undefined)
+          .map(({ path, title, userMenu }) => (
+            <MenuItem key={path} icon={userMenu} onSelect={() => navigate(path)}>
+              {t(title)}
+            </MenuItem>
+          ))}
         <MenuItem icon={SignOutIcon} onSelect={signOut}>
           {t('user.signOut')}
         </MenuItem>

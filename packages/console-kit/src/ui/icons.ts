@@ -52,6 +52,7 @@ export {
   TriangleAlert as WarningIcon,
   Upload as UploadIcon,
   User as UserIcon,
+  Users as UsersIcon,
   WifiOff as OfflineIcon,
   WrapText as WrapIcon,
   X as CloseIcon,
