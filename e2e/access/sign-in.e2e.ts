@@ -86,6 +86,13 @@ test('the first password is changed, a second factor set up and asked for, and u
   await typeCode(chinese.page, recovery)
   await seen(chinese.page.getByRole('heading', { name: '集群', level: 1 }))
 
+  await chinese.go('/account')
+  await seen(chinese.page.getByRole('table', { name: '会话' }))
+  await look(chinese.page, 'account-chinese')
+  await chinese.go('/users')
+  await seen(chinese.page.getByRole('table', { name: '用户' }))
+  await look(chinese.page, 'users-chinese')
+
   // One's own account, and everybody's.
   await page.getByRole('button', { name: /^Account of/ }).click()
   await page.getByRole('menuitem', { name: 'Your account' }).click()

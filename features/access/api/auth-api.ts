@@ -57,7 +57,13 @@ export interface SecondFactorEnrolment {
  */
 export type LoginAnswer =
   | (SessionInfo & { readonly next?: undefined; readonly recoveryCodes?: readonly string[] | undefined })
-  | { readonly next: NextStep; readonly ticket: string; readonly enrolment?: SecondFactorEnrolment | undefined }
+  | {
+      readonly next: NextStep
+      readonly ticket: string
+      readonly enrolment?: SecondFactorEnrolment | undefined
+      /** Characters, for `changePassword`. */
+      readonly shortestPassword?: number | undefined
+    }
 
 /** Body of `POST /auth/login/step`: the code of an app (or, for `secondFactor`, a recovery code), or the new password. */
 export interface LoginStepRequest {
@@ -76,6 +82,7 @@ export interface OwnAccount {
   /** Whether there is one that could be changed here. */
   readonly hasPassword: boolean
   readonly passwordChangedTime?: string | undefined
+  /** Characters that a new one has at least. */
   readonly shortestPassword: number
   readonly secondFactor: {
     readonly isRequired: boolean

@@ -87,7 +87,7 @@ function SignInSection({ account, onChanged }: { readonly account: OwnAccount; r
           )}
         </div>
       )}
-      {open === 'password' && <PasswordDialog onClose={close} />}
+      {open === 'password' && <PasswordDialog shortest={account.shortestPassword} onClose={close} />}
       {open === 'enrol' && <EnrolDialog onClose={close} />}
       {(open === 'remove' || open === 'codes') && (
         <ProveDialog

@@ -5,11 +5,13 @@ import { useTranslation } from 'react-i18next'
 export interface NewPasswordProps {
   /** Undefined while the two are not the same. */
   readonly onChosen: (password: string | undefined) => void
+  /** Characters. */
+  readonly shortest: number
   readonly className?: string
 }
 
 /** A new password, typed twice. */
-export function NewPassword({ onChosen, className = '' }: NewPasswordProps) {
+export function NewPassword({ onChosen, shortest, className = '' }: NewPasswordProps) {
   const { t } = useTranslation('access')
   const [[first, second], setTyped] = useState<readonly [string, string]>(['', ''])
   function type(typed: readonly [string, string]): void {
@@ -18,7 +20,7 @@ export function NewPassword({ onChosen, className = '' }: NewPasswordProps) {
   }
   return (
     <>
-      <Field label={t('password.new')} hint={t('password.rules')}>
+      <Field label={t('password.new')} hint={t('password.rules', { shortest })}>
         <TextInput
           required
           type="password"

@@ -5,7 +5,7 @@ import { NewPassword } from './new-password.tsx'
 import { useWork } from './use-work.ts'
 
 /** One's own password, for the one there is. */
-export function PasswordDialog({ onClose }: { readonly onClose: () => void }) {
+export function PasswordDialog({ shortest, onClose }: { readonly shortest: number; readonly onClose: () => void }) {
   const { t } = useTranslation('access')
   const { api } = useServices()
   const toast = useToast()
@@ -34,7 +34,7 @@ export function PasswordDialog({ onClose }: { readonly onClose: () => void }) {
             onChange={(event) => setPassword(event.target.value)}
           />
         </Field>
-        <NewPassword onChosen={setChosen} />
+        <NewPassword shortest={shortest} onChosen={setChosen} />
         {error !== undefined && <ErrorNotice error={error} title={t('password.failed')} />}
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>{t('cancel')}</Button>

@@ -21,10 +21,10 @@ export function SessionsTable({ sessions, onEnd }: { readonly sessions: readonly
         {
           title: t('sessions.what'),
           cell: (session) => (
-            <>
+            <span className="flex flex-wrap items-center gap-x-2">
               <span title={session.spec.userAgent}>{session.spec.client ?? browserName(session.spec.userAgent) ?? t('sessions.unknown')}</span>
               {isCurrent(session) && <StatusText status={{ tone: 'ok', text: t('sessions.current') }} />}
-            </>
+            </span>
           ),
         },
         { title: t('sessions.address'), cell: ({ spec }) => spec.address ?? '–' },

@@ -1,7 +1,7 @@
 import { Button, Field } from '@gantry/console-kit'
 import { useState, type FormEvent, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { LoginAnswer, LoginStepRequest } from '../api/index.ts'
+import { shortestPassword, type LoginAnswer, type LoginStepRequest } from '../api/index.ts'
 import { CodeInput } from './code-input.tsx'
 import { EnrolmentView } from './enrolment-view.tsx'
 import { NewPassword } from './new-password.tsx'
@@ -34,7 +34,7 @@ export function SignInStep({ step, isBusy, onSubmit, onBeginAgain, children }: S
       </div>
       {step.enrolment !== undefined && <EnrolmentView enrolment={step.enrolment} />}
       {isPassword ? (
-        <NewPassword onChosen={setGiven} className="h-10" />
+        <NewPassword shortest={step.shortestPassword ?? shortestPassword} onChosen={setGiven} className="h-10" />
       ) : (
         <Field label={t('code.label')} hint={step.next === 'secondFactor' ? t('code.orRecovery') : undefined}>
           <CodeInput value={given ?? ''} onChange={setGiven} className="h-10" />

@@ -60,7 +60,7 @@ function UserTable({ users }: { readonly users: readonly User[] }) {
         <thead>
           <tr className="border-b border-line">
             <th className={classNames(head, 'w-2/5 pl-4 lg:w-1/4')}>{t('users.name')}</th>
-            <th className={head}>{t('users.state')}</th>
+            <th className={classNames(head, 'lg:w-60')}>{t('users.state')}</th>
             <th className={classNames(head, medium)}>{t('factor.title')}</th>
             <th className={classNames(head, wide)}>{t('users.account')}</th>
             <th className={classNames(head, wide, 'w-32')}>{t('users.lastLogin')}</th>

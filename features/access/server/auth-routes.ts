@@ -110,7 +110,13 @@ function originOf({ headers, peer }: HttpRequest): SignInOrigin {
 async function answer(deps: AuthRoutesDeps, request: HttpRequest, outcome: SignInOutcome): Promise<HttpResponse> {
   if (outcome.next !== undefined) {
     const { next, ticket, enrolment } = outcome
-    const body: LoginAnswer = { next, ticket, ...(enrolment === undefined ? {} : { enrolment }) }
+    const { shortestPassword } = deps.identities.rules
+    const body: LoginAnswer = {
+      next,
+      ticket,
+      ...(enrolment === undefined ? {} : { enrolment }),
+      ...(next === 'changePassword' ? { shortestPassword } : {}),
+    }
     return withCookies(jsonResponse(200, body), [`${ticketCookie}=${outcome.ticketCookie}; ${sessionAttributes}; Max-Age=${ticketSeconds}`])
   }
   const { user, status, knownBrowser, recoveryCodes } = outcome
