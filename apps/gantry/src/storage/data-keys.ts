@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { StatusError } from '@gantry/apimachinery'
 import { fileProblem } from '@gantry/runtime'
 import type { Logger } from '@gantry/runtime'
+import { StoreUnavailable } from '@gantry/storage'
 import type { SqliteStore, StoreEncryption } from '@gantry/storage'
 import { encryptionFile } from '../data-dir.ts'
 import type { DataDir } from '../data-dir.ts'
@@ -25,7 +26,7 @@ export interface RotationReport extends EncryptionInfo {
 }
 
 export interface DataKeysDeps {
-  readonly store: SqliteStore
+  readonly store: Pick<SqliteStore, 'encryption' | 'reencrypt'>
   readonly data: DataDir
   readonly log: Logger
 }
@@ -75,6 +76,9 @@ export class DataKeys {
     this.#isRotating = true
     try {
       return await this.#rotate(forgetOld)
+    } catch (cause) {
+      // A full disk, say: the key is in the file, and what is left is done by the next start, or by calling this again.
+      throw cause instanceof StoreUnavailable ? new StatusError('ServiceUnavailable', cause.message, { cause }) : cause
     } finally {
       this.#isRotating = false
     }

@@ -5,10 +5,13 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { connectPlatform } from '@gantry/cli-kit'
 import { silentLogger, systemClock } from '@gantry/runtime'
-import { openSqliteStore } from '@gantry/storage'
+import { openSqliteStore, StoreUnavailable } from '@gantry/storage'
+import type { StoreEncryption } from '@gantry/storage'
+import { openDataDir } from '../data-dir.ts'
 import type { Platform } from '../platform.ts'
 import { gantry, startTestPlatform } from '../testing/test-platform.ts'
-import { encryptionFileText, newKey } from './encryption-file.ts'
+import { DataKeys } from './data-keys.ts'
+import { encryptionFileText, newKey, readEncryption } from './encryption-file.ts'
 
 let root = ''
 before(async () => {
@@ -89,6 +92,24 @@ describe('Secrets at rest', () => {
       assert.equal((await gantry(dir, 'data', 'rotate-key')).code, 0)
     }
     assert.deepEqual(await keysOnDisk(dir), { isReadable: false, keys: ['aesgcm:v1:key2'] })
+  })
+
+  test('that cannot be written again, on a full disk, are told of with the cause, and are when it is asked again', async () => {
+    const data = await openDataDir(join(root, 'full'))
+    const key = newKey([])
+    await writeFile(data.encryption, encryptionFileText([key]))
+    const { encryption } = readEncryption(data.encryption, encryptionFileText([key]))
+    await using store = await openSqliteStore({ file: data.database, clock: systemClock, log: silentLogger }, { encryption })
+    await store.put('/registry/core/secrets/default/a', 0, () => Buffer.from('{}'))
+    let isFull = true
+    const full = new StoreUnavailable('not every value of gantry.db could be encrypted again: database or disk is full')
+    const reencrypt = (next?: StoreEncryption) => (isFull ? Promise.reject(full) : store.reencrypt(next))
+    const keys = new DataKeys({ store: { encryption, reencrypt }, data, log: silentLogger }, data.encryption)
+
+    await assert.rejects(keys.rotate({ forgetOld: true }), { reason: 'ServiceUnavailable', message: full.message })
+    assert.match(await readFile(data.encryption, 'utf8'), /key2.*\n.*key1/)
+    isFull = false
+    assert.equal((await store.reencrypt(readEncryption(data.encryption, await readFile(data.encryption, 'utf8')).encryption)).rows, 1)
   })
 
   test('use the keys of a given file, which is read again instead of written', async () => {
