@@ -12,6 +12,9 @@ import {
   type OIDCClient,
   type Session,
   type User,
+  signInPolicyKind,
+  signInPolicyName,
+  type SignInPolicy,
 } from '@gantry/access/api'
 import type { ClusterTarget } from '@gantry/gateway'
 import { readBody } from '@gantry/runtime'
@@ -569,6 +572,24 @@ describe('a login of the command line', () => {
 
     await closed
     await exec
+  })
+
+  test('may be refreshed for as long as its Session lasts', async () => {
+    const { platform, browser } = await world()
+    await using _ = platform
+    const { apiVersion, kind, ref } = signInPolicyKind
+    await platform.hub.create<SignInPolicy>(ref, { apiVersion, kind, metadata: { name: signInPolicyName }, spec: { session: { absoluteHours: 720 } } })
+    await settle()
+
+    await logIn(platform, browser)
+
+    const [session] = sessionsOf(platform, 'CLI')
+    const until = Date.parse(session?.spec.expirationTime ?? '') / 1_000
+    assert.ok(until - platform.clock.now().getTime() / 1_000 > 29 * 24 * 60 * 60)
+    for (const text of [session?.spec.grant, session?.spec.refresh?.token]) {
+      const { exp } = JSON.parse(text ?? '{}') as { exp: number }
+      assert.ok(Math.abs(exp - until) < 60)
+    }
   })
 
   test('survives a restart', async () => {

@@ -6,7 +6,6 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { connect, type DetailedPeerCertificate } from 'node:tls'
 import { StatusError } from '@gantry/apimachinery'
 import type { Loopback, LoginPorts, ServerIdentity } from '@gantry/access/cli'
@@ -59,6 +58,7 @@ export function machinePorts(env: Env): LoginPorts {
     openBrowser: (url) => openBrowser(url, env),
     async ask(question) {
       if (!process.stdin.isTTY) return undefined
+      const { createInterface } = await import('node:readline/promises')
       const reader = createInterface({ input: process.stdin, output: process.stderr })
       try {
         return await reader.question(question)

@@ -30,7 +30,6 @@ export const interactionsPath = '/platform/v1/oidc/interactions/'
 const deviceCodeGrant = 'urn:ietf:params:oauth:grant-type:device_code'
 const scopes = ['openid', 'offline_access', 'profile', 'groups']
 const minuteSeconds = 60
-const sessionSeconds = 7 * 24 * 60 * minuteSeconds
 
 /** OpenID Connect for one address of this platform (`https://host:port`): the certified library, told where its data and its users are. */
 export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly origin: string; readonly ring: KeyRing }): Library.Provider {
@@ -112,10 +111,11 @@ export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly 
       AccessToken: 10 * minuteSeconds,
       AuthorizationCode: minuteSeconds,
       DeviceCode: 10 * minuteSeconds,
-      Grant: sessionSeconds,
+      // As long as the Session, which the policy for signing in decides.
+      Grant: (_ctx: unknown, { jti }: Library.Grant) => secondsLeft(deps, jti),
       IdToken: 60 * minuteSeconds,
       Interaction: 30 * minuteSeconds,
-      RefreshToken: sessionSeconds,
+      RefreshToken: (_ctx: unknown, { grantId }: Library.Token) => secondsLeft(deps, grantId),
       Session: 60 * minuteSeconds,
     },
     interactions: { policy, url: (_ctx: unknown, { uid }: Library.Interaction) => `${interactionsPath}${uid}` },
@@ -141,6 +141,8 @@ export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly 
     },
   })
   provider.on('server_error', (ctx: Library.Context, error: Error) => deps.log.error('a request for OpenID Connect failed', { route: ctx.oidc?.route, error }))
+  // Koa would write what it does not know to the terminal.
+  provider.on('error', (error: Error) => deps.log.error('a request for OpenID Connect failed', { error }))
   provider.use(async (ctx, next) => {
     for (const [name, value] of Object.entries(providerPageHeaders)) ctx.set(name, String(value))
     await next()
@@ -153,6 +155,11 @@ export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly 
 async function endApplications({ identities }: ProviderDeps, { authorizations = {} }: Library.BrowserSession): Promise<void> {
   for (const { grantId } of Object.values(authorizations))
     if (grantId !== undefined && identities.liveSession(grantId)?.spec.type === 'Application') await identities.endSession(grantId)
+}
+
+function secondsLeft({ identities, clock }: ProviderDeps, session: string | undefined): number {
+  const until = Date.parse(identities.liveSession(session ?? '')?.spec.expirationTime ?? '') || 0
+  return Math.max(1, Math.floor((until - clock.now().getTime()) / 1_000))
 }
 
 function ownTokens(_ctx: unknown, client: Library.Client, token: { readonly clientId?: string }): boolean {
