@@ -102,7 +102,7 @@ export function permissionCommands(deps: { readonly clock: Clock }): readonly Co
         const binding: AccessRoleBinding = {
           apiVersion: accessRoleBindingKind.apiVersion,
           kind: accessRoleBindingKind.kind,
-          metadata: { generateName: `${role}-${subject.name}-` },
+          metadata: { generateName: `${role}-${inName(subject.name)}-` },
           spec: {
             role,
             subjects: [subject],
@@ -143,6 +143,16 @@ function askedFor(text: string): Readonly<Record<string, string>> {
   const [resource = '', ...group] = full.split('.')
   if (resource === '') throw new UsageError(`"${text}" is no resource: write pods, deployments.apps, pods/exec or a path`)
   return { resource, group: group.join('.'), subresource }
+}
+
+/** What an object's name can show of somebody's: groups of identity providers hold colons, spaces and any letters. */
+function inName(subject: string): string {
+  const text = subject
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 60)
+    .replace(/^-|-$/g, '')
+  return text === '' ? 'group' : text
 }
 
 function subjectOf(options: OptionValues): { readonly kind: 'User' | 'Group'; readonly name: string } {
