@@ -26,15 +26,7 @@ export function fleetMembers(directory: MemberDirectory): FleetMembers {
 
 /** What callers may see of the fleet: whoever may list an object may see it there. */
 export function fleetPermissions(permissions: Permissions): ReadPermissions {
-  const subjects = new Map<string, Subject>()
-  permissions.onChange(() => subjects.clear())
-  const subjectOf = (caller: Caller): Subject | undefined => {
-    if (caller.kind !== 'platform') return undefined
-    const { username } = caller.user
-    let subject = subjects.get(username)
-    if (subject === undefined) subjects.set(username, (subject = permissions.subjectOf(username)))
-    return subject
-  }
+  const subjectOf = (caller: Caller): Subject | undefined => (caller.kind === 'platform' ? permissions.subjectOfInfo(caller.user) : undefined)
   return {
     mayRead(caller, { cluster, group, resource, namespace, name }) {
       const subject = subjectOf(caller)
@@ -56,7 +48,7 @@ export function fleetPermissions(permissions: Permissions): ReadPermissions {
     epoch(caller) {
       const subject = subjectOf(caller)
       if (subject === undefined) return undefined
-      return JSON.stringify(permissions.index.grantsOf(subject).map(({ rule, bound }) => [rule, bound.cluster, bound.namespaces && [...bound.namespaces]]))
+      return permissions.index.fingerprintOf(subject)
     },
     onEpoch: (listener) => permissions.onChange(listener),
   }

@@ -164,7 +164,10 @@ export interface Explanation {
   /** Every rule that the user has, those that decide first; at most 200. */
   readonly rules: readonly {
     readonly effect: 'Allow' | 'Deny'
+    /** Name of the AccessRoleBinding; of a Membership with its namespace before it. */
     readonly binding: string
+    /** The tenant or project in which a Membership holds. */
+    readonly scope?: string | undefined
     readonly role: string
     readonly rule: number
     readonly matches: 'wholly' | 'partly' | 'no'

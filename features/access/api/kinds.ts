@@ -75,6 +75,15 @@ export const apiKeyKind = defineKind({
     description: s.optional(s.string({ description: 'What it is for.', maxLength: 200 })),
     hash,
     expirationTime: s.optional(s.time({ description: 'From when on it does not work; never when absent.' })),
+    scope: s.optional(
+      s.object(
+        {
+          tenant: s.string({ description: 'Name of a tenant.', minLength: 1, maxLength: 63 }),
+          project: s.optional(s.string({ description: 'Name of one of its projects; the whole tenant when absent.', minLength: 1, maxLength: 63 })),
+        },
+        { description: 'What it is limited to: of what its user may do, only what is in this tenant or project. Everything when absent.' },
+      ),
+    ),
   }),
   status: s.object({ lastUsedTime: s.optional(s.time({ description: 'When it was used last, to some minutes.' })) }),
   columns: [

@@ -166,8 +166,8 @@ function placeOf({ cluster, namespaces }: AccessRoleBinding['spec']): string {
   return namespaces === undefined ? `cluster ${cluster}` : `cluster ${cluster}, namespaces ${namespaces.join(', ')}`
 }
 
-function ruleLine({ effect, binding, role, rule, matches, because }: Explanation['rules'][number]): string {
+function ruleLine({ effect, binding, scope, role, rule, matches, because }: Explanation['rules'][number]): string {
   const sign = matches === 'no' ? '-' : effect === 'Deny' ? 'x' : '+'
   const how = matches === 'no' ? (because ?? '') : `${effect === 'Deny' ? 'denies' : 'allows'} it ${matches}`
-  return `${sign} rule ${rule} of ${role} by ${binding}: ${how}`
+  return `${sign} rule ${rule} of ${role} by ${scope === undefined ? binding : `the membership ${binding} of ${scope}`}: ${how}`
 }

@@ -3,6 +3,7 @@ import type { KubeClient, ResourceRef } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
 import { ObjectMirror, type Caller, type Credential, type Revocations } from '@gantry/gateway'
 import type { Clock, Ids, Logger, Running, Service } from '@gantry/runtime'
+import { membershipKind, projectNamespace, tenantNamespace, type Membership } from '@gantry/tenancy/api'
 import {
   accessRoleBindingKind,
   apiKeyKind,
@@ -83,7 +84,10 @@ export class Identities {
       writeStatus: (name, status) => this.#writeStatus(userKind.ref, name, status),
     })
     this.keys.onChange(({ name, before, after }) => {
-      if (before !== undefined && (after === undefined || after.spec.hash !== before.spec.hash || after.spec.user !== before.spec.user))
+      if (
+        before !== undefined &&
+        (after === undefined || after.spec.hash !== before.spec.hash || after.spec.user !== before.spec.user || withinOf(after) !== withinOf(before))
+      )
         this.#ended(`apikey/${name}`)
     })
     this.sessions.onChange(({ name, before, after }) => {
@@ -187,7 +191,7 @@ export class Identities {
     // One message for all: which names exist is nobody's business.
     const refused: Caller = { kind: 'refused', message: 'the API key is not valid: it is wrong, has expired or has been revoked' }
     if (key === undefined || end === -1 || !matchesHash(token.slice(end + 1), key.spec.hash) || this.#isExpired(key.spec.expirationTime)) return refused
-    return this.#callerOf(key.spec.user, { kind: 'bearer', id: `apikey/${name}` }) ?? refused
+    return this.#callerOf(key.spec.user, { kind: 'bearer', id: `apikey/${name}` }, withinOf(key)) ?? refused
   }
 
   /** A session cookie's value. */
@@ -304,6 +308,8 @@ export class Identities {
     readonly user: string
     readonly description?: string | undefined
     readonly expiresInSeconds?: number | undefined
+    /** What it is limited to. */
+    readonly scope?: { readonly tenant: string; readonly project?: string | undefined } | undefined
   }): Promise<{ readonly key: string; readonly object: APIKey }> {
     if (this.users.get(options.user) === undefined) throw new StatusError('NotFound', `there is no user "${options.user}"`)
     const secret = this.#deps.ids.secret(secretBytes)
@@ -316,6 +322,7 @@ export class Identities {
         user: options.user,
         hash: hashSecret(secret),
         ...(options.description === undefined ? {} : { description: options.description }),
+        ...(options.scope === undefined ? {} : { scope: options.scope }),
         ...(expiresInSeconds === undefined ? {} : { expirationTime: rfc3339(new Date(this.#deps.clock.now().getTime() + expiresInSeconds * 1_000)) }),
       },
     })
@@ -341,12 +348,13 @@ export class Identities {
   }): Promise<User> {
     const { name, role, displayName, identity } = user
     if (this.users.get(name) !== undefined) throw new StatusError('AlreadyExists', `a user named "${name}" exists already`)
+    const memberships = [...this.#deps.permissions.index.membershipsOf('User', name)]
     const left = bindingsOf(this.#deps.permissions, name)
-    if (left.length > 0) {
-      const names = left.map(({ metadata }) => metadata.name).join(', ')
+    if (left.length > 0 || memberships.length > 0) {
+      const names = [...left.map(({ metadata }) => metadata.name), ...memberships.map((one) => `${one.namespace}/${one.name}`)].join(', ')
       throw new StatusError(
         'AlreadyExists',
-        `the new user "${name}" would have what is bound to that name already; remove it from the AccessRoleBindings ${names} first`,
+        `the new user "${name}" would have what is bound to that name already; remove it from the AccessRoleBindings and Memberships ${names} first`,
       )
     }
     if (role !== undefined && this.#deps.permissions.index.rulesOf(role) === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}"`)
@@ -420,11 +428,11 @@ export class Identities {
     await this.#writeStatus(userKind.ref, name, status)
   }
 
-  #callerOf(name: string, credential: Credential): Caller | undefined {
+  #callerOf(name: string, credential: Credential, within?: string): Caller | undefined {
     const user = this.users.get(name)
     if (user === undefined || user.spec.disabled === true || !this.isVouchedFor(user)) return undefined
     this.#touch(credential.id)
-    return { kind: 'platform', user: this.#deps.permissions.userInfo(name, user.metadata.uid), credential }
+    return { kind: 'platform', user: this.#deps.permissions.userInfo(name, user.metadata.uid, within), credential }
   }
 
   #isExpired(time: string | undefined): boolean {
@@ -510,6 +518,13 @@ export class Identities {
         if (!isReason(error, 'Conflict') || tries === unbindTries) throw error
       }
     }
+    for (const key of [...this.#deps.permissions.index.membershipsOf('User', user)]) {
+      const membership = await this.#deps.hub.get<Membership>(membershipKind.ref, key)
+      const subjects = membership.spec.subjects.filter(({ kind, name }) => kind !== 'User' || name !== user)
+      const { resourceVersion = '', uid = '' } = membership.metadata
+      if (subjects.length === 0) await this.#deps.hub.delete(membershipKind.ref, key, { preconditions: { uid, resourceVersion } })
+      else await this.#deps.hub.patch(membershipKind.ref, key, { type: 'merge', body: { metadata: { resourceVersion }, spec: { subjects } } })
+    }
   }
 
   #ended(id: string): void {
@@ -545,6 +560,12 @@ export class Identities {
     // An expired key stays to be seen, but nothing it has open.
     for (const { metadata, spec } of this.keys.values()) if (this.#isExpired(spec.expirationTime)) this.#deps.revocations.revoke(`apikey/${metadata.name}`)
   }
+}
+
+/** The namespace of the hub of what a key is limited to; undefined: it has all that its user has. */
+function withinOf({ spec: { scope } }: APIKey): string | undefined {
+  if (scope === undefined) return undefined
+  return scope.project === undefined ? tenantNamespace(scope.tenant) : projectNamespace(scope.tenant, scope.project)
 }
 
 function bindingsOf(permissions: Permissions, user: string): AccessRoleBinding[] {

@@ -198,7 +198,9 @@ function onlyPost(request: HttpRequest): void {
 }
 
 function subjectOf({ permissions }: PlatformRoutesDeps, { user }: Known): Subject {
-  return permissions.subjectOf(user.username)
+  const subject = permissions.subjectOfInfo(user)
+  if (subject === undefined) throw new StatusError('Unauthorized', 'Unauthorized')
+  return subject
 }
 
 /** Nobody gives what they do not have. */

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { isReason } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import type { ObjectMirror } from '@gantry/gateway'
+import { membershipKind, projectKind, projectNamespaceKind, quotaLedgerKind } from '@gantry/tenancy/api'
 import {
   accessRoleBindingKind,
   accessRoleKind,
@@ -56,6 +57,15 @@ const workloads: readonly AccessRule[] = [
   { verbs: reads, apiGroups: ['metrics.k8s.io'], resources: ['pods'] },
 ]
 
+const [tenancyGroup, tenancyResources] = [projectKind.group, [membershipKind, projectNamespaceKind, projectKind].map(({ plural }) => plural)]
+/** What is in a tenant or project: who works there, its namespaces, projects below it. */
+const seeTenancy: AccessRule = { verbs: reads, apiGroups: [tenancyGroup], resources: tenancyResources }
+/** A project's own object stands above it: by this nobody changes what their own project may have. */
+const runTenancy: readonly AccessRule[] = [
+  { verbs: ['*'], apiGroups: [tenancyGroup], resources: tenancyResources },
+  { verbs: reads, apiGroups: [tenancyGroup], resources: [quotaLedgerKind.plural] },
+]
+
 /** What stands in every platform. It is put back at every start, as Kubernetes does with its own roles. */
 export const builtinRoles: Readonly<Record<string, { readonly description: string; readonly rules: readonly AccessRule[] }>> = {
   [platformAdminRole]: {
@@ -86,10 +96,21 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
       { verbs: ['get', 'head'], nonResourceURLs: discovery },
     ],
   },
-  'project-editor': { description: 'Runs, changes and removes workloads in the namespaces of its binding, their secrets included.', rules: workloads },
+  'tenant-admin': {
+    description: 'In a tenant: makes and changes its projects, says who works in them, and does all that their owners may.',
+    rules: [...workloads, ...runTenancy],
+  },
+  'project-owner': {
+    description: 'In a project: makes its namespaces and projects below it, says who works there, and runs workloads.',
+    rules: [...workloads, ...runTenancy],
+  },
+  'project-editor': {
+    description: 'Runs, changes and removes workloads in the namespaces of its binding, their secrets included.',
+    rules: [...workloads, seeTenancy],
+  },
   'project-viewer': {
     description: 'Reads what is in the namespaces of its binding, but no secrets.',
-    rules: workloads.map((rule) => ({ ...rule, verbs: reads, exceptResources: notForEyes })),
+    rules: [...workloads.map((rule) => ({ ...rule, verbs: reads, exceptResources: notForEyes })), seeTenancy],
   },
   [signedInRole]: {
     description:

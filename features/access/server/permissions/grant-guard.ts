@@ -2,6 +2,7 @@ import { requestInfo, StatusError, type RequestInfo } from '@gantry/apimachinery
 import { responseOf, statusResponse, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
 import { bodyOf, BodyTooLarge, readWholeBody } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse } from '@gantry/runtime'
+import { membershipKind, type Membership } from '@gantry/tenancy/api'
 import {
   accessRoleBindingKind,
   accessRoleKind,
@@ -50,12 +51,14 @@ export function guardGrants(
   return {
     ...target,
     handle(request) {
-      if (request.method === 'GET' || request.user === undefined || !request.path.startsWith(guardedPrefix)) return target.handle(request)
+      if (request.method === 'GET' || request.user === undefined || !guardedPrefixes.some((prefix) => request.path.startsWith(prefix)))
+        return target.handle(request)
       const subject = permissions.subjectOfInfo(request.user)
-      if (subject === undefined || permissions.index.platformRolesOf(subject).includes(platformAdminRole)) return target.handle(request)
+      if (subject === undefined || (subject.within === undefined && permissions.index.platformRolesOf(subject).includes(platformAdminRole)))
+        return target.handle(request)
       const info = requestInfo(request.method, request.path, request.query)
       // What a user's provider says of it stands in the status, and gives what is bound to its groups.
-      if (!guarded.has(info.resource) || (info.subresource === 'status' && info.resource !== userKind.plural)) return target.handle(request)
+      if (!guarded.has(`${info.group}/${info.resource}`) || (info.subresource === 'status' && info.resource !== userKind.plural)) return target.handle(request)
       return inTurn(() => write({ permissions, identities, hub, target, subject }, request, info)).catch((error: unknown) => {
         if (error instanceof StatusError) return responseOf(error)
         throw error
@@ -63,7 +66,7 @@ export function guardGrants(
     },
     // A server that does not speak the protocol asked for may take the request as an ordinary one, and then nobody has judged the write.
     upgrade(request, socket, head) {
-      if (request.method === 'GET' || !request.path.startsWith(guardedPrefix)) return target.upgrade(request, socket, head)
+      if (request.method === 'GET' || !guardedPrefixes.some((prefix) => request.path.startsWith(prefix))) return target.upgrade(request, socket, head)
       return writeUpgradeAnswer(
         socket,
         statusResponse('BadRequest', 'what gives permissions is written by an ordinary request, not by one that asks for another protocol'),
@@ -72,10 +75,9 @@ export function guardGrants(
   }
 }
 
-const guardedPrefix = `/apis/${accessRoleKind.group}/`
-const guarded: ReadonlySet<string> = new Set(
-  [accessRoleKind, accessRoleBindingKind, groupKind, userKind, identityProviderKind, apiKeyKind, sessionKind].map(({ plural }) => plural),
-)
+const guardedKinds = [accessRoleKind, accessRoleBindingKind, groupKind, userKind, identityProviderKind, apiKeyKind, sessionKind, membershipKind]
+const guardedPrefixes = [accessRoleKind, membershipKind].map(({ group }) => `/apis/${group}/`)
+const guarded: ReadonlySet<string> = new Set(guardedKinds.map(({ group, plural }) => `${group}/${plural}`))
 
 /** Users and providers as they stand. */
 export interface GuardedIdentities {
@@ -119,7 +121,7 @@ async function write(guard: Guard, request: HttpRequest, info: RequestInfo): Pro
   return target.handle({ ...request, body: bodyOf(body) })
 }
 
-type Guarded = AccessRole | AccessRoleBinding | Group | User | IdentityProvider | APIKey
+type Guarded = AccessRole | AccessRoleBinding | Group | User | IdentityProvider | APIKey | Membership
 
 /** Throws Forbidden unless the subject may make this of the object; undefined: remove it. */
 function judge(guard: Guard, info: RequestInfo, after: Guarded | undefined): void {
@@ -137,6 +139,8 @@ function judge(guard: Guard, info: RequestInfo, after: Guarded | undefined): voi
     const { role, cluster, namespaces } = (after as AccessRoleBinding).spec
     if (permissions.index.rulesOf(role) === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be bound`)
     if (!isAsked(guard, 'bind', role)) mustHave(guard, rulesOf(guard, after as AccessRoleBinding), { cluster, namespaces }, inWords)
+  } else if (resource === membershipKind.plural) {
+    judgeMembership(guard, info, after as Membership | undefined)
   } else if (resource === groupKind.plural) {
     mayChangeGroup(guard, after?.metadata.name ?? name, { gives: after !== undefined, what: inWords })
   } else if (resource === userKind.plural) {
@@ -172,6 +176,25 @@ function mayChangeGroup(guard: Guard, group: string, { gives, what }: { readonly
     const { cluster, namespaces, role } = binding.spec
     if (gives && !isAsked(guard, 'bind', role)) mustHave(guard, rules, { cluster, namespaces }, what)
   }
+  const { index } = guard.permissions
+  for (const { namespace, role } of index.membershipsOf('Group', group)) {
+    const rules = index.rulesOf(role) ?? []
+    if (rules.some(isDeny)) mayEscalate(guard, role, `${what}, to which something is denied`)
+    if (gives && !isAsked(guard, 'bind', role)) mustHave(guard, rules, { ...everywhere, scope: namespace }, what)
+  }
+}
+
+/** As bindings, in a tenant or project: an owner gives in its own project what it has there, and nothing else. */
+function judgeMembership(guard: Guard, { namespace = '', name }: RequestInfo, after: Membership | undefined): void {
+  const { index } = guard.permissions
+  const inWords = `${membershipKind.plural}.${membershipKind.group} "${namespace}/${after?.metadata.name ?? name}"`
+  for (const role of [index.membership(namespace, name)?.role, after?.spec.role])
+    if (role !== undefined && index.rulesOf(role)?.some(isDeny) === true) mayEscalate(guard, role, `${inWords}, whose role denies something`)
+  if (after === undefined) return
+  const { role } = after.spec
+  const rules = index.rulesOf(role)
+  if (rules === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be given`)
+  if (!isAsked(guard, 'bind', role)) mustHave(guard, rules, { ...everywhere, scope: namespace }, inWords)
 }
 
 const everywhere = { cluster: undefined, namespaces: undefined }
@@ -192,9 +215,11 @@ function mustHave(guard: Guard, rules: readonly AccessRule[], place: Parameters<
 
 /** Who can act as somebody has what they have: throws Forbidden unless the subject has all of it already. */
 export function mustHaveAllOf(permissions: Permissions, subject: Subject, user: string): void {
+  if (subject.within !== undefined) throw new StatusError('Forbidden', 'a credential that is limited to a tenant or project makes no others')
   if (user === subject.user) return
   for (const { rule, bound } of permissions.index.grantsOf(permissions.subjectOf(user))) {
-    const missing = permissions.index.missingOf(subject, [rule], { cluster: bound.cluster, namespaces: bound.namespaces && [...bound.namespaces] })
+    const place = { cluster: bound.cluster, namespaces: bound.namespaces && [...bound.namespaces], scope: bound.scope }
+    const missing = permissions.index.missingOf(subject, [rule], place)
     if (missing !== undefined)
       throw new StatusError(
         'Forbidden',

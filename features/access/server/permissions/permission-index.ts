@@ -1,9 +1,13 @@
+import { localClusterName } from '@gantry/clusters/api'
 import { signedInRole, type AccessRoleBinding, type AccessRule } from '../../api/index.ts'
+import { ScopeTree, type Scope } from './scope-tree.ts'
 
 /** Who asks: a user and every group it is in. */
 export interface Subject {
   readonly user: string
   readonly groups: readonly string[]
+  /** Namespace of the hub of the tenant or project that its credential is limited to: nothing outside is allowed, whatever the user may do. */
+  readonly within?: string | undefined
 }
 
 /** What is asked. Empty `cluster`: a path of the platform's own. */
@@ -40,7 +44,10 @@ export interface PermissionDecision {
 /** Where a rule of a binding holds, and how it bears on a question. */
 export interface RuleStep {
   readonly effect: 'Allow' | 'Deny'
+  /** Name of the AccessRoleBinding; of a Membership with its namespace before it. */
   readonly binding: string
+  /** The tenant or project in which a Membership holds. */
+  readonly scope?: string | undefined
   readonly role: string
   /** Position in the role, from 0. */
   readonly rule: number
@@ -54,7 +61,10 @@ type Reach = RuleStep['matches']
 
 /** A binding, as decisions use it. */
 interface Bound {
+  /** Of a Membership with its namespace before it. */
   readonly name: string
+  /** Namespace of the hub of the tenant or project in which a Membership holds. */
+  readonly scope: string | undefined
   readonly role: string
   readonly cluster: string | undefined
   readonly namespaces: ReadonlySet<string> | undefined
@@ -68,6 +78,13 @@ interface Grant {
   /** Position in the role. */
   readonly at: number
   readonly bound: Bound
+}
+
+/** A Membership, as the index takes it. */
+export interface MembershipGrant {
+  readonly role: string
+  readonly subjects: readonly { readonly kind: 'User' | 'Group'; readonly name: string }[]
+  readonly expirationTime?: string | undefined
 }
 
 interface CompiledRole {
@@ -86,6 +103,12 @@ const discovery = /^\/(?:api|apis|version|healthz|livez|readyz|openapi)(?:\/|$)/
 const selfReviews: ReadonlySet<string> = new Set(['selfsubjectaccessreviews', 'selfsubjectrulesreviews', 'selfsubjectreviews'])
 const collectionReads: ReadonlySet<string> = new Set(['list', 'watch'])
 const collectionVerbs: ReadonlySet<string> = new Set([...collectionReads, 'deletecollection'])
+// In the namespaces of tenants and projects on the hub stand objects of the platform. Nobody runs anything there: whoever could might run it beside other tenants' objects.
+const platformGroups = '.gantry.dev'
+/** What every Membership gives beside its role: to see what it is a member of. */
+const ownRule: AccessRule = { verbs: ['get', 'list', 'watch'], apiGroups: ['*'], resources: ['*'] }
+/** Paths of the platform that a credential may ask that is limited to a scope: none of them gives another credential. */
+const limitedPaths: ReadonlySet<string> = new Set(['/platform/v1/info', '/platform/v1/fleet/search', '/platform/v1/access/explain'])
 
 /**
  * Roles and bindings, compiled by subject: a decision looks at the rules that the caller has, by resource, and at nothing else. A Deny wins over every Allow. What no rule allows
@@ -96,11 +119,20 @@ export class PermissionIndex {
   readonly #bindings = new Map<string, AccessRoleBinding>()
   /** By subject and cluster, which is empty for bindings to the whole platform. */
   readonly #bound = new Map<string, Map<string, Map<string, Bound>>>()
+  readonly #memberships = new Map<string, MembershipGrant>()
+  /** What Memberships give, by subject and the namespace that they stand in. */
+  readonly #members = new Map<string, Map<string, Map<string, Bound>>>()
+  /** The same by subject and role: a question about a whole cluster looks at each role once, however many scopes it is held in. */
+  readonly #memberRoles = new Map<string, Map<string, Map<string, Bound>>>()
+  readonly #tree = new ScopeTree()
   readonly #nowMs: () => number
+  readonly #hub: string
   #epoch = 0
 
-  constructor(nowMs: () => number) {
+  /** `hub` is the name of the hub as a cluster. */
+  constructor(nowMs: () => number, hub: string = localClusterName) {
     this.#nowMs = nowMs
+    this.#hub = hub
   }
 
   /** Changes whenever a decision may have changed by a role or a binding. */
@@ -122,11 +154,7 @@ export class PermissionIndex {
   setBinding(name: string, binding: AccessRoleBinding | undefined): void {
     this.#epoch++
     const before = this.#bindings.get(name)
-    for (const subject of before?.spec.subjects ?? [])
-      this.#bound
-        .get(`${subject.kind}/${subject.name}`)
-        ?.get(before?.spec.cluster ?? '')
-        ?.delete(name)
+    for (const subject of before?.spec.subjects ?? []) unfile(this.#bound, [`${subject.kind}/${subject.name}`, before?.spec.cluster ?? '', name])
     if (binding === undefined) {
       this.#bindings.delete(name)
       return
@@ -134,24 +162,92 @@ export class PermissionIndex {
     this.#bindings.set(name, binding)
     const { role, cluster, namespaces, expirationTime, subjects } = binding.spec
     const untilMs = expirationTime === undefined ? Number.POSITIVE_INFINITY : Date.parse(expirationTime)
-    const bound: Bound = { name, role, cluster, namespaces: namespaces && new Set(namespaces), untilMs }
+    const bound: Bound = { name, scope: undefined, role, cluster, namespaces: namespaces && new Set(namespaces), untilMs }
+    for (const subject of subjects) file(this.#bound, [`${subject.kind}/${subject.name}`, cluster ?? '', name], bound)
+  }
+
+  /** A Membership of a namespace of the hub. It gives nothing while that is no scope's. */
+  setMembership({ namespace, name }: { readonly namespace: string; readonly name: string }, membership: MembershipGrant | undefined): void {
+    this.#epoch++
+    const id = `${namespace}/${name}`
+    const before = this.#memberships.get(id)
+    for (const subject of before?.subjects ?? []) {
+      const key = `${subject.kind}/${subject.name}`
+      unfile(this.#members, [key, namespace, id])
+      unfile(this.#memberRoles, [key, before?.role ?? '', id])
+    }
+    if (membership === undefined) {
+      this.#memberships.delete(id)
+      return
+    }
+    this.#memberships.set(id, membership)
+    const { role, expirationTime, subjects } = membership
+    const untilMs = expirationTime === undefined ? Number.POSITIVE_INFINITY : Date.parse(expirationTime)
+    const bound: Bound = { name: id, scope: namespace, role, cluster: undefined, namespaces: undefined, untilMs }
     for (const subject of subjects) {
       const key = `${subject.kind}/${subject.name}`
-      let byCluster = this.#bound.get(key)
-      if (byCluster === undefined) this.#bound.set(key, (byCluster = new Map()))
-      const there = byCluster.get(cluster ?? '')
-      if (there === undefined) byCluster.set(cluster ?? '', new Map([[name, bound]]))
-      else there.set(name, bound)
+      file(this.#members, [key, namespace, id], bound)
+      file(this.#memberRoles, [key, role, id], bound)
     }
   }
 
+  /** A tenant or project, by its namespace of the hub. */
+  setScope(namespace: string, scope: Scope | undefined): void {
+    this.#tree.setScope(namespace, scope)
+    this.#epoch++
+  }
+
+  /** Says which scope certainly owns a namespace of a cluster. */
+  setPlace(cluster: string, namespace: string, owner: string | undefined): void {
+    this.#tree.setPlace(cluster, namespace, owner)
+    this.#epoch++
+  }
+
+  /** Memberships that name a user or group. */
+  *membershipsOf(kind: 'User' | 'Group', name: string): Generator<{ readonly namespace: string; readonly name: string; readonly role: string }> {
+    for (const bounds of this.#members.get(`${kind}/${name}`)?.values() ?? [])
+      for (const bound of bounds.values()) {
+        const [namespace = '', own = ''] = bound.name.split('/', 2)
+        yield { namespace, name: own, role: bound.role }
+      }
+  }
+
+  membership(namespace: string, name: string): MembershipGrant | undefined {
+    return this.#memberships.get(`${namespace}/${name}`)
+  }
+
+  /** Whether a namespace of a cluster is certainly a scope's, or of what is below it. */
+  isPlaceOf(scope: string, { cluster, namespace }: { readonly cluster: string; readonly namespace: string }): boolean {
+    for (const owner of this.#tree.ownersOf(cluster, namespace)) if (this.#tree.isWithin(owner, scope)) return true
+    return cluster === this.#hub && this.#tree.isWithin(namespace, scope)
+  }
+
+  /** When a Membership expires next; undefined: none does. */
+  nextMembershipExpiry(nowMs: number): number | undefined {
+    let next: number | undefined
+    for (const { expirationTime } of this.#memberships.values()) {
+      const time = expirationTime === undefined ? Number.NaN : Date.parse(expirationTime)
+      if (time > nowMs && (next === undefined || time < next)) next = time
+    }
+    return next
+  }
+
+  /** Of a scope's namespace of the hub; undefined: it is none that counts. */
+  scopeLabel(namespace: string): string | undefined {
+    return this.#tree.isActive(namespace) ? this.#tree.labelOf(namespace) : undefined
+  }
+
   decide(subject: Subject, question: AccessQuestion): PermissionDecision {
+    if (subject.within !== undefined) {
+      const limited = this.#limit(subject.within, subject, question)
+      if (limited !== undefined) return limited
+    }
     const { allow, deny, isPartly } = this.#weigh(subject, question)
-    if (deny !== undefined && !isPartly) return { allowed: false, reason: `denied by ${named(deny)}` }
+    if (deny !== undefined && !isPartly) return { allowed: false, reason: `denied by ${this.#named(deny)}` }
     if (allow !== undefined)
       return isPartly
-        ? { allowed: true, reason: `in part: ${named(allow)}`, filter: this.#filterOf(subject, question) }
-        : { allowed: true, reason: named(allow) }
+        ? { allowed: true, reason: `in part: ${this.#named(allow)}`, filter: this.#filterOf(subject, question) }
+        : { allowed: true, reason: this.#named(allow) }
     if (isDiscovery(question) && this.#reaches(subject, question.cluster))
       return { allowed: true, reason: 'discovery is open to whoever has a role in the cluster' }
     return { allowed: false, reason: this.#grantsOf(subject).next().done === true ? 'no binding gives a role' : 'no rule allows it' }
@@ -159,6 +255,7 @@ export class PermissionIndex {
 
   /** Whether one object may be seen in answers to a question about many. */
   mayRead(subject: Subject, question: AccessQuestion): boolean {
+    if (subject.within !== undefined && this.#reachOfScope(subject.within, question, true, true).reach !== 'wholly') return false
     const { allow, deny, isPartly } = this.#weigh(subject, question, true)
     return allow !== undefined && deny === undefined && !isPartly
   }
@@ -169,8 +266,9 @@ export class PermissionIndex {
     const order: readonly Reach[] = ['wholly', 'partly', 'no']
     return [...this.#grantsOf(subject)]
       .map(({ rule, at, bound }): RuleStep => {
-        const { reach, because } = reachOf(rule, bound, question, { now })
-        return { effect: rule.effect ?? 'Allow', binding: bound.name, role: bound.role, rule: at, matches: reach, because }
+        const { reach, because } = this.#reachOf(rule, bound, question, { now, isOne: !collectionVerbs.has(question.verb) })
+        const scope = bound.scope === undefined ? undefined : this.#tree.labelOf(bound.scope)
+        return { effect: rule.effect ?? 'Allow', binding: bound.name, scope, role: bound.role, rule: at, matches: reach, because }
       })
       .toSorted((a, b) => order.indexOf(a.matches) - order.indexOf(b.matches) || (a.effect === b.effect ? 0 : a.effect === 'Deny' ? -1 : 1))
   }
@@ -187,7 +285,9 @@ export class PermissionIndex {
     const clusters = new Set<string>()
     for (const { rule, bound } of this.grantsOf(subject)) {
       if (!isAllow(rule) || rule.resources === undefined) continue
-      if (bound.cluster !== undefined) clusters.add(bound.cluster)
+      if (bound.scope !== undefined) {
+        if (this.#tree.isActive(bound.scope)) for (const cluster of [this.#hub, ...this.#tree.clustersOf(bound.scope)]) clusters.add(cluster)
+      } else if (bound.cluster !== undefined) clusters.add(bound.cluster)
       else if (rule.clusters === undefined || rule.clusters.some((pattern) => pattern.endsWith('*'))) return undefined
       else for (const cluster of rule.clusters) clusters.add(cluster)
     }
@@ -203,13 +303,28 @@ export class PermissionIndex {
     const givesAlong = ({ rule }: Grant): boolean => rules.some((given) => given.effect === 'Deny' && JSON.stringify(given) === JSON.stringify(rule))
     const denied = held.filter((grant) => !isAllow(grant.rule) && !givesAlong(grant))
     const allows = held.filter(({ rule }) => isAllow(rule))
-    return rules.find((rule) => isAllow(rule) && !isCovered(rule, place, { allows, denied }))
+    const isInside = (scope: string, other: string): boolean => this.#tree.isWithin(scope, other)
+    return rules.find((rule) => isAllow(rule) && !isCovered(rule, place, { allows, denied, isInside }))
   }
 
   /** What bindings give a subject at this moment. */
   grantsOf(subject: Subject): readonly Grant[] {
     const now = this.#nowMs()
     return [...this.#grantsOf(subject)].filter(({ bound }) => bound.untilMs > now)
+  }
+
+  /** Changes when what a subject may see may have changed. */
+  fingerprintOf(subject: Subject): string {
+    const scopeState = (scope: string): readonly unknown[] => [scope, this.#tree.isActive(scope), this.#tree.versionOf(scope)]
+    return JSON.stringify([
+      subject.within === undefined ? [] : scopeState(subject.within),
+      ...this.grantsOf(subject).map(({ rule, bound: { cluster, namespaces, scope } }) => [
+        rule,
+        cluster,
+        namespaces && [...namespaces],
+        ...(scope === undefined ? [] : scopeState(scope)),
+      ]),
+    ])
   }
 
   #filterOf(subject: Subject, question: AccessQuestion): (object: ListedObject) => boolean {
@@ -226,23 +341,33 @@ export class PermissionIndex {
   }
 
   *#boundAnywhere({ user, groups }: Subject): Generator<Bound> {
-    for (const key of [`User/${user}`, ...groups.map((group) => `Group/${group}`)])
-      for (const there of this.#bound.get(key)?.values() ?? []) yield* there.values()
+    for (const key of keysOf({ user, groups })) for (const there of this.#bound.get(key)?.values() ?? []) yield* there.values()
   }
 
   *#grantsOf(subject: Subject): Generator<Grant> {
-    for (const bound of this.#boundAnywhere(subject)) for (const [at, rule] of this.#roles.get(bound.role)?.rules.entries() ?? []) yield { rule, at, bound }
+    for (const bound of this.#boundAnywhere(subject)) yield* this.#rulesBy(bound)
+    for (const key of keysOf(subject))
+      for (const there of this.#members.get(key)?.values() ?? []) for (const bound of there.values()) yield* this.#rulesBy(bound)
+  }
+
+  *#rulesBy(bound: Bound): Generator<Grant> {
+    for (const [at, rule] of this.#roles.get(bound.role)?.rules.entries() ?? []) yield { rule, at, bound }
   }
 
   #reaches(subject: Subject, cluster: string): boolean {
-    return this.grantsOf(subject).some(
-      ({ rule, bound }) =>
-        isAllow(rule) &&
-        rule.resources !== undefined &&
-        (cluster === '*' ||
-          bound.cluster === cluster ||
-          (bound.cluster === undefined && (rule.clusters === undefined || matchesPattern(rule.clusters, cluster)))),
-    )
+    const now = this.#nowMs()
+    for (const bound of this.#membersWith(subject)) {
+      const { scope = '', role, untilMs } = bound
+      if (untilMs <= now || (cluster !== '*' && cluster !== this.#hub && !this.#tree.reaches(scope, cluster)) || !this.#tree.isActive(scope)) continue
+      if (this.rulesOf(role)?.some((rule) => isAllow(rule) && rule.resources !== undefined) === true) return true
+    }
+    for (const bound of this.#boundAnywhere(subject)) {
+      if (bound.untilMs <= now || (cluster !== '*' && bound.cluster !== undefined && bound.cluster !== cluster)) continue
+      const reaches = ({ clusters }: AccessRule): boolean =>
+        cluster === '*' || bound.cluster !== undefined || clusters === undefined || matchesPattern(clusters, cluster)
+      if (this.rulesOf(bound.role)?.some((rule) => isAllow(rule) && rule.resources !== undefined && reaches(rule)) === true) return true
+    }
+    return false
   }
 
   #weigh(subject: Subject, question: AccessQuestion, isOne = !collectionVerbs.has(question.verb)): Weighed {
@@ -252,6 +377,17 @@ export class PermissionIndex {
     let partlyDenied: Grant | undefined
     let partly: Grant | undefined
     const holders: { readonly bound: Bound; readonly role: CompiledRole }[] = []
+    const take = (bound: Bound): Grant | undefined => {
+      const role = this.#roles.get(bound.role)
+      if (role === undefined) return undefined
+      holders.push({ bound, role })
+      for (const [rule, at] of role.denies) {
+        const { reach } = this.#reachOf(rule, bound, question, how)
+        if (reach === 'wholly') return { rule, at, bound }
+        if (reach === 'partly') partlyDenied ??= { rule, at, bound }
+      }
+      return undefined
+    }
     for (const bounds of cluster === '*'
       ? [this.#boundAnywhere(subject)]
       : cluster === ''
@@ -259,29 +395,197 @@ export class PermissionIndex {
         : [this.#boundTo(subject, ''), this.#boundTo(subject, cluster)]) {
       for (const bound of bounds) {
         if (namespace !== undefined && bound.namespaces !== undefined && !bound.namespaces.has(namespace)) continue
-        const role = this.#roles.get(bound.role)
-        if (role === undefined) continue
-        holders.push({ bound, role })
-        for (const [rule, at] of role.denies) {
-          const { reach } = reachOf(rule, bound, question, how)
-          if (reach === 'wholly') return { allow: undefined, deny: { rule, at, bound }, isPartly: false }
-          if (reach === 'partly') partlyDenied ??= { rule, at, bound }
-        }
+        const deny = take(bound)
+        if (deny !== undefined) return { allow: undefined, deny, isPartly: false }
       }
     }
+    if (question.isResource && cluster !== '')
+      for (const bound of this.#membersAt(subject, question)) {
+        const deny = take(bound)
+        if (deny !== undefined) return { allow: undefined, deny, isPartly: false }
+      }
     // What a Deny with names would hit of a creation or a deletion of many is not known beforehand: it is refused.
     if (partlyDenied !== undefined && !mayFilter) return { allow: undefined, deny: partlyDenied, isPartly: false }
     for (const { bound, role } of holders) {
       for (const rules of candidates(role, question)) {
         for (const [rule, at] of rules) {
-          const { reach } = reachOf(rule, bound, question, how)
+          const { reach } = this.#reachOf(rule, bound, question, how)
           if (reach === 'wholly') return { allow: { rule, at, bound }, deny: partlyDenied, isPartly: partlyDenied !== undefined }
           if (reach === 'partly' && mayFilter) partly ??= { rule, at, bound }
         }
       }
     }
+    const own = this.#ownAllow(subject, question, how)
+    if (own?.reach === 'wholly') return { allow: own.grant, deny: partlyDenied, isPartly: partlyDenied !== undefined }
+    if (mayFilter && own?.reach === 'partly') partly ??= own.grant
     return { allow: partly, deny: undefined, isPartly: partly !== undefined }
   }
+
+  /** What a subject has through Memberships of certain scopes; of all when they are left out. */
+  *#membersWith(subject: Subject, scopes?: readonly string[]): Generator<Bound> {
+    for (const key of keysOf(subject)) {
+      const byScope = this.#members.get(key)
+      if (byScope === undefined) continue
+      if (scopes === undefined) for (const there of byScope.values()) yield* there.values()
+      else
+        for (const scope of scopes) {
+          const there = byScope.get(scope)
+          if (there !== undefined) yield* there.values()
+        }
+    }
+  }
+
+  /** What of it can bear on a question: by the owner of the namespace that is asked about, and of each role one that reaches the cluster, as all of them hold in part there. */
+  *#membersAt(subject: Subject, question: AccessQuestion): Generator<Bound> {
+    const { cluster, namespace } = question
+    if (namespace !== undefined) {
+      const scopes = new Set<string>()
+      for (const owner of this.#tree.ownersOf(cluster, namespace)) for (const scope of this.#tree.chainOf(owner)) scopes.add(scope)
+      if (cluster === this.#hub || cluster === '*') for (const scope of this.#tree.chainOf(namespace)) scopes.add(scope)
+      if (scopes.size > 0) yield* this.#membersWith(subject, [...scopes])
+      return
+    }
+    if (!collectionVerbs.has(question.verb)) return // at the cluster scope: of no namespace
+    const now = this.#nowMs()
+    for (const key of keysOf(subject))
+      for (const [role, bounds] of this.#memberRoles.get(key) ?? []) {
+        const compiled = this.#roles.get(role)
+        if (compiled === undefined || !bears(compiled, question)) continue
+        // Most of many scopes have nothing in the cluster: that is one look.
+        const isOnHub = (cluster === this.#hub || cluster === '*') && question.group.endsWith(platformGroups)
+        for (const bound of bounds.values())
+          if (
+            (isOnHub || this.#tree.reaches(bound.scope ?? '', cluster)) &&
+            bound.untilMs > now &&
+            this.#reachOfScope(bound.scope ?? '', question, false, false).reach !== 'no'
+          ) {
+            yield bound
+            break
+          }
+      }
+  }
+
+  /** Members see the objects and the namespaces of the hub that their tenants and projects are. */
+  #ownAllow(
+    subject: Subject,
+    question: AccessQuestion,
+    how: { readonly now: number; readonly isOne: boolean },
+  ): { readonly grant: Grant; readonly reach: Reach } | undefined {
+    const { cluster, group, resource, name, subresource, isResource } = question
+    if (!isResource || subresource !== '' || (cluster !== this.#hub && cluster !== '*') || !ownRule.verbs.includes(question.verb)) return undefined
+    const isNamespace = group === '' && resource === 'namespaces'
+    if (!isNamespace && !this.#tree.isScopeKind(group, resource)) return undefined
+    const found = (bound: Bound, reach: Reach): { readonly grant: Grant; readonly reach: Reach } => ({ grant: { rule: ownRule, at: -1, bound }, reach })
+    const counts = ({ untilMs, role }: Bound): boolean => untilMs > how.now && this.#roles.get(role)?.rules.some((rule) => isAllow(rule)) === true
+    if (name !== '') {
+      const scope = isNamespace ? name : this.#tree.scopeOfObject({ group, resource, namespace: question.namespace, name })
+      for (const bound of this.#membersWith(subject, scope === undefined ? [] : this.#tree.chainOf(scope))) if (counts(bound)) return found(bound, 'wholly')
+      return undefined
+    }
+    for (const bound of this.#membersWith(subject)) {
+      if (!counts(bound)) continue
+      const scope = this.#tree.isActive(bound.scope ?? '') ? this.#tree.get(bound.scope ?? '') : undefined
+      if (scope === undefined) continue
+      if (isNamespace || (scope.object.resource === resource && (question.namespace === undefined || question.namespace === scope.object.namespace)))
+        return found(bound, 'partly')
+    }
+    return undefined
+  }
+
+  /** Why a credential that is limited to a scope may not ask this, or only in part; undefined: it asks for what is inside. */
+  #limit(scope: string, subject: Subject, question: AccessQuestion): PermissionDecision | undefined {
+    const label = this.#tree.labelOf(scope)
+    if (question.cluster === '')
+      return limitedPaths.has(question.path) ? undefined : { allowed: false, reason: `the credential is limited to ${label}: this path is not open to it` }
+    if (isDiscovery(question)) {
+      const isReached =
+        this.#tree.isActive(scope) && (question.cluster === '*' || question.cluster === this.#hub || this.#tree.reaches(scope, question.cluster))
+      return isReached ? undefined : { allowed: false, reason: `the credential is limited to ${label}` }
+    }
+    const isOne = !collectionVerbs.has(question.verb)
+    const { reach, because } = this.#reachOfScope(scope, question, isOne, true)
+    if (reach === 'wholly') return undefined
+    if (reach === 'no') return { allowed: false, reason: `the credential is limited to ${label}: ${because}` }
+    if (!collectionReads.has(question.verb) || question.subresource !== '')
+      return { allowed: false, reason: `the credential is limited to ${label}, and this is about more` }
+    const { allow, deny, isPartly } = this.#weigh(subject, question)
+    if (allow === undefined || (deny !== undefined && !isPartly))
+      return { allowed: false, reason: deny === undefined ? 'no rule allows it' : `denied by ${this.#named(deny)}` }
+    return { allowed: true, reason: `in part: ${this.#named(allow)}, limited to ${label}`, filter: this.#filterOf(subject, question) }
+  }
+
+  /**
+   * Where a scope bears on a question about resources: in namespaces of clusters that are its own or below it, and in its namespaces of the hub for objects of the platform.
+   * `withOwn`: and the objects that the scopes themselves are.
+   */
+  #reachOfScope(scope: string, question: AccessQuestion, isOne: boolean, withOwn: boolean): { readonly reach: Reach; readonly because: string | undefined } {
+    const tree = this.#tree
+    const { cluster, namespace, group, resource, name } = question
+    if (!question.isResource) return no('a membership is not about paths')
+    if (!tree.isActive(scope)) return no(`${tree.labelOf(scope)} is suspended, or is not there`)
+    const isOnHub = cluster === this.#hub || cluster === '*'
+    if (withOwn && isOnHub) {
+      const isNamespace = group === '' && resource === 'namespaces'
+      if (isNamespace || tree.isScopeKind(group, resource)) {
+        const asked = name === '' ? undefined : isNamespace ? name : tree.scopeOfObject({ group, resource, namespace, name })
+        if (name === '' ? !isOne : asked !== undefined && tree.isWithin(asked, scope)) return name === '' ? partly : wholly
+      }
+    }
+    if (namespace === undefined) {
+      if (isOne) return no('it holds in namespaces only')
+      if ((isOnHub && group.endsWith(platformGroups)) || tree.reaches(scope, cluster)) return partly
+      return no(`${tree.labelOf(scope)} has no namespace there`)
+    }
+    const found = cluster === '*' ? partly : wholly
+    for (const owner of tree.ownersOf(cluster, namespace)) if (tree.isWithin(owner, scope)) return found
+    if (isOnHub && tree.isWithin(namespace, scope))
+      return group.endsWith(platformGroups) ? found : no('in the namespaces of tenants and projects on the hub it holds for objects of the platform only')
+    return no(`the namespace ${namespace} is not one of ${tree.labelOf(scope)}`)
+  }
+
+  #reachOf(
+    rule: AccessRule,
+    bound: Bound,
+    question: AccessQuestion,
+    how: { readonly now: number; readonly isOne: boolean },
+  ): { readonly reach: Reach; readonly because: string | undefined } {
+    const byRule = reachOf(rule, bound, question, how)
+    if (bound.scope === undefined || byRule.reach === 'no') return byRule
+    const byScope = this.#reachOfScope(bound.scope, question, how.isOne, false)
+    return byScope.reach === 'wholly' ? byRule : byScope
+  }
+
+  #named({ at, bound }: Grant): string {
+    const by = bound.scope === undefined ? `AccessRoleBinding "${bound.name}"` : `Membership "${bound.name}" of ${this.#tree.labelOf(bound.scope)}`
+    return at < 0 ? `what every membership gives, by ${by}` : `rule ${at} of AccessRole "${bound.role}" by ${by}`
+  }
+}
+
+function keysOf({ user, groups }: Subject): readonly string[] {
+  return [`User/${user}`, ...groups.map((group) => `Group/${group}`)]
+}
+
+type Filed = Map<string, Map<string, Map<string, Bound>>>
+
+function file(into: Filed, [first, second, id]: readonly [string, string, string], bound: Bound): void {
+  let bySecond = into.get(first)
+  if (bySecond === undefined) into.set(first, (bySecond = new Map()))
+  const there = bySecond.get(second)
+  if (there === undefined) bySecond.set(second, new Map([[id, bound]]))
+  else there.set(id, bound)
+}
+
+function unfile(from: Filed, [first, second, id]: readonly [string, string, string]): void {
+  const bySecond = from.get(first)
+  const there = bySecond?.get(second)
+  there?.delete(id)
+  if (there?.size === 0) bySecond?.delete(second)
+  if (bySecond?.size === 0) from.delete(first)
+}
+
+/** Whether a role says anything of a kind of question. */
+function bears(role: CompiledRole, question: AccessQuestion): boolean {
+  return role.denies.length > 0 || !candidates(role, question).next().done
 }
 
 function compile(rules: readonly AccessRule[]): CompiledRole {
@@ -334,7 +638,7 @@ function reachOf(
   rule: AccessRule,
   bound: Bound,
   question: AccessQuestion,
-  { now, isOne = !collectionVerbs.has(question.verb) }: { readonly now: number; readonly isOne?: boolean },
+  { now, isOne }: { readonly now: number; readonly isOne: boolean },
 ): { readonly reach: Reach; readonly because: string | undefined } {
   if (bound.untilMs <= now) return no('the binding has expired')
   if (!matchesWord(rule.verbs, question.verb)) return no(`it says nothing of the verb ${question.verb}`)
@@ -380,10 +684,6 @@ function isDiscovery({ isResource, verb, path, cluster, group, resource }: Acces
   return cluster !== '' && (verb === 'get' || verb === 'head') && (path === '/' || discovery.test(path))
 }
 
-function named({ at, bound }: Grant): string {
-  return `rule ${at} of AccessRole "${bound.role}" by AccessRoleBinding "${bound.name}"`
-}
-
 function matchesWord(words: readonly string[], word: string): boolean {
   return words.includes(word) || words.includes('*')
 }
@@ -408,14 +708,25 @@ function matchesPattern(patterns: readonly string[], text: string): boolean {
 interface Place {
   readonly cluster: string | undefined
   readonly namespaces: readonly string[] | undefined
+  /** Namespace of the hub of a tenant or project: there and below it. */
+  readonly scope?: string | undefined
+}
+
+interface Held {
+  readonly allows: readonly Grant[]
+  readonly denied: readonly Grant[]
+  readonly isInside: (scope: string, other: string) => boolean
 }
 
 /** Whether somebody with these grants has all that a rule allows in a place. Upstream's idea: pkg/registry/rbac/validation. */
-function isCovered(rule: AccessRule, place: Place, held: { readonly allows: readonly Grant[]; readonly denied: readonly Grant[] }): boolean {
-  const isNear = ({ bound: { cluster } }: Grant): boolean => cluster === undefined || place.cluster === undefined || cluster === place.cluster
+function isCovered(rule: AccessRule, place: Place, held: Held): boolean {
+  const isNear = ({ bound: { cluster, scope } }: Grant): boolean =>
+    (cluster === undefined || place.cluster === undefined || cluster === place.cluster) &&
+    (scope === undefined || place.scope === undefined || held.isInside(scope, place.scope) || held.isInside(place.scope, scope))
   if (held.denied.some((grant) => isNear(grant) && overlaps(grant.rule, rule))) return false
   const holders = held.allows.filter(
-    ({ bound: { cluster, namespaces } }) =>
+    ({ bound: { cluster, namespaces, scope } }) =>
+      (scope === undefined || (place.scope !== undefined && held.isInside(place.scope, scope))) &&
       (cluster === undefined || cluster === place.cluster) &&
       (namespaces === undefined || (place.namespaces?.every((namespace) => namespaces.has(namespace)) ?? false)),
   )

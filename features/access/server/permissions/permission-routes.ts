@@ -5,8 +5,8 @@ import { accessRoleBindingKind, type Explanation } from '../../api/index.ts'
 import { objectOf, textOf } from '../body-fields.ts'
 import type { Identities } from '../identities.ts'
 import type { AccessTokens } from '../oidc/access-tokens.ts'
-import type { AccessQuestion } from './permission-index.ts'
-import { questionOfReview, type Permissions } from './permissions.ts'
+import type { AccessQuestion, Subject } from './permission-index.ts'
+import { questionOfReview, scopeExtra, type Permissions } from './permissions.ts'
 
 export interface PermissionRoutesDeps {
   readonly permissions: Permissions
@@ -35,9 +35,12 @@ async function explain(deps: PermissionRoutesDeps, exchange: Exchange): Promise<
   if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'ask with a POST')
   if (caller.kind !== 'platform') throw new StatusError('Unauthorized', 'Unauthorized')
   const body = await readJson(request, bodyBytes)
-  const own = caller.user.username
+  const { permissions } = deps
+  const asking = permissions.subjectOfInfo(caller.user)
+  if (asking === undefined) throw new StatusError('Unauthorized', 'Unauthorized')
+  const own = asking.user
   const user = textOf(body, 'user') ?? own
-  if (user !== own) mayReadBindings(deps, own)
+  if (user !== own) mayReadBindings(deps, asking)
   const verb = textOf(body, 'verb')
   const [resource, path] = [textOf(body, 'resource'), textOf(body, 'path')]
   if (verb === undefined || (resource === undefined) === (path === undefined))
@@ -53,8 +56,7 @@ async function explain(deps: PermissionRoutesDeps, exchange: Exchange): Promise<
     name: textOf(body, 'name') ?? '',
     path: path ?? '',
   }
-  const { permissions } = deps
-  const subject = permissions.subjectOf(user)
+  const subject = user === own ? asking : permissions.subjectOf(user)
   const isThere = deps.identities.users.get(user) !== undefined
   const { allowed, reason, filter } = permissions.index.decide(subject, question)
   const answer: Explanation = {
@@ -68,7 +70,7 @@ async function explain(deps: PermissionRoutesDeps, exchange: Exchange): Promise<
   return jsonResponse(200, answer)
 }
 
-function mayReadBindings({ permissions, hub }: PermissionRoutesDeps, user: string): void {
+function mayReadBindings({ permissions, hub }: PermissionRoutesDeps, asking: Subject): void {
   const { group, plural } = accessRoleBindingKind
   const question: AccessQuestion = {
     cluster: hub,
@@ -81,7 +83,7 @@ function mayReadBindings({ permissions, hub }: PermissionRoutesDeps, user: strin
     name: '',
     path: '',
   }
-  const { allowed, filter } = permissions.index.decide(permissions.subjectOf(user), question)
+  const { allowed, filter } = permissions.index.decide(asking, question)
   if (!allowed || filter !== undefined) throw new StatusError('Forbidden', `only who may list ${plural}.${group} may ask about others`)
 }
 
@@ -104,8 +106,14 @@ async function review(deps: PermissionRoutesDeps, { request }: Exchange): Promis
 async function tokenStatus({ identities, tokens }: PermissionRoutesDeps, token: string): Promise<unknown> {
   const caller = identities.authenticateToken(token) ?? (await tokens.authenticate(token))
   if (caller?.kind !== 'platform') return { authenticated: false, ...(caller?.kind === 'refused' ? { error: caller.message } : {}) }
-  const { username, uid, groups } = caller.user
-  return { authenticated: true, user: { username, uid, groups, extra: { [proof]: ['true'] } } }
+  const { username, uid, groups, extra } = caller.user
+  return { authenticated: true, user: { username, uid, groups, extra: { ...extra, [proof]: ['true'] } } }
+}
+
+/** What a limited credential is limited to, as our TokenReview has told the cluster. A value that is no name is a scope that nothing is in. */
+function withinOf(extra: Readonly<Record<string, unknown>>): string | undefined {
+  const value = extra[scopeExtra]
+  return value === undefined ? undefined : Array.isArray(value) ? String(value[0]) : ''
 }
 
 function accessStatus({ permissions, identities }: PermissionRoutesDeps, cluster: string, spec: Readonly<Record<string, unknown>>): unknown {
@@ -121,7 +129,7 @@ function accessStatus({ permissions, identities }: PermissionRoutesDeps, cluster
     resource: (field) => textOf(resource, field),
     path: (field) => textOf(path, field),
   })
-  const { allowed, reason, filter } = permissions.index.decide(permissions.subjectOf(name), question)
+  const { allowed, reason, filter } = permissions.index.decide(permissions.subjectOf(name, withinOf(objectOf(spec, 'extra'))), question)
   // The cluster cannot filter an answer: what may be seen in part only is asked for namespace by namespace.
   return filter === undefined ? { allowed, reason } : { allowed: false, reason: `${reason}; ask for one namespace` }
 }

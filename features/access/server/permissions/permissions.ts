@@ -12,7 +12,8 @@ import {
   type Group,
 } from '../../api/index.ts'
 import { builtinRoles } from './builtin-roles.ts'
-import { PermissionIndex, type AccessQuestion, type Subject } from './permission-index.ts'
+import { PermissionIndex, type AccessQuestion, type MembershipGrant, type Subject } from './permission-index.ts'
+import type { Scope } from './scope-tree.ts'
 
 export interface PermissionsDeps {
   readonly hub: KubeClient
@@ -24,7 +25,19 @@ export interface PermissionsDeps {
 /** Groups of the hub for whoever may do everything: `system:masters` is that on any Kubernetes. */
 const adminGroups = ['system:masters', 'gantry:admins']
 const maxSubjects = 10_000
+/** In `extra` of an identity: the namespace of the hub of the tenant or project that its credential is limited to. */
+export const scopeExtra = 'access.gantry.dev/scope'
 const longestTimerMs = 60 * 60_000
+
+/**
+ * Where tenants and projects are told, by whoever knows them: their namespaces of the hub, who is a member, and which namespaces of clusters are certainly theirs. Undefined
+ * takes one back.
+ */
+export interface ScopeRegistry {
+  setScope(namespace: string, scope: Scope | undefined): void
+  setPlace(cluster: string, namespace: string, owner: string | undefined): void
+  setMembership(key: { readonly namespace: string; readonly name: string }, membership: MembershipGrant | undefined): void
+}
 
 /**
  * Who may do what: roles, bindings and groups of the hub, mirrored, so that a request is decided without asking anybody. `onChange` tells when decisions may have changed, also
@@ -35,6 +48,7 @@ export class Permissions {
   readonly bindings: ObjectMirror<AccessRoleBinding>
   readonly groups: ObjectMirror<Group>
   readonly index: PermissionIndex
+  readonly scopes: ScopeRegistry
   readonly #clock: Clock
   readonly #listeners = new Set<() => void>()
   readonly #groupsByUser = new Map<string, Set<string>>()
@@ -43,6 +57,7 @@ export class Permissions {
   #infos = new Map<string, UserInfo>()
   /** Identities that this platform has proved. */
   readonly #proved = new WeakSet<UserInfo>()
+  #untilNextExpiry = (): void => {}
   readonly #subjects = new Map<string, Subject>()
   #isTelling = false
 
@@ -53,6 +68,21 @@ export class Permissions {
     this.bindings = new ObjectMirror(mirrored, { resource: accessRoleBindingKind.ref })
     this.groups = new ObjectMirror(mirrored, { resource: groupKind.ref })
     this.index = new PermissionIndex(() => deps.clock.now().getTime())
+    this.scopes = {
+      setScope: (namespace, scope) => {
+        this.index.setScope(namespace, scope)
+        this.#tell()
+      },
+      setPlace: (cluster, namespace, owner) => {
+        this.index.setPlace(cluster, namespace, owner)
+        this.#tell()
+      },
+      setMembership: (key, membership) => {
+        this.index.setMembership(key, membership)
+        this.#tell()
+        this.#expiryMayHaveMoved()
+      },
+    }
     // They hold before their objects are there.
     for (const [name, { rules }] of Object.entries(builtinRoles)) this.index.setRole(name, rules)
     this.roles.onChange(({ name, after }) => {
@@ -81,7 +111,11 @@ export class Permissions {
     const untilNextExpiry = (): void => {
       cancel()
       const now = this.#clock.now().getTime()
-      const next = Math.min(...[...this.bindings.values()].map(({ spec }) => Date.parse(spec.expirationTime ?? '')).filter((time) => time > now))
+      let next = this.index.nextMembershipExpiry(now) ?? Number.POSITIVE_INFINITY
+      for (const { spec } of this.bindings.values()) {
+        const time = Date.parse(spec.expirationTime ?? '')
+        if (time > now) next = Math.min(next, time)
+      }
       if (!Number.isFinite(next)) return
       cancel = this.#clock.schedule(
         () => {
@@ -91,12 +125,14 @@ export class Permissions {
         Math.min(longestTimerMs, next - now),
       )
     }
-    const stopFollowing = this.bindings.onChange(untilNextExpiry)
+    const stopFollowing = this.bindings.onChange(() => this.#expiryMayHaveMoved())
+    this.#untilNextExpiry = untilNextExpiry
     untilNextExpiry()
     return {
       done: Promise.all(running.map(({ done }) => done)).then(() => {}),
       [Symbol.asyncDispose]: async () => {
         stopFollowing()
+        this.#untilNextExpiry = () => {}
         cancel()
         await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
       },
@@ -109,6 +145,7 @@ export class Permissions {
     return () => this.#listeners.delete(listener)
   }
 
+<<<<<<< HEAD
   /** Groups from elsewhere than Group objects. Whoever knows them calls `groupsChanged` when they change. */
   addGroups(groupsOf: (user: string) => readonly string[]): void {
     this.#moreGroups.push(groupsOf)
@@ -121,29 +158,45 @@ export class Permissions {
   /** A user as the hub sees it, with its groups. */
   userInfo(name: string, uid: string | undefined): UserInfo {
     const key = `${name}/${uid ?? ''}`
+=======
+  /** A user as the hub sees it, with its groups. `within`: of a credential that is limited to a tenant or project, by its namespace of the hub. */
+  userInfo(name: string, uid: string | undefined, within?: string): UserInfo {
+    const key = `${name}/${uid ?? ''}/${within ?? ''}`
+>>>>>>> e67402b (access: memberships give roles in tenants and projects, decided by an index of scopes)
     const known = this.#infos.get(key)
     if (known !== undefined) return known
-    const subject = this.subjectOf(name)
-    const isAdmin = this.index.platformRolesOf(subject).includes(platformAdminRole)
-    const info: UserInfo = { username: name, ...(uid === undefined ? {} : { uid }), groups: [...(isAdmin ? adminGroups : []), ...subject.groups] }
+    const subject = this.subjectOf(name, within)
+    // The hub lets its administrators do everything: a limited credential is none.
+    const isAdmin = within === undefined && this.index.platformRolesOf(subject).includes(platformAdminRole)
+    const info: UserInfo = {
+      username: name,
+      ...(uid === undefined ? {} : { uid }),
+      groups: [...(isAdmin ? adminGroups : []), ...subject.groups],
+      ...(within === undefined ? {} : { extra: { [scopeExtra]: [within] } }),
+    }
     this.#infos.set(key, info)
     this.#proved.add(info)
     return info
   }
 
-  subjectOf(user: string): Subject {
-    let subject = this.#subjects.get(user)
+  subjectOf(user: string, within?: string): Subject {
+    const key = within === undefined ? user : `${user}/${within}`
+    let subject = this.#subjects.get(key)
     if (subject !== undefined) return subject
+<<<<<<< HEAD
     const groups = [...(this.#groupsByUser.get(user) ?? []), ...this.#moreGroups.flatMap((groupsOf) => groupsOf(user))]
     subject = { user, groups: [...groups.toSorted(), everybodyGroup] }
+=======
+    subject = { user, groups: [...[...(this.#groupsByUser.get(user) ?? [])].toSorted(), everybodyGroup], ...(within === undefined ? {} : { within }) }
+>>>>>>> e67402b (access: memberships give roles in tenants and projects, decided by an index of scopes)
     if (this.#subjects.size >= maxSubjects) this.#subjects.clear() // names may be anything that somebody asks about
-    this.#subjects.set(user, subject)
+    this.#subjects.set(key, subject)
     return subject
   }
 
   /** Whom an identity that this platform has proved stands for; undefined for any other that says the same of itself. */
   subjectOfInfo(info: UserInfo): Subject | undefined {
-    return this.#proved.has(info) ? this.subjectOf(info.username) : undefined
+    return this.#proved.has(info) ? this.subjectOf(info.username, info.extra?.[scopeExtra]?.[0]) : undefined
   }
 
   /** For the gateway. */
@@ -151,12 +204,30 @@ export class Permissions {
     const { caller, target } = exchange
     if (caller.kind !== 'platform') return { allowed: false, reason: 'no identity of this platform' }
     if (target?.problem !== undefined) return { allowed: false, reason: target.problem }
-    return this.index.decide(this.subjectOf(caller.user.username), questionOf(exchange))
+    const subject = this.subjectOfInfo(caller.user)
+    if (subject === undefined) return { allowed: false, reason: 'no identity of this platform' }
+    return this.index.decide(subject, questionOf(exchange))
+  }
+
+  #isLooking = false
+
+  /** Many at once make one look. */
+  #expiryMayHaveMoved(): void {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    queueMicrotask(() => {
+      this.#isLooking = false
+      this.#untilNextExpiry()
+    })
   }
 
   #changed(): void {
     this.#infos = new Map()
     this.#subjects.clear()
+    this.#tell()
+  }
+
+  #tell(): void {
     if (this.#isTelling) return
     this.#isTelling = true
     queueMicrotask(() => {

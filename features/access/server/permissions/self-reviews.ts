@@ -24,7 +24,8 @@ export function withSelfReviews({ permissions, hub, decidesToo }: SelfReviewsDep
       if (target === undefined || target.cluster === hub || caller.kind !== 'platform' || target.verb !== 'create' || target.info.namespace !== undefined)
         return route.serve(exchange)
       const { group, resource } = target.info
-      const subject = permissions.subjectOf(caller.user.username)
+      const subject = permissions.subjectOfInfo(caller.user)
+      if (subject === undefined) return route.serve(exchange)
       const asked = decidesToo(target.cluster) ? route : undefined
       if (group === 'authentication.k8s.io' && resource === 'selfsubjectreviews' && asked === undefined)
         return review(exchange, () => ({ userInfo: { username: caller.user.username, uid: caller.user.uid, groups: caller.user.groups } }))
@@ -78,7 +79,13 @@ function rulesOf(permissions: Permissions, subject: Subject, { cluster, spec }: 
   const namespace = textOf(spec, 'namespace')
   const grants = permissions.index
     .grantsOf(subject)
-    .filter(({ bound }) => (bound.cluster === undefined || bound.cluster === cluster) && (bound.namespaces === undefined || bound.namespaces.has(namespace)))
+    .filter(
+      ({ bound }) =>
+        (bound.cluster === undefined || bound.cluster === cluster) &&
+        (bound.namespaces === undefined || bound.namespaces.has(namespace)) &&
+        (bound.scope === undefined || permissions.index.isPlaceOf(bound.scope, { cluster, namespace })) &&
+        (subject.within === undefined || permissions.index.isPlaceOf(subject.within, { cluster, namespace })),
+    )
     .map(({ rule }) => rule)
   const allows = grants.filter(({ effect }) => effect !== 'Deny')
   return {
