@@ -105,6 +105,7 @@ const collectionReads: ReadonlySet<string> = new Set(['list', 'watch'])
 const collectionVerbs: ReadonlySet<string> = new Set([...collectionReads, 'deletecollection'])
 // In the namespaces of tenants and projects on the hub stand objects of the platform. Nobody runs anything there: whoever could might run it beside other tenants' objects.
 const platformGroups = '.gantry.dev'
+const maxReached = 1_000
 /** What every Membership gives beside its role: to see what it is a member of. */
 const ownRule: AccessRule = { verbs: ['get', 'list', 'watch'], apiGroups: ['*'], resources: ['*'] }
 /** Paths of the platform that a credential may ask that is limited to a scope: none of them gives another credential. */
@@ -125,6 +126,8 @@ export class PermissionIndex {
   /** The same by subject and role: a question about a whole cluster looks at each role once, however many scopes it is held in. */
   readonly #memberRoles = new Map<string, Map<string, Map<string, Bound>>>()
   readonly #tree = new ScopeTree()
+  /** Clusters in which a user or group has something by a Membership, as of an epoch. */
+  readonly #reached = new Map<string, { readonly epoch: number; readonly clusters: ReadonlySet<string> }>()
   readonly #nowMs: () => number
   readonly #hub: string
   #epoch = 0
@@ -447,12 +450,12 @@ export class PermissionIndex {
     }
     if (!collectionVerbs.has(question.verb)) return // at the cluster scope: of no namespace
     const now = this.#nowMs()
-    for (const key of keysOf(subject))
+    const isOnHub = (cluster === this.#hub || cluster === '*') && question.group.endsWith(platformGroups)
+    for (const key of keysOf(subject)) {
+      if (cluster !== this.#hub && cluster !== '*' && !this.#mayReach(key, cluster)) continue
       for (const [role, bounds] of this.#memberRoles.get(key) ?? []) {
         const compiled = this.#roles.get(role)
         if (compiled === undefined || !bears(compiled, question)) continue
-        // Most of many scopes have nothing in the cluster: that is one look.
-        const isOnHub = (cluster === this.#hub || cluster === '*') && question.group.endsWith(platformGroups)
         for (const bound of bounds.values())
           if (
             (isOnHub || this.#tree.reaches(bound.scope ?? '', cluster)) &&
@@ -463,6 +466,21 @@ export class PermissionIndex {
             break
           }
       }
+    }
+  }
+
+  /** Whether any scope of a user or group has a namespace in a cluster: most have none in most clusters, and are not looked at one by one. */
+  #mayReach(key: string, cluster: string): boolean {
+    const byScope = this.#members.get(key)
+    if (byScope === undefined) return false
+    let known = this.#reached.get(key)
+    if (known?.epoch !== this.#epoch) {
+      const clusters = new Set<string>()
+      for (const scope of byScope.keys()) for (const one of this.#tree.clustersOf(scope)) clusters.add(one)
+      if (this.#reached.size >= maxReached) this.#reached.clear()
+      this.#reached.set(key, (known = { epoch: this.#epoch, clusters }))
+    }
+    return known.clusters.has(cluster)
   }
 
   /** Members see the objects and the namespaces of the hub that their tenants and projects are. */
