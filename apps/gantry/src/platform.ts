@@ -28,7 +28,7 @@ import {
   withSelfReviews,
 } from '@gantry/access/server'
 import { AuditLog, auditRoutes, ElasticsearchForwarder, Recordings } from '@gantry/audit/server'
-import { createDialer, openHttpTransport, systemLookup } from '@gantry/client'
+import { createClient, createDialer, openHttpTransport, systemLookup, type KubeClient } from '@gantry/client'
 import { whileLeading } from '@gantry/controller'
 import { agentPaths, agentUpgrade, clusterKind, localClusterName } from '@gantry/clusters/api'
 import { createClusterProber } from '@gantry/clusters/controller'
@@ -59,6 +59,7 @@ import { createFleet } from '@gantry/fleet/server'
 import { guardQuotas, Quotas } from '@gantry/tenancy/server'
 import { startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
 import type { Handler, Service, UpgradeHandler } from '@gantry/runtime'
+import { createTenancy, plainQuotas } from '@gantry/tenancy/controller'
 import type { ElasticsearchConfig, PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
 import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
@@ -153,7 +154,14 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const providers = new IdentityProviders({ hub, identities, permissions, log, outbound })
     const members = new MemberDirectory({ hub, clock, ids, log, local: hubTarget, openTransport })
     await Promise.all([ensureLocalCluster(hub, { provider: base.provider, signal }), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
+    const memberOf = (name: string): KubeClient | undefined => {
+      if (name === localClusterName) return hub
+      const target = members.get(name)
+      return target && createClient({ handle: target.handle }, { userAgent: 'gantry-tenancy' })
+    }
+    const tenancy = createTenancy({ hub, clock, ids, log, clusters: members.clusters, sink: permissions.scopes, quotas: plainQuotas, memberOf })
     await Promise.all([
+      parts.start(tenancy.feed),
       parts.start({ name: 'permissions', start: (options) => permissions.start(options) }),
       parts.start({ name: 'identities', start: (options) => identities.start(options) }),
       parts.start({ name: 'members', start: (options) => members.start(options) }),
@@ -263,6 +271,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         }),
       ),
     )
+    for (const controller of tenancy.controllers) await parts.start(leading(startingAfter(served.promise, controller)))
     if (forwarder !== undefined) await parts.start(startingAfter(served.promise, forwarder))
     parts.use('certificate renewal', renewEveryDay(edge, base))
     base.started()

@@ -75,7 +75,9 @@ export const tenantKind = defineKind({
   }),
   status: s.object({
     conditions,
-    namespace: s.optional(s.string({ description: 'The namespace of the hub that holds its projects.', maxLength: 63 })),
+    namespace: s.optional(
+      s.string({ description: 'The namespace of the hub that holds its projects, once that is certainly its own; before, nobody is a member.', maxLength: 63 }),
+    ),
     projects: s.optional(s.integer({ description: 'How many projects it has, those below others included.' })),
     quota: quotaUse,
   }),
@@ -129,7 +131,15 @@ export const projectKind = defineKind({
   }),
   status: s.object({
     conditions,
-    namespace: s.optional(s.string({ description: 'The namespace of the hub that holds its objects.', maxLength: 63 })),
+    namespace: s.optional(
+      s.string({ description: 'The namespace of the hub that holds its objects, once that is certainly its own; before, nobody is a member.', maxLength: 63 }),
+    ),
+    environments: s.optional(
+      s.set(s.string({ description: 'Name of an environment.', maxLength: 24 }), {
+        description: 'Environments that have been made. Each is made once: one that is deleted or moved away is not made again.',
+        maxItems: 16,
+      }),
+    ),
     tenant: s.optional(s.string({ description: 'Name of its tenant.', maxLength: 63 })),
     quota: quotaUse,
   }),
@@ -161,6 +171,12 @@ export const projectNamespaceKind = defineKind({
       }),
       environment: s.optional(s.string({ description: 'test, production, staging, or any other.', maxLength: 24 })),
       adopt: s.optional(s.boolean({ description: 'Take a namespace that is there already and belongs to no project; what runs in it stays.' })),
+      reclaimPolicy: s.optional(
+        s.oneOf(['Retain', 'Delete'], {
+          description:
+            'What becomes of the namespace when this object is deleted. Retain: it stays with what is in it, and belongs to no project. Delete: it goes with everything in it, unless it was adopted. When absent it goes if nothing runs in it and no volumes are claimed; otherwise the deletion waits.',
+        }),
+      ),
       quota: s.optional(s.resourceList({ description: 'For its ResourceQuota. In the mode Consumption an upper bound.' })),
       headroom: s.optional(
         s.resourceList({
@@ -191,6 +207,25 @@ export const projectNamespaceKind = defineKind({
   status: s.object({
     conditions,
     phase: s.optional(s.oneOf(['Pending', 'Active', 'Moving', 'Terminating'], { description: 'Pending: not made yet, the conditions say why.' })),
+    clusterUID: s.optional(
+      s.string({
+        description: "Of the Cluster in which the namespace is certainly the project's: its members have it. Absent while that is not certain.",
+        maxLength: 64,
+      }),
+    ),
+    move: s.optional(
+      s.object(
+        {
+          to: s.string({ description: 'The namespace of the hub of the project that it goes to.', maxLength: 63 }),
+          phase: s.oneOf(['Pending', 'OldLocked', 'NewCreated', 'OldDetached', 'Failed'], {
+            description: "How far it is. From OldDetached on it is the new project's; before that a failure undoes it.",
+          }),
+          message: s.optional(s.string({ description: 'Why it failed, or waits.', maxLength: 1000 })),
+          startTime: s.time({ description: 'When it began.' }),
+        },
+        { description: 'A move to another project.' },
+      ),
+    ),
     reserved: s.optional(s.resourceList({ description: 'What of the quotas above is kept for it.' })),
     used: s.optional(s.resourceList({ description: 'What its ResourceQuota says is used.' })),
   }),
@@ -280,3 +315,16 @@ export function scopeOf(namespace: string): { readonly tenant: string; readonly 
   const [, tenant, project] = /^project-(.+?)--(.+)$/.exec(namespace) ?? []
   return tenant === undefined || project === undefined ? undefined : { tenant, project }
 }
+
+/** On namespaces of clusters, and on what stands in them by the platform: whose they are. */
+export const tenancyLabels = {
+  tenant: 'tenancy.gantry.dev/tenant',
+  project: 'tenancy.gantry.dev/project',
+  /** Of the ProjectNamespace that owns it; on namespaces of the hub, of the Tenant or Project. */
+  uid: 'tenancy.gantry.dev/uid',
+  managedBy: 'app.kubernetes.io/managed-by',
+} as const
+
+/** On a namespace that was there before it belonged to a project: it is never deleted. */
+export const adoptedAnnotation = 'tenancy.gantry.dev/adopted'
+export const tenancyFinalizer = 'tenancy.gantry.dev/release'
