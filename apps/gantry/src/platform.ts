@@ -56,10 +56,10 @@ import {
   type ServingCertificate,
 } from '@gantry/gateway'
 import { createFleet } from '@gantry/fleet/server'
-import { guardQuotas, Quotas } from '@gantry/tenancy/server'
+import { guardQuotas, guardTenancy, Quotas } from '@gantry/tenancy/server'
 import { startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
 import type { Handler, Service, UpgradeHandler } from '@gantry/runtime'
-import { createTenancy, plainQuotas } from '@gantry/tenancy/controller'
+import { createTenancy } from '@gantry/tenancy/controller'
 import type { ElasticsearchConfig, PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
 import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
@@ -68,6 +68,7 @@ import { platformKinds } from './platform-kinds.ts'
 import type { PlatformPorts } from './platform-ports.ts'
 import { listenFailure } from './start-failure.ts'
 import { startingHandler } from './starting-handler.ts'
+import { tenancyGuardPorts } from './tenancy-ports.ts'
 
 export interface Platform extends AsyncDisposable {
   /** https://host:port */
@@ -143,7 +144,11 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const signingKeys = new SigningKeys({ hub, clock, ids, log })
     const tokens = new AccessTokens({ identities, keys: signingKeys, clock })
     const quotas = new Quotas({ hub, clock, ids })
-    const hubTarget = guardQuotas({ quotas, log }, guardGrants({ permissions, identities, hub: localClusterName }, base.target))
+    const guarded = guardTenancy(
+      tenancyGuardPorts(() => tenancy.objects, permissions),
+      base.target,
+    )
+    const hubTarget = guardQuotas({ quotas, log }, guardGrants({ permissions, identities, hub: localClusterName }, guarded))
     const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })
     const outbound = {
       clock,
@@ -159,7 +164,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       const target = members.get(name)
       return target && createClient({ handle: target.handle }, { userAgent: 'gantry-tenancy' })
     }
-    const tenancy = createTenancy({ hub, clock, ids, log, clusters: members.clusters, sink: permissions.scopes, quotas: plainQuotas, memberOf })
+    const tenancy = createTenancy({ hub, clock, ids, log, clusters: members.clusters, sink: permissions.scopes, quotas, memberOf })
     await Promise.all([
       parts.start(tenancy.feed),
       parts.start({ name: 'permissions', start: (options) => permissions.start(options) }),

@@ -1,5 +1,5 @@
 import { isReason, StatusError } from '@gantry/apimachinery'
-import type { KubeClient, ResourceRef } from '@gantry/client'
+import type { KubeClient, ObjectKey, ResourceRef } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
 import { ObjectMirror, type Caller, type Credential, type Revocations } from '@gantry/gateway'
 import type { Clock, Ids, Logger, Running, Service } from '@gantry/runtime'
@@ -499,31 +499,26 @@ export class Identities {
     } catch (error) {
       if (!isReason(error, 'NotFound')) throw error
     }
-    for (const { metadata } of bindingsOf(this.#deps.permissions, user)) await this.#unbindFrom(metadata.name ?? '', user)
+    for (const { metadata } of bindingsOf(this.#deps.permissions, user)) await this.#unbindFrom(accessRoleBindingKind.ref, { name: metadata.name ?? '' }, user)
+    for (const { namespace, name } of [...this.#deps.permissions.index.membershipsOf('User', user)])
+      await this.#unbindFrom(membershipKind.ref, { namespace, name }, user)
   }
 
   /** As often as others write it in between: every process on the hub does this. */
-  async #unbindFrom(name: string, user: string): Promise<void> {
+  async #unbindFrom(ref: ResourceRef, key: ObjectKey, user: string): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
-        const { metadata, spec } = await this.#deps.hub.get<AccessRoleBinding>(accessRoleBindingKind.ref, { name })
+        const { metadata, spec } = await this.#deps.hub.get<AccessRoleBinding | Membership>(ref, key)
         const subjects = spec.subjects.filter((subject) => subject.kind !== 'User' || subject.name !== user)
         if (subjects.length === spec.subjects.length) return
         const { uid = '', resourceVersion = '' } = metadata
-        if (subjects.length === 0) return await this.#deps.hub.delete(accessRoleBindingKind.ref, { name }, { preconditions: { uid, resourceVersion } })
-        await this.#deps.hub.patch(accessRoleBindingKind.ref, { name }, { type: 'merge', body: { metadata: { resourceVersion }, spec: { subjects } } })
+        if (subjects.length === 0) return await this.#deps.hub.delete(ref, key, { preconditions: { uid, resourceVersion } })
+        await this.#deps.hub.patch(ref, key, { type: 'merge', body: { metadata: { resourceVersion }, spec: { subjects } } })
         return
       } catch (error) {
         if (isReason(error, 'NotFound')) return
         if (!isReason(error, 'Conflict') || tries === unbindTries) throw error
       }
-    }
-    for (const key of [...this.#deps.permissions.index.membershipsOf('User', user)]) {
-      const membership = await this.#deps.hub.get<Membership>(membershipKind.ref, key)
-      const subjects = membership.spec.subjects.filter(({ kind, name }) => kind !== 'User' || name !== user)
-      const { resourceVersion = '', uid = '' } = membership.metadata
-      if (subjects.length === 0) await this.#deps.hub.delete(membershipKind.ref, key, { preconditions: { uid, resourceVersion } })
-      else await this.#deps.hub.patch(membershipKind.ref, key, { type: 'merge', body: { metadata: { resourceVersion }, spec: { subjects } } })
     }
   }
 

@@ -47,6 +47,13 @@ function clusterRules(kinds: readonly Kind<unknown, unknown>[]): readonly object
     // What the platform shows of every cluster, this one too.
     { apiGroups: [''], resources: ['events', 'namespaces', 'nodes', 'pods'], verbs: reads },
     { apiGroups: ['apps'], resources: ['deployments'], verbs: reads },
+    // Namespaces of tenants and projects, and on this cluster those that projects ask for, with their limits. What is created cannot be limited by name.
+    { apiGroups: [''], resources: ['namespaces'], verbs: ['create', 'patch', 'delete'] },
+    { apiGroups: [''], resources: ['limitranges', 'resourcequotas'], verbs: [...reads, 'create', 'update', 'delete'] },
+    // No namespace goes with something that still runs in it, or holds data.
+    { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['list'] },
+    { apiGroups: ['apps'], resources: ['daemonsets', 'statefulsets'], verbs: ['list'] },
+    { apiGroups: ['batch'], resources: ['cronjobs', 'jobs'], verbs: ['list'] },
   ]
 }
 

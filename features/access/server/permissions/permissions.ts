@@ -145,7 +145,6 @@ export class Permissions {
     return () => this.#listeners.delete(listener)
   }
 
-<<<<<<< HEAD
   /** Groups from elsewhere than Group objects. Whoever knows them calls `groupsChanged` when they change. */
   addGroups(groupsOf: (user: string) => readonly string[]): void {
     this.#moreGroups.push(groupsOf)
@@ -155,14 +154,9 @@ export class Permissions {
     this.#changed()
   }
 
-  /** A user as the hub sees it, with its groups. */
-  userInfo(name: string, uid: string | undefined): UserInfo {
-    const key = `${name}/${uid ?? ''}`
-=======
   /** A user as the hub sees it, with its groups. `within`: of a credential that is limited to a tenant or project, by its namespace of the hub. */
   userInfo(name: string, uid: string | undefined, within?: string): UserInfo {
     const key = `${name}/${uid ?? ''}/${within ?? ''}`
->>>>>>> e67402b (access: memberships give roles in tenants and projects, decided by an index of scopes)
     const known = this.#infos.get(key)
     if (known !== undefined) return known
     const subject = this.subjectOf(name, within)
@@ -183,12 +177,8 @@ export class Permissions {
     const key = within === undefined ? user : `${user}/${within}`
     let subject = this.#subjects.get(key)
     if (subject !== undefined) return subject
-<<<<<<< HEAD
     const groups = [...(this.#groupsByUser.get(user) ?? []), ...this.#moreGroups.flatMap((groupsOf) => groupsOf(user))]
-    subject = { user, groups: [...groups.toSorted(), everybodyGroup] }
-=======
-    subject = { user, groups: [...[...(this.#groupsByUser.get(user) ?? [])].toSorted(), everybodyGroup], ...(within === undefined ? {} : { within }) }
->>>>>>> e67402b (access: memberships give roles in tenants and projects, decided by an index of scopes)
+    subject = { user, groups: [...groups.toSorted(), everybodyGroup], ...(within === undefined ? {} : { within }) }
     if (this.#subjects.size >= maxSubjects) this.#subjects.clear() // names may be anything that somebody asks about
     this.#subjects.set(key, subject)
     return subject

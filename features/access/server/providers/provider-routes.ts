@@ -110,7 +110,9 @@ async function test(deps: ProviderRoutesDeps, exchange: Exchange): Promise<HttpR
   if (caller.kind !== 'platform') throw new StatusError('Unauthorized', 'Unauthorized')
   const { group, plural } = identityProviderKind
   const question = { cluster: deps.hubName, verb: 'update', isResource: true, group, resource: plural, subresource: '', namespace: undefined, name, path: '' }
-  const { allowed, reason } = deps.permissions.index.decide(deps.permissions.subjectOf(caller.user.username), question)
+  const subject = deps.permissions.subjectOfInfo(caller.user)
+  if (subject === undefined) throw new StatusError('Unauthorized', 'Unauthorized')
+  const { allowed, reason } = deps.permissions.index.decide(subject, question)
   if (!allowed) throw new StatusError('Forbidden', `only who may update ${plural}.${group} "${name}" may test it: ${reason}`)
   const body = request.body === undefined ? {} : await readJson(request, bodyBytes)
   return jsonResponse(200, await deps.providers.test(name, { username: textOf(body, 'username') }, request.signal))
