@@ -34,7 +34,9 @@ async function ask(client: KubeClient, method: string, path: string, body?: unkn
 
 const kinds: Readonly<Record<string, string>> = { tenants: 'Tenant', projects: 'Project', projectnamespaces: 'ProjectNamespace', memberships: 'Membership' }
 
-const make = (client: KubeClient, resource: string, namespace: string | undefined, name: string, spec: object): Promise<Answer> =>
+type Where = readonly [resource: string, namespace: string | undefined, name: string]
+
+const make = (client: KubeClient, [resource, namespace, name]: Where, spec: object): Promise<Answer> =>
   ask(client, 'POST', `${tenancy}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${resource}`, {
     apiVersion: 'tenancy.gantry.dev/v1alpha1',
     kind: kinds[resource],
@@ -73,10 +75,10 @@ before(async () => {
     cleanups.push(() => transport.close())
     return createClient({ handle: transport.handle })
   }
-  await make(admin, 'tenants', undefined, 'acme', { clusters: ['*'] })
+  await make(admin, ['tenants', undefined, 'acme'], { clusters: ['*'] })
   await until(admin, `${tenancy}/tenants/acme`, ({ status }) => status?.['namespace'] !== undefined)
-  await make(admin, 'projects', 'tenant-acme', 'shop', {})
-  await make(admin, 'projects', 'tenant-acme', 'bank', { environments: [] })
+  await make(admin, ['projects', 'tenant-acme', 'shop'], {})
+  await make(admin, ['projects', 'tenant-acme', 'bank'], { environments: [] })
   await until(admin, `${tenancy}/namespaces/tenant-acme/projects/shop`, ({ status }) => (status?.['environments'] as string[] | undefined)?.length === 2)
   await until(admin, `${tenancy}/namespaces/tenant-acme/projects/bank`, ({ status }) => status?.['namespace'] !== undefined)
   await until(admin, `${tenancy}/namespaces/project-acme--shop/projectnamespaces/test`, ({ status }) => status?.['phase'] === 'Active')
@@ -92,7 +94,7 @@ describe('over the gateway', () => {
   test('the owner of a project works in its namespaces, says who else does, and reaches nothing else', async () => {
     const ann = await clientOf('ann')
     assert.equal((await ask(ann, 'GET', '/api/v1/namespaces/acme-shop-test/configmaps')).status, 403)
-    assert.equal((await make(admin, 'memberships', 'project-acme--shop', 'ann', member('project-owner', 'ann'))).status, 201)
+    assert.equal((await make(admin, ['memberships', 'project-acme--shop', 'ann'], member('project-owner', 'ann'))).status, 201)
     await until(admin, `${tenancy}/namespaces/project-acme--shop/memberships/ann`, () => true)
 
     assert.equal((await ask(ann, 'POST', '/api/v1/namespaces/acme-shop-test/configmaps', { metadata: { name: 'a' } })).status, 201)
@@ -116,14 +118,14 @@ describe('over the gateway', () => {
       false,
     )
 
-    assert.equal((await make(ann, 'memberships', 'project-acme--shop', 'bob', member('project-editor', 'bob'))).status, 201)
+    assert.equal((await make(ann, ['memberships', 'project-acme--shop', 'bob'], member('project-editor', 'bob'))).status, 201)
     for (const [namespace, role] of [
       ['project-acme--shop', 'platform-admin'],
       ['project-acme--shop', 'cluster-viewer'],
       ['project-acme--bank', 'project-viewer'],
       ['tenant-acme', 'project-viewer'],
     ] as const)
-      assert.equal((await make(ann, 'memberships', namespace, 'more', member(role, 'ann'))).status, 403, `${role} in ${namespace}`)
+      assert.equal((await make(ann, ['memberships', namespace, 'more'], member(role, 'ann'))).status, 403, `${role} in ${namespace}`)
     const patch = await ask(ann, 'PATCH', `${tenancy}/namespaces/project-acme--shop/memberships/ann`, { spec: { role: 'cluster-admin' } })
     assert.match(patch.text, /would give what they do not have themselves/)
     assert.equal((await ask(ann, 'PATCH', `${tenancy}/namespaces/tenant-acme/projects/shop`, { spec: { locked: false } })).status, 403)
@@ -135,12 +137,12 @@ describe('over the gateway', () => {
 
   test('nobody adopts a namespace of a cluster by a project alone, makes anything in one that is locked, or names a cluster that may not be used', async () => {
     const eve = await clientOf('eve')
-    await make(admin, 'memberships', 'project-acme--bank', 'eve', member('project-owner', 'eve'))
+    await make(admin, ['memberships', 'project-acme--bank', 'eve'], member('project-owner', 'eve'))
     await until(admin, `${tenancy}/namespaces/project-acme--bank/memberships/eve`, () => true)
     await admin.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'monitoring' } })
-    const adopting = await make(eve, 'projectnamespaces', 'project-acme--bank', 'm', { cluster: 'local', namespace: 'monitoring', adopt: true })
+    const adopting = await make(eve, ['projectnamespaces', 'project-acme--bank', 'm'], { cluster: 'local', namespace: 'monitoring', adopt: true })
     assert.deepEqual([adopting.status, /that takes the permission to update this namespace/.test(adopting.text)], [403, true])
-    assert.equal((await make(eve, 'projectnamespaces', 'project-acme--bank', 'm', { cluster: 'local', namespace: 'monitoring' })).status, 201)
+    assert.equal((await make(eve, ['projectnamespaces', 'project-acme--bank', 'm'], { cluster: 'local', namespace: 'monitoring' })).status, 201)
     const later = await ask(eve, 'PATCH', `${tenancy}/namespaces/project-acme--bank/projectnamespaces/m`, { spec: { adopt: true } })
     assert.equal(later.status, 403)
     await until(admin, `${tenancy}/namespaces/project-acme--bank/projectnamespaces/m`, ({ status }) => JSON.stringify(status).includes('Conflict'))
@@ -148,13 +150,13 @@ describe('over the gateway', () => {
 
     await admin.patch(projectKind.ref, { namespace: 'tenant-acme', name: 'bank' }, { type: 'merge', body: { spec: { clusters: ['local'] } } })
     await until(admin, `${tenancy}/namespaces/tenant-acme/projects/bank`, () => true)
-    const elsewhere = await make(eve, 'projectnamespaces', 'project-acme--bank', 'x', { cluster: 'prod', namespace: 'x' })
+    const elsewhere = await make(eve, ['projectnamespaces', 'project-acme--bank', 'x'], { cluster: 'prod', namespace: 'x' })
     assert.match(elsewhere.text, /may not use the cluster prod; those above it may use local/)
 
     await admin.patch(projectKind.ref, { namespace: 'tenant-acme', name: 'bank' }, { type: 'merge', body: { spec: { locked: true } } })
     await until(admin, `${tenancy}/namespaces/tenant-acme/projects/bank`, () => true)
     for (const client of [eve, admin]) {
-      const refused = await make(client, 'projectnamespaces', 'project-acme--bank', 'y', { cluster: 'local', namespace: 'y' })
+      const refused = await make(client, ['projectnamespaces', 'project-acme--bank', 'y'], { cluster: 'local', namespace: 'y' })
       assert.deepEqual([refused.status, /project acme\/bank is locked/.test(refused.text)], [403, true])
     }
     assert.equal((await ask(eve, 'DELETE', `${tenancy}/namespaces/project-acme--bank/projectnamespaces/m`)).status, 403)
@@ -162,7 +164,7 @@ describe('over the gateway', () => {
 
   test('a watch ends in the moment in which the namespace leaves the project, and can-i names the membership', async () => {
     const kim = await clientOf('kim')
-    await make(admin, 'memberships', 'project-acme--shop', 'kim', member('project-viewer', 'kim'))
+    await make(admin, ['memberships', 'project-acme--shop', 'kim'], member('project-viewer', 'kim'))
     await until(admin, `${tenancy}/namespaces/project-acme--shop/memberships/kim`, () => true)
     const body = { user: 'kim', verb: 'list', resource: 'configmaps', namespace: 'acme-shop-production' }
     const answer = (await call('POST', '/platform/v1/access/explain', { body, signal })) as { reason: string; rules: { scope?: string; matches: string }[] }

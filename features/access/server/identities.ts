@@ -500,7 +500,7 @@ export class Identities {
       if (!isReason(error, 'NotFound')) throw error
     }
     for (const { metadata } of bindingsOf(this.#deps.permissions, user)) await this.#unbindFrom(accessRoleBindingKind.ref, { name: metadata.name ?? '' }, user)
-    for (const { namespace, name } of [...this.#deps.permissions.index.membershipsOf('User', user)])
+    for (const { namespace, name } of this.#deps.permissions.index.membershipsOf('User', user))
       await this.#unbindFrom(membershipKind.ref, { namespace, name }, user)
   }
 

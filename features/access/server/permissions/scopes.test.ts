@@ -37,8 +37,8 @@ function setProject(index: PermissionIndex, tenant: string, name: string, parent
   index.setScope(`project-${tenant}--${name}`, { label: `project ${tenant}/${name}`, parent, object, suspended: false })
 }
 
-function give(index: PermissionIndex, namespace: string, role: string, user: string, expirationTime?: string): void {
-  index.setMembership({ namespace, name: `${role}-${user}` }, { role, subjects: [{ kind: 'User', name: user }], expirationTime })
+function give(index: PermissionIndex, namespace: string, role: string, user: string): void {
+  index.setMembership({ namespace, name: `${role}-${user}` }, { role, subjects: [{ kind: 'User', name: user }] })
 }
 
 /** `prod get pods/log shop/web`, `prod list deployments.apps`. */
@@ -199,7 +199,8 @@ describe('a membership', () => {
 
   test('gives nothing while its tenant is suspended, after it has expired, or in a namespace that is no scope', () => {
     const { index, clock } = indexWithTenants()
-    give(index, 'project-acme--shop', 'project-viewer', 'ann', '2026-01-01T01:00:00Z')
+    const expirationTime = '2026-01-01T01:00:00Z'
+    index.setMembership({ namespace: 'project-acme--shop', name: 'a' }, { role: 'project-viewer', subjects: [{ kind: 'User', name: 'ann' }], expirationTime })
     give(index, 'gantry-system', 'platform-admin', 'ann')
     give(index, 'project-acme--ghost', 'platform-admin', 'ann')
     const ann = subjectOf('ann')
