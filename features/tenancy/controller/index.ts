@@ -1,4 +1,3 @@
-export { plainQuotas } from './plain-quotas.ts'
 export type { Clusters, ScopeSink } from './scope-feed.ts'
 export { createTenancy } from './tenancy.ts'
 export type { Tenancy, TenancyDeps } from './tenancy.ts'

@@ -19,7 +19,8 @@ import {
   type ProjectNamespace,
   type Tenant,
 } from '@gantry/tenancy/api'
-import { createTenancy, plainQuotas, type Tenancy, type TenancyDeps } from '@gantry/tenancy/controller'
+import { createTenancy, type Tenancy, type TenancyDeps } from '@gantry/tenancy/controller'
+import { Quotas } from '@gantry/tenancy/server'
 
 /** A cluster of its own, a real API of ours in process, without controllers: what is deleted is gone when the test says so. */
 export interface TestMember {
@@ -120,7 +121,7 @@ export async function startTestTenancy(options: { readonly members?: readonly st
     ...deps,
     clusters,
     sink: permissions.scopes,
-    quotas: options.quotas ?? plainQuotas,
+    quotas: options.quotas ?? new Quotas({ hub, clock, ids: systemIds }),
     memberOf: (name) => members.get(name)?.reach,
   })
   const running = [await clusters.start({ signal }), await permissions.start({ signal }), await tenancy.feed.start({ signal })]
