@@ -161,8 +161,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     await Promise.all([ensureLocalCluster(hub, { provider: base.provider, signal }), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
     const memberOf = (name: string): KubeClient | undefined => {
       if (name === localClusterName) return hub
-      const target = members.get(name)
-      return target && createClient({ handle: target.handle }, { userAgent: 'gantry-tenancy' })
+      const handle = members.own(name)
+      return handle && createClient({ handle }, { userAgent: 'gantry-tenancy' })
     }
     const tenancy = createTenancy({ hub, clock, ids, log, clusters: members.clusters, sink: permissions.scopes, quotas, memberOf })
     await Promise.all([

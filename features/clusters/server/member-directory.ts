@@ -1,6 +1,6 @@
 import { createClient, type HttpTransport, type HttpTransportOptions, type KubeClient } from '@gantry/client'
 import { createMemberConnection, ObjectMirror, statusResponse, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
-import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
+import type { Clock, Handler, Ids, Logger, Running } from '@gantry/runtime'
 import { createTunnelTransport } from '@gantry/gateway/tunnel'
 import { clusterKind, hasAgent, impersonates, isHub, localClusterName, platformNamespace, type Cluster } from '../api/index.ts'
 import { AgentConnections } from './agent/agent-connections.ts'
@@ -34,6 +34,8 @@ interface Member {
   readonly users: HttpTransport
   readonly probes: HttpTransport
   readonly target: ClusterTarget
+  /** Never says who asks. */
+  readonly own: Handler
 }
 
 // Connections, or streams of an agent's; a probe has five seconds for everything (cluster-prober).
@@ -101,6 +103,14 @@ export class MemberDirectory {
     if (cluster === undefined || isHub(cluster)) return undefined
     const member = this.#member(name, cluster)
     return member instanceof Error ? unavailable(name, member) : member.target
+  }
+
+  /** For what the platform does there of its own, by its own rights. Undefined when the hub knows no such cluster, or it is the hub itself. */
+  own(name: string): Handler | undefined {
+    const cluster = this.clusters.get(name)
+    if (cluster === undefined || isHub(cluster)) return undefined
+    const member = this.#member(name, cluster)
+    return member instanceof Error ? unavailable(name, member).handle : member.own
   }
 
   /** Whether the cluster judges callers by its own rules as well. */
@@ -172,7 +182,8 @@ export class MemberDirectory {
     const asCallers = impersonates(cluster)
     const connection = createMemberConnection({ clock: this.#deps.clock, transport: users }, { name, impersonates: asCallers })
     const target: ClusterTarget = { kind: 'member', impersonates: asCallers, ...connection }
-    const member: Member = { key: this.#keyOf(cluster), access, users, probes, target, serverCertificate: () => serverCertificate }
+    const own = asCallers ? createMemberConnection({ clock: this.#deps.clock, transport: users }, { name }).handle : connection.handle
+    const member: Member = { key: this.#keyOf(cluster), access, users, probes, target, own, serverCertificate: () => serverCertificate }
     this.#members.set(name, member)
     return member
   }
