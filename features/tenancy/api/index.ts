@@ -13,4 +13,5 @@ export {
   tenantNamespace,
 } from './kinds.ts'
 export type { Membership, Project, ProjectNamespace, Quota, QuotaLedger, QuotaUse, Tenant } from './kinds.ts'
-export type { NamespaceQuotas, QuotaOutcome, ScopeQuotas } from './quota.ts'
+export { quotaLabels, quotaName } from './quota.ts'
+export type { NamespaceQuotas, QuotaCheck, QuotaLine, QuotaOutcome, QuotaView, ScopeQuotas, ScopeUse } from './quota.ts'

@@ -6,7 +6,8 @@ const version = 'v1alpha1'
 // Two names joined by "--" name a namespace of the hub, so neither holds one, and both together fit.
 const shortName = { pattern: '^[a-z0-9]([a-z0-9]|-[a-z0-9])*$', maxLength: 24 }
 
-const clusterName = s.string({ description: 'Name of a cluster.', minLength: 1, maxLength: 63 })
+const clusterName = s.string({ description: 'Name of a cluster.', minLength: 1, maxLength: 63, pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' })
+const anyCluster = s.string({ description: 'Name of a cluster, or *.', minLength: 1, maxLength: 63, pattern: '^([*]|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$' })
 const displayName = s.optional(s.string({ description: 'The name people read; the object name when absent.', maxLength: 100 }))
 const description = s.optional(s.string({ description: 'What it is for.', maxLength: 1000 }))
 const nameRule = { rule: `self.metadata.name.size() <= ${shortName.maxLength} && self.metadata.name.matches('${shortName.pattern}')` }
@@ -68,7 +69,7 @@ export const tenantKind = defineKind({
   spec: s.object({
     displayName,
     description,
-    clusters: s.set(clusterName, { description: 'Clusters in which its projects may have namespaces; * is every one.', maxItems: 500 }),
+    clusters: s.set(anyCluster, { description: 'Clusters in which its projects may have namespaces; * is every one.', maxItems: 500 }),
     mode,
     quota: s.optional(quota),
     suspended: s.optional(s.boolean({ description: 'Nobody has anything through its memberships or those of its projects, and nothing of it can be made.' })),
@@ -105,7 +106,7 @@ export const projectKind = defineKind({
     displayName,
     description,
     clusters: s.optional(
-      s.set(clusterName, {
+      s.set(anyCluster, {
         description: 'Clusters in which it may have namespaces, of those that what it stands in may use; all of these when absent.',
         maxItems: 500,
       }),

@@ -34,3 +34,58 @@ export interface ScopeQuotas {
   /** Gives back what was reserved for a project: once the object is gone. */
   releaseProject(project: Project, options: { readonly signal: AbortSignal }): Promise<void>
 }
+
+/** One limit on the way from a project up to its tenant. Amounts are quantities. */
+export interface QuotaLine {
+  /** `project <tenant>/<name>` or `tenant <name>`. */
+  readonly scope: string
+  /** Absent: in all clusters together. */
+  readonly cluster?: string
+  /** A key of a ResourceQuota; `namespaces` for how many there are. */
+  readonly resource: string
+  readonly limit: string
+  /** Reserved or leased out, as the mode of the scope counts. */
+  readonly taken: string
+  readonly free: string
+}
+
+/** `GET /platform/v1/projects/<tenant>/<project>/quota`. */
+export interface QuotaView {
+  readonly project: string
+  readonly mode: 'Allocation' | 'Consumption'
+  /** Why nothing can be made in it at present. */
+  readonly closed?: string
+  readonly limits: readonly QuotaLine[]
+  /** Its own; at most a thousand. */
+  readonly namespaces: readonly { readonly cluster: string; readonly namespace: string; readonly reserved: Hard }[]
+}
+
+/** `POST /platform/v1/projects/<tenant>/<project>/quota:check`: what would be. */
+export interface QuotaCheck {
+  readonly fits: boolean
+  /** Why not. */
+  readonly problems: readonly string[]
+  /** As they would be; as they are when it does not fit. */
+  readonly limits: readonly QuotaLine[]
+  /** What a namespace would get. */
+  readonly hard?: Hard
+}
+
+/** What of a scope's quota is taken, and what is used. */
+export interface ScopeUse {
+  readonly namespaces: number
+  /** In all clusters together, as its mode counts. */
+  readonly reserved: Hard
+  readonly used: Hard
+  readonly clusters: readonly { readonly cluster: string; readonly namespaces: number; readonly reserved: Hard; readonly used: Hard }[]
+}
+
+/** The ResourceQuota of a project's namespace in its cluster, and what marks it as the platform's. */
+export const quotaName = 'project-quota'
+export const quotaLabels = {
+  managedBy: 'app.kubernetes.io/managed-by',
+  tenant: 'tenancy.gantry.dev/tenant',
+  project: 'tenancy.gantry.dev/project',
+  /** Of the ProjectNamespace. */
+  uid: 'tenancy.gantry.dev/uid',
+} as const

@@ -9,8 +9,8 @@ import { clusterKind } from '@gantry/clusters/api'
 import { installKinds } from '@gantry/clusters/server'
 import { startKubernetes } from '@gantry/conformance/kubernetes'
 import { systemClock, systemIds, type Clock } from '@gantry/runtime'
-import { tenancyKinds } from '../api/index.ts'
-import { Quotas, resourceQuotaName } from '../server/quota/quotas.ts'
+import { quotaName, tenancyKinds } from '../api/index.ts'
+import { Quotas } from '../server/quota/quotas.ts'
 import { raceReservers } from './quota-race.ts'
 import { makeNamespace, makeProject, makeProjectNamespace, makeTenant, resourceQuotas } from './test-hub.ts'
 
@@ -90,7 +90,7 @@ describe('quotas on a real Kubernetes', () => {
     for (;;) {
       const { status } = await hub.get<KubeObject & { status?: { hard?: Record<string, string>; used?: Record<string, string> } }>(resourceQuotas, {
         namespace,
-        name: resourceQuotaName,
+        name: quotaName,
       })
       if (status?.hard?.['count/configmaps'] === hard && (used === undefined || status.used?.['count/configmaps'] === used)) return
       if (performance.now() > deadline) assert.fail(`the ResourceQuota says ${JSON.stringify(status)} after ${confirmedWithinMs} ms`)

@@ -8,13 +8,14 @@ import {
   projectNamespace,
   projectNamespaceKind,
   quotaLedgerKind,
+  quotaName,
   tenantKind,
   type Project,
   type ProjectNamespace,
   type QuotaLedger,
   type Tenant,
 } from '../api/index.ts'
-import { graceMs, Quotas, resourceQuotaName } from '../server/quota/quotas.ts'
+import { graceMs, Quotas } from '../server/quota/quotas.ts'
 import { makeProject, makeProjectNamespace, makeTenant, namespaceObject, makeNamespace, resourceQuotas, startTestHub, type TestHub } from './test-hub.ts'
 
 const options = { signal: new AbortController().signal }
@@ -68,13 +69,13 @@ async function startStory(tenant: Partial<Tenant['spec']>, projects: Readonly<Re
     },
     change: ({ metadata }, spec) =>
       hub.patch(projectNamespaceKind.ref, { namespace: metadata.namespace, name: metadata.name ?? '' }, { type: 'merge', body: { spec } }),
-    quotaIn: (namespace) => hub.get(resourceQuotas, { namespace, name: resourceQuotaName }),
+    quotaIn: (namespace) => hub.get(resourceQuotas, { namespace, name: quotaName }),
     async confirm(namespace, used = {}) {
-      const { spec } = await hub.get<ResourceQuota>(resourceQuotas, { namespace, name: resourceQuotaName })
+      const { spec } = await hub.get<ResourceQuota>(resourceQuotas, { namespace, name: quotaName })
       const all = Object.fromEntries(Object.keys(spec.hard).map((resource) => [resource, used[resource] ?? '0']))
       await hub.patch(
         resourceQuotas,
-        { namespace, name: resourceQuotaName },
+        { namespace, name: quotaName },
         { type: 'merge', subresource: 'status', body: { status: { hard: spec.hard, used: all } } },
       )
     },

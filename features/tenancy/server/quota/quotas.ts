@@ -1,18 +1,24 @@
 import { isReason, StatusError } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
-import type { Clock, Ids } from '@gantry/runtime'
+import { turnBudgetOn, type Clock, type Ids } from '@gantry/runtime'
 import {
   projectNamespaceKind,
+  quotaLabels,
+  quotaName,
   type NamespaceQuotas,
   type Project,
   type ProjectNamespace,
+  type QuotaCheck,
   type QuotaOutcome,
+  type QuotaView,
   type ScopeQuotas,
+  type ScopeUse,
   type Tenant,
 } from '../../api/index.ts'
 import { canonicalResource, largestOf, listOf, readAmounts, sameAmounts, smallestOf, type Amounts } from './amounts.ts'
 import { Ledgers, type LedgersOptions } from './ledgers.ts'
 import { QuotaExceeded, root, type NamespaceKey, type NamespaceRecord, type QuotaBook, type QuotaRecord, type ScopeRecord } from './quota-book.ts'
+import { linesOf, usageOf } from './quota-view.ts'
 import { everythingOf, findProject, findTenant, isTenant, keyOfNamespace, scopeRecordOf, unlessGone } from './scope-objects.ts'
 import { isHard, shareOf } from './shares.ts'
 
@@ -39,20 +45,13 @@ interface Observed {
   readonly judged: { readonly hard: Amounts; readonly used: Amounts } | undefined
 }
 
-/** The ResourceQuota of a project's namespace, in its cluster. */
-export const resourceQuotaName = 'project-quota'
-export const resourceQuotaLabels = {
-  managedBy: 'app.kubernetes.io/managed-by',
-  tenant: 'tenancy.gantry.dev/tenant',
-  project: 'tenancy.gantry.dev/project',
-  uid: 'tenancy.gantry.dev/uid',
-} as const
-export const generationAnnotation = 'tenancy.gantry.dev/quota-generation'
-export const resourceQuotas: ResourceRef = { group: '', version: 'v1', resource: 'resourcequotas', kind: 'ResourceQuota', namespaced: true }
+const generationAnnotation = 'tenancy.gantry.dev/quota-generation'
+const resourceQuotas: ResourceRef = { group: '', version: 'v1', resource: 'resourcequotas', kind: 'ResourceQuota', namespaced: true }
 
 // A create that the hub may still be working on is over by then: its deadline is a minute.
 export const graceMs = 3 * 60_000
 const enforceTries = 4
+const maxViewed = 1_000
 const noAmounts: Amounts = new Map()
 
 /**
@@ -73,7 +72,7 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
   }
 
   async enforce(member: KubeClient, namespace: ProjectNamespace, { signal }: Options): Promise<QuotaOutcome> {
-    const place = { namespace: namespace.spec.namespace, name: resourceQuotaName }
+    const place = { namespace: namespace.spec.namespace, name: quotaName }
     for (let tries = 1; ; tries++) {
       // Read before the ledger is asked: what is written by an older answer then meets a newer version, and is refused.
       const there = await unlessGone(member.get<ResourceQuota>(resourceQuotas, place, { signal }))
@@ -134,11 +133,7 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
         apply: (book) => {
           const settled = book.namespace(key)
           if (settled !== undefined && settled.uid === namespace.metadata.uid && sameAmounts(settled.bound, wanted.bound)) return undefined
-          refuseClosed(book, key.project, false)
-          const before = book.claimOf(key)
-          const target = fit(book, key, { settled, ...wanted })
-          book.put({ ...this.#newNamespace(book, key), hold, bound: wanted.bound, reserved: target, target })
-          refuse(book.problemsOfNamespace(key, before))
+          this.#place(book, namespace, hold)
           return hold
         },
       },
@@ -209,6 +204,61 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
     )
   }
 
+  /** Undefined when there is none. */
+  projectOf({ tenant, name }: { readonly tenant: string; readonly name: string }, options: Options): Promise<Project | undefined> {
+    return findProject(this.#deps.hub, { tenant, project: name }, options)
+  }
+
+  /** What limits a project, and what is taken of that. */
+  async view(project: Project, options: Options): Promise<QuotaView> {
+    const { tenant, record } = scopeRecordOf(project, 0)
+    const book = await this.#readBook(tenant, record.project, options)
+    const closed = book.closed(record.project)
+    const namespaces: { cluster: string; namespace: string; reserved: Record<string, string> }[] = []
+    for (const one of book.namespacesBelow(record.project)) {
+      if (one.project === record.project) namespaces.push({ cluster: one.cluster, namespace: one.namespace, reserved: listOf(one.reserved) })
+      if (namespaces.length >= maxViewed) break
+    }
+    return {
+      project: `${tenant}/${record.project}`,
+      mode: book.modeOf(record.project),
+      ...(closed === undefined ? {} : { closed }),
+      limits: linesOf(book, record.project),
+      namespaces,
+    }
+  }
+
+  /** What would be if the project, or a namespace in it, were as `wanted`. Nothing is kept. Throws Invalid for what cannot be read. */
+  async check(project: Project, wanted: Project | ProjectNamespace, options: Options): Promise<QuotaCheck> {
+    const { tenant, record } = scopeRecordOf(project, this.#nowMs())
+    const book = await this.#readBook(tenant, record.project, options)
+    try {
+      return book.trial(() => {
+        const hard = wanted.kind === projectNamespaceKind.kind ? this.#place(book, wanted as ProjectNamespace, '') : undefined
+        if (hard === undefined) this.#replaceScope(book, scopeRecordOf(wanted as Project, this.#nowMs()).record)
+        return { fits: true, problems: [], limits: linesOf(book, record.project), ...(hard === undefined ? {} : { hard: listOf(hard) }) }
+      })
+    } catch (error) {
+      if (!(error instanceof QuotaExceeded)) throw error
+      const problems = error.details?.causes?.map(({ message = '' }) => message) ?? [error.message]
+      return { fits: false, problems, limits: linesOf(book, record.project) }
+    }
+  }
+
+  /** What of every project's quota is taken and used, by project; the tenant's under the empty name. */
+  async usageOf(
+    tenant: string,
+    usedBy: (uid: string) => Readonly<Record<string, string | number>> | undefined,
+    options: Options,
+  ): Promise<ReadonlyMap<string, ScopeUse>> {
+    const turns = turnBudgetOn(this.#deps.clock)
+    return usageOf(await this.#readBook(tenant, root, options), { usedBy, pause: () => turns.pause() })
+  }
+
+  #readBook(tenant: string, project: string, options: Options): Promise<QuotaBook> {
+    return this.ledgers.read(tenant, { prepare: (book, prepare) => this.#know(book, project, prepare), apply: (book) => book }, options)
+  }
+
   async #hardFor(
     namespace: ProjectNamespace,
     observed: Observed | undefined,
@@ -244,6 +294,18 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
       if (error instanceof QuotaExceeded) return { kind: 'Refused', message: error.message }
       throw error
     }
+  }
+
+  /** Puts a namespace as it is wanted beside what it has; returns what it would get. Throws QuotaExceeded. */
+  #place(book: QuotaBook, namespace: ProjectNamespace, hold: string): Amounts {
+    const { key } = keyOfNamespace(namespace)
+    const wanted = wantedOf(namespace)
+    refuseClosed(book, key.project, false)
+    const before = book.claimOf(key)
+    const target = fit(book, key, { settled: book.namespace(key), ...wanted })
+    book.put({ ...this.#newNamespace(book, key), hold, bound: wanted.bound, reserved: target, target })
+    refuse(book.problemsOfNamespace(key, before))
+    return target
   }
 
   #newNamespace(book: QuotaBook, key: NamespaceKey): Pick<NamespaceRecord, 'kind' | 'uid' | 'sinceMs' | 'generation' | keyof NamespaceKey> {
@@ -399,17 +461,20 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
     if (tenant === undefined) throw new StatusError('NotFound', `there is no tenant ${book.tenant}`)
     book.put(scopeRecordOf(tenant, this.#nowMs()).record)
     for await (const { project, namespaces } of everythingOf(hub, book.tenant, options)) {
-      book.put(scopeRecordOf(project, this.#nowMs()).record)
-      for (const object of namespaces) {
-        // What has nothing yet asks for it, as every new one does.
-        const { reserved: given } = object.status ?? {}
-        if (given === undefined) continue
-        const { key } = keyOfNamespace(object)
-        const { bound } = wantedOf(object)
-        const reserved = largestOf(readAmounts(given, 'status.reserved'), book.modeOf(key.project) === 'Allocation' ? bound : noAmounts)
-        book.put({ ...this.#newNamespace(book, key), uid: object.metadata.uid ?? '', hold: '', bound, reserved, target: reserved })
-      }
+      // One that cannot be read is refused by itself, and keeps nobody else.
+      if (readable(() => book.put(scopeRecordOf(project, this.#nowMs()).record)) === false) continue
+      for (const object of namespaces) readable(() => this.#takeOver(book, object))
     }
+  }
+
+  #takeOver(book: QuotaBook, object: ProjectNamespace): void {
+    // What has nothing yet asks for it, as every new one does.
+    const { reserved: given } = object.status ?? {}
+    if (given === undefined) return
+    const { key } = keyOfNamespace(object)
+    const { bound } = wantedOf(object)
+    const reserved = largestOf(readAmounts(given, 'status.reserved'), book.modeOf(key.project) === 'Allocation' ? bound : noAmounts)
+    book.put({ ...this.#newNamespace(book, key), uid: object.metadata.uid ?? '', hold: '', bound, reserved, target: reserved })
   }
 
   #nowMs(): number {
@@ -450,6 +515,17 @@ function removeHold(book: QuotaBook, key: NamespaceKey | { readonly project: str
   if (held !== undefined) book.remove(held)
 }
 
+/** False: what it was to read is Invalid. */
+function readable(take: () => void): boolean {
+  try {
+    take()
+    return true
+  } catch (error) {
+    if (!isReason(error, 'Invalid')) throw error
+    return false
+  }
+}
+
 function refuse(problems: readonly string[]): void {
   if (problems.length > 0) throw new QuotaExceeded(problems)
 }
@@ -468,7 +544,7 @@ function namesIn({ spec }: ProjectNamespace): (hard: Record<string, string>) => 
 function observedOf({ metadata, spec, status }: ResourceQuota): Observed {
   const generation = Number(metadata.annotations?.[generationAnnotation] ?? 0)
   return {
-    uid: metadata.labels?.[resourceQuotaLabels.uid] ?? '',
+    uid: metadata.labels?.[quotaLabels.uid] ?? '',
     generation: Number.isSafeInteger(generation) ? generation : 0,
     hard: readAmounts(spec?.hard, 'spec.hard'),
     judged: status?.hard === undefined ? undefined : { hard: readAmounts(status.hard, 'status.hard'), used: readAmounts(status.used, 'status.used') },
@@ -490,14 +566,14 @@ async function write(
   if (there === undefined && !isNeeded) return
   const labels = {
     ...there?.metadata.labels,
-    [resourceQuotaLabels.managedBy]: 'gantry',
-    [resourceQuotaLabels.tenant]: tenant,
-    [resourceQuotaLabels.project]: key.project,
-    [resourceQuotaLabels.uid]: namespace.metadata.uid ?? '',
+    [quotaLabels.managedBy]: 'gantry',
+    [quotaLabels.tenant]: tenant,
+    [quotaLabels.project]: key.project,
+    [quotaLabels.uid]: namespace.metadata.uid ?? '',
   }
   if (there !== undefined && !isNeeded) {
     const { resourceVersion = '', uid = '' } = there.metadata
-    return member.delete(resourceQuotas, { namespace: key.namespace, name: resourceQuotaName }, { preconditions: { resourceVersion, uid }, signal })
+    return member.delete(resourceQuotas, { namespace: key.namespace, name: quotaName }, { preconditions: { resourceVersion, uid }, signal })
   }
   const isSo =
     there !== undefined &&
@@ -511,7 +587,7 @@ async function write(
     metadata: {
       ...there?.metadata,
       namespace: key.namespace,
-      name: resourceQuotaName,
+      name: quotaName,
       labels,
       annotations: { ...there?.metadata.annotations, [generationAnnotation]: String(generation) },
     },
