@@ -1,0 +1,1 @@
+export { quotaCommands } from './quota-commands.ts'
