@@ -1,3 +1,3 @@
-export { guardQuotas, Quotas } from './quota/index.ts'
+export { guardQuotas, quotaRoutes, Quotas } from './quota/index.ts'
 export { guardTenancy } from './tenancy-guard.ts'
 export type { TenancyGuardDeps, TenancyView } from './tenancy-guard.ts'
