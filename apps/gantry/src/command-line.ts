@@ -14,6 +14,7 @@ import {
   type LoginPorts,
 } from '@gantry/access/cli'
 import { agentCommands } from '@gantry/agent'
+import { quotaCommands } from '@gantry/tenancy/cli'
 import { auditCommands, type VerifyFolder } from '@gantry/audit/cli'
 import { formatKubeconfig } from '@gantry/client'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
@@ -52,6 +53,7 @@ export function gantryCommandLine(context: UpContext): CommandLine {
       ...accountCommands(),
       ...permissionCommands({ clock: systemClock }),
       ...providerCommands(),
+      ...quotaCommands(),
       ...auditCommands({ clock: systemClock, verifyFolder: verifyAuditFolder }),
       ...storageCommands(context),
       ...hubCommands(context),

@@ -56,7 +56,7 @@ import {
   type ServingCertificate,
 } from '@gantry/gateway'
 import { createFleet } from '@gantry/fleet/server'
-import { guardQuotas, guardTenancy, Quotas } from '@gantry/tenancy/server'
+import { guardQuotas, guardTenancy, quotaRoutes, Quotas } from '@gantry/tenancy/server'
 import { startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
 import type { Handler, Service, UpgradeHandler } from '@gantry/runtime'
 import { createTenancy } from '@gantry/tenancy/controller'
@@ -66,6 +66,7 @@ import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
 import type { Hub, PreparedHub } from './hub/hub.ts'
 import { platformKinds } from './platform-kinds.ts'
 import type { PlatformPorts } from './platform-ports.ts'
+import { mayGetOnHub } from './quota-ports.ts'
 import { listenFailure } from './start-failure.ts'
 import { startingHandler } from './starting-handler.ts'
 import { tenancyGuardPorts } from './tenancy-ports.ts'
@@ -241,6 +242,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),
       ...agentRoutes({ hub, clock, log, connections: members.agents, find: (name) => members.findAgent(name), accept: (secret) => members.acceptSecret(secret) }),
       ...base.routes,
+      ...quotaRoutes({ quotas, mayGet: mayGetOnHub(permissions) }),
       ...auditRoutes({ log: audit, recordings, clock, forwarding: forwarder && (() => forwarder.status) }),
       ...fleet.routes,
       ...[clusterRoute(members), ...hubRoutes(hubTarget)].map((route) => withSelfReviews({ permissions, hub: base.asksPermissions ? localClusterName : undefined, decidesToo: (name) => members.impersonates(name) }, route)),

@@ -13,7 +13,7 @@ export type QuotaOutcome =
   | { readonly kind: 'Kept'; readonly hard: Hard; readonly generation: number; readonly message: string }
 
 /**
- * What the controller of namespaces asks of the quotas. Every call may throw a StatusError: the hub cannot be reached, or two dozen others were quicker (Conflict); ask again then.
+ * What the controller of namespaces asks of the quotas. Every call may throw a StatusError: the hub cannot be reached, or others were quicker every time (Conflict); ask again then.
  */
 export interface NamespaceQuotas {
   /** Reserves what the object asks for and says what its ResourceQuota is to be. Nothing is written when that is so already. */

@@ -121,6 +121,8 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
       // All of it concerns the caller alone.
       { verbs: ['get', 'post', 'delete'], nonResourceURLs: ['/platform/v1/me', '/platform/v1/me/*'] },
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/info', '/platform/v1/kubeconfig', '/platform/v1/apikeys', '/platform/v1/access/explain'] },
+      // Who may see a project's quota is asked of the Project itself.
+      { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/projects/*'] },
       // It asks itself who may write the provider.
       { verbs: ['post'], nonResourceURLs: ['/platform/v1/identityproviders/*'] },
       // To let applications and devices in as oneself.

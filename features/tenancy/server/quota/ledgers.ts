@@ -35,6 +35,8 @@ interface Ledger {
   readonly tenant: string
   waiting: Waiting[]
   isBusy: boolean
+  /** Halved by each write that succeeds, doubled by each that does not. */
+  courtesyMs: number
   usedMs: number
   /** As last read or written here; undefined: to be read. */
   known: Known | undefined
@@ -49,9 +51,12 @@ interface Known {
   readonly bytes: number
 }
 
-const maxTries = 24
+const maxTries = 40
 const firstPauseMs = 4
-const longestPauseMs = 250
+const longestPauseMs = 500
+/** Between two writes a gateway leaves time to others, the more the more often they were quicker: whoever has just lost would otherwise always lose. */
+const leastCourtesyMs = 10
+const longestCourtesyMs = 1_000
 /** Changes that wait for one tenant, and those of them that are written together. */
 const maxWaiting = 1_000
 const atOnce = 64
@@ -102,7 +107,7 @@ export class Ledgers {
 
   #ledger(tenant: string): Ledger {
     let ledger = this.#ledgers.get(tenant)
-    if (ledger === undefined) this.#ledgers.set(tenant, (ledger = { tenant, waiting: [], isBusy: false, usedMs: 0, known: undefined }))
+    if (ledger === undefined) this.#ledgers.set(tenant, (ledger = { tenant, waiting: [], isBusy: false, courtesyMs: 0, usedMs: 0, known: undefined }))
     ledger.usedMs = this.#deps.clock.monotonicMs()
     if (this.#ledgers.size > maxKept) this.#forgetOldest()
     return ledger
@@ -123,6 +128,7 @@ export class Ledgers {
         return !signal.aborted
       })
       await this.#settleTogether(ledger, together)
+      if (ledger.courtesyMs >= leastCourtesyMs) await this.#deps.clock.sleep(this.#deps.ids.random() * ledger.courtesyMs)
     }
     ledger.isBusy = false
   }
@@ -177,11 +183,13 @@ export class Ledgers {
         throw this.#full(ledger.tenant, known)
       }
       if (await this.#write(ledger, { known, next }, signal)) {
+        ledger.courtesyMs /= 2
         for (const tell of done) tell()
         return true
       }
       isFresh = false
       ledger.known = undefined
+      ledger.courtesyMs = Math.min(longestCourtesyMs, Math.max(leastCourtesyMs, ledger.courtesyMs) * 2)
       if (tries++ >= maxTries)
         throw new StatusError('Conflict', `the quotas of tenant ${ledger.tenant} are being changed by others: ${maxTries} tries were too late, ask again`)
       await this.#deps.clock.sleep(this.#deps.ids.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(tries, 6)), { signal })

@@ -1,13 +1,13 @@
 import { StatusError } from '@gantry/apimachinery'
 import { jsonResponse, readJson, type Exchange, type Route } from '@gantry/gateway'
-import type { HttpResponse } from '@gantry/runtime'
+import type { HttpResponse, UserInfo } from '@gantry/runtime'
 import { projectKind, projectNamespaceKind, type Project, type ProjectNamespace, type Quota } from '../../api/index.ts'
 import type { Quotas } from './quotas.ts'
 
 export interface QuotaRoutesDeps {
   readonly quotas: Quotas
   /** Whether a user may read an object of this feature on the hub. */
-  readonly mayGet: (user: string, object: { readonly group: string; readonly resource: string; readonly namespace: string; readonly name: string }) => boolean
+  readonly mayGet: (user: UserInfo, object: { readonly group: string; readonly resource: string; readonly namespace: string; readonly name: string }) => boolean
 }
 
 const prefix = '/platform/v1/projects/'
@@ -31,7 +31,7 @@ async function serve(deps: QuotaRoutesDeps, { request, caller }: Exchange): Prom
   const project = await deps.quotas.projectOf({ tenant, name }, { signal })
   const { username } = caller.user
   const { group, plural: resource } = projectKind
-  if (project === undefined || !deps.mayGet(username, { group, resource, namespace: project.metadata.namespace ?? '', name }))
+  if (project === undefined || !deps.mayGet(caller.user, { group, resource, namespace: project.metadata.namespace ?? '', name }))
     throw new StatusError('Forbidden', `there is no project ${tenant}/${name} that user "${username}" may read`)
   if (method === 'GET') return jsonResponse(200, await deps.quotas.view(project, { signal }))
   const asked = fieldsOf(await readJson(request, bodyBytes))
