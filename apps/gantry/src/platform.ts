@@ -59,7 +59,7 @@ import { createFleet } from '@gantry/fleet/server'
 import { guardQuotas, guardTenancy, quotaRoutes, Quotas } from '@gantry/tenancy/server'
 import { startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
 import type { Handler, Service, UpgradeHandler } from '@gantry/runtime'
-import { createTenancy } from '@gantry/tenancy/controller'
+import { createQuotaUsage, createTenancy } from '@gantry/tenancy/controller'
 import type { ElasticsearchConfig, PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
 import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
@@ -278,7 +278,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         }),
       ),
     )
-    for (const controller of tenancy.controllers) await parts.start(leading(startingAfter(served.promise, controller)))
+    const quotaUsage = createQuotaUsage({ hub, clock, ids, log, objects: tenancy.objects, clusters: members.clusters, quotas, memberOf })
+    for (const controller of [...tenancy.controllers, quotaUsage]) await parts.start(leading(startingAfter(served.promise, controller)))
     if (forwarder !== undefined) await parts.start(startingAfter(served.promise, forwarder))
     parts.use('certificate renewal', renewEveryDay(edge, base))
     base.started()
