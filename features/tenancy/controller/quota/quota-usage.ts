@@ -145,7 +145,7 @@ function watch(deps: QuotaUsageDeps, cluster: string, signal: AbortSignal): Watc
   const forget = objects.namespaces.onChange(({ type, object }) => {
     if (type === 'deleted') writtenMs.delete(object.metadata.uid ?? '')
   })
-  return { forget, running: Promise.all([controller.start({ signal }), Promise.resolve(runInBackground(quotas.run, signal))]) }
+  return { forget, running: Promise.all([controller.start({ signal }), Promise.resolve(runInBackground((stopping) => quotas.run(stopping), signal))]) }
 }
 
 function memberOf(deps: QuotaUsageDeps, cluster: string): KubeClient {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { formatQuantity, parseQuantity } from '@gantry/apimachinery'
 import fc from 'fast-check'
-import { at, isMore, plus, zero, type Amounts, type Vector } from './amounts.ts'
+import { at, isMore, placeOf, plus, zero, type Amounts, type Vector } from './amounts.ts'
 import { lineOf, recordOf } from './ledger-lines.ts'
 import { QuotaBook, root, type NamespaceRecord, type QuotaRecord, type ScopeRecord } from './quota-book.ts'
 
@@ -80,7 +80,7 @@ function plainSum(book: QuotaBook, scopes: ReadonlySet<string>, key: string): ty
   const most = new Map<string, typeof zero>()
   for (const record of book.records()) {
     if (record.kind === 'scope' || !scopes.has(record.project)) continue
-    const [cluster = '', resource = ''] = [key.slice(0, key.indexOf('|')), key.slice(key.indexOf('|') + 1)]
+    const { cluster, resource } = placeOf(key)
     if (cluster !== '' && cluster !== record.cluster) continue
     const id = `${record.project} ${record.cluster} ${record.namespace}`
     const mine = record.reserved.get(resource) ?? zero
