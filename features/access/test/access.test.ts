@@ -3,8 +3,7 @@ import { describe, test } from 'node:test'
 import { accessRoleBindingKind, apiKeyKind, sessionKind, signInPolicyKind, userKind, type Session, type SignInPolicy, type User } from '@gantry/access/api'
 import { loadKubeconfig } from '@gantry/client'
 import { readBody } from '@gantry/runtime'
-import { settle } from '@gantry/runtime/testing'
-import { password, startTestPlatform } from './test-platform.ts'
+import { password, settle, startTestPlatform } from './test-platform.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -96,7 +95,7 @@ describe('a session', () => {
     const { cookie = '' } = await platform.signIn('ann', password)
     const key = await platform.keyOf('ann')
 
-    const stored = platform.store.list({ prefix: '' }).entries.map(({ value }) => value.toString())
+    const stored = await platform.stored()
     for (const secret of [cookie.split('.')[1] ?? '', key.split('_').slice(2).join('_'), password]) {
       assert.ok(secret.length > 10)
       assert.ok(!stored.some((text) => text.includes(secret) || text.includes(Buffer.from(secret).toString('base64'))))
@@ -137,17 +136,18 @@ describe('a session', () => {
     await platform.addUser('ann', 'admin')
     const { cookie } = await platform.signIn('ann', password)
     const watch = await platform.open('/api/v1/namespaces?watch=true', { cookie })
-    const ended = (async () => {
+    const toTheEnd = async (): Promise<void> => {
       for await (const _ of readBody(watch)) {
         // only its end matters
       }
-    })()
+    }
+    const ended = assert.rejects(toTheEnd, /revoked/)
     await settle()
 
     const out = await platform.ask('POST', '/auth/logout', { cookie })
 
     assert.equal(out.status, 204)
-    await assert.rejects(ended, /revoked/)
+    await ended
     assert.equal((await platform.ask('GET', '/auth/session', { cookie })).status, 401)
   })
 
@@ -243,16 +243,16 @@ describe('an API key', () => {
     const token = await platform.keyOf('ann')
     for (let i = 0; i < 10; i++) await platform.ask('GET', '/api', { token })
     await settle()
-    const before = platform.store.revision
+    const before = platform.written()
     for (let i = 0; i < 10; i++) await platform.ask('GET', '/api', { token })
     await settle()
-    const same = platform.store.revision
+    const same = platform.written()
     await platform.clock.advance(6 * minute)
     await platform.ask('GET', '/api', { token })
     await settle()
 
     assert.equal(same, before)
-    assert.equal(platform.store.revision, before + 1)
+    assert.equal(platform.written(), before + 1)
   })
 })
 

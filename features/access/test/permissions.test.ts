@@ -5,8 +5,7 @@ import type { ResourceRef } from '@gantry/client'
 import type { ClusterTarget } from '@gantry/gateway'
 import { readBody } from '@gantry/runtime'
 import type { HttpRequest } from '@gantry/runtime'
-import { settle } from '@gantry/runtime/testing'
-import { password, startTestPlatform, type TestPlatform } from './test-platform.ts'
+import { password, settle, startTestPlatform, type TestPlatform } from './test-platform.ts'
 
 const configMaps: ResourceRef = { group: '', version: 'v1', resource: 'configmaps', kind: 'ConfigMap', namespaced: true }
 const namespaces: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }

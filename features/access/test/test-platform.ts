@@ -1,4 +1,4 @@
-import { accessKinds } from '@gantry/access/api'
+import { accessKinds, accessRoleBindingKind, accessRoleKind, apiKeyKind, groupKind, sessionKind, userKind } from '@gantry/access/api'
 import {
   AccessTokens,
   authRoutes,
@@ -26,12 +26,11 @@ import {
 } from '@gantry/access/server'
 import type { KubeClient } from '@gantry/client'
 import { installKinds } from '@gantry/clusters/server'
+import { openTestHub, type HubState } from '@gantry/conformance/test-hub'
 import { clusterRoute, createPipeline, hubRoutes, Revocations, type AuditEvent, type ClusterTarget } from '@gantry/gateway'
-import { startLocalCluster } from '@gantry/kube-cluster'
 import { bodyOf, readWholeBody, silentLogger, systemIds } from '@gantry/runtime'
 import type { Handler, HttpHeaders, HttpResponse, UpgradeHandler } from '@gantry/runtime'
-import { FakeClock } from '@gantry/runtime/testing'
-import { createMemoryStore, type Store } from '@gantry/storage'
+import type { FakeClock } from '@gantry/runtime/testing'
 
 export interface Answer {
   readonly status: number
@@ -50,11 +49,16 @@ export interface Asked {
   readonly address?: string | undefined
 }
 
-/** The platform's access part in process, over a real local cluster and without sockets; time stands still until the test moves it. */
+export { settle } from '@gantry/conformance/test-hub'
+
+/** The platform's access part in process, over a hub of either kind and without sockets of its own; time stands still until the test moves it. */
 export interface TestPlatform extends AsyncDisposable {
   readonly clock: FakeClock
   readonly hub: KubeClient
-  readonly store: Store
+  /** Writes that the hub has taken. */
+  written(): number
+  /** Everything the hub keeps for the platform, as text. */
+  stored(): Promise<readonly string[]>
   readonly identities: Identities
   readonly audit: AuditEvent[]
   ask(method: string, path: string, asked?: Asked): Promise<Answer>
@@ -89,18 +93,17 @@ const quickHash: HashCost = { memory: 64, passes: 1, parallelism: 1 }
 
 export async function startTestPlatform(
   options: {
-    readonly store?: Store
+    readonly state?: HubState
     readonly clock?: FakeClock
     readonly member?: ClusterTarget
     readonly hashCost?: HashCost
     readonly outbound?: Partial<OutboundDeps>
   } = {},
 ): Promise<TestPlatform> {
-  const { store = createMemoryStore(), clock = new FakeClock() } = options
-  const deps = { clock, ids: systemIds, log: silentLogger }
   const authorizer = platformAuthorizer('local')
-  const local = await startLocalCluster({ store, ...deps }, { controllers: false, access: { authorizers: [authorizer.authorize] } })
-  const hub = local.client
+  const base = await openTestHub({ state: options.state, clock: options.clock, authorize: authorizer.authorize })
+  const { clock, client: hub } = base
+  const deps = { clock, ids: systemIds, log: silentLogger }
   const signal = new AbortController().signal
   await passingTime(clock, installKinds({ hub, clock }, accessKinds, { signal }))
   const revocations = new Revocations()
@@ -124,11 +127,19 @@ export async function startTestPlatform(
     await oidcStateSweeper({ hub, ...deps }).start({ signal }),
     await providers.start(),
   ]
+  base.follow(
+    { ref: userKind.ref, mirror: identities.users },
+    { ref: apiKeyKind.ref, mirror: identities.keys },
+    { ref: sessionKind.ref, mirror: identities.sessions },
+    { ref: accessRoleKind.ref, mirror: permissions.roles },
+    { ref: accessRoleBindingKind.ref, mirror: permissions.bindings },
+    { ref: groupKind.ref, mirror: permissions.groups },
+  )
   permissions.onChange(() => void revocations.recheck())
   await ensureBuiltinRoles(hub, permissions)
   await takeOverRoles({ hub, identities, permissions })
   const audit: AuditEvent[] = []
-  const target: ClusterTarget = guardGrants({ permissions, identities, hub: 'local' }, { kind: 'hub', handle: local.handle, upgrade: local.upgrade })
+  const target: ClusterTarget = guardGrants({ permissions, identities, hub: 'local' }, base.target)
   const pipeline = createPipeline(
     {
       ...deps,
@@ -164,11 +175,15 @@ export async function startTestPlatform(
           ca: () => '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n',
           clusters: () => ['local'],
         }),
+<<<<<<< HEAD
         withSelfReviews(
           { permissions, hub: 'local', decidesToo: (name) => name === 'member' && options.member?.impersonates === true },
           clusterRoute({ get: (name) => (name === 'local' ? target : name === 'member' ? options.member : undefined) }),
+=======
+        ...[clusterRoute({ get: (name) => (name === 'local' ? target : name === 'member' ? options.member : undefined) }), ...hubRoutes(target)].map((route) =>
+          withSelfReviews({ permissions, hub: base.asksPermissions ? 'local' : undefined }, route),
+>>>>>>> 189974b (conformance, access, clusters: the same tests over an embedded hub and over a real kube-apiserver)
         ),
-        ...hubRoutes(target),
       ],
     },
   )
@@ -201,13 +216,14 @@ export async function startTestPlatform(
 
   async function dispose(): Promise<void> {
     for (const one of running) await one[Symbol.asyncDispose]()
-    await local[Symbol.asyncDispose]()
+    await base[Symbol.asyncDispose]()
   }
 
   return {
     clock,
     hub,
-    store,
+    written: () => base.written(),
+    stored: () => base.stored(),
     identities,
     permissions,
     audit,
@@ -227,7 +243,7 @@ export async function startTestPlatform(
     keyOf: async (user) => (await identities.createKey({ user })).key,
     async restart(changed = {}) {
       await dispose()
-      return startTestPlatform({ ...options, ...changed, store, clock })
+      return startTestPlatform({ ...options, ...changed, state: base.state })
     },
     [Symbol.asyncDispose]: dispose,
   }

@@ -6,8 +6,7 @@ import { clusterKind, conditionOf, isReady, type Cluster, type DirectCredentials
 import { hubResources, probeMember, removeAbandonedCredentials, type Secret } from '@gantry/clusters/server'
 import { bodyOf, readWholeBody } from '@gantry/runtime'
 import type { Handler } from '@gantry/runtime'
-import { settle } from '@gantry/runtime/testing'
-import { startTestFleet, type TestFleet, type TestMember } from './test-fleet.ts'
+import { settle, startTestFleet, type TestFleet, type TestMember } from './test-fleet.ts'
 
 const namespace = 'gantry-system'
 const nodes: ResourceRef = hubResources.nodes

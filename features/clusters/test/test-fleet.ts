@@ -3,10 +3,11 @@ import { clusterKind, type Cluster, type DirectCredentials } from '@gantry/clust
 import { createTestAuthority } from '@gantry/client/testing'
 import { createClusterProber } from '@gantry/clusters/controller'
 import { clusterRoutes, differs, importCluster, installKinds, MemberDirectory, probeCluster, removeCredentials } from '@gantry/clusters/server'
+import { openTestHub, settle } from '@gantry/conformance/test-hub'
 import { startLocalCluster, type LocalCluster } from '@gantry/kube-cluster'
 import { silentLogger, systemClock, systemIds } from '@gantry/runtime'
 import type { Handler, HttpRequest } from '@gantry/runtime'
-import { FakeClock, settle } from '@gantry/runtime/testing'
+import type { FakeClock } from '@gantry/runtime/testing'
 import { createMemoryStore } from '@gantry/storage'
 
 /** Somebody else's cluster, reached by address: a real API of ours in process. What is asked of it is recorded. */
@@ -21,6 +22,8 @@ export interface TestMember extends AsyncDisposable {
   /** Everything it stores: to prove that nothing was written. */
   revision(): number
 }
+
+export { settle } from '@gantry/conformance/test-hub'
 
 export interface TestFleet extends AsyncDisposable {
   readonly clock: FakeClock
@@ -39,11 +42,10 @@ const unauthorized = {
 }
 
 export async function startTestFleet(): Promise<TestFleet> {
-  const clock = new FakeClock()
+  const base = await openTestHub()
+  const { clock, client: hub } = base
   const deps = { clock, ids: systemIds, log: silentLogger }
   const members = new Map<string, TestMember & { readonly local: LocalCluster }>()
-  const local = await startLocalCluster({ store: createMemoryStore(), ...deps }, { controllers: false })
-  const hub = local.client
   const signal = new AbortController().signal
   await passingTime(clock, installKinds({ hub, clock }, [clusterKind], { signal }))
 
@@ -65,8 +67,9 @@ export async function startTestFleet(): Promise<TestFleet> {
     return { handle, upgrade: () => Promise.resolve(), close, [Symbol.asyncDispose]: close }
   }
 
-  const directory = new MemberDirectory({ hub, ...deps, local: { kind: 'hub', handle: local.handle, upgrade: local.upgrade }, openTransport })
+  const directory = new MemberDirectory({ hub, ...deps, local: base.target, openTransport })
   const following = await directory.start({ signal })
+  base.follow({ ref: clusterKind.ref, mirror: directory.clusters })
   const prober = await createClusterProber({
     hub,
     ...deps,
@@ -108,7 +111,7 @@ export async function startTestFleet(): Promise<TestFleet> {
       await prober[Symbol.asyncDispose]()
       await following[Symbol.asyncDispose]()
       for (const member of members.values()) await member[Symbol.asyncDispose]()
-      await local[Symbol.asyncDispose]()
+      await base[Symbol.asyncDispose]()
     },
   }
 }

@@ -4,7 +4,7 @@ import type { PrivateFiles } from '@gantry/access/server'
 import { createClient, openHttpTransport } from '@gantry/client'
 import { localClusterName, platformNamespace } from '@gantry/clusters/api'
 import { LeaderElection } from '@gantry/controller'
-import { createMemberConnection, deadline, statusResponse, writeUpgradeAnswer, type ClusterTarget, type Route } from '@gantry/gateway'
+import { createMemberConnection, deadline, forProvenCallers, type ClusterTarget, type Route } from '@gantry/gateway'
 import { readWholeBody, type Clock, type HttpResponse, type Ids } from '@gantry/runtime'
 import { hubAccess } from './hub-access.ts'
 import { PatientHandler } from './patient-handler.ts'
@@ -62,20 +62,6 @@ async function keepInstance(files: PrivateFiles, ids: Ids): Promise<string> {
   const fresh = ids.suffix(10)
   await files.write(instanceFile, `${fresh}\n`)
   return fresh
-}
-
-/**
- * The hub's API for callers whom the platform knows, with the stored credential: it is a member like any other, but that what the platform keeps there is guarded by who asks
- * (`HttpRequest.user`). Whoever brings a credential of the hub's own is not let through with ours.
- */
-function forProvenCallers(connection: Pick<ClusterTarget, 'handle' | 'upgrade'>): ClusterTarget {
-  const stranger = (): HttpResponse =>
-    statusResponse('Unauthorized', 'this platform knows no such credential; for one of the cluster behind it, ask that cluster at its own address')
-  return {
-    kind: 'hub',
-    handle: (request) => (request.user === undefined ? Promise.resolve(stranger()) : connection.handle(request)),
-    upgrade: (request, socket, head) => (request.user === undefined ? writeUpgradeAnswer(socket, stranger()) : connection.upgrade(request, socket, head)),
-  }
 }
 
 async function isThere(handle: ClusterTarget['handle'], options: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<void> {
