@@ -62,9 +62,13 @@ export async function settle(): Promise<void> {
 
 const opened = new Set<RealHub>()
 let real: { readonly http: HttpTransport } | undefined
+let isOnRealHub = false
 
-/** The tests of this file run against a real kube-apiserver. `CONFORMANCE_CONTROL_PLANE=DIR` takes one that runs already. */
+/** The tests of this process run against a real kube-apiserver. `CONFORMANCE_CONTROL_PLANE=DIR` takes one that runs already. */
 export function onRealHub(): void {
+  // The files of a run share a process, and one control plane.
+  if (isOnRealHub) return
+  isOnRealHub = true
   let stop = (): Promise<void> => Promise.resolve()
   before(async () => {
     const running = process.env['CONFORMANCE_CONTROL_PLANE']
