@@ -246,7 +246,7 @@ class HubClock extends FakeClock {
   hub: RealHub
 
   constructor(hub: RealHub) {
-    super(new Date().toISOString())
+    super(`${new Date().toISOString().slice(0, 19)}Z`)
     this.hub = hub
   }
 
