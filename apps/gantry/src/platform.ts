@@ -40,6 +40,7 @@ import {
   installKinds,
   MemberDirectory,
   probeCluster,
+  ProbeShare,
   removeAbandonedCredentials,
   removeCredentials,
 } from '@gantry/clusters/server'
@@ -263,20 +264,20 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     Object.assign(serving, pipeline)
 
     const probeDeps = { directory: members, clock, local: base.probe }
+    const share = new ProbeShare({ clock, leadership: base.leadership, agents: members.agents })
     await parts.start(
-      leading(
-        createClusterProber({
-          hub,
-          clock,
-          ids,
-          log,
-          differs,
-          clusters: members.clusters,
-          probe: (cluster, options) => probeCluster(probeDeps, cluster, options),
-          forget: (cluster, options) => removeCredentials(hub, cluster, options),
-          onNews: (listener) => members.agents.onChange(listener),
-        }),
-      ),
+      createClusterProber({
+        hub,
+        clock,
+        ids,
+        log,
+        differs,
+        clusters: members.clusters,
+        isOurs: (cluster) => share.isOurs(cluster),
+        probe: (cluster, options) => probeCluster(probeDeps, cluster, options),
+        forget: (cluster, options) => removeCredentials(hub, cluster, options),
+        onNews: (listener) => members.agents.onChange(listener),
+      }),
     )
     const quotaUsage = createQuotaUsage({ hub, clock, ids, log, objects: tenancy.objects, clusters: members.clusters, quotas, memberOf })
     for (const controller of [...tenancy.controllers, quotaUsage]) await parts.start(leading(startingAfter(served.promise, controller)))

@@ -16,6 +16,8 @@ export interface ClusterProberDeps {
     onChange(listener: (change: { readonly name: string; readonly before: Cluster | undefined; readonly after: Cluster | undefined }) => void): () => void
     accept(cluster: Cluster): void
   }
+  /** Asked before each look: whether it is this process that looks at the cluster. All of them when absent. */
+  readonly isOurs?: ((cluster: Cluster) => boolean) | undefined
   readonly probe: (cluster: Cluster, options: { readonly signal: AbortSignal }) => Promise<ClusterStatus>
   /** Called once a Cluster is gone. */
   readonly forget: (cluster: Cluster, options: { readonly signal: AbortSignal }) => Promise<void>
@@ -152,6 +154,10 @@ class Prober {
   async #look(name: string, watched: Watched): Promise<void> {
     const cluster = this.#deps.clusters.get(name)
     if (cluster === undefined || this.#options.signal.aborted) return
+    if (this.#deps.isOurs?.(cluster) === false) {
+      watched.cancel = this.#deps.clock.schedule(() => this.#track(this.#look(name, watched)), this.#options.everyMs)
+      return
+    }
     watched.probing = true
     watched.lookedMs = this.#deps.clock.monotonicMs()
     let ready = false

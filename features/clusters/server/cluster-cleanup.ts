@@ -42,6 +42,7 @@ export async function removeCredentials(hub: KubeClient, cluster: Cluster, optio
     if (!owned) return
     await hub.delete(hubResources.secrets, reference, { ...options, preconditions: { uid: secret.metadata.uid ?? '' } })
   } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error
+    // Another platform process has removed it, or somebody has made another one of that name.
+    if (!isReason(error, 'NotFound') && !isReason(error, 'Conflict')) throw error
   }
 }

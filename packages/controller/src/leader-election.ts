@@ -6,6 +6,8 @@ import type { Clock, Ids, Logger, Running, Service } from '@gantry/runtime'
 /** Whether this process is the one of several that does what only one may do. */
 export interface Leadership extends Service {
   readonly isLeading: boolean
+  /** There can be no other process. */
+  readonly isAlone: boolean
   /** Called, in the same turn, when this process begins or ceases to lead. A listener must not throw. */
   onChange(listener: (isLeading: boolean) => void): () => void
 }
@@ -14,6 +16,7 @@ export interface Leadership extends Service {
 export const soleLeader: Leadership = {
   name: 'leadership',
   isLeading: true,
+  isAlone: true,
   onChange: () => () => {},
   start: () => Promise.resolve({ done: Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve() }),
 }
@@ -60,6 +63,7 @@ const releaseWithinMs = 2_000
  */
 export class LeaderElection implements Leadership {
   readonly name = 'leader election'
+  readonly isAlone = false
   readonly #deps: LeaderElectionDeps
   readonly #options: { readonly namespace: string; readonly name: string; readonly identity: string } & typeof defaults
   readonly #listeners = new Set<(isLeading: boolean) => void>()
