@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { startKubernetes, type ControlPlane } from '@gantry/conformance/kubernetes'
 import { buildGantry } from '../built-gantry.ts'
 import { freePort } from '../free-port.ts'
 import { ownPassword, startGantry, type GantryProcess } from '../gantry-process.ts'
@@ -14,6 +15,9 @@ import { ask, askH2, sendRaw } from './raw-requests.ts'
 // Numbers are the classes of platform-anchors §6.2. Everything goes over real sockets to a real process; the member is the attacker's, or the users are.
 
 const memberToken = 'canary-member-token-7d1f'
+// `gateway-real-hub.attack.ts` imports this file a second time, for a platform whose hub is a real kube-apiserver that takes its credential for an administrator's.
+const isRealHub = new URL(import.meta.url).searchParams.has('real-hub')
+let plane: ControlPlane | undefined
 let dataDir: string
 let port: number
 let gantry: GantryProcess
@@ -29,7 +33,8 @@ before(async () => {
   port = await freePort()
   member = await startHostileMember()
   told = await startHostileMember('told')
-  gantry = await startGantry({ dataDir, port, args: ['--node', 'none'] })
+  plane = isRealHub ? await startKubernetes({ dir: join(dataDir, 'plane') }) : undefined
+  gantry = await startGantry({ dataDir: join(dataDir, 'data'), port, args: plane === undefined ? ['--node', 'none'] : ['--hub-kubeconfig', plane.kubeconfig] })
   keys.admin = /token: (\S+)/.exec(await readFile(gantry.kubeconfig, 'utf8'))?.[1] ?? ''
   for (const [name, role] of [['viewer', 'platform-viewer'], ['nobody'], ['owner']]) {
     const made = await gantry.cli('user', 'create', name ?? '', ...(role === undefined ? [] : ['--role', role]))
@@ -49,6 +54,7 @@ before(async () => {
 
 after(async () => {
   await gantry[Symbol.asyncDispose]()
+  await plane?.stop()
   await member[Symbol.asyncDispose]()
   await told[Symbol.asyncDispose]()
   await rm(dataDir, { recursive: true })
@@ -508,7 +514,7 @@ describe('class 13 and 14: secrets', () => {
       await ask(port, request)
     member.answer = () => response(500, `{"kind":"Status","message":"token ${canary}"}`)
     await ask(port, { target: pods, headers: [bearer('owner')] })
-    const files = (await readdir(join(dataDir, 'log'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+    const files = (await readdir(join(gantry.dataDir, 'log'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
     assert.ok(files.length > 0)
     for (const { parentPath, name } of files) {
       const text = await readFile(join(parentPath, name), 'latin1')

@@ -175,14 +175,15 @@ export async function startTestPlatform(
           ca: () => '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n',
           clusters: () => ['local'],
         }),
-<<<<<<< HEAD
-        withSelfReviews(
-          { permissions, hub: 'local', decidesToo: (name) => name === 'member' && options.member?.impersonates === true },
-          clusterRoute({ get: (name) => (name === 'local' ? target : name === 'member' ? options.member : undefined) }),
-=======
         ...[clusterRoute({ get: (name) => (name === 'local' ? target : name === 'member' ? options.member : undefined) }), ...hubRoutes(target)].map((route) =>
-          withSelfReviews({ permissions, hub: base.asksPermissions ? 'local' : undefined }, route),
->>>>>>> 189974b (conformance, access, clusters: the same tests over an embedded hub and over a real kube-apiserver)
+          withSelfReviews(
+            {
+              permissions,
+              hub: base.asksPermissions ? 'local' : undefined,
+              decidesToo: (name) => name === 'member' && options.member?.impersonates === true,
+            },
+            route,
+          ),
         ),
       ],
     },
