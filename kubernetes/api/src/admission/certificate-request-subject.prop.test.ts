@@ -18,6 +18,14 @@ test('says what is no request', () => {
   )
 })
 
+test('says that a name in half a character is none', () => {
+  const der = Buffer.from(/-----BEGIN CERTIFICATE REQUEST-----([^-]*)/.exec(Buffer.from(request, 'base64').toString())?.[1] ?? '', 'base64')
+  // The tag of the common name "eve": three bytes of a BMPString.
+  der[der.indexOf('eve') - 2] = 0x1e
+  const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
+  assert.throws(() => certificateRequestSubject(Buffer.from(pem).toString('base64')), /malformed certificate request/)
+})
+
 test('ends on any bytes, with an answer or an error', () => {
   const pem = (der: Uint8Array): string =>
     Buffer.from(`-----BEGIN CERTIFICATE REQUEST-----\n${Buffer.from(der).toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`).toString('base64')

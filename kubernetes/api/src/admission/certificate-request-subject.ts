@@ -50,7 +50,9 @@ function contentOf(element: Element | undefined, tag: number): Buffer {
 }
 
 function textOf({ tag, content }: Element): string {
-  return tag === bmpString ? Buffer.from(content).swap16().toString('utf16le') : content.toString('utf8')
+  if (tag !== bmpString) return content.toString('utf8')
+  if (content.length % 2 !== 0) throw malformed()
+  return Buffer.from(content).swap16().toString('utf16le')
 }
 
 /** The elements that stand one after the other in DER bytes. */
