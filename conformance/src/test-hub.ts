@@ -32,8 +32,13 @@ export interface TestHub extends AsyncDisposable {
   follow(...copies: Followed[]): void
   /** Writes that it has taken. */
   written(): number
-  /** Everything it keeps for the platform, as text. */
-  stored(): Promise<readonly string[]>
+  /** Everything it keeps for the platform, as text, by keys that end with `resource/namespace/name`. */
+  stored(): Promise<readonly Stored[]>
+}
+
+export interface Stored {
+  readonly key: string
+  readonly value: string
 }
 
 /** What is kept from one process of the platform to the next. */
@@ -99,7 +104,7 @@ async function openEmbedded({ state, clock: given, authorize }: TestHubOptions):
     state: { store, clock },
     follow() {},
     written: () => store.revision,
-    stored: () => Promise.resolve(store.list({ prefix: '' }).entries.map(({ value }) => value.toString())),
+    stored: () => Promise.resolve(store.list({ prefix: '' }).entries.map(({ key, value }) => ({ key: key.toString(), value: value.toString() }))),
     [Symbol.asyncDispose]: () => local[Symbol.asyncDispose](),
   }
 }
@@ -206,9 +211,11 @@ class RealHub {
     })
   }
 
-  async stored(): Promise<readonly string[]> {
+  async stored(): Promise<readonly Stored[]> {
+    const keyOf = ({ resource }: ResourceRef, { namespace, name = '' }: KubeObject['metadata']): string =>
+      [resource, ...(namespace === undefined ? [] : [namespace]), name].join('/')
     const lists = [...(await this.#ownKinds()), secrets].map(async (ref) =>
-      (await this.#admin.list<KubeObject>(ref)).items.map((object) => JSON.stringify(object)),
+      (await this.#admin.list<KubeObject>(ref)).items.map((object) => ({ key: keyOf(ref, object.metadata), value: JSON.stringify(object) })),
     )
     return (await Promise.all(lists)).flat()
   }

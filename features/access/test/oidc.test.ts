@@ -169,7 +169,7 @@ describe('an application', () => {
     const { platform, browser } = await world()
     const client = await discover(platform)
     const first = await signIn(client, browser)
-    const stored = await platform.stored()
+    const stored = (await platform.stored()).map(({ value }) => value)
     for (const text of [first.refresh_token, first.refresh_token?.split('.')[2], first.access_token, first.id_token, secret]) {
       assert.ok(text !== undefined && text.length > 20 && !stored.some((one) => one.includes(text)))
     }

@@ -147,7 +147,7 @@ describe('a second factor', () => {
     await using platform = await startTestPlatform()
     await platform.addUser('ann', 'admin')
     const { secret, recoveryCodes } = await enrolled(platform, 'ann', password)
-    const stored = platform.store.list({ prefix: '' }).entries.map(({ key, value }) => ({ key: key.toString(), value: value.toString() }))
+    const stored = await platform.stored()
     const holders = (text: string): string[] =>
       stored.filter(({ value }) => value.includes(text) || value.includes(Buffer.from(text).toString('base64'))).map(({ key }) => key)
 

@@ -26,7 +26,7 @@ import {
 } from '@gantry/access/server'
 import type { KubeClient } from '@gantry/client'
 import { installKinds } from '@gantry/clusters/server'
-import { openTestHub, type HubState } from '@gantry/conformance/test-hub'
+import { openTestHub, type HubState, type Stored } from '@gantry/conformance/test-hub'
 import { clusterRoute, createPipeline, hubRoutes, Revocations, type AuditEvent, type ClusterTarget } from '@gantry/gateway'
 import { bodyOf, readWholeBody, silentLogger, systemIds } from '@gantry/runtime'
 import type { Handler, HttpHeaders, HttpResponse, UpgradeHandler } from '@gantry/runtime'
@@ -58,7 +58,7 @@ export interface TestPlatform extends AsyncDisposable {
   /** Writes that the hub has taken. */
   written(): number
   /** Everything the hub keeps for the platform, as text. */
-  stored(): Promise<readonly string[]>
+  stored(): Promise<readonly Stored[]>
   readonly identities: Identities
   readonly audit: AuditEvent[]
   ask(method: string, path: string, asked?: Asked): Promise<Answer>
