@@ -7,15 +7,19 @@ import { inCluster, type HubConfig } from '../config.ts'
 import { StartFailure } from '../start-failure.ts'
 
 /** Where every pod finds its ServiceAccount. */
-const serviceAccountDir = '/var/run/secrets/kubernetes.io/serviceaccount'
+const podServiceAccount = '/var/run/secrets/kubernetes.io/serviceaccount'
 // A kubelet renews a pod's token when four fifths of its life, at least ten minutes, are over: client-go reads it again once a minute.
 const tokenAgeMs = 10_000
 
+export interface HubAccessDeps {
+  readonly clock: Clock
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Folder of `ca.crt` and `token`; where every pod has them, when absent. */
+  readonly serviceAccountDir?: string | undefined
+}
+
 /** How the hub is reached and with which credential. Throws StartFailure that names the file and what is wrong with it; no secret is in the message. */
-export function hubAccess(
-  hub: HubConfig,
-  deps: { readonly clock: Clock; readonly env: Readonly<Record<string, string | undefined>> },
-): KubeconfigTarget['transport'] {
+export function hubAccess(hub: HubConfig, deps: HubAccessDeps): KubeconfigTarget['transport'] {
   return hub.kubeconfig === inCluster ? serviceAccount(deps) : fromKubeconfig(hub, deps)
 }
 
@@ -29,7 +33,7 @@ function fromKubeconfig({ kubeconfig, context }: HubConfig, deps: { readonly clo
   }
 }
 
-function serviceAccount({ clock, env }: { readonly clock: Clock; readonly env: Readonly<Record<string, string | undefined>> }): KubeconfigTarget['transport'] {
+function serviceAccount({ clock, env, serviceAccountDir = podServiceAccount }: HubAccessDeps): KubeconfigTarget['transport'] {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
   if (host === undefined || host === '')
     throw new StartFailure('--hub-kubeconfig in-cluster works in a pod only, where KUBERNETES_SERVICE_HOST is set: give the path of a kubeconfig instead')

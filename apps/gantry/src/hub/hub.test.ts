@@ -114,7 +114,25 @@ describe('the way to a hub', () => {
     }
   })
 
-  test('in a pod is its ServiceAccount, and elsewhere an error that says so', () => {
+  test('in a pod is its ServiceAccount, whose token is read again, and elsewhere an error that says so', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'gantry-hub-'))
+    try {
+      const clock = new FakeClock()
+      const deps = { clock, serviceAccountDir: dir, env: { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' } }
+      assert.throws(
+        () => hubAccess({ kubeconfig: 'in-cluster', context: undefined }, deps),
+        /ServiceAccount in .* cannot be read: .*; leave automountServiceAccountToken on/,
+      )
+      await writeFile(join(dir, 'ca.crt'), 'the authority')
+      await writeFile(join(dir, 'token'), 'first\n')
+      const access = hubAccess({ kubeconfig: 'in-cluster', context: undefined }, deps)
+      assert.deepEqual([access.server, access.ca?.toString(), access.token?.()], ['https://[fd00::1]:6443', 'the authority', 'first'])
+      await writeFile(join(dir, 'token'), 'second\n')
+      await clock.advance(11_000)
+      assert.equal(access.token?.(), 'second')
+    } finally {
+      await rm(dir, { recursive: true })
+    }
     assert.throws(
       () => hubAccess({ kubeconfig: 'in-cluster', context: undefined }, { clock: new FakeClock(), env: {} }),
       (error) => error instanceof StartFailure && /works in a pod only.*give the path of a kubeconfig/.test(error.message),
