@@ -188,7 +188,7 @@ describe('an application', () => {
     const id = new URL(asked.url).searchParams.get('interaction') ?? ''
     const other = await ask(client)
     const code = new URL((await browser.authorize(other.url)).url)
-    const stored = platform.store.list({ prefix: '' }).entries.map(({ value }) => value.toString())
+    const stored = (await platform.stored()).map(({ value }) => value)
     for (const text of [
       id,
       code.searchParams.get('code'),
