@@ -18,6 +18,7 @@ const { signal } = new AbortController()
 let admin: KubeClient
 let call: (method: 'POST', path: string, options: { readonly body?: unknown; readonly signal: AbortSignal }) => Promise<unknown>
 let clientOf: (user: string) => Promise<KubeClient>
+let clientWith: (token: string) => KubeClient
 
 interface Answer {
   readonly status: number
@@ -71,7 +72,10 @@ before(async () => {
   clientOf = async (user) => {
     await connection.call('POST', '/platform/v1/users', { body: { name: user, password: 'a long enough password' }, signal })
     const { key } = (await connection.call('POST', '/platform/v1/apikeys', { body: { user }, signal })) as { readonly key: string }
-    const transport = openHttpTransport({ ...loadKubeconfig(kubeconfig).transport, server: platform.server, token: () => key })
+    return clientWith(key)
+  }
+  clientWith = (token) => {
+    const transport = openHttpTransport({ ...loadKubeconfig(kubeconfig).transport, server: platform.server, token: () => token })
     cleanups.push(() => transport.close())
     return createClient({ handle: transport.handle })
   }
@@ -160,6 +164,47 @@ describe('over the gateway', () => {
       assert.deepEqual([refused.status, /project acme\/bank is locked/.test(refused.text)], [403, true])
     }
     assert.equal((await ask(eve, 'DELETE', `${tenancy}/namespaces/project-acme--bank/projectnamespaces/m`)).status, 403)
+  })
+
+  test('the kubeconfig of a project has a context for each of its namespaces, and a key that is good for nothing else', async () => {
+    const tom = await clientOf('tom')
+    const path = '/platform/v1/kubeconfig?project=acme/shop'
+    assert.equal((await ask(tom, 'POST', path)).status, 404, 'whoever may not see a project is not told whether it is there')
+    await make(admin, ['memberships', 'tenant-acme', 'tom'], member('tenant-admin', 'tom'))
+    await until(admin, `${tenancy}/namespaces/tenant-acme/memberships/tom`, () => true)
+    for (const bad of ['?project=acme', '?project=acme/shop&auth=exec'])
+      assert.equal((await ask(tom, 'POST', `/platform/v1/kubeconfig${bad}`)).status, 400, bad)
+
+    for (const who of [tom, admin]) {
+      const { text } = await ask(who, 'POST', path)
+      assert.deepEqual([...text.matchAll(/namespace: (\S+)/g)].map(([, namespace]) => namespace).toSorted(), ['acme-shop-production', 'acme-shop-test'])
+      const limited = clientWith(loadKubeconfig(text).transport.token?.() ?? '')
+      assert.equal((await ask(limited, 'GET', '/clusters/local/api/v1/namespaces/acme-shop-test/configmaps')).status, 200)
+      for (const [method, elsewhere] of [
+        ['GET', '/api/v1/namespaces/default/configmaps'],
+        ['GET', '/api/v1/nodes/x'],
+        ['GET', '/api/v1/namespaces/gantry-system/secrets'],
+        ['GET', `${tenancy}/namespaces/project-acme--bank/memberships`],
+        ['POST', '/platform/v1/kubeconfig'],
+        ['POST', '/platform/v1/apikeys'],
+        ['GET', '/apis/access.gantry.dev/v1alpha1/users/admin'],
+      ] as const)
+        assert.equal((await ask(limited, method, elsewhere)).status, 403, `${method} ${elsewhere}`)
+      const own = {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SelfSubjectAccessReview',
+        spec: { resourceAttributes: { verb: 'list', resource: 'secrets', namespace: 'default' } },
+      }
+      const review = JSON.parse((await ask(limited, 'POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', own)).text) as {
+        status: { allowed: boolean }
+      }
+      assert.equal(review.status.allowed, false)
+      const fleet = JSON.parse((await ask(limited, 'GET', '/fleet/api/v1/configmaps')).text) as { items: { metadata: { namespace: string } }[] }
+      assert.deepEqual(
+        [...new Set(fleet.items.map(({ metadata }) => metadata.namespace))].filter((namespace) => !namespace.startsWith('acme-shop-')),
+        [],
+      )
+    }
   })
 
   test('a watch ends in the moment in which the namespace leaves the project, and can-i names the membership', async () => {

@@ -118,12 +118,15 @@ export function accessCommands(deps: { readonly clock: Clock }): readonly Comman
       summary: 'Print a kubeconfig with a context for every cluster and a new API key',
       options: {
         expires: { type: 'string', value: 'TIME', description: 'After how long its key ends: 90d, 12h (30d)' },
+        project: { type: 'string', value: 'TENANT/PROJECT', description: 'Contexts of the namespaces of this project only, and a key that is limited to it' },
         exec: { type: 'boolean', description: 'Without a key: kubectl runs "gantry token", which takes a "gantry login"' },
       },
       async run({ options, context }) {
         const expires = textOption(options, 'expires')
         const body = { expiresInSeconds: expires === undefined ? undefined : parseSeconds(expires) }
-        const path = `/platform/v1/kubeconfig${options['exec'] === true ? '?auth=exec' : ''}`
+        const project = textOption(options, 'project')
+        const query = new URLSearchParams({ ...(options['exec'] === true ? { auth: 'exec' } : {}), ...(project === undefined ? {} : { project }) }).toString()
+        const path = `/platform/v1/kubeconfig${query === '' ? '' : `?${query}`}`
         await using platform = await context.connect()
         return { kind: 'text', text: String(await platform.call('POST', path, { body, signal: context.signal })) }
       },

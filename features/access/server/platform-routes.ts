@@ -2,7 +2,8 @@ import { StatusError } from '@gantry/apimachinery'
 import { formatKubeconfig, type KubeconfigContent } from '@gantry/client'
 import { jsonResponse, originProblem, readJson, type Caller, type Exchange, type Route } from '@gantry/gateway'
 import type { HttpRequest, HttpResponse, Ids } from '@gantry/runtime'
-import { accessRoleKind, userNameProblem, type CreatedAPIKey, type CreatedUser, type PlatformInfo } from '../api/index.ts'
+import { projectNamespace } from '@gantry/tenancy/api'
+import { accessRoleKind, userNameProblem, type APIKey, type CreatedAPIKey, type CreatedUser, type PlatformInfo } from '../api/index.ts'
 import { textOf } from './body-fields.ts'
 import type { Identities } from './identities.ts'
 import { newPasswordProblem } from './password-rules.ts'
@@ -66,14 +67,49 @@ async function kubeconfig(deps: PlatformRoutesDeps, exchange: Exchange): Promise
     const problem = caller.credential.kind === 'cookie' ? originProblem(request, { required: false }) : undefined
     if (problem !== undefined) throw new StatusError('Forbidden', `the request is refused because ${problem}`)
   } else onlyPost(request)
-  const auth = new URLSearchParams(request.query).get('auth') ?? 'key'
+  const query = new URLSearchParams(request.query)
+  const auth = query.get('auth') ?? 'key'
   if (auth !== 'key' && auth !== 'exec') throw new StatusError('BadRequest', `"auth" is key or exec, not ${JSON.stringify(auth.slice(0, 20))}`)
   const body = request.body === undefined ? {} : await readJson(request, bodyBytes)
   const server = serverFor(request, deps.server())
-  const credentials = auth === 'exec' ? { exec: execPlugin(server) } : { token: await freshKey(deps, caller, body) }
+  const project = query.get('project')
+  if (project !== null) {
+    if (auth === 'exec') throw new StatusError('BadRequest', 'a kubeconfig of a project has a key that is limited to it: "auth" cannot be exec')
+    return kubeconfigResponse(await projectKubeconfig(deps, { caller, project, server, body }))
+  }
+  const credentials = auth === 'exec' ? { exec: execPlugin(server) } : { token: await freshKey(deps, caller, { body }) }
   const reached = deps.permissions.index.clustersOf(subjectOf(deps, caller))
   const clusters = deps.clusters().filter((cluster) => reached === undefined || reached.has(cluster))
-  const text = kubeconfigFor({ server, ca: deps.ca(), credentials, clusters, user: caller.user.username })
+  return kubeconfigResponse(kubeconfigFor({ server, ca: deps.ca(), credentials, clusters, user: caller.user.username }))
+}
+
+/** A context for each namespace of a project, and a key that is good for nothing else. */
+async function projectKubeconfig(
+  deps: PlatformRoutesDeps,
+  asked: { readonly caller: Known; readonly project: string; readonly server: string; readonly body: Readonly<Record<string, unknown>> },
+): Promise<string> {
+  const { caller, server, body } = asked
+  const [tenant = '', project = '', ...more] = asked.project.split('/')
+  if (tenant === '' || project === '' || more.length > 0)
+    throw new StatusError('BadRequest', `"project" is <tenant>/<project>, not ${JSON.stringify(asked.project.slice(0, 100))}`)
+  const places = deps.permissions.index.placesFor(subjectOf(deps, caller), projectNamespace(tenant, project))
+  if (places === undefined) throw new StatusError('NotFound', `there is no project ${tenant}/${project} that you may see`)
+  if (places.length === 0)
+    throw new StatusError('Conflict', `project ${tenant}/${project} has no namespace in any cluster yet: make a ProjectNamespace, or wait until one is Active`)
+  const key = await freshKey(deps, caller, { body, scope: { tenant, project } })
+  const [first, ...others] = places.map(({ cluster, namespace }) => ({
+    name: `${cluster}/${namespace}`,
+    server: `${server}/clusters/${cluster}`,
+    ca: deps.ca(),
+    userName: `gantry-${caller.user.username}-${tenant}-${project}`,
+    credentials: { token: key },
+    namespace,
+  }))
+  if (first === undefined) throw new Error('a project with namespaces has a first one')
+  return formatKubeconfig(first, ...others)
+}
+
+function kubeconfigResponse(text: string): HttpResponse {
   return {
     status: 200,
     headers: { 'content-type': 'application/yaml', 'cache-control': 'no-store', 'content-disposition': 'attachment; filename="gantry.kubeconfig"' },
@@ -95,9 +131,13 @@ export function kubeconfigFor(options: {
   return formatKubeconfig(content(first), ...others.map(content))
 }
 
-async function freshKey({ identities }: PlatformRoutesDeps, { user }: Known, body: Readonly<Record<string, unknown>>): Promise<string> {
+async function freshKey(
+  { identities }: PlatformRoutesDeps,
+  { user }: Known,
+  { body, scope }: { readonly body: Readonly<Record<string, unknown>>; readonly scope?: APIKey['spec']['scope'] },
+): Promise<string> {
   const expiresInSeconds = secondsOf(body['expiresInSeconds']) ?? 30 * 24 * 60 * 60
-  return (await identities.createKey({ user: user.username, description: 'kubeconfig', expiresInSeconds })).key
+  return (await identities.createKey({ user: user.username, description: 'kubeconfig', expiresInSeconds, scope })).key
 }
 
 /** Upstream's ExecConfig. */

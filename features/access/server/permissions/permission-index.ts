@@ -219,6 +219,14 @@ export class PermissionIndex {
     return this.#memberships.get(`${namespace}/${name}`)
   }
 
+  /** Namespaces of clusters that are certainly a scope's, or of what is below it; undefined: it is no scope that counts, or the subject may not see it. */
+  placesFor(subject: Subject, scope: string): readonly { readonly cluster: string; readonly namespace: string }[] | undefined {
+    const object = this.#tree.isActive(scope) ? this.#tree.get(scope)?.object : undefined
+    if (object === undefined) return undefined
+    const question: AccessQuestion = { ...object, cluster: this.#hub, verb: 'get', isResource: true, subresource: '', path: '' }
+    return this.decide(subject, question).allowed ? this.#tree.placesOf(scope) : undefined
+  }
+
   /** Whether a namespace of a cluster is certainly a scope's, or of what is below it. */
   isPlaceOf(scope: string, { cluster, namespace }: { readonly cluster: string; readonly namespace: string }): boolean {
     for (const owner of this.#tree.ownersOf(cluster, namespace)) if (this.#tree.isWithin(owner, scope)) return true

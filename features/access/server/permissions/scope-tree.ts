@@ -122,6 +122,13 @@ export class ScopeTree {
     }
   }
 
+  /** Namespaces of clusters that are its own or below it, by cluster and name. Looks at every namespace there is: not for each request. */
+  placesOf(scope: string): readonly { readonly cluster: string; readonly namespace: string }[] {
+    const places = []
+    for (const [namespace, owners] of this.#places) for (const [cluster, owner] of owners) if (this.isWithin(owner, scope)) places.push({ cluster, namespace })
+    return places.toSorted((a, b) => a.cluster.localeCompare(b.cluster) || a.namespace.localeCompare(b.namespace))
+  }
+
   /** Whether it, or something below it, has a namespace in a cluster; in any cluster when it is `*`. */
   reaches(scope: string, cluster: string): boolean {
     const counts = this.#entries.get(scope)?.counts
