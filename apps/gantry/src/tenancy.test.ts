@@ -177,7 +177,7 @@ describe('over the gateway', () => {
 
     for (const who of [tom, admin]) {
       const { text } = await ask(who, 'POST', path)
-      assert.deepEqual([...text.matchAll(/namespace: (\S+)/g)].map(([, namespace]) => namespace).toSorted(), ['acme-shop-production', 'acme-shop-test'])
+      assert.deepEqual([...text.matchAll(/namespace: (\S+)/g)].map(([, namespace = '']) => namespace).toSorted(), ['acme-shop-production', 'acme-shop-test'])
       const limited = clientWith(loadKubeconfig(text).transport.token?.() ?? '')
       assert.equal((await ask(limited, 'GET', '/clusters/local/api/v1/namespaces/acme-shop-test/configmaps')).status, 200)
       for (const [method, elsewhere] of [
