@@ -10,10 +10,10 @@ import { freePort } from '../free-port.ts'
 import { startGantry, type GantryProcess } from '../gantry-process.ts'
 import { kubectl, type Kubectl } from '../kubectl.ts'
 import { run, type RunningProgram } from '../program.ts'
-import { createPrivateNetwork, whyNoNetworks, type PrivateNetwork } from './private-network.ts'
+import { startClusterBehindNat, type ClusterBehindNat } from './cluster-behind-nat.ts'
+import type { PrivateNetwork } from './private-network.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-const kubernetes = here('../../conformance/kubernetes/kubernetes.ts')
 const launcher = here('../../gantry')
 const env = { GANTRY_QUIET: '1' }
 
@@ -24,9 +24,9 @@ interface ClusterObject {
   }
 }
 
-/** A real Kubernetes in a network of its own, behind NAT: its API server listens on that network's loopback, so that nothing but the agent can reach it. */
 describe('a real cluster behind NAT', () => {
   let folder: string
+  let cluster: ClusterBehindNat
   let network: PrivateNetwork
   let gantry: GantryProcess
   let kubelet: RunningProgram
@@ -35,9 +35,6 @@ describe('a real cluster behind NAT', () => {
   let edge: Kubectl
   let kubeconfig: string
 
-  function startAgent(): RunningProgram {
-    return network.start(launcher, ['agent', '--kubeconfig', kubeconfig], { env })
-  }
   async function ready(): Promise<{ readonly status: string; readonly reason: string; readonly message: string }> {
     const { stdout } = await gantry.cli('cluster', 'get', 'edge', '-o', 'json')
     const { status } = JSON.parse(stdout) as ClusterObject
@@ -52,18 +49,9 @@ describe('a real cluster behind NAT', () => {
     })
 
   before(async () => {
-    const problem = await whyNoNetworks()
-    if (problem !== undefined) throw new Error(problem)
     folder = await mkdtemp(join(tmpdir(), 'gantry-nat-'))
-    network = await createPrivateNetwork('gnat')
-    const up = await network.run(process.execPath, [kubernetes, 'up', '--dir', join(folder, 'kubernetes'), '--controllers'], { withinMs: 200_000 })
-    assert.equal(up.code, 0, up.stderr)
-    kubeconfig = /^ready (.+)$/m.exec(up.stdout)?.[1] ?? assert.fail(up.stdout)
-    inside = async (...args) => {
-      const { code, stdout, stderr } = await network.run('kubectl', ['--kubeconfig', kubeconfig, ...args])
-      assert.equal(code, 0, stderr)
-      return stdout
-    }
+    cluster = await startClusterBehindNat('gnat', folder)
+    ;({ network, kubeconfig, inside } = cluster)
     kubelet = network.start(process.execPath, [here('kubelet-double.ts')])
     const kubeletPort = Number((await kubelet.says(/ready (\d+)/))[1])
     const objects = [
@@ -89,22 +77,8 @@ describe('a real cluster behind NAT', () => {
 
     const port = await freePort()
     gantry = await startGantry({ dataDir: join(folder, 'gantry'), port, args: ['--node', 'none', '--listen', `0.0.0.0:${port}`] })
-    const imported = await gantry.cli(
-      'cluster',
-      'import',
-      'edge',
-      '--agent',
-      '--hub',
-      `https://${network.outside}:${port}`,
-      '--access',
-      'admin',
-      '--image',
-      'gantry:test',
-    )
-    assert.equal(imported.code, 0, imported.stderr)
-    await writeFile(join(folder, 'agent.yaml'), imported.stdout)
-    await inside('apply', '-f', join(folder, 'agent.yaml'))
-    agent = startAgent()
+    await cluster.importInto(gantry, 'edge', port)
+    agent = cluster.startAgent()
     await isReady()
     edge = kubectl(gantry.kubeconfig, 'edge')
   })
@@ -112,8 +86,7 @@ describe('a real cluster behind NAT', () => {
     await agent?.end()
     await gantry?.[Symbol.asyncDispose]()
     await kubelet?.end()
-    await network?.run(process.execPath, [kubernetes, 'down', '--dir', join(folder, 'kubernetes')])
-    await network?.[Symbol.asyncDispose]()
+    await cluster?.[Symbol.asyncDispose]()
     await rm(folder, { recursive: true, force: true })
   })
 
@@ -208,7 +181,7 @@ describe('a real cluster behind NAT', () => {
 
   test('goes on with a new agent, as after the old pod has died', async () => {
     await agent.end('SIGKILL')
-    agent = startAgent()
+    agent = cluster.startAgent()
     await eventually('it answers again', 20_000, async () => ((await edge.run(['get', 'pod', 'web'])).code === 0 ? true : undefined))
   })
 
