@@ -2,11 +2,13 @@
 export interface ConcurrencyLimits {
   readonly total: number
   readonly perCaller: number
+  /** To one cluster: those that wait for a dead one leave room for the others. */
+  readonly perCallerAndCluster: number
   /** Watches, logs and upgrades of one caller. */
   readonly streamsPerCaller: number
 }
 
-export const defaultConcurrencyLimits: ConcurrencyLimits = { total: 2_000, perCaller: 400, streamsPerCaller: 2_000 }
+export const defaultConcurrencyLimits: ConcurrencyLimits = { total: 2_000, perCaller: 1_000, perCallerAndCluster: 400, streamsPerCaller: 2_000 }
 
 /** Counts by key. Keys without a count take no memory. */
 export class KeyedCounter {

@@ -6,6 +6,7 @@ import type { HttpHeaders, HttpRequest, HttpResponse, Handler } from '@gantry/ru
 import { createFakeIds, FakeClock, settle } from '@gantry/runtime/testing'
 import type { AuditEvent } from './audit.ts'
 import { clusterRoute, hubRoutes, type ClusterTarget } from './cluster-route.ts'
+import type { ConcurrencyLimits } from './concurrency-limit.ts'
 import type { Authorizer, Caller } from './exchange.ts'
 import { createPipeline } from './pipeline.ts'
 import { Revocations } from './revocations.ts'
@@ -18,7 +19,7 @@ const admin: Caller = {
 }
 const byCookie: Caller = { ...admin, credential: { kind: 'cookie', id: 'session/s' } }
 
-function start(options: { caller?: Caller; authorize?: Authorizer; hub?: Handler; member?: Handler; limits?: { perCaller: number } } = {}) {
+function start(options: { caller?: Caller; authorize?: Authorizer; hub?: Handler; member?: Handler; limits?: Partial<ConcurrencyLimits> } = {}) {
   const events: AuditEvent[] = []
   const hubSaw: HttpRequest[] = []
   const memberSaw: HttpRequest[] = []
@@ -269,6 +270,21 @@ describe('the pipeline', () => {
     assert.equal(refused.status, 429)
     assert.equal(refused.headers['retry-after'], '1')
     assert.equal((await gateway.handle(get('/api'))).status, 200)
+  })
+
+  test('what waits for a dead cluster leaves its caller room for the others', async () => {
+    const release = Promise.withResolvers<HttpResponse>()
+    const gateway = start({ caller: admin, limits: { perCallerAndCluster: 2 }, member: () => release.promise })
+    const pods = '/clusters/prod/api/v1/pods'
+    const open = [gateway.handle(get(pods)), gateway.handle(get(pods))]
+    await settle()
+    const [there, elsewhere] = [await gateway.handle(get(pods)), await gateway.handle(get('/clusters/local/api/v1/pods'))]
+    release.resolve({ status: 200, headers: {} })
+    await Promise.all(open)
+
+    assert.equal(there.status, 429)
+    assert.equal(elsewhere.status, 200)
+    assert.equal((await gateway.handle(get(pods))).status, 200)
   })
 })
 

@@ -273,15 +273,21 @@ class CountedSink implements ByteSink {
 function limit(limits: ConcurrencyLimits): Stage {
   const running = new KeyedCounter()
   const streaming = new KeyedCounter()
+  const runningThere = new KeyedCounter()
   return async (exchange, next) => {
-    const { caller, request } = exchange
+    const { caller, request, target } = exchange
     const key = caller.kind === 'platform' ? caller.credential.id : `address ${request.peer?.address ?? ''}`
+    const there = target === undefined ? undefined : `${key} ${target.cluster}`
     const counter = exchange.connection === undefined ? running : streaming
     const perCaller = exchange.connection === undefined ? limits.perCaller : limits.streamsPerCaller
-    if (running.total >= limits.total || counter.of(key) >= perCaller || streaming.of(key) >= limits.streamsPerCaller) {
-      return statusResponse('TooManyRequests', 'too many requests at once, please try again later', { retryAfterSeconds: 1 })
-    }
+    const isTooMany =
+      running.total >= limits.total ||
+      counter.of(key) >= perCaller ||
+      streaming.of(key) >= limits.streamsPerCaller ||
+      (there !== undefined && exchange.connection === undefined && runningThere.of(there) >= limits.perCallerAndCluster)
+    if (isTooMany) return statusResponse('TooManyRequests', 'too many requests at once, please try again later', { retryAfterSeconds: 1 })
     counter.add(key)
+    if (there !== undefined) runningThere.add(there)
     try {
       const response = await next(exchange)
       const { body } = response
@@ -299,6 +305,7 @@ function limit(limits: ConcurrencyLimits): Stage {
       }
     } finally {
       counter.remove(key)
+      if (there !== undefined) runningThere.remove(there)
     }
   }
 }
