@@ -1,5 +1,6 @@
 import { StatusError } from '@gantry/apimachinery'
 import { textOption, type Command, type OptionValues } from '@gantry/cli-kit'
+import { isWithoutProxy } from '@gantry/client'
 import { createLogger, systemClock, systemIds } from '@gantry/runtime'
 import { memberApi } from './member-api.ts'
 
@@ -21,8 +22,9 @@ export function agentCommands(deps: AgentCommandDeps): readonly Command[] {
   const about = (given: OptionValues) => ({
     version: deps.version,
     member: memberApi({ clock, env: deps.env }, { kubeconfig: textOption(given, 'kubeconfig'), context: textOption(given, 'context') }),
-    // As every other program takes it; what the manifest says goes before.
-    proxyUrl: deps.env['HTTPS_PROXY'] ?? deps.env['https_proxy'],
+    // As every other program takes them; what the manifest says goes before.
+    proxyFor: (hub: URL) =>
+      isWithoutProxy(hub, deps.env['NO_PROXY'] ?? deps.env['no_proxy']) ? undefined : (deps.env['HTTPS_PROXY'] ?? deps.env['https_proxy']),
   })
   return [
     {

@@ -23,7 +23,7 @@ const fine: Readonly<Record<Area, string>> = {
 /** Looks along the whole way, from the member's API to the platform's answer; the first thing that is wrong leaves what comes after it unknown. */
 export async function examine(
   deps: { readonly clock: Clock; readonly version: string },
-  options: { readonly member: HttpTransportOptions; readonly proxyUrl: string | undefined; readonly signal: AbortSignal },
+  options: { readonly member: HttpTransportOptions; readonly proxyFor: (hub: URL) => string | undefined; readonly signal: AbortSignal },
 ): Promise<readonly Check[]> {
   const { signal } = options
   const skipped = (from: number, message: string): Check[] => areas.slice(from).map((name) => ({ name, outcome: 'unknown', message }))
@@ -35,7 +35,7 @@ export async function examine(
     signal.throwIfAborted()
     return [{ name: 'cluster', outcome: 'failed', message: diagnose(error).message }, ...skipped(0, 'not looked at: the Secret says where the platform is')]
   }
-  await using hub = openHub(deps, secret, secret.proxyUrl ?? options.proxyUrl)
+  await using hub = openHub(deps, secret, options.proxyFor)
   let problem: Diagnosis | undefined
   let isNew = false
   try {

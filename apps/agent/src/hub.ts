@@ -29,10 +29,11 @@ const answerTimeoutMs = 10_000
 const answerBytes = 64 << 10
 
 /** The platform as its agent reaches it: it trusts the authority in its Secret and no other. Failures are StatusErrors that say what to mend. */
-export function openHub(deps: { readonly clock: Clock; readonly version: string }, secret: AgentSecret, proxyUrl: string | undefined): Hub {
+export function openHub(deps: { readonly clock: Clock; readonly version: string }, secret: AgentSecret, proxyFor: (hub: URL) => string | undefined): Hub {
   const { clock, version } = deps
   const about = { 'gantry-agent-version': version, 'user-agent': `gantry-agent/${version}` }
   const url = new URL(secret.hub)
+  const proxyUrl = secret.proxyUrl ?? proxyFor(url)
   const dial = createDialer(
     { clock },
     { server: url, ca: secret.ca, serverName: secret.tlsServerName, proxy: proxyUrl === undefined ? undefined : parseProxy(proxyUrl), connectTimeoutMs },

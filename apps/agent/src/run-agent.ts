@@ -18,8 +18,8 @@ export interface AgentDeps {
 export interface AgentOptions {
   readonly version: string
   readonly member: HttpTransportOptions
-  /** Proxy to the platform, where the Secret names none. */
-  readonly proxyUrl: string | undefined
+  /** Proxy to the platform, where the Secret names none; undefined: none is needed. */
+  readonly proxyFor: (hub: URL) => string | undefined
   readonly rotateEveryMs?: number | undefined
 }
 
@@ -46,7 +46,7 @@ export async function runAgent(deps: AgentDeps, options: AgentOptions, { signal 
   let enrolling: Promise<string> | undefined
 
   function open(from: AgentSecret): Hub {
-    return openHub({ clock, version: options.version }, from, from.proxyUrl ?? options.proxyUrl)
+    return openHub({ clock, version: options.version }, from, options.proxyFor)
   }
   function newCredential(): { readonly credential: string; readonly hash: string } {
     const credential = `${agentCredentialPrefix}${secret.cluster}.${ids.secret(32)}`

@@ -86,7 +86,7 @@ async function startWorld(): Promise<World> {
       const logger = createLogger({ clock: systemClock, write: (line) => void log.push(line) }, { level: 'info' })
       const running = runAgent(
         { clock: systemClock, ids: systemIds, log: logger },
-        { version: '0.0.0', member: memberOptions, proxyUrl: undefined, ...options },
+        { version: '0.0.0', member: memberOptions, proxyFor: () => undefined, ...options },
         { signal: stop.signal },
       )
       return {
