@@ -11,6 +11,7 @@ import { eventually } from '../eventually.ts'
 import { freePort } from '../free-port.ts'
 import { gantry as gantryCommand, startGantry, type GantryProcess } from '../gantry-process.ts'
 import { kubectl, type Kubectl } from '../kubectl.ts'
+import { note } from '../note.ts'
 import type { Outcome } from '../program.ts'
 import { startClusterBehindNat, type ClusterBehindNat } from './cluster-behind-nat.ts'
 
@@ -18,6 +19,7 @@ import { startClusterBehindNat, type ClusterBehindNat } from './cluster-behind-n
 interface Person {
   readonly name: string
   readonly password: string
+  readonly key: string
   /** kubectl on a cluster; without a name on the platform's own, where its objects are. */
   on(cluster?: string): Kubectl
   /** kubectl on all clusters as one. */
@@ -53,6 +55,27 @@ const web = (name: string) => ({
   },
 })
 
+const project = (namespace: string, name: string, total: Readonly<Record<string, string>>, environments: readonly object[]) => ({
+  apiVersion,
+  kind: 'Project',
+  metadata: { name, namespace },
+  spec: { quota: { total }, environments },
+})
+const claim = (namespace: string, name: string, cluster: string, there: string, more: object) => ({
+  apiVersion,
+  kind: 'ProjectNamespace',
+  metadata: { name, namespace },
+  spec: { cluster, namespace: there, ...more },
+})
+const applying = (by: Kubectl, ...objects: readonly object[]): Promise<Outcome> => by.run(['create', '-f', '-'], { input: manifest(...objects) })
+/** Until what was written has reached whoever decides. */
+const settled = (what: string, by: Kubectl, command: readonly string[]): Promise<unknown> =>
+  eventually(what, 10_000, async (seen) => {
+    const outcome = await by.run(command)
+    seen(`${outcome.stdout}${outcome.stderr}`)
+    return outcome.code === 0 ? true : undefined
+  })
+
 /** Three clusters (the platform's own, a real one, a real one behind NAT with an agent), two tenants and six people, who use kubectl, the command line and a browser. */
 describe('an organisation', () => {
   const parts = new AsyncDisposableStack()
@@ -78,6 +101,7 @@ describe('an organisation', () => {
     const person: Person = {
       name,
       password,
+      key: key.stdout.trim(),
       on: (cluster = 'local') => kubectl(kubeconfig, cluster),
       fleet: kubectl(fleet, 'local'),
       cli: (...args) => gantryCommand(args, { env: { GANTRY_KUBECONFIG: kubeconfig } }),
@@ -128,4 +152,165 @@ describe('an organisation', () => {
     parts.defer(() => browser.close())
   })
   after(() => parts.disposeAsync())
+
+  test('is made by the administrator, tenant by tenant, and goes on without them: each tenant and project has its own people', async () => {
+    await root.apply(manifest(tenant('acme', ['plant', 'edge'], { 'requests.cpu': '4' }), tenant('globex', ['plant', 'local'], { 'requests.cpu': '2' })))
+    await isThere('local', 'tenant-acme')
+    await isThere('local', 'tenant-globex')
+    await root.apply(manifest(membership('tenant-acme', 'tenant-admin', 'tina'), membership('tenant-globex', 'tenant-admin', 'gus')))
+
+    await settled('tina may make projects', the('tina').on(), ['auth', 'can-i', 'create', 'projects.tenancy.gantry.dev', '-n', 'tenant-acme'])
+    await the('tina')
+      .on()
+      .apply(
+        manifest(
+          project('tenant-acme', 'shop', { 'requests.cpu': '3' }, [
+            { name: 'test', cluster: 'plant', quota: { 'requests.cpu': '1' } },
+            { name: 'production', cluster: 'edge', quota: { 'requests.cpu': '1' } },
+          ]),
+        ),
+      )
+    await the('gus')
+      .on()
+      .apply(manifest(project('tenant-globex', 'lab', { 'requests.cpu': '2' }, [{ name: 'test', cluster: 'plant', quota: { 'requests.cpu': '1' } }])))
+    await isThere('plant', 'acme-shop-test')
+    await isThere('edge', 'acme-shop-production')
+    await isThere('plant', 'globex-lab-test')
+
+    await the('tina')
+      .on()
+      .apply(manifest(membership('project-acme--shop', 'project-owner', 'oscar')))
+    await settled('oscar owns the project', the('oscar').on(), ['auth', 'can-i', 'create', 'memberships.tenancy.gantry.dev', '-n', 'project-acme--shop'])
+    await the('oscar')
+      .on()
+      .apply(manifest(membership('project-acme--shop', 'project-editor', 'eve')))
+    await the('gus')
+      .on()
+      .apply(manifest(membership('project-globex--lab', 'project-viewer', 'victor')))
+    await settled('eve may deploy', the('eve').on('plant'), ['auth', 'can-i', 'create', 'deployments.apps', '-n', 'acme-shop-test'])
+    await settled('victor may look', the('victor').on('plant'), ['auth', 'can-i', 'list', 'pods', '-n', 'globex-lab-test'])
+  })
+
+  test('works in several clusters with one kubectl, each within what is theirs', async () => {
+    await the('eve')
+      .on('plant')
+      .ok('apply', '-n', 'acme-shop-test', '-f', await secretFile('web.json', JSON.stringify(web('web'))))
+    await the('eve').on('edge').ok('apply', '-n', 'acme-shop-production', '-f', join(folder, 'web.json'))
+    await the('gus').on('plant').ok('apply', '-n', 'globex-lab-test', '-f', join(folder, 'web.json'))
+
+    const deployments = ['get', 'deployments', '-A', '-o', 'custom-columns=NS:.metadata.namespace', '--no-headers']
+    const seen = async (name: string): Promise<string[]> =>
+      (await the(name).fleet.ok(...deployments))
+        .split('\n')
+        .map((line) => line.trim())
+        .filter((line) => line !== '')
+        .sort()
+    assert.deepEqual(await seen('eve'), ['acme-shop-production', 'acme-shop-test'])
+    assert.deepEqual(await seen('oscar'), ['acme-shop-production', 'acme-shop-test'])
+    assert.deepEqual(await seen('tina'), ['acme-shop-production', 'acme-shop-test'])
+    assert.deepEqual(await seen('victor'), ['globex-lab-test'])
+    await refused(the('ada').fleet.run(deployments), /forbidden|may not/i)
+
+    const { stdout } = await the('eve').cli('can-i', 'create', 'deployments.apps', '--cluster', 'plant', '--namespace', 'acme-shop-test', '--explain')
+    assert.match(stdout, /project-editor/)
+    assert.match(stdout, /shop/)
+  })
+
+  test('keeps everybody to their place, and says why', async () => {
+    await refused(the('eve').on('plant').run(['get', 'pods', '-n', 'globex-lab-test']), /Forbidden|may not/)
+    await refused(the('victor').on('plant').run(['get', 'secrets', '-n', 'globex-lab-test']), /Forbidden|may not/)
+    await refused(the('victor').on('plant').run(['delete', 'deployment', 'web', '-n', 'globex-lab-test']), /Forbidden|may not/)
+    await refused(the('eve').on('edge').run(['get', 'nodes']), /Forbidden|may not/)
+    await refused(the('eve').on().run(['run', 'miner', '--image', 'x', '-n', 'project-acme--shop']), /Forbidden|may not/)
+    await refused(applying(the('oscar').on(), membership('project-acme--shop', 'platform-admin', 'oscar')), /do not have themselves|may not/)
+    await refused(applying(the('eve').on(), membership('project-acme--shop', 'project-owner', 'eve')), /Forbidden|may not/)
+    await refused(applying(the('gus').on(), membership('tenant-acme', 'tenant-admin', 'gus')), /Forbidden|may not/)
+  })
+
+  test('cannot take a namespace that is somebody else’s: it stays as it was, and the object says why', async () => {
+    await the('gus')
+      .on()
+      .apply(manifest(claim('project-globex--lab', 'theft', 'plant', 'acme-shop-test', { adopt: true })))
+
+    await eventually('the conflict is told', 20_000, async (seen) => {
+      const text = await the('gus').on().ok('get', 'projectnamespaces', 'theft', '-n', 'project-globex--lab', '-o', 'jsonpath={.status.conditions}')
+      seen(text)
+      return /Conflict/.test(text) ? true : undefined
+    })
+    await refused(the('gus').on('plant').run(['get', 'pods', '-n', 'acme-shop-test']), /Forbidden|may not/)
+    assert.match(await the('eve').on('plant').ok('get', 'deployment', 'web', '-n', 'acme-shop-test', '-o', 'name'), /web/)
+    await the('gus').on().ok('delete', 'projectnamespaces', 'theft', '-n', 'project-globex--lab')
+  })
+
+  test('never has more than its quota, however many ask at once', async () => {
+    // 1 of 3 processors is left to the project; each of these wants 600m.
+    const asked = await Promise.all(
+      Array.from({ length: 6 }, (_, at) =>
+        applying(the('oscar').on(), claim('project-acme--shop', `race-${at}`, 'plant', `acme-race-${at}`, { quota: { 'requests.cpu': '600m' } })),
+      ),
+    )
+    const accepted = asked.filter(({ code }) => code === 0)
+
+    assert.equal(accepted.length, 1, asked.map(({ stderr }) => stderr).join('\n'))
+    for (const { code, stderr } of asked) if (code !== 0) assert.match(stderr, /requests\.cpu: want 600m, free 400m/)
+  })
+
+  test('takes back at once what somebody had: the stream that is open ends', async () => {
+    await using watching = the('eve').on('plant').start(['get', 'pods', '-n', 'acme-shop-test', '--watch', '-o', 'name'])
+    await watching.says(/pod\/web/)
+    const begunMs = performance.now()
+    await the('oscar').on().ok('delete', 'membership', 'project-editor-eve', '-n', 'project-acme--shop')
+    await watching.finishes(15_000)
+    const tookMs = performance.now() - begunMs
+    note(`a membership was removed with kubectl, and the watch of whom it was for ended, within ${Math.round(tookMs)} ms`)
+
+    assert.ok(tookMs < 10_000, `${tookMs} ms`)
+    await refused(the('eve').on('plant').run(['get', 'pods', '-n', 'acme-shop-test']), /Forbidden|may not/)
+    await the('oscar')
+      .on()
+      .apply(manifest(membership('project-acme--shop', 'project-editor', 'eve')))
+    await settled('eve is back', the('eve').on('plant'), ['auth', 'can-i', 'list', 'pods', '-n', 'acme-shop-test'])
+  })
+
+  test('goes on where it can when a cluster is cut off, and says what is missing', async () => {
+    await edge.network.cut(true)
+    try {
+      const begunMs = performance.now()
+      assert.match(await the('eve').on('plant').ok('get', 'deployments', '-n', 'acme-shop-test', '-o', 'name'), /web/)
+      note(`a request beside a cluster that is cut off took ${Math.round(performance.now() - begunMs)} ms with kubectl`)
+      await eventually('the fleet names the cluster that does not answer', 30_000, async (seen) => {
+        const { stdout, stderr } = await the('eve').fleet.run(['get', 'deployments', '-A'])
+        seen(`${stdout}${stderr}`)
+        return /acme-shop-test/.test(stdout) && /edge/.test(stderr) ? true : undefined
+      })
+    } finally {
+      await edge.network.cut(false)
+    }
+    await eventually('the cluster is back', 60_000, async () => {
+      const { code } = await the('eve').on('edge').run(['get', 'deployments', '-n', 'acme-shop-production'])
+      return code === 0 ? true : undefined
+    })
+  })
+
+  test('finds in a browser what is theirs, and nothing else', async () => {
+    await using session = await openConsole(browser, { url: gantry.server, credentials: { username: 'eve', password: the('eve').password } })
+    const { page, go, complaints } = session
+    await go('/search?q=kind%3Adeploy')
+    const rows = page.locator('main').getByRole('link', { name: 'web', exact: true })
+    await rows.first().waitFor()
+
+    assert.equal(await rows.count(), 2)
+    assert.equal(await page.locator('main').getByText('globex-lab-test').count(), 0)
+    assert.deepEqual(complaints, [])
+  })
+
+  test('has everything on record, in every cluster, and no key of anybody in it', async () => {
+    const { stdout, stderr, code } = await gantry.cli('audit', 'search', '--user', 'eve', '-o', 'json')
+    assert.equal(code, 0, stderr)
+    const { items } = JSON.parse(stdout) as { items: readonly { cluster?: string; verb?: string; status?: number }[] }
+
+    assert.deepEqual([...new Set(items.map(({ cluster }) => cluster))].filter((name) => name === 'plant' || name === 'edge').sort(), ['edge', 'plant'])
+    assert.ok(items.some(({ status }) => status === 403))
+    for (const { key, password } of people.values()) assert.ok(!stdout.includes(key) && !stdout.includes(password))
+  })
 })
