@@ -20,7 +20,6 @@ export { isLongRunning, openHttpTransport, parseProxy } from './http-transport.t
 export type { HttpTransport, HttpTransportOptions } from './http-transport.ts'
 export { formatKubeconfig, loadKubeconfig, mergeKubeconfig } from './kubeconfig.ts'
 export { isWithoutProxy } from './no-proxy.ts'
-export { formatKubeconfig, loadKubeconfig } from './kubeconfig.ts'
 export type { KubeconfigContent, KubeconfigOptions, KubeconfigTarget } from './kubeconfig.ts'
 export { explainNetworkError, isTransportFailure, transportError, transportFailureOf } from './transport-failure.ts'
 export { Slots } from './slots.ts'

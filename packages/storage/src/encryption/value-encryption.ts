@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { openSecretbox, sealSecretbox } from './secretbox.ts'
+import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 
 /** How the values of some keys stand on the disk. Plain data: it crosses to the threads that read and write files. */
 export interface StoreEncryption {
@@ -114,6 +114,8 @@ interface Cipher {
 const aesBlockBytes = 16
 const gcmNonceBytes = 12
 const gcmTagBytes = 16
+const boxNonceBytes = 24
+const boxTagBytes = 16
 
 const ciphers: Readonly<Record<'aescbc' | 'aesgcm' | 'secretbox', Cipher>> = {
   aescbc: {
@@ -142,7 +144,17 @@ const ciphers: Readonly<Record<'aescbc' | 'aesgcm' | 'secretbox', Cipher>> = {
       return Buffer.concat([decipher.update(sealed.subarray(gcmNonceBytes, end)), decipher.final()])
     },
   },
-  secretbox: { seal: (secret, plain) => sealSecretbox(secret, plain), open: openSecretbox },
+  // NaCl's secretbox: OpenSSL has no XSalsa20.
+  secretbox: {
+    seal(secret, plain) {
+      const nonce = randomBytes(boxNonceBytes)
+      return Buffer.concat([nonce, xsalsa20poly1305(secret, nonce).encrypt(plain)])
+    },
+    open(secret, sealed) {
+      if (sealed.length < boxNonceBytes + boxTagBytes) throw new Error('it is shorter than a nonce and a tag')
+      return Buffer.from(xsalsa20poly1305(secret, sealed.subarray(0, boxNonceBytes)).decrypt(sealed.subarray(boxNonceBytes)))
+    },
+  },
 }
 
 function gcmOf(secret: Buffer): 'aes-128-gcm' | 'aes-192-gcm' | 'aes-256-gcm' {
