@@ -30,7 +30,7 @@ async function measure(): Promise<FleetFigures> {
       ids: systemIds,
       log: silentLogger,
       members: { names: () => names, handlerOf: (name) => members.get(name)?.handle, onChange: () => () => {} },
-      permissions: { mayRead: () => true, epoch: () => 0, onEpoch: () => () => {} },
+      permissions: { mayRead: () => true, reaches: () => true, epoch: () => 0, onEpoch: () => () => {} },
     },
     { clusterObjects: { cluster: 'local', group: '', resource: 'clusters' } },
   )

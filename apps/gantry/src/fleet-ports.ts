@@ -45,6 +45,10 @@ export function fleetPermissions(permissions: Permissions): ReadPermissions {
         path: '',
       })
     },
+    reaches(caller, cluster) {
+      const subject = subjectOf(caller)
+      return subject !== undefined && permissions.index.reaches(subject, cluster)
+    },
     epoch(caller) {
       const subject = subjectOf(caller)
       if (subject === undefined) return undefined

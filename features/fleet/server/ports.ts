@@ -24,6 +24,8 @@ export interface ReadTarget {
 /** What a caller may see. Asked about each object that leaves the fleet, at the moment it leaves; no answer is kept. */
 export interface ReadPermissions {
   mayRead(caller: Caller, target: ReadTarget): boolean
+  /** Whether the caller has anything in a cluster: then its name and its state are no secret. */
+  reaches(caller: Caller, cluster: string): boolean
   /** Another value whenever what this caller may see may have changed. */
   epoch(caller: Caller): unknown
   /** Told when the epoch of anybody may have changed. */

@@ -48,7 +48,7 @@ export function mayReadRow(
 }
 
 export function mayKnowCluster({ permissions, clusterObjects }: FleetView, caller: Caller, name: string): boolean {
-  return permissions.mayRead(caller, { ...clusterObjects, namespace: undefined, name })
+  return permissions.mayRead(caller, { ...clusterObjects, namespace: undefined, name }) || permissions.reaches(caller, name)
 }
 
 /** The clusters whose state this caller may know, of those that were asked. */

@@ -8,12 +8,16 @@ import { admin, startTestFleet } from './test-fleet.ts'
 const alice: Caller = { kind: 'platform', user: { username: 'alice', groups: [] }, credential: { kind: 'bearer', id: 'apikey/alice' } }
 
 /** Admins see everything; what others see can be changed. */
-function permissions(mayAlice: (target: ReadTarget) => boolean): ReadPermissions & { change(mayAlice: (target: ReadTarget) => boolean): void } {
+function permissions(
+  mayAlice: (target: ReadTarget) => boolean,
+  reached: ReadonlySet<string> = new Set(),
+): ReadPermissions & { change(mayAlice: (target: ReadTarget) => boolean): void } {
   let may = mayAlice
   let epoch = 0
   const listeners = new Set<() => void>()
   return {
     mayRead: (caller, target) => caller === admin || may(target),
+    reaches: (caller, cluster) => caller === admin || reached.has(cluster),
     epoch: (caller) => (caller === admin ? 0 : epoch),
     onEpoch(listener) {
       listeners.add(listener)
@@ -74,6 +78,17 @@ test('does not name clusters that the caller may not know', async () => {
     (await search.json()).clusters.map(({ name }) => name),
     ['east'],
   )
+})
+
+test('tells whoever has something in a cluster that it does not answer, also without the right to read its object', async () => {
+  const dead = createSimulatedMember({ name: 'west' })
+  dead.behave = () => Promise.reject(new Error('it is away'))
+  const given = permissions(({ namespace }) => namespace === 'team-0001', new Set(['west']))
+  await using fleet = startTestFleet([createSimulatedMember({ name: 'east', pods: 1 }), dead], { permissions: given })
+
+  const { answer } = await fleet.table('/fleet/api/v1/pods', alice)
+  assert.match(answer.freshness, /failed=west/)
+  assert.match(answer.warnings.join(), /cluster 'west' is missing/)
 })
 
 test('filters watches, and ends them when permissions change', async () => {

@@ -68,7 +68,7 @@ export interface TestFleetOptions {
   readonly idleMs?: number
 }
 
-export const everything: ReadPermissions = { mayRead: () => true, epoch: () => 0, onEpoch: () => () => {} }
+export const everything: ReadPermissions = { mayRead: () => true, reaches: () => true, epoch: () => 0, onEpoch: () => () => {} }
 
 export function startTestFleet(given: readonly SimulatedMember[], options: TestFleetOptions = {}): TestFleet {
   const clock = new FakeClock()

@@ -259,7 +259,7 @@ export class PermissionIndex {
       return isPartly
         ? { allowed: true, reason: `in part: ${this.#named(allow)}`, filter: this.#filterOf(subject, question) }
         : { allowed: true, reason: this.#named(allow) }
-    if (isDiscovery(question) && this.#reaches(subject, question.cluster))
+    if (isDiscovery(question) && this.reaches(subject, question.cluster))
       return { allowed: true, reason: 'discovery is open to whoever has a role in the cluster' }
     return { allowed: false, reason: this.#grantsOf(subject).next().done === true ? 'no binding gives a role' : 'no rule allows it' }
   }
@@ -365,7 +365,8 @@ export class PermissionIndex {
     for (const [at, rule] of this.#roles.get(bound.role)?.rules.entries() ?? []) yield { rule, at, bound }
   }
 
-  #reaches(subject: Subject, cluster: string): boolean {
+  /** Whether a subject may do something in a cluster; `*`: in any. */
+  reaches(subject: Subject, cluster: string): boolean {
     const now = this.#nowMs()
     for (const bound of this.#membersWith(subject)) {
       const { scope = '', role, untilMs } = bound
