@@ -228,10 +228,13 @@ describe('an organisation', () => {
   })
 
   test('cannot take a namespace that is somebody else’s: it stays as it was, and the object says why', async () => {
-    await refused(applying(the('gus').on(), claim('project-globex--lab', 'theft', 'plant', 'acme-shop-test', { adopt: true })), /would adopt/)
+    await refused(
+      applying(the('gus').on(), claim('project-globex--lab', 'theft', 'plant', 'acme-shop-test', { adopt: true, quota: { 'requests.cpu': '500m' } })),
+      /would adopt/,
+    )
     await the('gus')
       .on()
-      .apply(manifest(claim('project-globex--lab', 'theft', 'plant', 'acme-shop-test', {})))
+      .apply(manifest(claim('project-globex--lab', 'theft', 'plant', 'acme-shop-test', { quota: { 'requests.cpu': '500m' } })))
 
     await eventually('the conflict is told', 20_000, async (seen) => {
       const text = await the('gus').on().ok('get', 'projectnamespaces', 'theft', '-n', 'project-globex--lab', '-o', 'jsonpath={.status.conditions}')
