@@ -64,7 +64,7 @@ test('a cluster behind an agent that is told who asks decides for its callers, w
   const stop = new AbortController()
   const agent = runAgent(
     shared,
-    { version: '0.0.0', member: { server: member.server, ca: member.ca, token: () => token }, proxyUrl: undefined },
+    { version: '0.0.0', member: { server: member.server, ca: member.ca, token: () => token }, proxyFor: () => undefined },
     { signal: stop.signal },
   )
   stack.defer(async () => {
