@@ -17,7 +17,7 @@ export interface ClusterBehindNat extends AsyncDisposable {
   /** Of an administrator, for whoever is inside. */
   readonly kubeconfig: string
   /** kubectl inside; fails with its own words. */
-  inside(...args: string[]): Promise<string>
+  readonly inside: (...args: string[]) => Promise<string>
   /** Makes it known to a Gantry that listens on `network.outside`, and applies the agent's manifest inside. */
   importInto(gantry: GantryProcess, cluster: string, port: number): Promise<void>
   startAgent(): RunningProgram

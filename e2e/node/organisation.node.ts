@@ -61,11 +61,11 @@ const project = (namespace: string, name: string, total: Readonly<Record<string,
   metadata: { name, namespace },
   spec: { quota: { total }, environments },
 })
-const claim = (namespace: string, name: string, cluster: string, there: string, more: object) => ({
+const claim = (namespace: string, name: string, spec: { readonly cluster: string; readonly namespace: string; readonly [more: string]: unknown }) => ({
   apiVersion,
   kind: 'ProjectNamespace',
   metadata: { name, namespace },
-  spec: { cluster, namespace: there, ...more },
+  spec,
 })
 const applying = (by: Kubectl, ...objects: readonly object[]): Promise<Outcome> => by.run(['create', '-f', '-'], { input: manifest(...objects) })
 /** Until what was written has reached whoever decides. */
@@ -229,12 +229,15 @@ describe('an organisation', () => {
 
   test('cannot take a namespace that is somebody else’s: it stays as it was, and the object says why', async () => {
     await refused(
-      applying(the('gus').on(), claim('project-globex--lab', 'theft', 'plant', 'acme-shop-test', { adopt: true, quota: { 'requests.cpu': '500m' } })),
+      applying(
+        the('gus').on(),
+        claim('project-globex--lab', 'theft', { cluster: 'plant', namespace: 'acme-shop-test', adopt: true, quota: { 'requests.cpu': '500m' } }),
+      ),
       /would adopt/,
     )
     await the('gus')
       .on()
-      .apply(manifest(claim('project-globex--lab', 'theft', 'plant', 'acme-shop-test', { quota: { 'requests.cpu': '500m' } })))
+      .apply(manifest(claim('project-globex--lab', 'theft', { cluster: 'plant', namespace: 'acme-shop-test', quota: { 'requests.cpu': '500m' } })))
 
     await eventually('the conflict is told', 20_000, async (seen) => {
       const text = await the('gus').on().ok('get', 'projectnamespaces', 'theft', '-n', 'project-globex--lab', '-o', 'jsonpath={.status.conditions}')
@@ -250,7 +253,10 @@ describe('an organisation', () => {
     // 1 of 3 processors is left to the project; each of these wants 600m.
     const asked = await Promise.all(
       Array.from({ length: 6 }, (_, at) =>
-        applying(the('oscar').on(), claim('project-acme--shop', `race-${at}`, 'plant', `acme-race-${at}`, { quota: { 'requests.cpu': '600m' } })),
+        applying(
+          the('oscar').on(),
+          claim('project-acme--shop', `race-${at}`, { cluster: 'plant', namespace: `acme-race-${at}`, quota: { 'requests.cpu': '600m' } }),
+        ),
       ),
     )
     const accepted = asked.filter(({ code }) => code === 0)
