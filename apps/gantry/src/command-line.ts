@@ -14,7 +14,7 @@ import {
   type LoginPorts,
 } from '@gantry/access/cli'
 import { agentCommands } from '@gantry/agent'
-import { quotaCommands } from '@gantry/tenancy/cli'
+import { namespaceCommands, projectCommands, quotaCommands, tenantCommands } from '@gantry/tenancy/cli'
 import { auditCommands, type VerifyFolder } from '@gantry/audit/cli'
 import { formatKubeconfig } from '@gantry/client'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
@@ -53,7 +53,10 @@ export function gantryCommandLine(context: UpContext): CommandLine {
       ...accountCommands(),
       ...permissionCommands({ clock: systemClock }),
       ...providerCommands(),
+      ...tenantCommands({ clock: systemClock }),
+      ...projectCommands({ clock: systemClock }),
       ...quotaCommands(),
+      ...namespaceCommands({ clock: systemClock }),
       ...auditCommands({ clock: systemClock, verifyFolder: verifyAuditFolder }),
       ...storageCommands(context),
       ...hubCommands(context),

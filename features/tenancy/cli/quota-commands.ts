@@ -1,5 +1,8 @@
 import { textOption, UsageError, type Command, type OptionValues } from '@gantry/cli-kit'
 import type { QuotaCheck, QuotaLine, QuotaView } from '../api/index.ts'
+import { amountsOf, listText, wholeOf } from './amounts.ts'
+import { projectPath } from './scopes.ts'
+import { table } from './table.ts'
 
 /** `gantry projects quota …`. */
 export function quotaCommands(): readonly Command[] {
@@ -52,9 +55,8 @@ export function quotaCommands(): readonly Command[] {
   ]
 }
 
-function pathOf(project: string | undefined): string {
-  const [tenant = '', name = '', ...more] = (project ?? '').split('/')
-  if (tenant === '' || name === '' || more.length > 0) throw new UsageError(`"${project}" is no project: write TENANT/PROJECT`)
+const pathOf = (text: string | undefined): string => {
+  const { tenant, name } = projectPath(text)
   return `/platform/v1/projects/${encodeURIComponent(tenant)}/${encodeURIComponent(name)}`
 }
 
@@ -76,40 +78,10 @@ function askedFor(options: OptionValues): Readonly<Record<string, unknown>> {
   return { namespace: { cluster, namespace, ...(hard === undefined ? {} : { quota: amountsOf(hard) }) } }
 }
 
-function amountsOf(text: string): Record<string, string> {
-  return Object.fromEntries(
-    text.split(',').map((part) => {
-      const equals = part.indexOf('=')
-      if (equals < 1 || equals === part.length - 1) throw new UsageError(`"${part}" is no amount: write cpu=4,memory=8Gi`)
-      return [part.slice(0, equals).trim(), part.slice(equals + 1).trim()]
-    }),
-  )
-}
-
-function wholeOf(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new UsageError(`"${text}" is no number of namespaces`)
-  return Number(text)
-}
-
 function limitLines(limits: readonly QuotaLine[]): readonly string[] {
   if (limits.length === 0) return ['nothing is limited']
   return table([
     ['SCOPE', 'CLUSTER', 'RESOURCE', 'LIMIT', 'TAKEN', 'FREE'],
     ...limits.map(({ scope, cluster, resource, limit, taken, free }) => [scope, cluster ?? 'all', resource, limit, taken, free]),
   ])
-}
-
-const listText = (amounts: Readonly<Record<string, string>>): string =>
-  Object.entries(amounts)
-    .map(([resource, amount]) => `${resource}=${amount}`)
-    .join(',') || 'none'
-
-function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('   ')
-      .trimEnd(),
-  )
 }

@@ -1,6 +1,6 @@
 export { textOption } from './command.ts'
 export type { Command, CommandContext, CommandInput, OptionDefinition, OptionValues } from './command.ts'
-export { formatAge, formatOutput, outputFormats, parseFormat } from './output.ts'
+export { formatAge, formatOutput, outputFormats, parseFormat, printable } from './output.ts'
 export type { Output, OutputColumn, OutputFormat } from './output.ts'
 export { connectPlatform, explainConnectionError } from './platform-connection.ts'
 export type { PlatformConnection } from './platform-connection.ts'

@@ -73,7 +73,7 @@ function formatTable(columns: readonly OutputColumn[], objects: readonly KubeObj
 }
 
 /** What objects say is shown, never obeyed: no control characters reach the terminal. */
-function printable(value: string | number | undefined): string {
+export function printable(value: string | number | undefined): string {
   if (value === undefined || value === '') return '<none>'
   // oxlint-disable-next-line no-control-regex -- they are what is taken out
   return String(value).replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ')

@@ -1,0 +1,116 @@
+import { formatAge, textOption, UsageError, type Command, type OptionValues } from '@gantry/cli-kit'
+import type { Clock } from '@gantry/runtime'
+import { projectNamespaceKind, scopeOf, type ProjectNamespace } from '../api/index.ts'
+import { amountsOf } from './amounts.ts'
+import { projectAt, projectPath, stateOf } from './scopes.ts'
+
+/** `gantry namespaces …`: those of projects. */
+export function namespaceCommands(deps: { readonly clock: Clock }): readonly Command[] {
+  return [
+    {
+      name: 'namespaces list',
+      summary: 'Namespaces of projects, in all clusters',
+      positionals: ['[TENANT/PROJECT]'],
+      options: { cluster: { type: 'string', value: 'NAME', description: 'Those in this cluster' } },
+      async run({ positionals, options, context: { signal, ...context } }) {
+        const path = positionals[0] === undefined ? undefined : projectPath(positionals[0])
+        const cluster = textOption(options, 'cluster')
+        await using platform = await context.connect()
+        const { hub } = platform
+        if (path !== undefined) await projectAt(hub, path, { signal })
+        const where = path === undefined ? {} : { namespace: path.namespace }
+        const { items } = await hub.list<ProjectNamespace>(projectNamespaceKind.ref, { ...where, signal })
+        const { apiVersion, kind, group } = projectNamespaceKind
+        const objects = items.filter(({ spec }) => cluster === undefined || spec.cluster === cluster).map((item) => ({ ...item, apiVersion, kind }))
+        const columns = [
+          { name: 'Project', value: projectOf },
+          { name: 'Name', value: ({ metadata }: ProjectNamespace) => metadata.name },
+          { name: 'Cluster', value: ({ spec }: ProjectNamespace) => spec.cluster },
+          { name: 'Namespace', value: ({ spec }: ProjectNamespace) => spec.namespace },
+          { name: 'State', value: stateOf },
+          { name: 'Age', value: ({ metadata }: ProjectNamespace) => formatAge(metadata.creationTimestamp, deps.clock.now()) },
+        ]
+        return { kind: 'objects', objects, columns, resource: `projectnamespace.${group}` }
+      },
+    },
+    {
+      name: 'namespaces create',
+      summary: 'Make a namespace of a project in a cluster, or adopt one that is there',
+      positionals: ['TENANT/PROJECT', 'NAME'],
+      options: {
+        cluster: { type: 'string', value: 'NAME', description: 'In this cluster' },
+        namespace: { type: 'string', short: 'n', value: 'NAME', description: 'Its name there (TENANT-PROJECT-NAME)' },
+        quota: { type: 'string', value: 'AMOUNTS', description: 'For its ResourceQuota: requests.cpu=8,requests.memory=16Gi,pods=50' },
+        environment: { type: 'string', value: 'NAME', description: 'test, production, staging, or any other' },
+        adopt: { type: 'boolean', description: 'Take a namespace that is there already, with what runs in it' },
+      },
+      examples: [
+        'gantry namespaces create acme/shop db --cluster prod --quota requests.cpu=8,requests.memory=16Gi',
+        'gantry namespaces create acme/shop legacy --cluster prod -n old-shop --adopt',
+      ],
+      async run({ positionals, options, context: { signal, ...context } }) {
+        const path = projectPath(positionals[0])
+        const [, name = ''] = positionals
+        const spec = specOf(options, `${path.tenant}-${path.name}-${name}`)
+        const { apiVersion, kind, ref } = projectNamespaceKind
+        await using platform = await context.connect()
+        await projectAt(platform.hub, path, { signal })
+        await platform.hub.create<ProjectNamespace>(ref, { apiVersion, kind, metadata: { name, namespace: path.namespace }, spec }, { signal })
+        return {
+          kind: 'text',
+          text: `"${name}" of ${path.text} is to be the namespace ${spec.namespace} of cluster ${spec.cluster}; gantry projects show ${path.text} says how far it is`,
+        }
+      },
+    },
+    {
+      name: 'namespaces delete',
+      summary: 'Delete a namespace of a project; waits while something runs in it, unless told what becomes of that',
+      positionals: ['TENANT/PROJECT', 'NAME'],
+      options: {
+        'reclaim-policy': { type: 'string', value: 'POLICY', description: 'Retain: it stays, without a project. Delete: it goes with everything in it' },
+      },
+      examples: ['gantry namespaces delete acme/shop db', 'gantry namespaces delete acme/shop db --reclaim-policy Retain'],
+      async run({ positionals, options, context: { signal, ...context } }) {
+        const path = projectPath(positionals[0])
+        const [, name = ''] = positionals
+        const reclaimPolicy = textOption(options, 'reclaim-policy')
+        if (reclaimPolicy !== undefined && reclaimPolicy !== 'Retain' && reclaimPolicy !== 'Delete')
+          throw new UsageError(`"${reclaimPolicy}" is no reclaim policy: it is Retain or Delete`)
+        const key = { namespace: path.namespace, name }
+        await using platform = await context.connect()
+        const { hub } = platform
+        const { ref } = projectNamespaceKind
+        await projectAt(hub, path, { signal })
+        const { spec } = await hub.get<ProjectNamespace>(ref, key, { signal })
+        if (reclaimPolicy !== undefined && spec.reclaimPolicy !== reclaimPolicy)
+          await hub.patch(ref, key, { type: 'merge', body: { spec: { reclaimPolicy } }, signal })
+        await hub.delete(ref, key, { signal })
+        return { kind: 'text', text: `"${name}" of ${path.text}: ${fateOf(spec, reclaimPolicy ?? spec.reclaimPolicy)}` }
+      },
+    },
+  ]
+}
+
+function projectOf({ metadata }: ProjectNamespace): string {
+  const scope = scopeOf(metadata.namespace ?? '')
+  return scope?.project === undefined ? (metadata.namespace ?? '') : `${scope.tenant}/${scope.project}`
+}
+
+function specOf(options: OptionValues, usualName: string): ProjectNamespace['spec'] {
+  const [cluster, quota, environment] = [textOption(options, 'cluster'), textOption(options, 'quota'), textOption(options, 'environment')]
+  if (cluster === undefined) throw new UsageError('a namespace needs --cluster: "gantry cluster list" shows those there are')
+  return {
+    cluster,
+    namespace: textOption(options, 'namespace') ?? usualName,
+    ...(environment === undefined ? {} : { environment }),
+    ...(options['adopt'] === true ? { adopt: true } : {}),
+    ...(quota === undefined ? {} : { quota: amountsOf(quota) }),
+  }
+}
+
+function fateOf({ cluster, namespace }: ProjectNamespace['spec'], policy: string | undefined): string {
+  const what = `the namespace ${namespace} of cluster ${cluster}`
+  if (policy === 'Retain') return `${what} stays, without a project`
+  if (policy === 'Delete') return `${what} goes with everything in it, unless it was adopted: then it stays, without a project`
+  return `${what} goes once nothing runs in it and no volumes are claimed; one that was adopted stays, without a project`
+}
