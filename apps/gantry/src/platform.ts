@@ -6,6 +6,8 @@ import {
   adminName,
   authRoutes,
   createAuthenticators,
+  elevationRoutes,
+  Elevations,
   ensureAdmin,
   ensureBuiltinRoles,
   guardGrants,
@@ -145,6 +147,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const signIn = new SignIn({ identities, throttle, hasher, clock, ids, log, onPasswordSet: forgetFirstPassword })
     const signingKeys = new SigningKeys({ hub, clock, ids, log })
     const tokens = new AccessTokens({ identities, keys: signingKeys, clock })
+    const elevations = new Elevations({ hub, permissions, identities, clock, log, hubName: localClusterName })
     const quotas = new Quotas({ hub, clock, ids })
     const guarded = guardTenancy(
       tenancyGuardPorts(() => tenancy.objects, permissions),
@@ -198,6 +201,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     await identities.someUser({ signal })
     await parts.start(leading(identities.sweeper()))
     await parts.start(leading(oidcStateSweeper({ hub, clock, log })))
+    await parts.start(leading(startingAfter(served.promise, elevations.sweeper())))
     const clusterNames = (): readonly string[] => [
       localClusterName,
       ...[...members.clusters.values()]
@@ -239,6 +243,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...providerRoutes({ hub, providers, identities, permissions, clock, ids, log, server: () => server, hubName: localClusterName }),
       ...oidcRoutes({ hub, identities, permissions, keys: signingKeys, clock, ids, log }),
       ...permissionRoutes({ permissions, identities, tokens, hub: localClusterName }),
+      ...elevationRoutes({ elevations }),
       ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => shown.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
       ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),
       ...agentRoutes({ hub, clock, log, connections: members.agents, find: (name) => members.findAgent(name), accept: (secret) => members.acceptSecret(secret) }),

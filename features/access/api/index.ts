@@ -24,6 +24,8 @@ export type {
   ProviderTestRequest,
   SessionInfo,
 } from './auth-api.ts'
+export { elevationRequestKind } from './elevation.ts'
+export type { AskedElevation, ElevationPage, ElevationPhase, ElevationRequest } from './elevation.ts'
 export { identityProviderKind, mostOutsideGroups, outsideGroup, tenantGroup } from './identity-provider.ts'
 export type { IdentityProvider, LdapSettings, OAuth2Settings, OidcSettings } from './identity-provider.ts'
 export { accessKinds, apiKeyKind, apiKeyPrefix, longestPassword, passwordProblem, sessionKind, userKind, userNameProblem } from './kinds.ts'

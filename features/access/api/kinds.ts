@@ -1,4 +1,5 @@
 import { defineKind, s, type ObjectOf } from '@gantry/clusters/api'
+import { elevationRequestKind } from './elevation.ts'
 import { identityProviderKind, mostOutsideGroups } from './identity-provider.ts'
 import { oidcClientKind, oidcStateKind } from './oidc-kinds.ts'
 import { accessRoleBindingKind, accessRoleKind, groupKind } from './permission-kinds.ts'
@@ -140,6 +141,7 @@ export const accessKinds = [
   groupKind,
   accessRoleKind,
   accessRoleBindingKind,
+  elevationRequestKind,
   apiKeyKind,
   sessionKind,
   oidcClientKind,

@@ -1,5 +1,6 @@
 export { accountCommands } from './account-commands.ts'
 export { accessCommands } from './access-commands.ts'
+export { elevationCommands } from './elevation-commands.ts'
 export { freshLogin } from './login/access-token.ts'
 export { loginCommands } from './login/login-commands.ts'
 export { Logins } from './login/logins.ts'

@@ -3,6 +3,8 @@ import {
   AccessTokens,
   authRoutes,
   createAuthenticators,
+  elevationRoutes,
+  Elevations,
   ensureBuiltinRoles,
   guardGrants,
   Identities,
@@ -74,7 +76,7 @@ export interface TestPlatform extends AsyncDisposable {
   signIn(name: string, password: string, address?: string): Promise<Answer & { readonly cookie: string | undefined }>
   keyOf(user: string): Promise<string>
   /** The same data in a new process. */
-  restart(changed?: { readonly hashCost?: HashCost }): Promise<TestPlatform>
+  restart(changed?: { readonly hashCost?: HashCost; readonly clock?: FakeClock }): Promise<TestPlatform>
 }
 
 /** Lets time pass until the work is done. */
@@ -119,12 +121,14 @@ export async function startTestPlatform(
     throw new Error('this test says nothing of other servers')
   }
   const outbound = { clock, lookup: noWayOut, openTransport: noWayOut, dial: noWayOut, ...options.outbound }
+  const elevations = new Elevations({ hub, permissions, identities, clock, log: silentLogger, hubName: 'local' })
   const providers = new IdentityProviders({ hub, identities, permissions, log: silentLogger, outbound })
   const running = [
     await permissions.start({ signal }),
     await identities.start({ signal }),
     await identities.sweeper().start({ signal }),
     await oidcStateSweeper({ hub, ...deps }).start({ signal }),
+    await elevations.sweeper().start({ signal }),
     await providers.start(),
   ]
   base.follow(
@@ -166,6 +170,7 @@ export async function startTestPlatform(
         ...oidcRoutes({ hub, identities, permissions, keys, ...deps }),
         ...meRoutes({ identities, permissions, signIn, clock }),
         ...permissionRoutes({ permissions, identities, tokens, hub: 'local' }),
+        ...elevationRoutes({ elevations }),
         ...platformRoutes({
           identities,
           permissions,
@@ -244,7 +249,7 @@ export async function startTestPlatform(
     keyOf: async (user) => (await identities.createKey({ user })).key,
     async restart(changed = {}) {
       await dispose()
-      return startTestPlatform({ ...options, ...changed, state: base.state })
+      return startTestPlatform({ ...options, ...changed, state: { ...base.state, clock: changed.clock ?? clock } })
     },
     [Symbol.asyncDispose]: dispose,
   }

@@ -114,7 +114,7 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
   },
   [signedInRole]: {
     description:
-      'What everybody who is signed in may do: see who they are, see to their own account, get a kubeconfig and keys of their own, ask what they may do.',
+      'What everybody who is signed in may do: see who they are, see to their own account, get a kubeconfig and keys of their own, ask what they may do, and ask for a role for a while.',
     rules: [
       // A search shows what each may see.
       { verbs: ['get'], nonResourceURLs: ['/platform/v1/fleet/search'] },
@@ -123,6 +123,8 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/info', '/platform/v1/kubeconfig', '/platform/v1/apikeys', '/platform/v1/access/explain'] },
       // Who may see a project's quota is asked of the Project itself.
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/projects/*'] },
+      // They ask themselves who may decide.
+      { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/access/elevations', '/platform/v1/access/elevations/*'] },
       // It asks itself who may write the provider.
       { verbs: ['post'], nonResourceURLs: ['/platform/v1/identityproviders/*'] },
       // To let applications and devices in as oneself.

@@ -7,6 +7,7 @@ import {
   accessRoleBindingKind,
   accessRoleKind,
   apiKeyKind,
+  elevationRequestKind,
   groupKind,
   identityProviderKind,
   platformAdminRole,
@@ -57,8 +58,7 @@ export function guardGrants(
       if (subject === undefined || (subject.within === undefined && permissions.index.platformRolesOf(subject).includes(platformAdminRole)))
         return target.handle(request)
       const info = requestInfo(request.method, request.path, request.query)
-      // What a user's provider says of it stands in the status, and gives what is bound to its groups.
-      if (!guarded.has(`${info.group}/${info.resource}`) || (info.subresource === 'status' && info.resource !== userKind.plural)) return target.handle(request)
+      if (!guarded.has(`${info.group}/${info.resource}`) || (info.subresource === 'status' && !givesByStatus.has(info.resource))) return target.handle(request)
       return inTurn(() => write({ permissions, identities, hub, target, subject }, request, info)).catch((error: unknown) => {
         if (error instanceof StatusError) return responseOf(error)
         throw error
@@ -75,9 +75,21 @@ export function guardGrants(
   }
 }
 
-const guardedKinds = [accessRoleKind, accessRoleBindingKind, groupKind, userKind, identityProviderKind, apiKeyKind, sessionKind, membershipKind]
+const guardedKinds = [
+  accessRoleKind,
+  accessRoleBindingKind,
+  groupKind,
+  userKind,
+  identityProviderKind,
+  apiKeyKind,
+  sessionKind,
+  elevationRequestKind,
+  membershipKind,
+]
 const guardedPrefixes = [accessRoleKind, membershipKind].map(({ group }) => `/apis/${group}/`)
 const guarded: ReadonlySet<string> = new Set(guardedKinds.map(({ group, plural }) => `${group}/${plural}`))
+/** What a user's provider says of it gives what is bound to its groups; an approval gives a role. */
+const givesByStatus: ReadonlySet<string> = new Set([userKind.plural, elevationRequestKind.plural])
 
 /** Users and providers as they stand. */
 export interface GuardedIdentities {
@@ -85,16 +97,26 @@ export interface GuardedIdentities {
   readonly providers: { get(name: string): IdentityProvider | undefined }
 }
 
-interface Guard {
+/** Who gives. */
+export interface Granter {
   readonly permissions: Permissions
-  readonly identities: GuardedIdentities
+  /** The name of the hub as a cluster. */
   readonly hub: string
-  readonly target: ClusterTarget
   readonly subject: Subject
+}
+
+interface Guard extends Granter {
+  readonly identities: GuardedIdentities
+  readonly target: ClusterTarget
 }
 
 async function write(guard: Guard, request: HttpRequest, info: RequestInfo): Promise<HttpResponse> {
   const { target } = guard
+  if (info.resource === elevationRequestKind.plural) {
+    // Its routes ask who it is for and who decides.
+    mayEscalate(guard, '', `${info.resource}.${accessRoleKind.group} by other ways than "gantry access elevate", "approve", "deny" and "end"`)
+    return target.handle(request)
+  }
   if (info.verb === 'deletecollection') {
     mayEscalate(guard, info.resource, 'many of them at once')
     return target.handle(request)
@@ -133,12 +155,9 @@ function judge(guard: Guard, info: RequestInfo, after: Guarded | undefined): voi
     if (rules.some(isDeny)) mayEscalate(guard, name, `${inWords}, which denies something`)
     if (after !== undefined && !isAsked(guard, 'escalate', name)) mustHave(guard, (after as AccessRole).spec.rules, everywhere, inWords)
   } else if (resource === accessRoleBindingKind.plural) {
-    for (const binding of [permissions.bindings.get(name), after as AccessRoleBinding | undefined])
-      if (binding !== undefined && rulesOf(guard, binding).some(isDeny)) mayEscalate(guard, binding.spec.role, `${inWords}, whose role denies something`)
-    if (after === undefined) return
-    const { role, cluster, namespaces } = (after as AccessRoleBinding).spec
-    if (permissions.index.rulesOf(role) === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be bound`)
-    if (!isAsked(guard, 'bind', role)) mustHave(guard, rulesOf(guard, after as AccessRoleBinding), { cluster, namespaces }, inWords)
+    const before = permissions.bindings.get(name)
+    if (before !== undefined && rulesOf(guard, before).some(isDeny)) mayEscalate(guard, before.spec.role, `${inWords}, whose role denies something`)
+    if (after !== undefined) mustBeGivable(guard, (after as AccessRoleBinding).spec, inWords)
   } else if (resource === membershipKind.plural) {
     judgeMembership(guard, info, after as Membership | undefined)
   } else if (resource === groupKind.plural) {
@@ -150,6 +169,18 @@ function judge(guard: Guard, info: RequestInfo, after: Guarded | undefined): voi
     // Whoever says who somebody is can be anybody who comes through it.
     mayEscalate(guard, '', `${inWords}, which says who people are`)
   } else if (after !== undefined) mustHaveAllOf(guard.permissions, guard.subject, (after as APIKey).spec.user)
+}
+
+/** Throws Forbidden unless the subject may give a role at a place, NotFound when there is no such role. `what` says by what it would be given. */
+export function mustBeGivable(
+  granter: Granter,
+  { role, cluster, namespaces }: Pick<AccessRoleBinding['spec'], 'role' | 'cluster' | 'namespaces'>,
+  what: string,
+): void {
+  const rules = granter.permissions.index.rulesOf(role)
+  if (rules === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be bound`)
+  if (rules.some(isDeny)) mayEscalate(granter, role, `${what}, whose role denies something`)
+  if (!isAsked(granter, 'bind', role)) mustHave(granter, rules, { cluster, namespaces }, what)
 }
 
 /** An account elsewhere is a way to be that user, and the groups of its provider are what bindings give. */
@@ -200,11 +231,11 @@ function judgeMembership(guard: Guard, { namespace = '', name }: RequestInfo, af
 const everywhere = { cluster: undefined, namespaces: undefined }
 const isDeny = ({ effect }: AccessRule): boolean => effect === 'Deny'
 
-function rulesOf({ permissions }: Guard, { spec }: AccessRoleBinding): readonly AccessRule[] {
+function rulesOf({ permissions }: Granter, { spec }: AccessRoleBinding): readonly AccessRule[] {
   return permissions.index.rulesOf(spec.role) ?? []
 }
 
-function mustHave(guard: Guard, rules: readonly AccessRule[], place: Parameters<Permissions['index']['missingOf']>[2], what: string): void {
+function mustHave(guard: Granter, rules: readonly AccessRule[], place: Parameters<Permissions['index']['missingOf']>[2], what: string): void {
   const missing = guard.permissions.index.missingOf(guard.subject, rules, place)
   if (missing !== undefined)
     throw new StatusError(
@@ -228,12 +259,12 @@ export function mustHaveAllOf(permissions: Permissions, subject: Subject, user: 
   }
 }
 
-function mayEscalate(guard: Guard, role: string, what: string): void {
+function mayEscalate(guard: Granter, role: string, what: string): void {
   if (!isAsked(guard, 'escalate', role))
     throw new StatusError('Forbidden', `user "${guard.subject.user}" may not change ${what}: it takes the verb escalate on accessroles`)
 }
 
-function isAsked({ permissions, hub, subject }: Guard, verb: 'bind' | 'escalate', role: string): boolean {
+function isAsked({ permissions, hub, subject }: Granter, verb: 'bind' | 'escalate', role: string): boolean {
   const question: AccessQuestion = {
     cluster: hub,
     verb,
