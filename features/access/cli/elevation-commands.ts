@@ -115,7 +115,12 @@ function pathOf(name: string): string {
   return `${path}/${encodeURIComponent(name)}`
 }
 
-function inWords({ metadata, spec, status = {} }: ElevationRequest): string {
+/** What others have written is shown, never obeyed: no control characters of theirs reach the terminal. */
+function inWords(request: ElevationRequest): string {
+  return sentenceOf(request).replaceAll(/\p{Cc}/gu, ' ')
+}
+
+function sentenceOf({ metadata, spec, status = {} }: ElevationRequest): string {
   const { phase, decidedBy, until, message } = status
   const said = message === undefined ? '' : `: ${message}`
   if (phase === 'Approved') return `user "${spec.user}" has the role ${spec.role} in ${placeOf(spec)} until ${until}, approved by ${decidedBy}${said}`
