@@ -59,7 +59,7 @@ import {
   type ServingCertificate,
 } from '@gantry/gateway'
 import { createFleet } from '@gantry/fleet/server'
-import { guardQuotas, guardTenancy, quotaRoutes, Quotas } from '@gantry/tenancy/server'
+import { guardQuotas, guardTenancy, moveRoutes, quotaRoutes, Quotas } from '@gantry/tenancy/server'
 import { startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
 import type { Handler, Service, UpgradeHandler } from '@gantry/runtime'
 import { createQuotaUsage, createTenancy } from '@gantry/tenancy/controller'
@@ -69,7 +69,7 @@ import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
 import type { Hub, PreparedHub } from './hub/hub.ts'
 import { platformKinds } from './platform-kinds.ts'
 import type { PlatformPorts } from './platform-ports.ts'
-import { mayGetOnHub } from './quota-ports.ts'
+import { mayGetOnHub, mayOnHub } from './quota-ports.ts'
 import { listenFailure } from './start-failure.ts'
 import { startingHandler } from './starting-handler.ts'
 import { tenancyGuardPorts } from './tenancy-ports.ts'
@@ -149,10 +149,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const tokens = new AccessTokens({ identities, keys: signingKeys, clock })
     const elevations = new Elevations({ hub, permissions, identities, clock, log, hubName: localClusterName })
     const quotas = new Quotas({ hub, clock, ids })
-    const guarded = guardTenancy(
-      tenancyGuardPorts(() => tenancy.objects, permissions),
-      base.target,
-    )
+    const tenancyPorts = tenancyGuardPorts(() => tenancy.objects, permissions)
+    const guarded = guardTenancy(tenancyPorts, base.target)
     const hubTarget = guardQuotas({ quotas, log }, guardGrants({ permissions, identities, hub: localClusterName }, guarded))
     const openTransport = (options: Parameters<typeof openHttpTransport>[0]) => openHttpTransport(options, { clock })
     const outbound = {
@@ -249,6 +247,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...agentRoutes({ hub, clock, log, connections: members.agents, find: (name) => members.findAgent(name), accept: (secret) => members.acceptSecret(secret) }),
       ...base.routes,
       ...quotaRoutes({ quotas, mayGet: mayGetOnHub(permissions) }),
+      ...moveRoutes({ hub, clock, quotas, view: tenancyPorts.view, may: mayOnHub(permissions) }),
       ...auditRoutes({ log: audit, recordings, clock, forwarding: forwarder && (() => forwarder.status) }),
       ...fleet.routes,
       ...[clusterRoute(members), ...hubRoutes(hubTarget)].map((route) => withSelfReviews({ permissions, hub: base.asksPermissions ? localClusterName : undefined, decidesToo: (name) => members.impersonates(name) }, route)),

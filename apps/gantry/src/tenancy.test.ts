@@ -225,4 +225,24 @@ describe('over the gateway', () => {
     await assert.rejects(ended)
     assert.equal((await ask(kim, 'GET', '/api/v1/namespaces/acme-shop-production/configmaps')).status, 403)
   })
+
+  test('a namespace moves to another project of the tenant by who may do both, and what is in it goes along', async () => {
+    await make(admin, ['projects', 'tenant-acme', 'till'], { environments: [] })
+    await until(admin, `${tenancy}/namespaces/tenant-acme/projects/till`, ({ status }) => status?.['namespace'] !== undefined)
+    const lea = await clientOf('lea')
+    await make(admin, ['memberships', 'project-acme--shop', 'lea'], member('project-owner', 'lea'))
+    await until(admin, `${tenancy}/namespaces/project-acme--shop/memberships/lea`, () => true)
+    assert.equal((await ask(lea, 'POST', '/api/v1/namespaces/acme-shop-test/configmaps', { metadata: { name: 'kept' } })).status, 201)
+    const path = '/platform/v1/projectnamespaces/project-acme--shop/test/move'
+    assert.match((await ask(lea, 'POST', path, { to: 'acme/till' })).text, /may not make ProjectNamespaces in the project acme\/till/)
+    const begun = await ask(admin, 'POST', path, { to: 'acme/till' })
+    assert.equal(begun.status, 202, begun.text)
+    await until(admin, `${tenancy}/namespaces/project-acme--till/projectnamespaces/test`, ({ status }) => status?.['clusterUID'] !== undefined)
+    assert.equal((await ask(admin, 'GET', '/api/v1/namespaces/acme-shop-test/configmaps/kept')).status, 200)
+    const answer = (await call('POST', '/platform/v1/access/explain', {
+      body: { user: 'lea', verb: 'list', resource: 'configmaps', namespace: 'acme-shop-test' },
+      signal,
+    })) as { allowed: boolean }
+    assert.equal(answer.allowed, false)
+  })
 })

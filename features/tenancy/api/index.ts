@@ -1,5 +1,6 @@
 export {
   membershipKind,
+  movedFromAnnotation,
   projectKind,
   projectNamespace,
   projectNamespaceKind,
@@ -14,4 +15,4 @@ export {
 } from './kinds.ts'
 export type { Membership, Project, ProjectNamespace, Quota, QuotaLedger, QuotaUse, Tenant } from './kinds.ts'
 export { quotaLabels, quotaName } from './quota.ts'
-export type { NamespaceQuotas, QuotaCheck, QuotaLine, QuotaOutcome, QuotaView, ScopeQuotas, ScopeUse } from './quota.ts'
+export type { NamespaceMove, NamespaceQuotas, QuotaCheck, QuotaLine, QuotaOutcome, QuotaView, ScopeQuotas, ScopeUse } from './quota.ts'

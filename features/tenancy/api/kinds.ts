@@ -218,9 +218,11 @@ export const projectNamespaceKind = defineKind({
       s.object(
         {
           to: s.string({ description: 'The namespace of the hub of the project that it goes to.', maxLength: 63 }),
-          phase: s.oneOf(['Pending', 'OldLocked', 'NewCreated', 'OldDetached', 'Failed'], {
-            description: "How far it is. From OldDetached on it is the new project's; before that a failure undoes it.",
+          phase: s.oneOf(['Pending', 'NewCreated', 'Failed'], {
+            description:
+              'NewCreated: the ProjectNamespace in the new project is there, and may take the namespace over. Failed: it is not done, and nothing has changed.',
           }),
+          uid: s.optional(s.string({ description: 'Of the ProjectNamespace in the new project.', maxLength: 64 })),
           message: s.optional(s.string({ description: 'Why it failed, or waits.', maxLength: 1000 })),
           startTime: s.time({ description: 'When it began.' }),
         },
@@ -328,4 +330,6 @@ export const tenancyLabels = {
 
 /** On a namespace that was there before it belonged to a project: it is never deleted. */
 export const adoptedAnnotation = 'tenancy.gantry.dev/adopted'
+/** On the ProjectNamespace that takes over from another one: the uid of that. What may be taken the other one's status says. */
+export const movedFromAnnotation = 'tenancy.gantry.dev/moved-from'
 export const tenancyFinalizer = 'tenancy.gantry.dev/release'

@@ -71,6 +71,15 @@ export interface QuotaCheck {
   readonly hard?: Hard
 }
 
+/** `POST /platform/v1/projectnamespaces/<namespace of the hub>/<name>/move`: what has been begun, or with `dryRun` would be. Projects as `<tenant>/<project>`. */
+export interface NamespaceMove {
+  readonly cluster: string
+  readonly namespace: string
+  readonly from: string
+  readonly to: string
+  readonly dryRun: boolean
+}
+
 /** What of a scope's quota is taken, and what is used. */
 export interface ScopeUse {
   readonly namespaces: number

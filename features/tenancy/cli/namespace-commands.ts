@@ -1,6 +1,6 @@
 import { formatAge, textOption, UsageError, type Command, type OptionValues } from '@gantry/cli-kit'
 import type { Clock } from '@gantry/runtime'
-import { projectNamespaceKind, scopeOf, type ProjectNamespace } from '../api/index.ts'
+import { projectNamespaceKind, scopeOf, type NamespaceMove, type ProjectNamespace } from '../api/index.ts'
 import { amountsOf } from './amounts.ts'
 import { projectAt, projectPath, stateOf } from './scopes.ts'
 
@@ -60,6 +60,22 @@ export function namespaceCommands(deps: { readonly clock: Clock }): readonly Com
           kind: 'text',
           text: `"${name}" of ${path.text} is to be the namespace ${spec.namespace} of cluster ${spec.cluster}; gantry projects show ${path.text} says how far it is`,
         }
+      },
+    },
+    {
+      name: 'namespaces move',
+      summary: 'Move a namespace, with what runs in it, to another project of the tenant',
+      positionals: ['TENANT/PROJECT', 'NAME', 'TENANT/PROJECT'],
+      options: { 'dry-run': { type: 'boolean', description: 'Only say whether it could be moved' } },
+      examples: ['gantry namespaces move acme/shop db acme/bank'],
+      async run({ positionals, options, context: { signal, ...context } }) {
+        const [from, name = '', to] = [projectPath(positionals[0]), positionals[1], projectPath(positionals[2])]
+        const path = `/platform/v1/projectnamespaces/${encodeURIComponent(from.namespace)}/${encodeURIComponent(name)}/move`
+        await using platform = await context.connect()
+        const move = (await platform.call('POST', path, { body: { to: to.text, dryRun: options['dry-run'] === true }, signal })) as NamespaceMove
+        const how = move.dryRun ? 'can move' : 'is moving'
+        const more = move.dryRun ? '' : `; gantry namespaces list ${move.to} shows when it is there`
+        return { kind: 'text', text: `the namespace ${move.namespace} of cluster ${move.cluster} ${how} from ${move.from} to ${move.to}${more}` }
       },
     },
     {

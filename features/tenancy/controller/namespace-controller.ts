@@ -3,34 +3,16 @@ import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { conditionOf, type Cluster } from '@gantry/clusters/api'
 import { createController, keyOf, retryAfter, runInBackground, settled, type Controller, type Outcome } from '@gantry/controller'
 import { deadline } from '@gantry/gateway'
-import type { Clock, Ids, Logger, Running, Service } from '@gantry/runtime'
-import { adoptedAnnotation, projectNamespaceKind, tenancyLabels, type NamespaceQuotas, type ProjectNamespace } from '../api/index.ts'
+import type { Running, Service } from '@gantry/runtime'
+import { adoptedAnnotation, movedFromAnnotation, projectNamespaceKind, tenancyLabels, type ProjectNamespace } from '../api/index.ts'
 import { followDrift } from './drift.ts'
-import type { Clusters } from './scope-feed.ts'
+import { endMove, moveOn, sourceOf } from './move.ts'
+import { namespaces, type NamespaceControllerDeps, type Reached, type Work } from './namespace-work.ts'
 import { addFinalizer, ready, removeFinalizer, unlessGone, writeStatus, type Finding } from './status.ts'
-import { closureOf, clustersOf, type Owner, type TenancyObjects } from './tenancy-objects.ts'
-
-export interface NamespaceControllerDeps {
-  readonly hub: KubeClient
-  readonly clock: Clock
-  readonly ids: Ids
-  readonly log: Logger
-  readonly objects: TenancyObjects
-  readonly clusters: Clusters
-  readonly quotas: NamespaceQuotas
-  /** Reaches a cluster with the platform's own rights there; undefined: the hub knows none of that name. */
-  readonly memberOf: (cluster: string) => KubeClient | undefined
-}
+import { closureOf, clustersOf, isMoving, type Owner } from './tenancy-objects.ts'
 
 type Options = { readonly signal: AbortSignal }
 type Status = NonNullable<ProjectNamespace['status']>
-
-/** What a reconcile works with. */
-export interface Work {
-  readonly deps: NamespaceControllerDeps
-  readonly object: ProjectNamespace
-  readonly signal: AbortSignal
-}
 
 /** At one cluster at a time: a dead one keeps nobody but these. */
 const workersPerCluster = 2
@@ -38,7 +20,6 @@ const clusterTimeoutMs = 15_000
 const refusals: ReadonlySet<string> = new Set(['Forbidden', 'Unauthorized', 'Invalid'])
 const unreachableAgainMs = 15_000
 const waitingAgainMs = 5_000
-export const namespaces: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
 export const limitRanges: ResourceRef = { group: '', version: 'v1', resource: 'limitranges', kind: 'LimitRange', namespaced: true }
 const limitRangeName = 'project-limits'
 /** What keeps a namespace from being deleted unasked: what runs, and what holds data. */
@@ -97,9 +78,12 @@ export function createNamespaceController(deps: NamespaceControllerDeps): Servic
     const ends = [
       objects.namespaces.onChange(({ type, object }) => {
         const { cluster, namespace } = object.spec
-        if (type !== 'deleted') return enqueue(object)
-        // Another one may have waited for this namespace.
-        for (const rival of objects.claimsOn(cluster, namespace)) enqueue(rival)
+        if (type !== 'deleted') enqueue(object)
+        // Another one may have waited for this namespace, or is on its way to the other project.
+        const isMove = isMoving(object) || object.metadata.annotations?.[movedFromAnnotation] !== undefined
+        if (type !== 'deleted' && !isMove) return
+        for (const rival of objects.claimsOn(cluster, namespace)) if (rival.metadata.uid !== object.metadata.uid) enqueue(rival)
+        if (type !== 'deleted') return
         const work = byCluster.get(cluster)
         if (work === undefined || objects.namespacesOn(cluster).length > 0) return
         const end = endWork(cluster, work).catch((error: unknown) => deps.log.warn('what followed a cluster did not end', { cluster, error }))
@@ -148,7 +132,7 @@ async function reconcile(deps: NamespaceControllerDeps, key: string, { signal }:
   if (object === undefined) return settled
   const cluster = clusterOf(deps, object)
   if ('finding' in cluster) return hold({ deps, object, signal }, cluster.finding)
-  return inTime({ deps, object, signal }, (work) => make(work, cluster))
+  return inTime({ deps, object, signal }, (work) => (isMoving(object) ? moveOn(work, cluster) : make(work, cluster)))
 }
 
 /** What a cluster is asked for has a deadline; why it could not be done stands in the status. */
@@ -163,12 +147,6 @@ async function inTime(work: Work, ask: (limited: Work) => Promise<Outcome>): Pro
     await hold(work, finding)
     return retryAfter(unreachableAgainMs)
   }
-}
-
-/** A cluster that can be asked now. */
-export interface Reached {
-  readonly member: KubeClient
-  readonly uid: string
 }
 
 function clusterOf(deps: NamespaceControllerDeps, object: ProjectNamespace): Reached | { readonly finding: Finding } {
@@ -207,11 +185,13 @@ async function make(work: Work, { member, uid }: Reached): Promise<Outcome> {
   const owner = objects.ownerOf(object.metadata.namespace ?? '')
   if (owner?.project === undefined)
     return hold(work, ready('False', 'NotInProject', `${object.metadata.namespace} is not the namespace of a project that is ready`), { clusterUID: undefined })
-  const refusal = isOwned ? undefined : refusalOf(work, owner)
-  if (refusal !== undefined) return hold(work, refusal, { clusterUID: undefined })
+  const source = isOwned ? undefined : await sourceOf(work)
+  const refusal = isOwned ? undefined : refusalOf(work, owner, source)
+  if (refusal !== undefined) return (await endMove(work, { member, source, why: refusal.message })) ? settled : hold(work, refusal, { clusterUID: undefined })
   const outcome = await quotas.hardFor(object, { signal })
-  if (outcome.kind === 'Refused') return hold(work, ready('False', 'QuotaExceeded', outcome.message))
-  const taken = await take(work, member, owner)
+  if (outcome.kind === 'Refused')
+    return (await endMove(work, { member, source, why: outcome.message })) ? settled : hold(work, ready('False', 'QuotaExceeded', outcome.message))
+  const taken = await take(work, { member, owner, source })
   if (taken !== undefined) {
     await hold(work, taken, { clusterUID: undefined })
     return retryAfter(waitingAgainMs)
@@ -228,7 +208,7 @@ async function make(work: Work, { member, uid }: Reached): Promise<Outcome> {
 }
 
 /** Why a namespace may not be made, or not yet. */
-function refusalOf({ deps, object }: Work, owner: Owner): Finding | undefined {
+function refusalOf({ deps, object }: Work, owner: Owner, source: ProjectNamespace | undefined): Finding | undefined {
   const { cluster, namespace } = object.spec
   const closed = closureOf(owner)
   if (closed !== undefined) return ready('False', closed.reason, closed.message)
@@ -240,7 +220,7 @@ function refusalOf({ deps, object }: Work, owner: Owner): Finding | undefined {
     )
   const rival = deps.objects
     .claimsOn(cluster, namespace)
-    .find(({ metadata, status }) => metadata.uid !== object.metadata.uid && status?.clusterUID !== undefined)
+    .find(({ metadata, status }) => metadata.uid !== object.metadata.uid && metadata.uid !== source?.metadata.uid && status?.clusterUID !== undefined)
   return rival && conflict(object, `it belongs to ${rival.metadata.namespace} already, by its ProjectNamespace ${rival.metadata.name}`)
 }
 
@@ -257,7 +237,10 @@ export function marksOf(object: ProjectNamespace, { tenant, project }: Owner): R
 }
 
 /** Makes the namespace in the cluster, or sees that it is its own. Undefined: it certainly is. */
-async function take({ object, signal }: Work, member: KubeClient, owner: Owner): Promise<Finding | undefined> {
+async function take(
+  { object, signal }: Work,
+  { member, owner, source }: { readonly member: KubeClient; readonly owner: Owner; readonly source: ProjectNamespace | undefined },
+): Promise<Finding | undefined> {
   const name = object.spec.namespace
   const marks = marksOf(object, owner)
   let there = await unlessGone(member.get<KubeObject>(namespaces, { name }, { signal }))
@@ -276,6 +259,10 @@ async function take({ object, signal }: Work, member: KubeClient, owner: Owner):
       return ready('False', 'NamespaceTerminating', `cluster ${object.spec.cluster} is deleting the namespace ${name}; it is made again after that`)
     if (Object.entries(marks).some(([label, value]) => labels?.[label] !== value))
       await member.patch(namespaces, { name }, { type: 'merge', body: { metadata: { resourceVersion, labels: marks } }, signal })
+    return undefined
+  }
+  if (mark !== undefined && mark === source?.metadata.uid && deletionTimestamp === undefined) {
+    await member.patch(namespaces, { name }, { type: 'merge', body: { metadata: { resourceVersion, labels: marks } }, signal })
     return undefined
   }
   if (mark !== undefined) {

@@ -1,7 +1,7 @@
 import type { Cluster } from '@gantry/clusters/api'
 import type { Change } from '@gantry/controller'
 import { projectKind, tenantKind, tenantNamespace, type Membership, type Project, type ProjectNamespace, type Tenant } from '../api/index.ts'
-import { ownNamespaceOf, type TenancyObjects } from './tenancy-objects.ts'
+import { isMoving, ownNamespaceOf, type TenancyObjects } from './tenancy-objects.ts'
 
 /** Where the permissions hear of tenants and projects; undefined takes one back. */
 export interface ScopeSink {
@@ -67,7 +67,8 @@ export function feedScopes({ objects, clusters, sink }: ScopeFeedDeps): () => vo
     const [owner] = objects
       .claimsOn(cluster, namespace)
       .filter(({ status }) => uid !== undefined && status?.clusterUID === uid)
-      .toSorted((a, b) => ageOf(a).localeCompare(ageOf(b)))
+      // One that is moving away keeps it until the other one has it.
+      .toSorted((a, b) => Number(isMoving(a)) - Number(isMoving(b)) || ageOf(a).localeCompare(ageOf(b)))
     sink.setPlace(cluster, namespace, owner?.metadata.namespace)
   }
 

@@ -139,3 +139,8 @@ export function closureOf({ tenant, project, above }: Owner): { readonly reason:
       return { reason: 'Locked', message: `project ${name}/${one.metadata.name} is locked: set spec.locked of the Project to false to change anything in it` }
   return undefined
 }
+
+/** Whether it is on its way to another project. Until the namespace bears the mark of the new one it stays as it is, but is no longer looked after by its old project. */
+export function isMoving({ status }: ProjectNamespace): boolean {
+  return status?.move !== undefined && status.move.phase !== 'Failed'
+}

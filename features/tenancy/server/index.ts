@@ -1,3 +1,5 @@
+export { moveRoutes } from './move-routes.ts'
+export type { MoveRoutesDeps } from './move-routes.ts'
 export { guardQuotas, quotaRoutes, Quotas } from './quota/index.ts'
 export type { QuotaRoutesDeps } from './quota/index.ts'
 export { guardTenancy } from './tenancy-guard.ts'
