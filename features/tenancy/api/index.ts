@@ -14,5 +14,5 @@ export {
   tenantNamespace,
 } from './kinds.ts'
 export type { Membership, Project, ProjectNamespace, Quota, QuotaLedger, QuotaUse, Tenant } from './kinds.ts'
-export { quotaLabels, quotaName } from './quota.ts'
+export { quotaName } from './quota.ts'
 export type { NamespaceMove, NamespaceQuotas, QuotaCheck, QuotaLine, QuotaOutcome, QuotaView, ScopeQuotas, ScopeUse } from './quota.ts'

@@ -89,12 +89,5 @@ export interface ScopeUse {
   readonly clusters: readonly { readonly cluster: string; readonly namespaces: number; readonly reserved: Hard; readonly used: Hard }[]
 }
 
-/** The ResourceQuota of a project's namespace in its cluster, and what marks it as the platform's. */
+/** The ResourceQuota of a project's namespace in its cluster; `tenancyLabels` mark it as the platform's. */
 export const quotaName = 'project-quota'
-export const quotaLabels = {
-  managedBy: 'app.kubernetes.io/managed-by',
-  tenant: 'tenancy.gantry.dev/tenant',
-  project: 'tenancy.gantry.dev/project',
-  /** Of the ProjectNamespace. */
-  uid: 'tenancy.gantry.dev/uid',
-} as const

@@ -1,6 +1,5 @@
 import { requestInfo, StatusError, type RequestInfo } from '@gantry/apimachinery'
-import { responseOf, type ClusterTarget } from '@gantry/gateway'
-import { bodyOf, BodyTooLarge, readWholeBody } from '@gantry/runtime'
+import { responseOf, tryWrite, type ClusterTarget } from '@gantry/gateway'
 import type { HttpRequest, HttpResponse, UserInfo } from '@gantry/runtime'
 import { projectKind, projectNamespaceKind, type Project, type ProjectNamespace } from '../api/index.ts'
 
@@ -18,7 +17,6 @@ export interface TenancyGuardDeps {
   readonly mayTake: (user: UserInfo, place: { readonly cluster: string; readonly namespace: string }) => boolean | undefined
 }
 
-const bodyBytes = 3 << 20
 const guardedPrefix = `/apis/${projectKind.group}/`
 const writes: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete', 'deletecollection'])
 
@@ -56,15 +54,9 @@ async function write(
   // What is suspended can be cleared away.
   if (closed !== undefined && (closed.reason === 'Locked' || !isDeletion)) throw new StatusError('Forbidden', closed.message)
   if (isDeletion) return target.handle(request)
-  const body = await bytesOf(request)
-  const tried = await target.handle({
-    ...request,
-    body: bodyOf(body),
-    query: `${request.query}${request.query === '' ? '' : '&'}dryRun=All`,
-    headers: { ...request.headers, accept: 'application/json', 'accept-encoding': 'identity' },
-  })
-  if (tried.status >= 300) return tried
-  const object = JSON.parse((await readWholeBody(tried, bodyBytes)).toString('utf8')) as Project | ProjectNamespace
+  const trial = await tryWrite(target, request)
+  if (trial.refusal !== undefined) return trial.refusal
+  const object = trial.object as Project | ProjectNamespace
   const allowed = view.clustersOf(namespace)
   if (info.resource === projectKind.plural) {
     for (const cluster of (object as Project).spec.clusters ?? []) mayUse(allowed, cluster, `project ${object.metadata.name}`)
@@ -79,7 +71,7 @@ async function write(
         `${metadata.namespace}/${metadata.name} would adopt the ${inWords}, if it is there: that takes the permission to update this namespace there, without the project`,
       )
   }
-  return target.handle({ ...request, body: bodyOf(body) })
+  return trial.send()
 }
 
 function mayUse(allowed: readonly string[] | undefined, cluster: string, what: string): void {
@@ -88,13 +80,4 @@ function mayUse(allowed: readonly string[] | undefined, cluster: string, what: s
       'Forbidden',
       `${what} may not use the cluster ${cluster}; those above it may use ${allowed.length === 0 ? 'none' : allowed.join(', ')}`,
     )
-}
-
-async function bytesOf(request: HttpRequest): Promise<Buffer> {
-  try {
-    return (await request.body?.bytes(bodyBytes)) ?? Buffer.alloc(0)
-  } catch (error) {
-    if (error instanceof BodyTooLarge) throw new StatusError('RequestEntityTooLarge', error.message)
-    throw error
-  }
 }

@@ -1,6 +1,5 @@
 import { requestInfo, StatusError, type RequestInfo } from '@gantry/apimachinery'
-import { responseOf, statusResponse, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
-import { bodyOf, BodyTooLarge, readWholeBody } from '@gantry/runtime'
+import { responseOf, statusResponse, tryWrite, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
 import type { HttpRequest, HttpResponse } from '@gantry/runtime'
 import { membershipKind, type Membership } from '@gantry/tenancy/api'
 import {
@@ -25,7 +24,6 @@ import {
 import type { AccessQuestion, Subject } from './permission-index.ts'
 import type { Permissions } from './permissions.ts'
 
-const bodyBytes = 3 << 20
 const maxWaiting = 100
 
 /**
@@ -125,22 +123,10 @@ async function write(guard: Guard, request: HttpRequest, info: RequestInfo): Pro
     judge(guard, info, undefined)
     return target.handle(request)
   }
-  let body: Buffer
-  try {
-    body = (await request.body?.bytes(bodyBytes)) ?? Buffer.alloc(0)
-  } catch (error) {
-    if (error instanceof BodyTooLarge) throw new StatusError('RequestEntityTooLarge', error.message)
-    throw error
-  }
-  const again: HttpRequest = { ...request, body: bodyOf(body) }
-  const tried = await target.handle({
-    ...again,
-    query: `${request.query}${request.query === '' ? '' : '&'}dryRun=All`,
-    headers: { ...request.headers, accept: 'application/json', 'accept-encoding': 'identity' },
-  })
-  if (tried.status >= 300) return tried
-  judge(guard, info, JSON.parse((await readWholeBody(tried, bodyBytes)).toString('utf8')) as Guarded)
-  return target.handle({ ...request, body: bodyOf(body) })
+  const trial = await tryWrite(target, request)
+  if (trial.refusal !== undefined) return trial.refusal
+  judge(guard, info, trial.object as Guarded)
+  return trial.send()
 }
 
 type Guarded = AccessRole | AccessRoleBinding | Group | User | IdentityProvider | APIKey | Membership

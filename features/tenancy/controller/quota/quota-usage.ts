@@ -18,7 +18,7 @@ import type { Clock, Ids, Logger, Running, Service } from '@gantry/runtime'
 import {
   projectKind,
   projectNamespaceKind,
-  quotaLabels,
+  tenancyLabels,
   quotaName,
   scopeOf,
   tenantKind,
@@ -62,7 +62,7 @@ interface ResourceQuota extends KubeObject {
 }
 
 const resourceQuotas: ResourceRef = { group: '', version: 'v1', resource: 'resourcequotas', kind: 'ResourceQuota', namespaced: true }
-const ours = `${quotaLabels.managedBy}=gantry,${quotaLabels.uid}`
+const ours = `${tenancyLabels.managedBy}=gantry,${tenancyLabels.uid}`
 /** At one cluster at a time: a dead one keeps nobody but these. */
 const workersPerCluster = 2
 const clusterTimeoutMs = 15_000
@@ -164,7 +164,7 @@ interface Following {
 async function follow(deps: QuotaUsageDeps, { quotas, key, cluster, writtenMs }: Following, { signal }: Options): Promise<Outcome> {
   const { hub, clock, objects } = deps
   const quota = quotas.store.get(key)
-  const uid = quota?.metadata.labels?.[quotaLabels.uid]
+  const uid = quota?.metadata.labels?.[tenancyLabels.uid]
   const [object] = uid === undefined ? [] : objects.namespaces.store.byIndex(uidIndex, uid)
   if (quota === undefined || object === undefined || object.metadata.deletionTimestamp !== undefined) return settled
   // Whoever may write ResourceQuotas there could name any object.

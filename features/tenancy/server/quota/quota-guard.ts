@@ -1,6 +1,6 @@
 import { isReason, requestInfo, StatusError, type RequestInfo } from '@gantry/apimachinery'
-import { responseOf, type ClusterTarget } from '@gantry/gateway'
-import { bodyOf, BodyTooLarge, readWholeBody } from '@gantry/runtime'
+import { responseOf, trialBodyBytes, tryWrite, type ClusterTarget } from '@gantry/gateway'
+import { readWholeBody } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse, Logger } from '@gantry/runtime'
 import { projectKind, projectNamespaceKind, quotaLedgerKind, tenantKind, type Project, type ProjectNamespace, type Tenant } from '../../api/index.ts'
 import type { Quotas } from './quotas.ts'
@@ -8,7 +8,6 @@ import { scopeRecordOf } from './scope-objects.ts'
 
 type Guarded = Tenant | Project | ProjectNamespace
 
-const bodyBytes = 3 << 20
 const guardedPrefix = `/apis/${tenantKind.group}/`
 const kinds: ReadonlyMap<string, string> = new Map([tenantKind, projectKind, projectNamespaceKind].map(({ plural, kind }) => [plural, kind]))
 
@@ -19,27 +18,21 @@ const kinds: ReadonlyMap<string, string> = new Map([tenantKind, projectKind, pro
  */
 export function guardQuotas({ quotas, log }: { readonly quotas: Quotas; readonly log: Logger }, target: ClusterTarget): ClusterTarget {
   async function write(request: HttpRequest, kind: string): Promise<HttpResponse> {
-    const body = await bytesOf(request)
-    const isDryRun = new URLSearchParams(request.query).has('dryRun')
-    const tried = await target.handle({
-      ...request,
-      body: bodyOf(body),
-      query: isDryRun ? request.query : `${request.query}${request.query === '' ? '' : '&'}dryRun=All`,
-      headers: { ...request.headers, accept: 'application/json', 'accept-encoding': 'identity' },
-    })
-    if (tried.status >= 300) return tried
-    const wanted = { ...(JSON.parse((await readWholeBody(tried, bodyBytes)).toString('utf8')) as Guarded), kind } as Guarded
-    const hold = await keep(quotas, wanted, { signal: request.signal, isNew: tried.status === 201 })
+    const trial = await tryWrite(target, request)
+    if (trial.refusal !== undefined) return trial.refusal
+    const { isDryRun, isNew } = trial
+    const wanted = { ...(trial.object as Guarded), kind } as Guarded
+    const hold = await keep(quotas, wanted, { signal: request.signal, isNew })
     // Also for a caller who has gone meanwhile.
     const { signal } = new AbortController()
     const giveBack = (): Promise<void> => (hold === undefined ? Promise.resolve() : quotas.drop(wanted, hold, { signal }))
     if (isDryRun) await giveBack()
-    const response = await target.handle({ ...request, body: bodyOf(body) })
+    const response = await trial.send()
     if (isDryRun || hold === undefined) return response
     // A server that failed may have written it, or may still.
     if (response.status >= 400 && response.status < 500) await giveBack()
     if (response.status >= 300) return response
-    const answer = await readWholeBody(response, bodyBytes)
+    const answer = await readWholeBody(response, trialBodyBytes)
     try {
       const written = JSON.parse(answer.toString('utf8')) as Guarded
       // A table, or only metadata, when that was asked for: the controller reads the object itself.
@@ -94,15 +87,6 @@ async function keep(
     return await quotas.holdScope(scope, { signal })
   } catch (error) {
     if (isReason(error, 'NotFound')) return undefined
-    throw error
-  }
-}
-
-async function bytesOf(request: HttpRequest): Promise<Buffer> {
-  try {
-    return (await request.body?.bytes(bodyBytes)) ?? Buffer.alloc(0)
-  } catch (error) {
-    if (error instanceof BodyTooLarge) throw new StatusError('RequestEntityTooLarge', error.message)
     throw error
   }
 }

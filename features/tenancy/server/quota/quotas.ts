@@ -3,7 +3,7 @@ import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { turnBudgetOn, type Clock, type Ids } from '@gantry/runtime'
 import {
   projectNamespaceKind,
-  quotaLabels,
+  tenancyLabels,
   quotaName,
   type NamespaceQuotas,
   type Project,
@@ -544,7 +544,7 @@ function namesIn({ spec }: ProjectNamespace): (hard: Record<string, string>) => 
 function observedOf({ metadata, spec, status }: ResourceQuota): Observed {
   const generation = Number(metadata.annotations?.[generationAnnotation] ?? 0)
   return {
-    uid: metadata.labels?.[quotaLabels.uid] ?? '',
+    uid: metadata.labels?.[tenancyLabels.uid] ?? '',
     generation: Number.isSafeInteger(generation) ? generation : 0,
     hard: readAmounts(spec?.hard, 'spec.hard'),
     judged: status?.hard === undefined ? undefined : { hard: readAmounts(status.hard, 'status.hard'), used: readAmounts(status.used, 'status.used') },
@@ -566,10 +566,10 @@ async function write(
   if (there === undefined && !isNeeded) return
   const labels = {
     ...there?.metadata.labels,
-    [quotaLabels.managedBy]: 'gantry',
-    [quotaLabels.tenant]: tenant,
-    [quotaLabels.project]: key.project,
-    [quotaLabels.uid]: namespace.metadata.uid ?? '',
+    [tenancyLabels.managedBy]: 'gantry',
+    [tenancyLabels.tenant]: tenant,
+    [tenancyLabels.project]: key.project,
+    [tenancyLabels.uid]: namespace.metadata.uid ?? '',
   }
   if (there !== undefined && !isNeeded) {
     const { resourceVersion = '', uid = '' } = there.metadata
