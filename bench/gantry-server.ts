@@ -7,11 +7,14 @@ import { startGantryProcess } from '@gantry/conformance'
 import type { BenchServer } from './server.ts'
 
 /** The whole platform with the local cluster's controllers and scheduler, in one process. */
-export async function startGantryServer(launcher: string, options: { readonly loopDelayFile?: string } = {}): Promise<BenchServer> {
-  const { loopDelayFile } = options
+export async function startGantryServer(
+  launcher: string,
+  options: { readonly loopDelayFile?: string; readonly args?: readonly string[] } = {},
+): Promise<BenchServer> {
+  const { loopDelayFile, args } = options
   const env: Record<string, string> =
     loopDelayFile === undefined ? {} : { GANTRY_BENCH_LOOP_DELAYS: loopDelayFile, NODE_OPTIONS: `--import=${join(import.meta.dirname, 'loop-delay.ts')}` }
-  const gantry = await startGantryProcess({ launcher, env })
+  const gantry = await startGantryProcess({ launcher, env, ...(args === undefined ? {} : { args }) })
   const { transport } = loadKubeconfig(await readFile(gantry.kubeconfig, 'utf8'))
   return {
     name: 'gantry',

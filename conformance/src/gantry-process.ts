@@ -22,15 +22,16 @@ export interface GantryProcess extends AsyncDisposable {
   readonly said: string
 }
 
-/** Starts it without a node, so that nobody runs pods, and resolves when it is ready; ends with this process, however that ends. */
+/** Starts it, without `args` with no node, so that nobody runs pods, and resolves when it is ready; ends with this process, however that ends. */
 export async function startGantryProcess({
   launcher = ownLauncher,
   env = {},
-}: { readonly launcher?: string; readonly env?: Readonly<Record<string, string>> } = {}): Promise<GantryProcess> {
+  args = ['--node', 'none'],
+}: { readonly launcher?: string; readonly env?: Readonly<Record<string, string>>; readonly args?: readonly string[] } = {}): Promise<GantryProcess> {
   const dir = await mkdtemp(join(tmpdir(), 'gantry-process-'))
   const port = await freePort()
   const begunMs = performance.now()
-  const child = spawn(launcher, ['up', '--data', dir, '--listen', `127.0.0.1:${port}`, '--node', 'none'], {
+  const child = spawn(launcher, ['up', '--data', dir, '--listen', `127.0.0.1:${port}`, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   })
