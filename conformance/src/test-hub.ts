@@ -51,12 +51,14 @@ export interface TestHubOptions {
   /** Of a process before; without it the hub is empty. */
   readonly state?: HubState | undefined
   readonly clock?: FakeClock | undefined
+  /** The embedded one whatever the others of this process run against: for tests whose other end is real already, while time stands still. */
+  readonly isEmbedded?: boolean | undefined
   readonly authorize?: NonNullable<NonNullable<NonNullable<Parameters<typeof startLocalCluster>[1]>['access']>['authorizers']>[number] | undefined
 }
 
 /** For `restart`: of an embedded hub its store is kept, a real one keeps itself. */
 export async function openTestHub(options: TestHubOptions = {}): Promise<TestHub & { readonly state: HubState }> {
-  return real === undefined ? openEmbedded(options) : openReal(real, options)
+  return real === undefined || options.isEmbedded === true ? openEmbedded(options) : openReal(real, options)
 }
 
 /** Everything that has been written to the hubs under test is known to whoever follows it, and nobody is waiting for an answer of them. */

@@ -65,6 +65,13 @@ cn: ops, night
 member: uid=ann,ou=people,dc=test
 `
 
+/** Turns of the event loop until something is so. */
+async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (const untilMs = performance.now() + 30_000; !(await isSo()); await settle()) {
+    if (performance.now() > untilMs) assert.fail(`${what}: not within 30 s`)
+  }
+}
+
 function person(uid: string, cn: string, userPassword: string, more = ''): string {
   return `dn: uid=${uid},ou=people,dc=test
 objectClass: inetOrgPerson
@@ -91,7 +98,7 @@ describe('signing in with LDAP', () => {
 
   before(async () => {
     slapd = await startSlapd(ldif)
-    platform = await startTestPlatform({ clock, outbound })
+    platform = await startTestPlatform({ clock, outbound, isEmbedded: true })
     const data = { 'bind-password': Buffer.from(slapd.adminPassword).toString('base64') }
     await platform.hub.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'ldap', namespace: 'gantry-system' }, data } as never)
     await platform.addUser('root', 'admin')
@@ -284,7 +291,7 @@ describe('signing in with LDAP', () => {
       const slow = await provider({ url: `ldap://127.0.0.1:${(silent.address() as AddressInfo).port}`, allowPlaintext: true, timeoutSeconds: 2 })
       const good = await provider()
       const waiting = signIn(slow, 'ann', 'ann secret')
-      while (sockets.length === 0) await settle()
+      await until('a connection', () => sockets.length > 0)
 
       assert.equal((await signIn(good, 'ann', 'ann secret')).status, 200)
       await clock.advance(2_000)
@@ -341,13 +348,13 @@ describe('signing in with LDAP', () => {
     await patch({ url: slapd.ldaps.replace(/:\d+$/, ':1') })
     await settle()
     await clock.advance(120_000)
-    while ((await condition()) !== 'False') await settle()
+    await until('the failure is told', async () => (await condition()) === 'False')
     assert.deepEqual([await sessionsOf(`${name}.ann`), await sessionsOf(`${name}.gone`)], [1, 1])
 
     await patch({ url: slapd.ldaps, userSearch: { ...settings().userSearch, filter } })
     await settle()
     await clock.advance(120_000)
-    while ((await condition()) !== 'True') await settle()
+    await until('the directory is back', async () => (await condition()) === 'True')
 
     assert.deepEqual([await sessionsOf(`${name}.ann`), await sessionsOf(`${name}.gone`)], [1, 0])
     assert.equal((await platform.ask('GET', '/platform/v1/info', { token: key })).status, 401)

@@ -34,6 +34,7 @@ describe('signing in at an independent OpenID provider', () => {
     listener = (await createPeer(issuer)).callback()
     platform = await startTestPlatform({
       clock,
+      isEmbedded: true,
       outbound: {
         lookup: systemLookup,
         openTransport: (options) => openHttpTransport(options, { clock }),

@@ -100,10 +100,12 @@ export async function startTestPlatform(
     readonly member?: ClusterTarget
     readonly hashCost?: HashCost
     readonly outbound?: Partial<OutboundDeps>
+    /** Over the embedded hub whatever other tests of this process run against. */
+    readonly isEmbedded?: boolean
   } = {},
 ): Promise<TestPlatform> {
   const authorizer = platformAuthorizer('local')
-  const base = await openTestHub({ state: options.state, clock: options.clock, authorize: authorizer.authorize })
+  const base = await openTestHub({ state: options.state, clock: options.clock, isEmbedded: options.isEmbedded, authorize: authorizer.authorize })
   const { clock, client: hub } = base
   const deps = { clock, ids: systemIds, log: silentLogger }
   const signal = new AbortController().signal
