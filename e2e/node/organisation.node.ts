@@ -282,6 +282,22 @@ describe('an organisation', () => {
     await settled('eve is back', the('eve').on('plant'), ['auth', 'can-i', 'list', 'pods', '-n', 'acme-shop-test'])
   })
 
+  test('lends a role for an hour to whoever says why, when somebody else agrees', async () => {
+    const nodes = ['get', 'namespaces', '-o', 'name']
+    await refused(the('ada').on('plant').run(nodes), /Forbidden|may not/)
+    const asked = await the('ada').cli('access', 'elevate', 'cluster-viewer', '--cluster', 'plant', '--for', '1h', '--reason', 'outage 4711')
+    assert.equal(asked.code, 0, asked.stderr)
+    const name = asked.stdout.trim()
+
+    await refused(the('ada').cli('access', 'approve', name), /nobody approves their own request/)
+    const approved = await gantry.cli('access', 'approve', name)
+    assert.equal(approved.code, 0, approved.stderr)
+    await settled('ada may look', the('ada').on('plant'), nodes)
+    const ended = await the('ada').cli('access', 'end', name)
+    assert.equal(ended.code, 0, ended.stderr)
+    await eventually('ada may look no longer', 10_000, async () => ((await the('ada').on('plant').run(nodes)).code === 0 ? undefined : true))
+  })
+
   test('goes on where it can when a cluster is cut off, and says what is missing', async () => {
     await edge.network.cut(true)
     try {
