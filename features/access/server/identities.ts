@@ -1,4 +1,4 @@
-import { isReason, StatusError } from '@gantry/apimachinery'
+import { isReason, StatusError, unlessGone, unlessThere } from '@gantry/apimachinery'
 import type { KubeClient, ObjectKey, ResourceRef } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
 import { ObjectMirror, type Caller, type Credential, type Revocations } from '@gantry/gateway'
@@ -385,11 +385,8 @@ export class Identities {
       metadata: { name: `${role}-${user}` },
       spec: { role, subjects: [{ kind: 'User', name: user }] },
     }
-    try {
-      this.#deps.permissions.bindings.accept(await this.#deps.hub.create<AccessRoleBinding>(accessRoleBindingKind.ref, binding))
-    } catch (error) {
-      if (!isReason(error, 'AlreadyExists')) throw error
-    }
+    const made = await unlessThere(this.#deps.hub.create<AccessRoleBinding>(accessRoleBindingKind.ref, binding))
+    if (made !== undefined) this.#deps.permissions.bindings.accept(made)
   }
 
   /** Sets a password and ends the user's sessions. `except` is the one that asked; `mustChange`: at the next sign-in, because somebody else knows it. */
@@ -484,21 +481,13 @@ export class Identities {
   }
 
   async #remove(ref: ResourceRef, name: string): Promise<void> {
-    try {
-      await this.#deps.hub.delete(ref, { name })
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error
-    }
+    await unlessGone(this.#deps.hub.delete(ref, { name }))
   }
 
   /** Nobody who gets the name later may have what the one before had. */
   async #unbind(user: string): Promise<void> {
-    try {
-      await this.#deps.hub.get(userKind.ref, { name: user })
-      return // a new one of that name, or a mirror that was wrong
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error
-    }
+    // A new one of that name, or a mirror that was wrong.
+    if ((await unlessGone(this.#deps.hub.get(userKind.ref, { name: user }))) !== undefined) return
     for (const { metadata } of bindingsOf(this.#deps.permissions, user)) await this.#unbindFrom(accessRoleBindingKind.ref, { name: metadata.name ?? '' }, user)
     for (const { namespace, name } of this.#deps.permissions.index.membershipsOf('User', user))
       await this.#unbindFrom(membershipKind.ref, { namespace, name }, user)

@@ -1,4 +1,4 @@
-import { isReason, StatusError } from '@gantry/apimachinery'
+import { isReason, StatusError, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { platformNamespace } from '@gantry/clusters/api'
 import { userKind } from '../api/index.ts'
@@ -81,11 +81,7 @@ export class UserCredentials {
 
   /** Removes those of whoever had the name before. */
   async remove(name: string): Promise<void> {
-    try {
-      await this.#hub.delete(secrets, { namespace: platformNamespace, name: `user-${name}` })
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error
-    }
+    await unlessGone(this.#hub.delete(secrets, { namespace: platformNamespace, name: `user-${name}` }))
   }
 
   async #secret(owner: Owner): Promise<Secret | undefined> {
@@ -93,13 +89,8 @@ export class UserCredentials {
     return isOf(secret, owner) ? secret : undefined
   }
 
-  async #find(name: string): Promise<Secret | undefined> {
-    try {
-      return await this.#hub.get<Secret>(secrets, { namespace: platformNamespace, name: `user-${name}` })
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return undefined
-      throw error
-    }
+  #find(name: string): Promise<Secret | undefined> {
+    return unlessGone(this.#hub.get<Secret>(secrets, { namespace: platformNamespace, name: `user-${name}` }))
   }
 }
 

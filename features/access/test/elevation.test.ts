@@ -9,7 +9,7 @@ import {
   type ElevationPage,
   type ElevationRequest,
 } from '@gantry/access/api'
-import { isReason } from '@gantry/apimachinery'
+import { unlessGone } from '@gantry/apimachinery'
 import { readBody } from '@gantry/runtime'
 import { FakeClock, settle } from '@gantry/runtime/testing'
 import { startTestPlatform, type Answer, type TestPlatform } from './test-platform.ts'
@@ -47,14 +47,7 @@ async function start(): Promise<Elevation> {
       await settle()
       return answer
     },
-    async find(name: string) {
-      try {
-        return await platform.hub.get<ElevationRequest>(elevationRequestKind.ref, { name })
-      } catch (error) {
-        if (isReason(error, 'NotFound')) return undefined
-        throw error
-      }
-    },
+    find: (name: string) => unlessGone(platform.hub.get<ElevationRequest>(elevationRequestKind.ref, { name })),
     bindings: async () =>
       (await platform.hub.list<AccessRoleBinding>(accessRoleBindingKind.ref)).items.filter(({ metadata }) => metadata.name?.startsWith('elevation-')),
   })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isReason, StatusError } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject } from '@gantry/client'
+import { getOrCreate, type KubeClient, type KubeObject } from '@gantry/client'
 import type { Clock } from '@gantry/runtime'
 import { crdOf, platformNamespace, type Kind } from '../api/index.ts'
 import { hubResources } from './hub-resources.ts'
@@ -25,19 +25,12 @@ export async function installKinds(
 }
 
 async function ensureNamespace(hub: KubeClient, signal: AbortSignal): Promise<void> {
-  try {
-    // Asked first: the credential for a hub elsewhere may read it, and need not be able to make any.
-    await hub.get(hubResources.namespaces, { name: platformNamespace }, { signal })
-    return
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error
-  }
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: platformNamespace, labels: { 'app.kubernetes.io/managed-by': 'gantry' } } }
-  try {
-    await hub.create(hubResources.namespaces, namespace, { signal })
-  } catch (error) {
-    if (!isReason(error, 'AlreadyExists')) throw error
-  }
+  await getOrCreate<KubeObject>(hub, {
+    resource: hubResources.namespaces,
+    key: { name: platformNamespace },
+    make: () => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: platformNamespace, labels: { 'app.kubernetes.io/managed-by': 'gantry' } } }),
+    signal,
+  })
 }
 
 async function installKind(deps: { readonly hub: KubeClient; readonly clock: Clock }, kind: Kind<unknown, unknown>, signal: AbortSignal): Promise<void> {
@@ -47,7 +40,7 @@ async function installKind(deps: { readonly hub: KubeClient; readonly clock: Clo
   const stamped: Definition = { ...wanted, metadata: { ...wanted.metadata, annotations: { [definitionHash]: hash } } }
   const startedMs = deps.clock.monotonicMs()
   for (let waitMs = 5; ; waitMs = Math.min(500, waitMs * 2)) {
-    const found = await getOrCreate(deps.hub, stamped, signal)
+    const found = await getOrCreate(deps.hub, { resource: hubResources.customResourceDefinitions, key: { name }, make: () => stamped, signal })
     const current = found.metadata.annotations?.[definitionHash] === hash ? found : await replace(deps.hub, stamped, found, signal)
     const conditions = current?.status?.conditions ?? []
     if (conditions.some(({ type, status }) => type === 'Established' && status === 'True')) return
@@ -56,21 +49,6 @@ async function installKind(deps: { readonly hub: KubeClient; readonly clock: Clo
       throw new StatusError('Timeout', `the hub does not serve ${name} after ${establishWithinMs / 1_000} s: ${refused?.message ?? 'no condition says why'}`)
     }
     await deps.clock.sleep(waitMs, { signal })
-  }
-}
-
-async function getOrCreate(hub: KubeClient, wanted: Definition, signal: AbortSignal): Promise<Definition> {
-  const name = wanted.metadata.name ?? ''
-  try {
-    return await hub.get<Definition>(hubResources.customResourceDefinitions, { name }, { signal })
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error
-  }
-  try {
-    return await hub.create(hubResources.customResourceDefinitions, wanted, { signal })
-  } catch (error) {
-    if (!isReason(error, 'AlreadyExists')) throw error
-    return hub.get<Definition>(hubResources.customResourceDefinitions, { name }, { signal })
   }
 }
 

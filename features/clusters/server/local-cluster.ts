@@ -1,4 +1,4 @@
-import { isReason } from '@gantry/apimachinery'
+import { unlessThere } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import { clusterKind, localClusterName, type Cluster } from '../api/index.ts'
 
@@ -13,9 +13,5 @@ export async function ensureLocalCluster(
     metadata: { name: localClusterName },
     spec: { provider, displayName: provider === 'Local' ? 'Local cluster' : 'Hub' },
   }
-  try {
-    await hub.create(clusterKind.ref, cluster, { signal })
-  } catch (error) {
-    if (!isReason(error, 'AlreadyExists')) throw error
-  }
+  await unlessThere(hub.create(clusterKind.ref, cluster, { signal }))
 }

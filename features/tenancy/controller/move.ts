@@ -1,9 +1,9 @@
-import { isReason } from '@gantry/apimachinery'
+import { isReason, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject } from '@gantry/client'
 import { retryAfter, settled, type Outcome } from '@gantry/controller'
 import { movedFromAnnotation, projectNamespaceKind, tenancyLabels, type ProjectNamespace } from '../api/index.ts'
 import { namespaces, type Reached, type Work } from './namespace-work.ts'
-import { unlessGone, writeStatus } from './status.ts'
+import { writeStatus } from './status.ts'
 
 type Move = NonNullable<NonNullable<ProjectNamespace['status']>['move']>
 

@@ -1,5 +1,5 @@
-import { isReason, jsonEqual, StatusError } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { jsonEqual, StatusError, unlessGone } from '@gantry/apimachinery'
+import { getOrCreate, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
 import { conditionOf, type Cluster } from '@gantry/clusters/api'
 import { createController, keyOf, retryAfter, runInBackground, settled, type Controller, type Outcome } from '@gantry/controller'
 import { deadline } from '@gantry/gateway'
@@ -8,7 +8,7 @@ import { adoptedAnnotation, movedFromAnnotation, projectNamespaceKind, tenancyLa
 import { followDrift } from './drift.ts'
 import { endMove, moveOn, sourceOf } from './move.ts'
 import { namespaces, type NamespaceControllerDeps, type Reached, type Work } from './namespace-work.ts'
-import { addFinalizer, ready, removeFinalizer, unlessGone, writeStatus, type Finding } from './status.ts'
+import { addFinalizer, ready, removeFinalizer, writeStatus, type Finding } from './status.ts'
 import { closureOf, clustersOf, isMoving, type Owner } from './tenancy-objects.ts'
 
 type Options = { readonly signal: AbortSignal }
@@ -243,15 +243,12 @@ async function take(
 ): Promise<Finding | undefined> {
   const name = object.spec.namespace
   const marks = marksOf(object, owner)
-  let there = await unlessGone(member.get<KubeObject>(namespaces, { name }, { signal }))
-  if (there === undefined)
-    try {
-      const labels = { ...marks, [tenancyLabels.managedBy]: 'gantry' }
-      there = await member.create<KubeObject>(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }, { signal })
-    } catch (error) {
-      if (!isReason(error, 'AlreadyExists')) throw error
-      there = await member.get<KubeObject>(namespaces, { name }, { signal })
-    }
+  const there = await getOrCreate<KubeObject>(member, {
+    resource: namespaces,
+    key: { name },
+    make: () => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { ...marks, [tenancyLabels.managedBy]: 'gantry' } } }),
+    signal,
+  })
   const { labels, annotations, resourceVersion, deletionTimestamp } = there.metadata
   const mark = labels?.[tenancyLabels.uid]
   if (mark === marks[tenancyLabels.uid]) {

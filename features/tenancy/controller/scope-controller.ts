@@ -1,5 +1,5 @@
-import { isReason, StatusError } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { isReason, StatusError, unlessGone } from '@gantry/apimachinery'
+import { getOrCreate, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
 import { isReady, localClusterName } from '@gantry/clusters/api'
 import { createController, keyOf, retryAfter, settled, trigger, type Outcome } from '@gantry/controller'
 import type { Clock, Logger, Service } from '@gantry/runtime'
@@ -16,7 +16,7 @@ import {
   type Tenant,
 } from '../api/index.ts'
 import type { Clusters } from './scope-feed.ts'
-import { addFinalizer, ready, removeFinalizer, unlessGone, writeStatus, type Finding } from './status.ts'
+import { addFinalizer, ready, removeFinalizer, writeStatus, type Finding } from './status.ts'
 import { closureOf, clustersOf, ownNamespaceOf, type Owner, type TenancyObjects } from './tenancy-objects.ts'
 
 export interface ScopeControllerDeps {
@@ -279,14 +279,12 @@ async function ensureNamespace(
 ): Promise<Finding | undefined> {
   const { uid = '' } = owner.metadata
   const wanted = { ...labels, [tenancyLabels.uid]: uid, [tenancyLabels.managedBy]: 'gantry' }
-  let there = await unlessGone(hub.get<KubeObject>(namespaces, { name: namespace }, { signal }))
-  if (there === undefined)
-    try {
-      there = await hub.create<KubeObject>(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: wanted } }, { signal })
-    } catch (error) {
-      if (!isReason(error, 'AlreadyExists')) throw error
-      there = await hub.get<KubeObject>(namespaces, { name: namespace }, { signal })
-    }
+  const there = await getOrCreate<KubeObject>(hub, {
+    resource: namespaces,
+    key: { name: namespace },
+    make: () => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: wanted } }),
+    signal,
+  })
   if (there.metadata.labels?.[tenancyLabels.uid] !== uid)
     return ready('False', 'Conflict', `the namespace ${namespace} of the hub is there and is not its own: remove it, or take another name`)
   if (there.metadata.deletionTimestamp !== undefined) return ready('False', 'NamespaceTerminating', `the namespace ${namespace} of the hub is being deleted`)

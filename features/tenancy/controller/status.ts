@@ -1,4 +1,3 @@
-import { isReason } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { withConditions, type Condition } from '@gantry/clusters/api'
 import { commitObject, commitStatus } from '@gantry/controller'
@@ -73,16 +72,6 @@ export async function removeFinalizer<T extends KubeObject>(
       metadata: { ...current.metadata, finalizers: (current.metadata.finalizers ?? []).filter((one) => one !== tenancyFinalizer) },
     }),
   })
-}
-
-/** Undefined when the server says that there is none. */
-export async function unlessGone<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined
-    throw error
-  }
 }
 
 function withoutUndefined(status: object): object {

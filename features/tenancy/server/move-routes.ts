@@ -1,4 +1,4 @@
-import { isReason, StatusError } from '@gantry/apimachinery'
+import { StatusError, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import { jsonResponse, readJson, type Exchange, type Route } from '@gantry/gateway'
 import type { Clock, HttpResponse, UserInfo } from '@gantry/runtime'
@@ -88,7 +88,7 @@ async function refuse({ hub, quotas, view }: MoveRoutesDeps, { object, goal, sig
       'Forbidden',
       `the project ${goal.tenant}/${goal.project} may not use the cluster ${cluster}: name it in spec.clusters of the project and of all it stands in`,
     )
-  if (await isThere(hub.get(ref, { namespace: goal.namespace, name }, { signal })))
+  if ((await unlessGone(hub.get(ref, { namespace: goal.namespace, name }, { signal }))) !== undefined)
     throw new StatusError('AlreadyExists', `${goal.namespace} has a ProjectNamespace ${name} already: it would have to go first`)
   const next: ProjectNamespace = { ...object, metadata: { name, namespace: goal.namespace } }
   const { fits, problems } = await quotas.check(project, next, { signal })
@@ -114,14 +114,4 @@ function fieldsOf(body: Readonly<Record<string, unknown>>): { readonly to: { rea
   if (tenant === undefined || project === undefined) throw new StatusError('BadRequest', '"to" is no project: write "<tenant>/<project>"')
   if (typeof dryRun !== 'boolean') throw new StatusError('BadRequest', '"dryRun" is neither true nor false')
   return { to: { tenant, project }, dryRun }
-}
-
-async function isThere(asked: Promise<unknown>): Promise<boolean> {
-  try {
-    await asked
-    return true
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return false
-    throw error
-  }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { isReason, StatusError } from '@gantry/apimachinery'
+import { isReason, StatusError, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ObjectKey, ResourceRef, WriteOptions } from '@gantry/client'
 import type { Clock, Ids } from '@gantry/runtime'
 import { projectNamespaceKind, quotaLedgerKind, tenantNamespace, type ProjectNamespace, type QuotaLedger } from '../api/index.ts'
@@ -89,7 +89,7 @@ export async function raceReservers(deps: { readonly hub: KubeClient; readonly c
   async function act(quotas: Quotas, object: ProjectNamespace): Promise<'made' | 'refused' | 'crashed'> {
     const { metadata } = object
     const key = { namespace: metadata.namespace, name: metadata.name ?? '' }
-    const there = await watched.get<ProjectNamespace>(projectNamespaceKind.ref, key).catch(notFound)
+    const there = await unlessGone(watched.get<ProjectNamespace>(projectNamespaceKind.ref, key))
     if (there !== undefined && random() < 0.4) {
       clusters.drop(there)
       await deps.hub.delete(projectNamespaceKind.ref, key, { preconditions: { uid: there.metadata.uid ?? '' } }).catch(lost)
@@ -251,10 +251,6 @@ interface ResourceQuota extends KubeObject {
 /** The namespace has gone, or is another one, while it was being looked at. */
 function lost(error: unknown): undefined {
   if (!isReason(error, 'NotFound') && !isReason(error, 'Conflict')) throw error
-}
-
-function notFound(error: unknown): undefined {
-  if (!isReason(error, 'NotFound')) throw error
 }
 
 /** Mulberry32: the same numbers in every run of the same seed. */

@@ -1,5 +1,5 @@
 export type { AnySchema, Definitions, Field, ListSchema, MapSchema, ObjectSchema, RefSchema, Scalar, ScalarSchema, Schema } from './schema.ts'
-export { httpCodeOfReason, isReason, StatusError } from './status.ts'
+export { httpCodeOfReason, isReason, StatusError, unlessGone, unlessThere } from './status.ts'
 export type { Status, StatusCause, StatusDetails, StatusReason } from './status.ts'
 export { fieldSelectorOf, parseFieldSelector, restrictFieldSelector } from './field-selector.ts'
 export type { FieldRequirement, FieldSelector, SelectableFields } from './field-selector.ts'

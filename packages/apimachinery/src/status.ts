@@ -93,3 +93,22 @@ export class StatusError extends Error {
 export function isReason(error: unknown, reason: StatusReason): error is StatusError {
   return error instanceof StatusError && error.reason === reason
 }
+
+/** What was asked for, or undefined when the server says that there is none. */
+export function unlessGone<T>(asked: Promise<T>): Promise<T | undefined> {
+  return unless('NotFound', asked)
+}
+
+/** What was made, or undefined when the server says that there is one already. */
+export function unlessThere<T>(made: Promise<T>): Promise<T | undefined> {
+  return unless('AlreadyExists', made)
+}
+
+async function unless<T>(reason: StatusReason, asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (isReason(error, reason)) return undefined
+    throw error
+  }
+}

@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
-import { isReason } from '@gantry/apimachinery'
 import type { PrivateFiles } from '@gantry/access/server'
-import type { KubeClient } from '@gantry/client'
+import { getOrCreate, type KubeClient } from '@gantry/client'
 import { platformNamespace } from '@gantry/clusters/api'
 import { hubResources, type Secret } from '@gantry/clusters/server'
 import type { Clock } from '@gantry/runtime'
@@ -32,7 +31,7 @@ export async function shareAuthority(deps: {
     type: 'kubernetes.io/tls',
     data: { [keys['tls/ca.crt']]: encoded(cert), [keys['tls/ca.key']]: encoded(key) },
   }
-  const shared = await getOrCreate(hub, own)
+  const shared = await getOrCreate(hub, { resource: hubResources.secrets, key: { namespace: platformNamespace, name }, make: () => own })
   const [theirCert, theirKey] = [decoded(shared, keys['tls/ca.crt']), decoded(shared, keys['tls/ca.key'])]
   if (theirCert.trim() === cert.trim() && theirKey.trim() === key.trim()) return false
   if (new X509Certificate(theirCert).validToDate.getTime() - deps.clock.now().getTime() < replacedBeforeMs) {
@@ -44,21 +43,6 @@ export async function shareAuthority(deps: {
   await files.write('tls/ca.key', theirKey)
   await files.write('tls/ca.crt', theirCert)
   return true
-}
-
-async function getOrCreate(hub: KubeClient, own: Secret): Promise<Secret> {
-  const key = { namespace: platformNamespace, name }
-  try {
-    return await hub.get<Secret>(hubResources.secrets, key)
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error
-  }
-  try {
-    return await hub.create(hubResources.secrets, own)
-  } catch (error) {
-    if (!isReason(error, 'AlreadyExists')) throw error
-    return hub.get<Secret>(hubResources.secrets, key)
-  }
 }
 
 function encoded(text: string): string {

@@ -1,4 +1,4 @@
-import { isReason, StatusError } from '@gantry/apimachinery'
+import { StatusError, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import { jsonResponse, readJson, type Caller, type Exchange, type Route } from '@gantry/gateway'
 import { header } from '@gantry/runtime'
@@ -50,12 +50,7 @@ export function oidcRoutes(deps: OidcRoutesDeps): readonly Route[] {
 
   async function findClient(id: string): Promise<OIDCClient | undefined> {
     if (!/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(id)) return undefined
-    try {
-      return await deps.hub.get<OIDCClient>(oidcClientKind.ref, { name: id })
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return undefined
-      throw error
-    }
+    return unlessGone(deps.hub.get<OIDCClient>(oidcClientKind.ref, { name: id }))
   }
 
   /** The provider as the caller addresses it: its issuer is what a client has in its configuration. */

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { isReason } from '@gantry/apimachinery'
+import { isReason, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import type { Ids } from '@gantry/runtime'
 import type { Adapter, Payload } from 'oidc-provider'
@@ -123,12 +123,9 @@ function isCurrent(session: Session | undefined, token: string): boolean {
 
 /** A session as the hub has it now: the mirror may be a moment behind another gateway. */
 async function readSession({ hub, identities }: SessionRecordsDeps, name: string): Promise<Session | undefined> {
-  try {
-    identities.sessions.accept(await hub.get<Session>(sessionKind.ref, { name }))
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined
-    throw error
-  }
+  const stored = await unlessGone(hub.get<Session>(sessionKind.ref, { name }))
+  if (stored === undefined) return undefined
+  identities.sessions.accept(stored)
   return identities.liveSession(name)
 }
 

@@ -1,7 +1,7 @@
 import { createHash, generateKeyPair, type JsonWebKey } from 'node:crypto'
 import { promisify } from 'node:util'
-import { isReason, StatusError } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { StatusError, unlessGone } from '@gantry/apimachinery'
+import { getOrCreate, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
 import { platformNamespace, rfc3339 } from '@gantry/clusters/api'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 
@@ -37,6 +37,7 @@ interface Secret extends KubeObject {
 
 const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
 const name = 'oidc-signing-keys'
+const at = { namespace: platformNamespace, name }
 /** Every key's id starts with it: tells our tokens from those of clusters without a look at the keys. */
 export const keyIdPrefix = 'gantry-'
 /** ID tokens live for an hour; a little more for clocks that differ. */
@@ -78,7 +79,7 @@ export class SigningKeys {
 
   /** From now on a new key signs. The old ones stay public until what they signed is over. Returns the new one's id. */
   async rotate(): Promise<string> {
-    const stored = await this.#stored()
+    const stored = await unlessGone(this.#deps.hub.get<Secret>(secrets, at))
     if (stored === undefined) return (await this.ring()).keys[0]?.kid ?? ''
     const { secret, keys } = parse(stored)
     const now = this.#deps.clock.now()
@@ -102,36 +103,15 @@ export class SigningKeys {
   }
 
   async #readOrMake(): Promise<KeyRing> {
-    const stored = await this.#stored()
-    if (stored !== undefined) return this.#keep(stored)
     const { ids, hub } = this.#deps
-    const data = content(ids.secret(32), [await this.#makeKey()])
-    const labels = { 'app.kubernetes.io/managed-by': 'gantry' }
-    try {
-      return this.#keep(
-        await hub.create<Secret>(secrets, {
-          apiVersion: 'v1',
-          kind: 'Secret',
-          metadata: { name, namespace: platformNamespace, labels },
-          type: 'Opaque',
-          data,
-        }),
-      )
-    } catch (error) {
-      if (!isReason(error, 'AlreadyExists')) throw error
-      const made = await this.#stored()
-      if (made === undefined) throw error
-      return this.#keep(made)
-    }
-  }
-
-  async #stored(): Promise<Secret | undefined> {
-    try {
-      return await this.#deps.hub.get<Secret>(secrets, { namespace: platformNamespace, name })
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return undefined
-      throw error
-    }
+    const make = async (): Promise<Secret> => ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { ...at, labels: { 'app.kubernetes.io/managed-by': 'gantry' } },
+      type: 'Opaque',
+      data: content(ids.secret(32), [await this.#makeKey()]),
+    })
+    return this.#keep(await getOrCreate(hub, { resource: secrets, key: at, make }))
   }
 
   #keep(stored: Secret): KeyRing {

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
-import { isReason } from '@gantry/apimachinery'
+import { isReason, unlessGone, unlessThere } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
 import type { Clock, Ids, Logger, Service } from '@gantry/runtime'
@@ -53,24 +53,15 @@ export class StateRecords implements Adapter {
     const spec = { content, expirationTime: rfc3339(new Date(clock.now().getTime() + expiresIn * 1_000)) }
     const { apiVersion, kind, ref } = oidcStateKind
     if (!made.has(name)) {
-      try {
-        await hub.create<OIDCState>(ref, { apiVersion, kind, metadata: { name, labels }, spec: { ...spec, state: 'Fresh' } })
-        await this.#keep(name)
-        return
-      } catch (error) {
-        if (!isReason(error, 'AlreadyExists')) throw error
-      }
+      const created = await unlessThere(hub.create<OIDCState>(ref, { apiVersion, kind, metadata: { name, labels }, spec: { ...spec, state: 'Fresh' } }))
+      if (created !== undefined) return this.#keep(name)
     }
     await hub.patch<OIDCState>(ref, { name }, { type: 'merge', body: { metadata: { labels }, spec } })
   }
 
   async find(id: string): Promise<Payload | undefined> {
-    try {
-      return this.#open(await this.#deps.hub.get<OIDCState>(oidcStateKind.ref, { name: this.#nameOf(id) }))
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return undefined
-      throw error
-    }
+    const stored = await unlessGone(this.#deps.hub.get<OIDCState>(oidcStateKind.ref, { name: this.#nameOf(id) }))
+    return stored && this.#open(stored)
   }
 
   findByUserCode(userCode: string): Promise<Payload | undefined> {
@@ -120,7 +111,7 @@ export class StateRecords implements Adapter {
 
   async #remove(name: string): Promise<void> {
     this.#deps.made.delete(name)
-    await removeState(this.#deps.hub, name)
+    await unlessGone(this.#deps.hub.delete(oidcStateKind.ref, { name }))
   }
 
   #nameOf(id: string): string {
@@ -196,15 +187,7 @@ async function sweep({ hub, clock }: { readonly hub: KubeClient; readonly clock:
   do {
     const page = await hub.list<OIDCState>(oidcStateKind.ref, { limit: pageSize, continue: token, signal })
     for (const { metadata, spec } of page.items)
-      if (Date.parse(spec.expirationTime) <= clock.now().getTime()) await removeState(hub, metadata.name ?? '', signal)
+      if (Date.parse(spec.expirationTime) <= clock.now().getTime()) await unlessGone(hub.delete(oidcStateKind.ref, { name: metadata.name ?? '' }, { signal }))
     token = page.metadata.continue === '' ? undefined : page.metadata.continue
   } while (token !== undefined)
-}
-
-async function removeState(hub: KubeClient, name: string, signal?: AbortSignal): Promise<void> {
-  try {
-    await hub.delete(oidcStateKind.ref, { name }, { signal })
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error
-  }
 }

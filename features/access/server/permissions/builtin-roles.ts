@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isReason } from '@gantry/apimachinery'
+import { unlessThere } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import type { ObjectMirror } from '@gantry/gateway'
 import { membershipKind, projectKind, projectNamespaceKind, quotaLedgerKind } from '@gantry/tenancy/api'
@@ -163,13 +163,4 @@ export async function ensureBuiltinRoles(
   }
   const written = await unlessThere(hub.create<AccessRoleBinding>(ref, binding))
   if (written !== undefined) bindings.accept(written)
-}
-
-async function unlessThere<T>(creation: Promise<T>): Promise<T | undefined> {
-  try {
-    return await creation
-  } catch (error) {
-    if (isReason(error, 'AlreadyExists')) return undefined
-    throw error
-  }
 }

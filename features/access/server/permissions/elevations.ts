@@ -1,4 +1,4 @@
-import { isReason, StatusError } from '@gantry/apimachinery'
+import { isReason, StatusError, unlessGone, unlessThere } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
 import type { Clock, Logger, Service } from '@gantry/runtime'
@@ -233,11 +233,7 @@ export class Elevations {
         reason: `ElevationRequest ${metadata.name}, approved by ${status?.decidedBy}: ${spec.reason}`,
       },
     }
-    try {
-      await hub.create<AccessRoleBinding>(accessRoleBindingKind.ref, binding)
-    } catch (error) {
-      if (!isReason(error, 'AlreadyExists')) throw error
-    }
+    await unlessThere(hub.create<AccessRoleBinding>(accessRoleBindingKind.ref, binding))
     try {
       return await this.#write(request, { binding: name })
     } catch (error) {
@@ -354,13 +350,4 @@ function shown(request: ElevationRequest): ElevationRequest & { readonly status:
 
 function isMore(token: string | undefined): token is string {
   return token !== undefined && token !== ''
-}
-
-async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined
-    throw error
-  }
 }

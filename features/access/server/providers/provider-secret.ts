@@ -1,4 +1,4 @@
-import { isReason, StatusError } from '@gantry/apimachinery'
+import { StatusError, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { platformNamespace } from '@gantry/clusters/api'
 
@@ -14,14 +14,11 @@ export async function secretValue(
   { key, signal }: { readonly key: 'client-secret' | 'bind-password'; readonly signal: AbortSignal },
 ): Promise<string | undefined> {
   if (name === undefined) return undefined
-  let data: string | undefined
-  try {
-    const secret = await hub.get<KubeObject & { readonly data?: Readonly<Record<string, string>> }>(secrets, { namespace: platformNamespace, name }, { signal })
-    data = secret.data?.[key]
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error
-    throw new StatusError('Invalid', `the Secret ${platformNamespace}/${name} does not exist; create it with the key ${key}`)
-  }
+  const secret = await unlessGone(
+    hub.get<KubeObject & { readonly data?: Readonly<Record<string, string>> }>(secrets, { namespace: platformNamespace, name }, { signal }),
+  )
+  if (secret === undefined) throw new StatusError('Invalid', `the Secret ${platformNamespace}/${name} does not exist; create it with the key ${key}`)
+  const data = secret.data?.[key]
   const value =
     data === undefined
       ? ''

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { isReason, StatusError } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { StatusError } from '@gantry/apimachinery'
+import { getOrCreate, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
 import { platformNamespace } from '@gantry/clusters/api'
 import type { Clock, Ids } from '@gantry/runtime'
 import type { Attempt } from './openid.ts'
@@ -77,13 +77,14 @@ export class AttemptSeal {
   async #readKey(): Promise<Buffer> {
     const { hub, ids } = this.#deps
     const at = { namespace: platformNamespace, name: secretName }
-    let found: Secret
-    try {
-      found = await hub.get<Secret>(secrets, at)
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error
-      found = await this.#makeKey(Buffer.from(ids.secret(keyBytes), 'base64url').toString('base64'))
-    }
+    const make = (): Secret => ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { ...at, labels: { 'app.kubernetes.io/managed-by': 'gantry' } },
+      type: 'Opaque',
+      data: { key: Buffer.from(ids.secret(keyBytes), 'base64url').toString('base64') },
+    })
+    const found = await getOrCreate(hub, { resource: secrets, key: at, make })
     const key = Buffer.from(found.data?.['key'] ?? '', 'base64')
     if (key.length !== keyBytes)
       throw new StatusError(
@@ -91,17 +92,6 @@ export class AttemptSeal {
         `the Secret ${platformNamespace}/${secretName} holds no key of ${keyBytes} bytes; delete it, and another one is made`,
       )
     return key
-  }
-
-  async #makeKey(key: string): Promise<Secret> {
-    const { hub } = this.#deps
-    const metadata = { name: secretName, namespace: platformNamespace, labels: { 'app.kubernetes.io/managed-by': 'gantry' } }
-    try {
-      return await hub.create<Secret>(secrets, { apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data: { key } })
-    } catch (error) {
-      if (!isReason(error, 'AlreadyExists')) throw error
-      return hub.get<Secret>(secrets, { namespace: platformNamespace, name: secretName })
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { isReason, requestInfo, StatusError, type RequestInfo } from '@gantry/apimachinery'
+import { requestInfo, StatusError, unlessGone, type RequestInfo } from '@gantry/apimachinery'
 import { responseOf, trialBodyBytes, tryWrite, type ClusterTarget } from '@gantry/gateway'
 import { readWholeBody } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse, Logger } from '@gantry/runtime'
@@ -83,10 +83,5 @@ async function keep(
   // Nothing can be in a tenant that has no namespace yet; its quota has to be readable all the same.
   scopeRecordOf(scope, 0)
   if (isNew) return undefined
-  try {
-    return await quotas.holdScope(scope, { signal })
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined
-    throw error
-  }
+  return unlessGone(quotas.holdScope(scope, { signal }))
 }

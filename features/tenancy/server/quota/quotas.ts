@@ -1,4 +1,4 @@
-import { isReason, StatusError } from '@gantry/apimachinery'
+import { isReason, StatusError, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { turnBudgetOn, type Clock, type Ids } from '@gantry/runtime'
 import {
@@ -19,7 +19,7 @@ import { canonicalResource, largestOf, listOf, readAmounts, sameAmounts, smalles
 import { Ledgers, type LedgersOptions } from './ledgers.ts'
 import { QuotaExceeded, root, type NamespaceKey, type NamespaceRecord, type QuotaBook, type QuotaRecord, type ScopeRecord } from './quota-book.ts'
 import { linesOf, usageOf } from './quota-view.ts'
-import { everythingOf, findProject, findTenant, isTenant, keyOfNamespace, scopeRecordOf, unlessGone } from './scope-objects.ts'
+import { everythingOf, findProject, findTenant, isTenant, keyOfNamespace, scopeRecordOf } from './scope-objects.ts'
 import { isHard, shareOf } from './shares.ts'
 
 export interface QuotasDeps {

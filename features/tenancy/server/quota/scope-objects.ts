@@ -1,4 +1,4 @@
-import { isReason, StatusError } from '@gantry/apimachinery'
+import { StatusError, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import {
   projectKind,
@@ -108,13 +108,4 @@ async function* all<T extends KubeObject>(
     yield* page.items
     token = page.metadata.continue === '' ? undefined : page.metadata.continue
   } while (token !== undefined)
-}
-
-export async function unlessGone<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined
-    throw error
-  }
 }
