@@ -60,13 +60,13 @@ import {
 } from '@gantry/gateway'
 import { createFleet } from '@gantry/fleet/server'
 import { guardQuotas, guardTenancy, moveRoutes, quotaRoutes, Quotas } from '@gantry/tenancy/server'
-import { startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
+import { repeating, startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
 import type { Handler, Service, UpgradeHandler } from '@gantry/runtime'
 import { createQuotaUsage, createTenancy } from '@gantry/tenancy/controller'
 import type { ElasticsearchConfig, PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
 import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
-import type { Hub, PreparedHub } from './hub/hub.ts'
+import type { PreparedHub } from './hub/hub.ts'
 import { platformKinds } from './platform-kinds.ts'
 import type { PlatformPorts } from './platform-ports.ts'
 import { mayGetOnHub, mayOnHub } from './quota-ports.ts'
@@ -286,7 +286,21 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const quotaUsage = createQuotaUsage({ hub, clock, ids, log, objects: tenancy.objects, clusters: members.clusters, quotas, memberOf })
     for (const controller of [...tenancy.controllers, quotaUsage]) await parts.start(leading(startingAfter(served.promise, controller)))
     if (forwarder !== undefined) await parts.start(startingAfter(served.promise, forwarder))
-    parts.use('certificate renewal', renewEveryDay(edge, base))
+    const open = edge
+    await parts.start(
+      repeating(
+        { clock },
+        {
+          name: 'certificate renewal',
+          everyMs: renewEveryMs,
+          async work() {
+            await renewNow(open)
+            if (await base.shareAuthority()) await renewNow(open)
+          },
+          failed: (error) => log.error('the serving certificate could not be renewed', { error }),
+        },
+      ),
+    )
     base.started()
     // Not before whoever waits for this has been told: what then begins keeps the event loop busy.
     setImmediate(served.resolve)
@@ -328,22 +342,6 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const fresh = await openServingCertificate(certificateDeps, certificateOptions)
     open.setTls(fresh)
     shown = fresh
-  }
-
-  function renewEveryDay(open: Edge, base: Hub): AsyncDisposable {
-    let cancel = (): void => {}
-    const later = (): void => {
-      cancel = clock.schedule(() => {
-        renewNow(open)
-          .then(async () => {
-            if (await base.shareAuthority()) await renewNow(open)
-          })
-          .catch((error: unknown) => log.error('the serving certificate could not be renewed', { error }))
-          .finally(later)
-      }, renewEveryMs)
-    }
-    later()
-    return { [Symbol.asyncDispose]: () => Promise.resolve(cancel()) }
   }
 }
 

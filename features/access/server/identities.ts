@@ -2,7 +2,7 @@ import { isReason, StatusError, unlessGone, unlessThere } from '@gantry/apimachi
 import type { KubeClient, ObjectKey, ResourceRef } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
 import { ObjectMirror, type Caller, type Credential, type Revocations } from '@gantry/gateway'
-import type { Clock, Ids, Logger, Running, Service } from '@gantry/runtime'
+import { repeat, repeating, type Clock, type Ids, type Logger, type Running, type Service } from '@gantry/runtime'
 import { membershipKind, projectNamespace, tenantNamespace, type Membership } from '@gantry/tenancy/api'
 import {
   accessRoleBindingKind,
@@ -112,18 +112,19 @@ export class Identities {
   /** Resolves when identities can be told. What has expired has nothing open any more, until it is disposed. */
   async start({ signal }: { readonly signal: AbortSignal }): Promise<Running> {
     const running = await Promise.all([this.providers, this.users, this.keys, this.sessions, this.#policies].map((mirror) => mirror.start({ signal })))
-    let cancel = (): void => {}
-    const endLater = (): void => {
-      cancel = this.#deps.clock.schedule(() => {
-        this.#endExpired()
-        endLater()
-      }, sweepEveryMs)
-    }
-    endLater()
+    const { clock, log } = this.#deps
+    const ending = repeat(
+      { clock },
+      {
+        everyMs: sweepEveryMs,
+        work: () => this.#endExpired(),
+        failed: (error) => log.error('what has expired may still have something open', { error }),
+      },
+    )
     return {
       done: Promise.all(running.map(({ done }) => done)).then(() => {}),
       [Symbol.asyncDispose]: async () => {
-        cancel()
+        await ending[Symbol.asyncDispose]()
         await this.lock.saved()
         await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
       },
@@ -132,18 +133,17 @@ export class Identities {
 
   /** Removes sessions that have ended: for one of several processes on a hub, as each of them ends by itself what they have open there. */
   sweeper(): Service {
-    return {
-      name: 'session sweeper',
-      start: () => {
-        let cancel = (): void => {}
-        const sweep = (): void => {
-          this.#sweep()
-          cancel = this.#deps.clock.schedule(sweep, sweepEveryMs)
-        }
-        sweep()
-        return Promise.resolve({ done: Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve(cancel()) })
+    const { clock, log } = this.#deps
+    return repeating(
+      { clock },
+      {
+        name: 'session sweeper',
+        everyMs: sweepEveryMs,
+        firstAfterMs: 0,
+        work: () => this.#sweep(),
+        failed: (error) => log.error('sessions that have ended could not be looked through', { error }),
       },
-    }
+    )
   }
 
   /** Resolves once there is a user: another process on the hub may be making the first one. */

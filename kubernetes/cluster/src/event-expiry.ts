@@ -2,7 +2,7 @@ import { isReason } from '@gantry/apimachinery'
 import { collectionPrefix } from '@gantry/apiserver'
 import type { KubeClient } from '@gantry/client'
 import { resources } from '@gantry/kube-api'
-import type { Clock, Logger, Service } from '@gantry/runtime'
+import { repeating, type Clock, type Logger, type Service } from '@gantry/runtime'
 import type { Entry, Store } from '@gantry/storage'
 
 /** How long an Event stays after it was written last (C21); upstream's --event-ttl. */
@@ -59,35 +59,15 @@ export function createEventExpiry({
     }
   }
 
+  const sweeper = repeating(
+    { clock },
+    { name: 'event-expiry', everyMs: sweepEveryMs, work: sweep, failed: (error) => log.warn('events could not be deleted in their time', { error }) },
+  )
   return {
-    name: 'event-expiry',
-    async start() {
-      const stopped = new AbortController()
+    name: sweeper.name,
+    start(options) {
       marks.push({ atMs: clock.monotonicMs(), revision: store.revision })
-      let sweeping: Promise<void> | undefined
-      let cancel = (): void => {}
-      const next = (): void => {
-        cancel = clock.schedule(() => {
-          sweeping = sweep(stopped.signal)
-            .catch((error: unknown) => {
-              if (!stopped.signal.aborted) log.warn('events could not be deleted in their time', { error })
-            })
-            .finally(() => {
-              if (!stopped.signal.aborted) next()
-            })
-        }, sweepEveryMs)
-      }
-      next()
-      const done = Promise.withResolvers<void>()
-      return {
-        done: done.promise,
-        async [Symbol.asyncDispose]() {
-          stopped.abort(new Error('the cluster is stopping'))
-          cancel()
-          await sweeping
-          done.resolve()
-        },
-      }
+      return sweeper.start(options)
     },
   }
 }

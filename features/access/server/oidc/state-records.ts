@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
 import { isReason, unlessGone, unlessThere } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
-import type { Clock, Ids, Logger, Service } from '@gantry/runtime'
+import { repeating, type Clock, type Ids, type Logger, type Service } from '@gantry/runtime'
 import type { Adapter, Payload } from 'oidc-provider'
 import { oidcStateKind, type OIDCState } from '../../api/index.ts'
 
@@ -152,34 +152,12 @@ export class StateRecords implements Adapter {
 
 /** Removes what is over. One gateway of a hub does it. */
 export function oidcStateSweeper(deps: { readonly hub: KubeClient; readonly clock: Clock; readonly log: Logger }): Service {
-  return {
+  return repeating(deps, {
     name: 'OpenID Connect sweeper',
-    start: () => {
-      const stop = new AbortController()
-      let cancel = (): void => {}
-      let sweeping = Promise.resolve()
-      const later = (): void => {
-        cancel = deps.clock.schedule(() => {
-          sweeping = sweep(deps, stop.signal)
-            .catch((error: unknown) => {
-              if (!stop.signal.aborted) deps.log.warn('what is over of OpenID Connect could not be removed', { error })
-            })
-            .finally(() => {
-              if (!stop.signal.aborted) later()
-            })
-        }, sweepEveryMs)
-      }
-      later()
-      return Promise.resolve({
-        done: Promise.resolve(),
-        async [Symbol.asyncDispose]() {
-          stop.abort(new Error('stopping'))
-          cancel()
-          await sweeping
-        },
-      })
-    },
-  }
+    everyMs: sweepEveryMs,
+    work: (signal) => sweep(deps, signal),
+    failed: (error) => deps.log.warn('what is over of OpenID Connect could not be removed', { error }),
+  })
 }
 
 async function sweep({ hub, clock }: { readonly hub: KubeClient; readonly clock: Clock }, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { isReason, StatusError, unlessGone, unlessThere } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
-import type { Clock, Logger, Service } from '@gantry/runtime'
+import { repeating, type Clock, type Logger, type Service } from '@gantry/runtime'
 import {
   accessRoleBindingKind,
   elevationRequestKind,
@@ -137,32 +137,16 @@ export class Elevations {
   /** What is due by time or has been left by a crash: for one of several processes on a hub. It begins at once. */
   sweeper(): Service {
     const { clock, log } = this.#deps
-    return {
-      name: 'elevation sweeper',
-      start: () => {
-        const stop = new AbortController()
-        let cancel = (): void => {}
-        let sweeping = Promise.resolve()
-        const sweep = (): void => {
-          sweeping = this.#sweep(stop.signal)
-            .catch((error: unknown) => {
-              if (!stop.signal.aborted) log.warn('requests for elevation could not be looked through', { error })
-            })
-            .finally(() => {
-              if (!stop.signal.aborted) cancel = clock.schedule(sweep, sweepEveryMs)
-            })
-        }
-        sweep()
-        return Promise.resolve({
-          done: Promise.resolve(),
-          async [Symbol.asyncDispose]() {
-            stop.abort(new Error('stopping'))
-            cancel()
-            await sweeping
-          },
-        })
+    return repeating(
+      { clock },
+      {
+        name: 'elevation sweeper',
+        everyMs: sweepEveryMs,
+        firstAfterMs: 0,
+        work: (signal) => this.#sweep(signal),
+        failed: (error) => log.warn('requests for elevation could not be looked through', { error }),
       },
-    }
+    )
   }
 
   async #sweep(signal: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@ import { StatusError } from '@gantry/apimachinery'
 import { Slots, transportFailureOf } from '@gantry/client'
 import { withConditions, type Condition } from '@gantry/clusters/api'
 import { deadline } from '@gantry/gateway'
-import type { Running } from '@gantry/runtime'
+import { repeat, type Running } from '@gantry/runtime'
 import {
   identityProviderKind,
   type IdentityProvider,
@@ -63,28 +63,24 @@ export class IdentityProviders {
 
   /** Looks up the accounts of live sessions again, until it is disposed. */
   start(): Promise<Running> {
-    const { clock } = this.#deps.outbound
-    const stop = new AbortController()
+    const { outbound, identities, log } = this.#deps
+    // Not waited for by the next time: a provider that is slow holds up itself alone.
     const running = new Set<Promise<void>>()
-    let cancel = (): void => {}
-    const later = (): void => {
-      cancel = clock.schedule(() => {
-        for (const provider of this.#deps.identities.providers.values()) {
-          const recheck = this.#recheck(provider, stop.signal).finally(() => running.delete(recheck))
+    const rechecks = repeat(outbound, {
+      everyMs: minuteMs,
+      work: (signal) => {
+        for (const provider of identities.providers.values()) {
+          const recheck = this.#recheck(provider, signal).finally(() => running.delete(recheck))
           running.add(recheck)
         }
-        later()
-      }, minuteMs)
-    }
-    later()
-    const done = Promise.withResolvers<void>()
+      },
+      failed: (error) => log.error('accounts elsewhere could not be looked up again', { error }),
+    })
     return Promise.resolve({
-      done: done.promise,
+      done: rechecks.done,
       async [Symbol.asyncDispose]() {
-        cancel()
-        stop.abort(new Error('the platform is stopping'))
+        await rechecks[Symbol.asyncDispose]()
         await Promise.all(running)
-        done.resolve()
       },
     })
   }
