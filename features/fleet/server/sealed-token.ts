@@ -1,8 +1,6 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { StatusError } from '@gantry/apimachinery'
-
-const ivBytes = 12
-const tagBytes = 16
+import { seal, unseal } from '@gantry/runtime'
 
 /**
  * Continue tokens that say nothing to whoever holds them: a member's own token names the last object of its page, which the caller may not be allowed to see. They are
@@ -12,22 +10,13 @@ export class SealedTokens {
   readonly #key = randomBytes(32)
 
   seal(value: unknown, list: string): string {
-    const iv = randomBytes(ivBytes)
-    const cipher = createCipheriv('aes-256-gcm', this.#key, iv)
-    cipher.setAAD(digest(list))
-    const sealed = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()])
-    return Buffer.concat([iv, sealed, cipher.getAuthTag()]).toString('base64url')
+    return seal(this.#key, JSON.stringify(value), list).toString('base64url')
   }
 
   /** Throws Expired for a token that is not of this list or of another process. */
   open(token: string, list: string): unknown {
-    const bytes = Buffer.from(token, 'base64url')
     try {
-      if (bytes.length < ivBytes + tagBytes) throw new Error('it is too short')
-      const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, ivBytes))
-      decipher.setAAD(digest(list))
-      decipher.setAuthTag(bytes.subarray(-tagBytes))
-      return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(ivBytes, -tagBytes)), decipher.final()]).toString('utf8')) as unknown
+      return JSON.parse(unseal(this.#key, Buffer.from(token, 'base64url'), list).toString('utf8')) as unknown
     } catch (cause) {
       throw new StatusError(
         'Expired',
@@ -36,8 +25,4 @@ export class SealedTokens {
       )
     }
   }
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

@@ -1,15 +1,14 @@
-import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { isReason, unlessGone, unlessThere } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
-import { repeating, type Clock, type Ids, type Logger, type Service } from '@gantry/runtime'
+import { repeating, seal, unseal, type Clock, type Logger, type Service } from '@gantry/runtime'
 import type { Adapter, Payload } from 'oidc-provider'
 import { oidcStateKind, type OIDCState } from '../../api/index.ts'
 
 export interface StateRecordsDeps {
   readonly hub: KubeClient
   readonly clock: Clock
-  readonly ids: Ids
   /** Key of names and contents. */
   readonly secret: string
   /** Objects this process has made, the oldest first: shared by all models. */
@@ -22,8 +21,6 @@ export interface StateRecordsDeps {
 const maxMade = 5_000
 const indexLabel = 'access.gantry.dev/oidc-index'
 const sessionLabel = 'access.gantry.dev/oidc-session'
-const nonceBytes = 12
-const tagBytes = 16
 const pageSize = 500
 const sweepEveryMs = 5 * 60_000
 
@@ -43,7 +40,7 @@ export class StateRecords implements Adapter {
   async upsert(id: string, payload: Payload, expiresIn: number): Promise<void> {
     const { hub, clock, made } = this.#deps
     const name = this.#nameOf(id)
-    const content = this.#seal(JSON.stringify(payload))
+    const content = seal(this.#keyed('content'), JSON.stringify(payload)).toString('base64url')
     const index = payload.userCode ?? payload.uid
     const labels = {
       'app.kubernetes.io/managed-by': 'gantry',
@@ -126,22 +123,12 @@ export class StateRecords implements Adapter {
     return createHmac('sha256', this.#deps.secret).update(text).digest()
   }
 
-  #seal(text: string): string {
-    const nonce = Buffer.from(this.#deps.ids.secret(nonceBytes), 'base64url')
-    const cipher = createCipheriv('aes-256-gcm', this.#keyed('content'), nonce)
-    const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
-    return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')
-  }
-
   /** Undefined when it is over, or was written with keys that are gone. */
   #open({ spec }: OIDCState): Payload | undefined {
     if (Date.parse(spec.expirationTime) <= this.#deps.clock.now().getTime()) return undefined
-    const bytes = Buffer.from(spec.content, 'base64url')
-    const decipher = createDecipheriv('aes-256-gcm', this.#keyed('content'), bytes.subarray(0, nonceBytes))
-    decipher.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes))
     let text: string
     try {
-      text = decipher.update(bytes.subarray(nonceBytes + tagBytes), undefined, 'utf8') + decipher.final('utf8')
+      text = unseal(this.#keyed('content'), Buffer.from(spec.content, 'base64url')).toString('utf8')
     } catch {
       return undefined
     }

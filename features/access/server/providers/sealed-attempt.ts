@@ -1,8 +1,7 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { StatusError } from '@gantry/apimachinery'
 import { getOrCreate, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
 import { platformNamespace } from '@gantry/clusters/api'
-import type { Clock, Ids } from '@gantry/runtime'
+import { seal, unseal, type Clock, type Ids } from '@gantry/runtime'
 import type { Attempt } from './openid.ts'
 
 /** A sign-in that has gone to a provider, as the browser carries it. */
@@ -23,8 +22,6 @@ interface Secret extends KubeObject {
 export const attemptSeconds = 600
 const mostUsed = 10_000
 const keyBytes = 32
-const ivBytes = 12
-const tagBytes = 16
 // Another gateway on the same hub may have made another one.
 const readAgainMs = 60_000
 const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
@@ -46,10 +43,9 @@ export class AttemptSeal {
   }
 
   async seal(attempt: Omit<SealedAttempt, 'untilMs'>): Promise<string> {
-    const iv = randomBytes(ivBytes)
-    const cipher = createCipheriv('aes-256-gcm', await this.#keyNow(), iv)
+    const key = await this.#keyNow()
     const untilMs = this.#deps.clock.now().getTime() + attemptSeconds * 1_000
-    return Buffer.concat([iv, cipher.update(JSON.stringify({ ...attempt, untilMs }), 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64url')
+    return seal(key, JSON.stringify({ ...attempt, untilMs })).toString('base64url')
   }
 
   /** What was sealed, once; undefined when it is none of ours, too old, of another state or has been used. */
@@ -96,13 +92,8 @@ export class AttemptSeal {
 }
 
 function decrypted(text: string, key: Buffer): SealedAttempt | undefined {
-  const bytes = Buffer.from(text, 'base64url')
-  if (bytes.length <= ivBytes + tagBytes) return undefined
-  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, ivBytes), { authTagLength: tagBytes })
-  decipher.setAuthTag(bytes.subarray(-tagBytes))
   try {
-    const clear = Buffer.concat([decipher.update(bytes.subarray(ivBytes, -tagBytes)), decipher.final()])
-    return JSON.parse(clear.toString('utf8')) as SealedAttempt
+    return JSON.parse(unseal(key, Buffer.from(text, 'base64url')).toString('utf8')) as SealedAttempt
   } catch {
     return undefined // of another key, or somebody else's
   }
