@@ -21,7 +21,7 @@ export function repeat({ clock }: { readonly clock: Clock }, options: RepeatOpti
   let working: Promise<void> = Promise.resolve()
 
   function workAfter(afterMs: number): void {
-    cancel = clock.schedule(() => (working = once()), afterMs)
+    cancel = clock.schedule(() => void (working = once()), afterMs)
   }
 
   async function once(): Promise<void> {
