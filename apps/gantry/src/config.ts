@@ -29,6 +29,8 @@ export interface PlatformConfig {
   readonly hub?: HubConfig | undefined
   /** Names and addresses that the port's certificate holds beside those of this machine. */
   readonly serverNames?: readonly string[] | undefined
+  /** Where other gateways on the same hub reach this one. An address of this machine, and the port it listens at, where undefined. */
+  readonly peerAdvertise?: { readonly host: string; readonly port: number | undefined } | undefined
   readonly node: NodeKind
   /** Simulated nodes beside the real one. */
   readonly simulatedNodes: number
@@ -81,6 +83,7 @@ export interface UpOptions {
   readonly hubKubeconfig?: string | undefined
   readonly hubContext?: string | undefined
   readonly serverNames?: string | undefined
+  readonly peerAdvertiseAddress?: string | undefined
   readonly node?: string | undefined
   readonly simulatedNodes?: string | undefined
   readonly backupDir?: string | undefined
@@ -115,6 +118,7 @@ export function parseUpOptions(
     ...parseListen(options.listen ?? defaultListen),
     hub: parseHub(options),
     serverNames: parseServerNames(options.serverNames),
+    peerAdvertise: parsePeerAdvertise(options),
     node: parseNode(options.node ?? (options.hubKubeconfig === undefined ? 'auto' : 'none')),
     simulatedNodes: parseCount(options.simulatedNodes ?? '0'),
     backups: parseBackups(options),
@@ -170,6 +174,18 @@ function parseServerNames(text: string | undefined): readonly string[] {
   const wrong = names.find((name) => isIP(name) === 0 && !/^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(name))
   if (wrong !== undefined) throw new UsageError(`--server-names: "${wrong}" is neither a DNS name nor an IP address`)
   return names
+}
+
+/** `HOST`, `HOST:PORT`, an IPv6 address with or without `[...]:PORT`. */
+function parsePeerAdvertise({ peerAdvertiseAddress: text, hubKubeconfig }: UpOptions): PlatformConfig['peerAdvertise'] {
+  if (text === undefined) return undefined
+  if (hubKubeconfig === undefined) throw new UsageError('--peer-advertise-address is for several gateways on one hub: it needs --hub-kubeconfig')
+  if (isIP(text) === 6) return { host: text, port: undefined }
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  if (host === undefined || (bracketed !== undefined && isIP(bracketed) !== 6) || Number(port ?? 1) > 65_535 || Number(port ?? 1) < 1)
+    throw new UsageError(`--peer-advertise-address "${text}" is no HOST or HOST:PORT, for example 192.0.2.7:7443`)
+  return { host, port: port === undefined ? undefined : Number(port) }
 }
 
 function pathOf(given: string | undefined): string | undefined {

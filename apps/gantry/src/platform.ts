@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { networkInterfaces, hostname } from 'node:os'
 import {
   AccessTokens,
@@ -41,10 +42,11 @@ import {
   ensureLocalCluster,
   installKinds,
   MemberDirectory,
+  peerEntrance,
   probeCluster,
-  ProbeShare,
   removeAbandonedCredentials,
   removeCredentials,
+  type PeeringOptions,
 } from '@gantry/clusters/server'
 import {
   clusterRoute,
@@ -102,7 +104,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     upgrade: async (_request, socket) => void socket.destroy(),
   }
   // Loaded alone: with a hub elsewhere nothing of a cluster runs here.
-  const { prepareHub, frontProxyName } = config.hub === undefined ? await import('./hub/embedded-hub.ts') : await import('./hub/kubernetes-hub.ts')
+  const { prepareHub, frontProxyName, clientAuthority } =
+    config.hub === undefined ? await import('./hub/embedded-hub.ts') : await import('./hub/kubernetes-hub.ts')
   const certificateDeps = { clock, log }
   const certificateOptions = { dir: data.tls, hosts: hostsOf(config), frontProxyName }
   let edge: Edge | undefined
@@ -124,11 +127,18 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     shown = certificate
     edge = await openEdge(
       { clock, log, handle: (request) => serving.handle(request), upgrade: (request, socket, head) => serving.upgrade(request, socket, head) },
-      { host: config.host, port: config.port, tls: certificate, clientCa: certificate.ca, ownUpgrade: { path: agentPaths.connect, protocol: agentUpgrade } },
+      {
+        host: config.host,
+        port: config.port,
+        tls: certificate,
+        clientCa: clientAuthority(certificate),
+        ownUpgrade: { path: agentPaths.connect, protocol: agentUpgrade },
+      },
     ).catch((error: unknown) => {
       throw listenFailure(error, config)
     })
-    const server = `https://${publicHost(config.host)}:${edge.port}`
+    const { port } = edge
+    const server = `https://${publicHost(config.host)}:${port}`
 
     const base = await prepared.open({ signal })
     const hub = base.client
@@ -160,7 +170,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       dial: (options: Parameters<typeof createDialer>[1], dialSignal: AbortSignal) => createDialer({ clock }, options)(dialSignal),
     }
     const providers = new IdentityProviders({ hub, identities, permissions, log, outbound })
-    const members = new MemberDirectory({ hub, clock, ids, log, local: hubTarget, openTransport })
+    const members = new MemberDirectory({ hub, clock, ids, log, local: hubTarget, openTransport, peering: peeringOf(base, port) })
     await Promise.all([ensureLocalCluster(hub, { provider: base.provider, signal }), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
     const memberOf = (name: string): KubeClient | undefined => {
       if (name === localClusterName) return hub
@@ -265,10 +275,13 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       },
       { hub: localClusterName, routes },
     )
-    Object.assign(serving, pipeline)
+    const authority = (): string => shown.frontProxy?.ca ?? ''
+    Object.assign(
+      serving,
+      base.instance === undefined ? pipeline : peerEntrance({ authority, local: (cluster, lane) => members.here(cluster, lane) }, pipeline),
+    )
 
     const probeDeps = { directory: members, clock, local: base.probe }
-    const share = new ProbeShare({ clock, leadership: base.leadership, agents: members.agents })
     await parts.start(
       createClusterProber({
         hub,
@@ -277,10 +290,10 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         log,
         differs,
         clusters: members.clusters,
-        isOurs: (cluster) => share.isOurs(cluster),
+        isOurs: () => base.leadership.isLeading,
         probe: (cluster, options) => probeCluster(probeDeps, cluster, options),
         forget: (cluster, options) => removeCredentials(hub, cluster, options),
-        onNews: (listener) => members.agents.onChange(listener),
+        onNews: (listener) => members.onAgentChange(listener),
       }),
     )
     const quotaUsage = createQuotaUsage({ hub, clock, ids, log, objects: tenancy.objects, clusters: members.clusters, quotas, memberOf })
@@ -340,8 +353,22 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
 
   async function renewNow(open: Edge): Promise<void> {
     const fresh = await openServingCertificate(certificateDeps, certificateOptions)
-    open.setTls(fresh)
+    open.setTls(fresh, clientAuthority(fresh))
     shown = fresh
+  }
+
+  function peeringOf({ instance }: Hub, ownPort: number): PeeringOptions | undefined {
+    if (instance === undefined) return undefined
+    const { host, port = ownPort } = advertised(config)
+    return {
+      instance,
+      address: `${isIP(host) === 6 ? `[${host}]` : host}:${port}`,
+      tls() {
+        const { ca, frontProxy } = shown
+        if (frontProxy === undefined) throw new Error('the certificate by which gateways know each other is missing')
+        return { ca, cert: frontProxy.cert, key: frontProxy.key }
+      },
+    }
   }
 }
 
@@ -370,6 +397,14 @@ function publicHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
+/** Where other gateways reach this one: as it is told, where it listens, or at the first address of this machine that is not for itself alone. */
+function advertised({ peerAdvertise, host }: PlatformConfig): { readonly host: string; readonly port?: number | undefined } {
+  if (peerAdvertise !== undefined) return peerAdvertise
+  if (!anyAddress.has(host)) return { host }
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).filter(({ internal, scopeid }) => !internal && (scopeid ?? 0) === 0))
+  return { host: addresses[0]?.address ?? '127.0.0.1' }
+}
+
 /** Every name and address clients may use: the certificate has to hold them all. */
 function hostsOf(config: PlatformConfig): readonly string[] {
   const own = anyAddress.has(config.host)
@@ -378,5 +413,15 @@ function hostsOf(config: PlatformConfig): readonly string[] {
       )
     : [config.host]
   const name = hostname()
-  return [...new Set(['localhost', '127.0.0.1', '::1', ...(config.serverNames ?? []), ...(/^[A-Za-z0-9.-]+$/.test(name) ? [name] : []), ...own])]
+  return [
+    ...new Set([
+      'localhost',
+      '127.0.0.1',
+      '::1',
+      ...(config.serverNames ?? []),
+      ...(config.peerAdvertise === undefined ? [] : [config.peerAdvertise.host]),
+      ...(/^[A-Za-z0-9.-]+$/.test(name) ? [name] : []),
+      ...own,
+    ]),
+  ]
 }

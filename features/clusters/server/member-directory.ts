@@ -5,6 +5,8 @@ import { createTunnelTransport } from '@gantry/gateway/tunnel'
 import { clusterKind, hasAgent, impersonates, isHub, localClusterName, platformNamespace, type Cluster } from '../api/index.ts'
 import { AgentConnections } from './agent/agent-connections.ts'
 import { enrolmentKeys } from './agent/enrolment.ts'
+import { Gateways, type PeeringOptions } from './gateways/gateways.ts'
+import { hereOrThroughPeers, type MemberLane } from './gateways/peer-route.ts'
 import { hubResources, type Secret } from './hub-resources.ts'
 import { accessOf, type MemberAccess } from './member-credentials.ts'
 
@@ -17,6 +19,8 @@ export interface MemberDirectoryDeps {
   readonly local: ClusterTarget | undefined
   /** Opens a connection to a member's API. */
   readonly openTransport: (options: HttpTransportOptions) => HttpTransport
+  /** How this process and others on the same hub reach each other; undefined where there can be none. */
+  readonly peering?: PeeringOptions | undefined
 }
 
 /** How one probe reaches a member: connections of its own, so that it never waits behind users. */
@@ -27,20 +31,24 @@ export interface ProbeConnection {
   readonly serverCertificate: () => Date | undefined
 }
 
+type Lanes = Readonly<Record<MemberLane['name'], HttpTransport>>
+
 interface Member {
   readonly serverCertificate: () => Date | undefined
   readonly key: string
   readonly access: MemberAccess
   readonly users: HttpTransport
   readonly probes: HttpTransport
+  /** Over the agent's connections to this process alone; only of a cluster with an agent. */
+  readonly here: Lanes | undefined
   readonly target: ClusterTarget
   /** Never says who asks. */
   readonly own: Handler
 }
 
 // Connections, or streams of an agent's; a probe has five seconds for everything (cluster-prober).
-const userLanes = { connections: 32, streams: 1_024, maxQueued: 256, headersTimeoutMs: 30_000 }
-const probeLanes = { connections: 4, streams: 1, maxQueued: 64, headersTimeoutMs: 5_000 }
+const userLanes: MemberLane = { name: 'users', connections: 32, streams: 1_024, maxQueued: 256, headersTimeoutMs: 30_000 }
+const probeLanes: MemberLane = { name: 'probes', connections: 4, streams: 1, maxQueued: 64, headersTimeoutMs: 5_000 }
 const capacityEveryMs = 5 * 60_000
 // A stranger's answer is held in memory by a probe: nothing it asks for is near this long.
 const probeAnswerBytes = 16 << 20
@@ -52,6 +60,7 @@ const probeAnswerBytes = 16 << 20
 export class MemberDirectory {
   readonly clusters: ObjectMirror<Cluster>
   readonly agents: AgentConnections
+  readonly #gateways: Gateways | undefined
   readonly #secrets: ObjectMirror<Secret>
   readonly #deps: MemberDirectoryDeps
   readonly #members = new Map<string, Member>()
@@ -60,7 +69,9 @@ export class MemberDirectory {
 
   constructor(deps: MemberDirectoryDeps) {
     this.#deps = deps
-    this.agents = new AgentConnections(deps)
+    this.#gateways = deps.peering && new Gateways({ ...deps, reports: () => this.agents.reports() }, deps.peering)
+    this.agents = new AgentConnections({ clock: deps.clock, log: deps.log, elsewhere: (name) => this.#gateways?.reportsOf(name) ?? [] })
+    this.agents.onChange(() => this.#gateways?.announce())
     const mirrored = { client: deps.hub, clock: deps.clock, ids: deps.ids, log: deps.log }
     this.clusters = new ObjectMirror(mirrored, { resource: clusterKind.ref })
     this.#secrets = new ObjectMirror(mirrored, { resource: hubResources.secrets, namespace: platformNamespace })
@@ -85,7 +96,8 @@ export class MemberDirectory {
   }
 
   async start(options: { readonly signal: AbortSignal }): Promise<Running> {
-    const running = await Promise.all([this.clusters.start(options), this.#secrets.start(options)])
+    const parts = [this.clusters, this.#secrets, ...(this.#gateways === undefined ? [] : [this.#gateways])]
+    const running = await Promise.all(parts.map((part) => part.start(options)))
     return {
       done: Promise.all(running.map(({ done }) => done)).then(() => {}),
       [Symbol.asyncDispose]: async () => {
@@ -111,6 +123,20 @@ export class MemberDirectory {
     if (cluster === undefined || isHub(cluster)) return undefined
     const member = this.#member(name, cluster)
     return member instanceof Error ? unavailable(name, member).handle : member.own
+  }
+
+  /** For other gateways: a cluster through its agent's connections to this process. Undefined when the hub has no such cluster with an agent. */
+  here({ name, uid }: { readonly name: string; readonly uid: string }, lane: MemberLane['name']): HttpTransport | undefined {
+    const cluster = this.clusters.get(name)
+    if (cluster === undefined || cluster.metadata.uid !== uid || !hasAgent(cluster)) return undefined
+    const member = this.#member(name, cluster)
+    return member instanceof Error ? undefined : member.here?.[lane]
+  }
+
+  /** Called whenever an agent's connection to this process or to another gateway has come or gone. A listener must not throw. */
+  onAgentChange(listener: (cluster: string) => void): () => void {
+    const deaf = [this.agents.onChange(listener), this.#gateways?.onChange(listener)]
+    return () => deaf.forEach((end) => end?.())
   }
 
   /** Whether the cluster judges callers by its own rules as well. */
@@ -175,24 +201,37 @@ export class MemberDirectory {
     }
     let serverCertificate: Date | undefined
     const onServerCertificate = (notAfter: Date): void => void (serverCertificate = notAfter)
-    const open = (lanes: typeof userLanes): HttpTransport =>
-      access.transport === undefined ? this.#openTunnel(name, cluster, lanes) : this.#deps.openTransport({ ...access.transport, ...lanes, onServerCertificate })
-    const users = open(userLanes)
-    const probes = open(probeLanes)
+    const { here, users, probes } = this.#openLanes(cluster, access, onServerCertificate)
     const asCallers = impersonates(cluster)
     const connection = createMemberConnection({ clock: this.#deps.clock, transport: users }, { name, impersonates: asCallers })
     const target: ClusterTarget = { kind: 'member', impersonates: asCallers, ...connection }
     const own = asCallers ? createMemberConnection({ clock: this.#deps.clock, transport: users }, { name }).handle : connection.handle
-    const member: Member = { key: this.#keyOf(cluster), access, users, probes, target, own, serverCertificate: () => serverCertificate }
+    const member: Member = { key: this.#keyOf(cluster), access, users, probes, here, target, own, serverCertificate: () => serverCertificate }
     this.#members.set(name, member)
     return member
   }
 
-  #openTunnel(name: string, cluster: Cluster, lanes: typeof userLanes): HttpTransport {
+  #openLanes(cluster: Cluster, { transport }: MemberAccess, onServerCertificate: (notAfter: Date) => void): Lanes & Pick<Member, 'here'> {
+    const { openTransport } = this.#deps
+    const lanesOf = (open: (lane: MemberLane) => HttpTransport): Lanes => ({ users: open(userLanes), probes: open(probeLanes) })
+    if (transport !== undefined) return { here: undefined, ...lanesOf((lane) => openTransport({ ...transport, ...lane, onServerCertificate })) }
+    const here = lanesOf((lane) => this.#openTunnel(cluster, lane))
+    return { here, ...lanesOf((lane) => this.#withPeers(here[lane.name], cluster, lane)) }
+  }
+
+  #withPeers(here: HttpTransport, cluster: Cluster, lane: MemberLane): HttpTransport {
+    const { name = '', uid = '' } = cluster.metadata
+    const route = this.#gateways?.routeTo({ name, uid }, lane)
+    const tunnel = this.agents.tunnelOf(cluster)
+    return route === undefined ? here : hereOrThroughPeers(here, () => tunnel.pick() !== undefined, route)
+  }
+
+  #openTunnel(cluster: Cluster, lane: MemberLane): HttpTransport {
+    const { name = '' } = cluster.metadata
     const { agents, clusters } = this
     return createTunnelTransport(
       { clock: this.#deps.clock, tunnel: agents.tunnelOf(cluster) },
-      { ...lanes, subject: `cluster "${name}"`, absence: () => agents.absenceOf(clusters.get(name) ?? cluster) },
+      { ...lane, subject: `cluster "${name}"`, absence: () => agents.absenceOf(clusters.get(name) ?? cluster) },
     )
   }
 

@@ -16,6 +16,9 @@ const kubernetesAuditFile = { maxBytes: 64 << 20, keep: 5 }
 /** How extension servers know the local cluster's API. */
 export const frontProxyName = 'front-proxy-client'
 
+/** Whose client certificates are identities on the port: those that the local cluster knows. */
+export const clientAuthority = ({ ca }: ServingCertificate): string => ca
+
 /** The local cluster as the hub: API server, store, controllers and node are parts of this process. */
 export async function prepareHub({ config, ports, parts, served, certificate }: HubDeps): Promise<PreparedHub> {
   const { clock, ids, log, data } = ports

@@ -61,8 +61,9 @@ const namespaceRules: readonly object[] = [
   // Password hashes, credentials of members, the authority of its certificates.
   { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'] },
   // Which of several processes does what only one may do.
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: ['gantry'], verbs: ['get', 'update'] },
+  // By which they find each other; they come and go, so that they cannot be named. What is created cannot be either.
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create', 'list', 'watch', 'patch', 'delete'] },
 ]
 
 function platformObjects({ image, replicas, serverNames, storage }: NonNullable<HubManifestOptions['deployment']>): readonly Manifest[] {
@@ -106,7 +107,20 @@ function platformObjects({ image, replicas, serverNames, storage }: NonNullable<
               {
                 name: 'gantry',
                 image,
-                args: ['up', '--data', '/data', '--listen', `:${port}`, '--hub-kubeconfig', 'in-cluster', '--server-names', names.join(',')],
+                args: [
+                  'up',
+                  '--data',
+                  '/data',
+                  '--listen',
+                  `:${port}`,
+                  '--hub-kubeconfig',
+                  'in-cluster',
+                  '--server-names',
+                  names.join(','),
+                  '--peer-advertise-address',
+                  '$(POD_IP)',
+                ],
+                env: [{ name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }],
                 ports: [{ name: 'https', containerPort: port }],
                 livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 6 }),
                 readinessProbe: probe('/readyz', { periodSeconds: 5 }),

@@ -29,7 +29,7 @@ export interface Hub {
   readonly instance: string | undefined
   /** Tells it whom its API is to ask; only where `asksPermissions`. */
   usePermissions(permissions: Permissions): void
-  /** All processes of one hub show certificates of one authority. Resolves to whether the one in the data folder has been replaced by theirs. */
+  /** All processes of one hub show certificates of one authority, and prove themselves to each other with ones of another. Resolves to whether those in the data folder have been replaced. */
   shareAuthority(): Promise<boolean>
   /** The platform has started: from now on a hub that is away is the caller's business, not waited for. */
   started(): void

@@ -4,15 +4,17 @@ import type { PrivateFiles } from '@gantry/access/server'
 import { createClient, openHttpTransport } from '@gantry/client'
 import { localClusterName, platformNamespace } from '@gantry/clusters/api'
 import { LeaderElection } from '@gantry/controller'
-import { createMemberConnection, deadline, forProvenCallers, type ClusterTarget, type Route } from '@gantry/gateway'
+import { createMemberConnection, deadline, forProvenCallers, type ClusterTarget, type Route, type ServingCertificate } from '@gantry/gateway'
 import { readWholeBody, type Clock, type HttpResponse, type Ids } from '@gantry/runtime'
 import { hubAccess } from './hub-access.ts'
 import { PatientHandler } from './patient-handler.ts'
 import { shareAuthority } from './shared-authority.ts'
 import type { HubDeps, PreparedHub } from './hub.ts'
 
-/** No extension server is reached by this process: the hub's own API does that. */
-export const frontProxyName = undefined
+/** By this name a gateway proves to another one that it is one. */
+export const frontProxyName = 'gantry-gateway'
+/** Whose client certificates are identities on the port: only gateways have one. Those of the hub are its own business. */
+export const clientAuthority = ({ frontProxy }: ServingCertificate): string | undefined => frontProxy?.ca
 
 const leaseName = 'gantry'
 const instanceFile = 'instance'

@@ -1,6 +1,7 @@
 import { Tunnel } from '@gantry/gateway/tunnel'
 import type { Clock, Logger } from '@gantry/runtime'
 import { hasAgent, rfc3339, type Cluster, type ClusterStatus } from '../../api/index.ts'
+import type { AgentReport } from '../gateways/gateway-lease.ts'
 
 interface Agent {
   readonly uid: string
@@ -8,17 +9,24 @@ interface Agent {
   version: string | undefined
 }
 
-/** The connections of all agents, by cluster. */
+export interface AgentConnectionsDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  /** What other gateways on the hub know of a cluster's agent. */
+  readonly elsewhere?: ((cluster: string) => readonly AgentReport[]) | undefined
+}
+
+/** The connections that agents have made to this process, by cluster, and what is known of those to others. */
 export class AgentConnections {
-  readonly #deps: { readonly clock: Clock; readonly log: Logger }
+  readonly #deps: AgentConnectionsDeps
   readonly #agents = new Map<string, Agent>()
   readonly #listeners = new Set<(cluster: string) => void>()
 
-  constructor(deps: { readonly clock: Clock; readonly log: Logger }) {
+  constructor(deps: AgentConnectionsDeps) {
     this.#deps = deps
   }
 
-  /** Called whenever a connection has come or gone. */
+  /** Called whenever a connection to this process has come or gone. */
   onChange(listener: (cluster: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -33,24 +41,29 @@ export class AgentConnections {
     this.#agentOf(cluster).version = about.version
   }
 
+  /** What this process knows itself. */
+  reports(): ReadonlyMap<string, AgentReport> {
+    return new Map([...this.#agents].map(([name, { tunnel, version }]) => [name, { connections: tunnel.size, version, departure: tunnel.departure }]))
+  }
+
   /** Why there is no connection, for people. */
   absenceOf(cluster: Cluster): string {
-    const departure = this.#agents.get(cluster.metadata.name ?? '')?.tunnel.departure
+    const departure = latest(this.#reportsOf(cluster))
     if (departure !== undefined) return `its agent is not connected; it left at ${rfc3339(departure.at)}: ${departure.why}`
     const lastSeen = cluster.status?.agent?.lastSeen
     const help = 'see the log of the agent, or run "gantry agent doctor" where it runs'
-    if (lastSeen !== undefined) return `its agent is not connected; it was last seen at ${lastSeen}, before this platform started: ${help}`
+    if (lastSeen !== undefined) return `its agent is not connected; it was last seen at ${lastSeen}: ${help}`
     return `its agent has not connected yet: apply the manifest in the cluster; ${help}`
   }
 
   /** For the status; undefined for a cluster without an agent. */
   stateOf(cluster: Cluster): ClusterStatus['agent'] {
     if (!hasAgent(cluster)) return undefined
-    const agent = this.#agents.get(cluster.metadata.name ?? '')
+    const reports = this.#reportsOf(cluster)
     const before = cluster.status?.agent
-    const connections = agent?.tunnel.size ?? 0
-    const seen = connections > 0 ? this.#deps.clock.now() : agent?.tunnel.departure?.at
-    const version = agent?.version ?? before?.version
+    const connections = reports.reduce((sum, report) => sum + report.connections, 0)
+    const seen = connections > 0 ? this.#deps.clock.now() : latest(reports)?.at
+    const version = reports.find((report) => report.version !== undefined)?.version ?? before?.version
     const lastSeen = seen === undefined ? before?.lastSeen : rfc3339(seen)
     return { connections, ...(version === undefined ? {} : { version }), ...(lastSeen === undefined ? {} : { lastSeen }) }
   }
@@ -67,6 +80,14 @@ export class AgentConnections {
     for (const name of this.#agents.keys()) this.drop(name, 'the platform is stopping')
   }
 
+  /** Of those that know anything, the ones that it is connected to first. */
+  #reportsOf(cluster: Cluster): readonly AgentReport[] {
+    const { name = '', uid = '' } = cluster.metadata
+    const agent = this.#agents.get(name)
+    const own = agent === undefined || agent.uid !== uid ? [] : [{ connections: agent.tunnel.size, version: agent.version, departure: agent.tunnel.departure }]
+    return [...own, ...(this.#deps.elsewhere?.(name) ?? [])].toSorted((a, b) => b.connections - a.connections)
+  }
+
   #agentOf(cluster: Cluster): Agent {
     const { name = '', uid = '' } = cluster.metadata
     const known = this.#agents.get(name)
@@ -79,4 +100,11 @@ export class AgentConnections {
     this.#agents.set(name, agent)
     return agent
   }
+}
+
+function latest(reports: readonly AgentReport[]): AgentReport['departure'] {
+  return reports.reduce<AgentReport['departure']>(
+    (last, { departure }) => (departure !== undefined && !(last !== undefined && last.at >= departure.at) ? departure : last),
+    undefined,
+  )
 }

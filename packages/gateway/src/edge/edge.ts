@@ -44,8 +44,8 @@ export interface ServingTls {
 export interface Edge extends AsyncDisposable {
   readonly host: string
   readonly port: number
-  /** Connections made from now on see this certificate. */
-  setTls(tls: ServingTls): void
+  /** Connections made from now on see this certificate, and show ones of these CAs. */
+  setTls(tls: ServingTls, clientCa: string | undefined): void
 }
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
@@ -254,7 +254,7 @@ export async function openEdge(deps: EdgeDeps, options: EdgeOptions): Promise<Ed
   return {
     host: options.host,
     port: address.port,
-    setTls: (tls) => server.setSecureContext({ ...tls, ca: options.clientCa, minVersion: 'TLSv1.2' }),
+    setTls: (tls, clientCa) => server.setSecureContext({ ...tls, ca: clientCa, minVersion: 'TLSv1.2' }),
     [Symbol.asyncDispose]() {
       stopping ??= stop()
       return stopping

@@ -1,6 +1,6 @@
 export { defaultHeartbeat } from './heartbeat.ts'
 export type { HeartbeatOptions } from './heartbeat.ts'
-export { tunnelProtocol } from './protocol.ts'
+export { failureHeader, tunnelProtocol } from './protocol.ts'
 export { serveTunnel } from './serve-tunnel.ts'
 export type { ServedTunnel, ServeTunnelDeps } from './serve-tunnel.ts'
 export { Tunnel } from './tunnel.ts'

@@ -5,7 +5,7 @@
 export const tunnelProtocol = 'gantry-tunnel'
 /** Stands for the member's API server in every request: only its agent knows the real address. */
 export const tunnelAuthority = 'member'
-/** On an answer the agent gives instead of the member: a word of `TransportFailure`; the body says the same for people. */
+/** On an answer that the agent, or another gateway on the way to it, gives instead of the member: a word of `TransportFailure`; the body says the same for people. */
 export const failureHeader = 'gantry-agent-failure'
 
 /** What one stream may hold that nobody has read yet: the window of flow control. A slow reader costs this much memory and holds up no other stream. */
