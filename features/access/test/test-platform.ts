@@ -31,7 +31,7 @@ import { installKinds } from '@gantry/clusters/server'
 import { openTestHub, type HubState, type Stored } from '@gantry/conformance/test-hub'
 import { clusterRoute, createPipeline, hubRoutes, Revocations, type AuditEvent, type ClusterTarget } from '@gantry/gateway'
 import { bodyOf, readWholeBody, silentLogger, systemIds } from '@gantry/runtime'
-import type { Handler, HttpHeaders, HttpResponse, UpgradeHandler } from '@gantry/runtime'
+import type { Handler, HttpHeaders, HttpRequest, HttpResponse, UpgradeHandler } from '@gantry/runtime'
 import type { FakeClock } from '@gantry/runtime/testing'
 
 export interface Answer {
@@ -102,6 +102,8 @@ export async function startTestPlatform(
     readonly outbound?: Partial<OutboundDeps>
     /** Over the embedded hub whatever other tests of this process run against. */
     readonly isEmbedded?: boolean
+    /** Told of everything that is about to reach the hub, guards passed; it goes on when this is done. */
+    readonly beforeHub?: (request: HttpRequest) => Promise<void>
   } = {},
 ): Promise<TestPlatform> {
   const authorizer = platformAuthorizer('local')
@@ -145,7 +147,8 @@ export async function startTestPlatform(
   await ensureBuiltinRoles(hub, permissions)
   await takeOverRoles({ hub, identities, permissions })
   const audit: AuditEvent[] = []
-  const target: ClusterTarget = guardGrants({ permissions, identities, hub: 'local' }, base.target)
+  const reached: ClusterTarget = { ...base.target, handle: async (request) => (await options.beforeHub?.(request), base.target.handle(request)) }
+  const target: ClusterTarget = guardGrants({ permissions, identities, hub: 'local' }, reached)
   const pipeline = createPipeline(
     {
       ...deps,

@@ -1,5 +1,5 @@
 import { requestInfo, StatusError, type RequestInfo } from '@gantry/apimachinery'
-import { responseOf, tryWrite, type ClusterTarget } from '@gantry/gateway'
+import { responseOf, writeAsTried, type ClusterTarget } from '@gantry/gateway'
 import type { HttpRequest, HttpResponse, UserInfo } from '@gantry/runtime'
 import { projectKind, projectNamespaceKind, type Project, type ProjectNamespace } from '../api/index.ts'
 
@@ -54,24 +54,24 @@ async function write(
   // What is suspended can be cleared away.
   if (closed !== undefined && (closed.reason === 'Locked' || !isDeletion)) throw new StatusError('Forbidden', closed.message)
   if (isDeletion) return target.handle(request)
-  const trial = await tryWrite(target, request)
-  if (trial.refusal !== undefined) return trial.refusal
-  const object = trial.object as Project | ProjectNamespace
   const allowed = view.clustersOf(namespace)
-  if (info.resource === projectKind.plural) {
-    for (const cluster of (object as Project).spec.clusters ?? []) mayUse(allowed, cluster, `project ${object.metadata.name}`)
-  } else {
-    const { spec, metadata, status } = object as ProjectNamespace
-    const inWords = `namespace ${spec.namespace} of cluster ${spec.cluster}`
-    // One that is there already stays when its cluster is taken away: it may still be changed.
-    if (status?.clusterUID === undefined) mayUse(allowed, spec.cluster, inWords)
-    if (spec.adopt === true && status?.clusterUID === undefined && request.user !== undefined && mayTake(request.user, spec) === false)
-      throw new StatusError(
-        'Forbidden',
-        `${metadata.namespace}/${metadata.name} would adopt the ${inWords}, if it is there: that takes the permission to update this namespace there, without the project`,
-      )
-  }
-  return trial.send()
+  return writeAsTried(target, request, async (trial) => {
+    const object = trial.object as Project | ProjectNamespace
+    if (info.resource === projectKind.plural) {
+      for (const cluster of (object as Project).spec.clusters ?? []) mayUse(allowed, cluster, `project ${object.metadata.name}`)
+    } else {
+      const { spec, metadata, status } = object as ProjectNamespace
+      const inWords = `namespace ${spec.namespace} of cluster ${spec.cluster}`
+      // One that is there already stays when its cluster is taken away: it may still be changed.
+      if (status?.clusterUID === undefined) mayUse(allowed, spec.cluster, inWords)
+      if (spec.adopt === true && status?.clusterUID === undefined && request.user !== undefined && mayTake(request.user, spec) === false)
+        throw new StatusError(
+          'Forbidden',
+          `${metadata.namespace}/${metadata.name} would adopt the ${inWords}, if it is there: that takes the permission to update this namespace there, without the project`,
+        )
+    }
+    return trial.send()
+  })
 }
 
 function mayUse(allowed: readonly string[] | undefined, cluster: string, what: string): void {

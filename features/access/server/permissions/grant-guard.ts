@@ -1,5 +1,5 @@
 import { requestInfo, StatusError, type RequestInfo } from '@gantry/apimachinery'
-import { responseOf, statusResponse, tryWrite, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
+import { responseOf, statusResponse, writeAsTried, writeUpgradeAnswer, type ClusterTarget } from '@gantry/gateway'
 import type { HttpRequest, HttpResponse } from '@gantry/runtime'
 import { membershipKind, type Membership } from '@gantry/tenancy/api'
 import {
@@ -123,10 +123,10 @@ async function write(guard: Guard, request: HttpRequest, info: RequestInfo): Pro
     judge(guard, info, undefined)
     return target.handle(request)
   }
-  const trial = await tryWrite(target, request)
-  if (trial.refusal !== undefined) return trial.refusal
-  judge(guard, info, trial.object as Guarded)
-  return trial.send()
+  return writeAsTried(target, request, async ({ object, send }) => {
+    judge(guard, info, object as Guarded)
+    return send()
+  })
 }
 
 type Guarded = AccessRole | AccessRoleBinding | Group | User | IdentityProvider | APIKey | Membership

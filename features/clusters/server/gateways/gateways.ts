@@ -1,4 +1,4 @@
-import { isReason } from '@gantry/apimachinery'
+import { isReason, unlessGone } from '@gantry/apimachinery'
 import type { HttpTransport, HttpTransportOptions, KubeClient } from '@gantry/client'
 import { deadline, ObjectMirror } from '@gantry/gateway'
 import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
@@ -189,10 +189,8 @@ export class Gateways {
     using limit = deadline(clock, writeWithinMs, signal)
     try {
       const key = { namespace: platformNamespace, name: this.#own }
-      await hub.patch(gatewayLeases, key, { type: 'merge', body: lease, signal: limit.signal }).catch(async (error: unknown) => {
-        if (!isReason(error, 'NotFound')) throw error
-        await hub.create(gatewayLeases, lease, { signal: limit.signal })
-      })
+      const renewed = await unlessGone(hub.patch(gatewayLeases, key, { type: 'merge', body: lease, signal: limit.signal }))
+      if (renewed === undefined) await hub.create(gatewayLeases, lease, { signal: limit.signal })
     } catch (error) {
       // The next one comes by itself.
       if (!signal.aborted) log.warn('the lease of this gateway could not be renewed', { lease: this.#own, error })
@@ -215,9 +213,9 @@ export class Gateways {
     const { hub, clock, log } = this.#deps
     using limit = deadline(clock, removeWithinMs, new AbortController().signal)
     try {
-      await hub.delete(gatewayLeases, { namespace: platformNamespace, name: this.#own }, { signal: limit.signal })
+      await unlessGone(hub.delete(gatewayLeases, { namespace: platformNamespace, name: this.#own }, { signal: limit.signal }))
     } catch (error) {
-      if (!isReason(error, 'NotFound')) log.warn('the lease of this gateway could not be removed: it runs out by itself', { lease: this.#own, error })
+      log.warn('the lease of this gateway could not be removed: it runs out by itself', { lease: this.#own, error })
     }
   }
 }

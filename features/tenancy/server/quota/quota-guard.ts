@@ -1,5 +1,5 @@
 import { requestInfo, StatusError, unlessGone, type RequestInfo } from '@gantry/apimachinery'
-import { responseOf, trialBodyBytes, tryWrite, type ClusterTarget } from '@gantry/gateway'
+import { responseOf, trialBodyBytes, writeAsTried, type ClusterTarget, type Trial } from '@gantry/gateway'
 import { readWholeBody } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse, Logger } from '@gantry/runtime'
 import { projectKind, projectNamespaceKind, quotaLedgerKind, tenantKind, type Project, type ProjectNamespace, type Tenant } from '../../api/index.ts'
@@ -17,9 +17,7 @@ const kinds: ReadonlyMap<string, string> = new Map([tenantKind, projectKind, pro
  * hub by another way the controllers hold back.
  */
 export function guardQuotas({ quotas, log }: { readonly quotas: Quotas; readonly log: Logger }, target: ClusterTarget): ClusterTarget {
-  async function write(request: HttpRequest, kind: string): Promise<HttpResponse> {
-    const trial = await tryWrite(target, request)
-    if (trial.refusal !== undefined) return trial.refusal
+  async function write(request: HttpRequest, kind: string, trial: Trial): Promise<HttpResponse> {
     const { isDryRun, isNew } = trial
     const wanted = { ...(trial.object as Guarded), kind } as Guarded
     const hold = await keep(quotas, wanted, { signal: request.signal, isNew })
@@ -52,7 +50,7 @@ export function guardQuotas({ quotas, log }: { readonly quotas: Quotas; readonly
         refuseLedger(info)
         const kind = kinds.get(info.resource)
         if (kind === undefined || info.subresource !== '' || !writes.has(info.verb)) return await target.handle(request)
-        return await write(request, kind)
+        return await writeAsTried(target, request, (trial) => write(request, kind, trial))
       } catch (error) {
         if (error instanceof StatusError) return responseOf(error)
         throw error
