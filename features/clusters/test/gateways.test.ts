@@ -14,6 +14,7 @@ import { bodyOf, readBody, readWholeBody, silentLogger, systemClock, systemIds }
 import type { Handler, HttpRequest, HttpResponse, UpgradeHandler } from '@gantry/runtime'
 import type { FakeClock } from '@gantry/runtime/testing'
 
+const gatewayLabel = 'fleet.gantry.dev/gateway'
 const leases: ResourceRef = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases', kind: 'Lease', namespaced: true }
 const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
 const namespaces: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
@@ -47,6 +48,8 @@ interface World extends AsyncDisposable {
   readonly clock: FakeClock
   readonly cluster: Cluster
   gateway(instance: string): Promise<Gateway>
+  /** Lets time pass, in small steps, until it is so. */
+  until(what: string, isSo: () => boolean): Promise<void>
 }
 
 const answering = (text: string): Member => ({ handle: () => Promise.resolve({ status: 200, headers: {}, body: text }) })
@@ -78,6 +81,9 @@ async function startWorld(): Promise<World> {
   if (!present.items.some(({ metadata }) => metadata.name === namespace)) await hub.create(namespaces, { metadata: { name: namespace } })
   const data = { 'agent-enrolment': Buffer.from('e').toString('base64') }
   await hub.create(secrets, { metadata: { name: 'agent-m', namespace }, data } as never)
+  const left = await hub.list(leases, { namespace, labelSelector: gatewayLabel })
+  for (const { metadata } of left.items) await hub.delete(leases, { namespace, name: metadata.name ?? '' })
+  const gateways = new Set<Gateway>()
   const cluster = await hub.create<Cluster>(clusterKind.ref, {
     apiVersion: clusterKind.apiVersion,
     kind: clusterKind.kind,
@@ -85,10 +91,23 @@ async function startWorld(): Promise<World> {
     spec: { provider: 'Imported', connection: { kind: 'Agent', credentialsSecret: { namespace, name: 'agent-m' } } },
   })
 
+  async function until(what: string, isSo: () => boolean): Promise<void> {
+    for (const endMs = performance.now() + 10_000; !isSo(); await clock.advance(20)) {
+      if (performance.now() > endMs) assert.fail(`it did not come to be that ${what}`)
+      await settle()
+    }
+  }
+  /** What each gateway has told is known to the others. */
+  function known(): Promise<void> {
+    const connections = [...gateways].reduce((sum, { directory }) => sum + (directory.agents.reports().get('m')?.connections ?? 0), 0)
+    return until('all know of all agents', () => [...gateways].every(({ directory }) => connectionsAt(directory, cluster) >= connections))
+  }
+
   return {
     hub,
     clock,
     cluster,
+    until,
     async gateway(instance) {
       const others: HttpRequest[] = []
       const sockets = new Set<Socket>()
@@ -98,8 +117,10 @@ async function startWorld(): Promise<World> {
         { host: '127.0.0.1', port: 0, tls: portPair, clientCa: gatewayAuthority.cert, drainMs: 0 },
       )
       const address = `127.0.0.1:${edge.port}`
+      let isDead = false
+      const patch: KubeClient['patch'] = (...all) => (isDead ? Promise.reject(new Error('this gateway is dead')) : hub.patch(...all))
       const directory = new MemberDirectory({
-        hub,
+        hub: { ...hub, patch },
         clock,
         ids: systemIds,
         log: silentLogger,
@@ -121,6 +142,8 @@ async function startWorld(): Promise<World> {
       )
       const running = await directory.start({ signal })
       const die = async (): Promise<void> => {
+        isDead = true
+        gateways.delete(gateway)
         for (const socket of sockets) socket.destroy()
         await edge[Symbol.asyncDispose]()
       }
@@ -154,17 +177,16 @@ async function startWorld(): Promise<World> {
         },
       }
       stack.use(gateway)
+      gateways.add(gateway)
       await known()
       return gateway
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
+}
 
-  /** What one gateway has told is known to the others. */
-  async function known(): Promise<void> {
-    await clock.advance(100)
-    await settle()
-  }
+function connectionsAt(directory: MemberDirectory, cluster: Cluster): number {
+  return directory.agents.stateOf(cluster)?.connections ?? 0
 }
 
 function notThere(): Promise<HttpResponse> {
@@ -283,6 +305,7 @@ describe('a cluster whose agent has dialled another gateway', () => {
     const refused = await one.ask('/')
     const again = await one.ask('/')
     await one.join(answering('through one'))
+    await world.until('the last one knows', () => connectionsAt(three.directory, world.cluster) === 2)
 
     assert.equal(refused.status, 503)
     assert.match(await textOf(refused), /cluster \\"m\\" is unavailable: .*(gateway gantry-gateway-two at 127.0.0.1:\d+.* does not answer|not connected)/)
@@ -301,9 +324,7 @@ describe('a cluster whose agent has dialled another gateway', () => {
     await one.join(answering(''))
     const both = one.directory.agents.stateOf(world.cluster)
     first.destroy()
-    while (two.directory.agents.reports().get('m')?.connections !== 0) await new Promise(setImmediate)
-    await world.clock.advance(100)
-    await settle()
+    await world.until('the first has gone', () => connectionsAt(one.directory, world.cluster) === 1)
 
     assert.deepEqual([joined?.connections, joined?.version, both?.connections], [1, 'of-two', 2])
     assert.equal(one.directory.agents.stateOf(world.cluster)?.connections, 1)
@@ -327,7 +348,7 @@ describe('one hop', () => {
       const annotations = { 'fleet.gantry.dev/agents': '[["m",1,null]]' }
       await world.hub.patch(leases, { namespace, name: `gantry-gateway-${instance}` }, { type: 'merge', body: { metadata: { annotations } } })
     }
-    await settle()
+    await world.until('each believes it', () => [one, two].every(({ directory }) => connectionsAt(directory, world.cluster) === 1))
 
     const answer = await one.ask('/api/v1/pods')
 
@@ -412,12 +433,12 @@ describe('what only gateways may do', () => {
       metadata: {
         name: 'gantry-gateway-zz',
         namespace,
-        labels: { 'fleet.gantry.dev/gateway': 'true' },
+        labels: { [gatewayLabel]: 'true' },
         annotations: { 'fleet.gantry.dev/address': `127.0.0.1:${impostor.port}`, 'fleet.gantry.dev/agents': '[["m",2,"1"]]' },
       },
     }
     await world.hub.create(leases, lease)
-    await settle()
+    await world.until('it is believed', () => connectionsAt(one.directory, world.cluster) === 2)
 
     const answer = await one.ask('/api', { method: 'POST', body: bodyOf('a Secret') })
 
@@ -438,10 +459,13 @@ describe('what only gateways may do', () => {
     ].entries()) {
       const named = Object.fromEntries(Object.entries(annotations).map(([name, value]) => [`fleet.gantry.dev/${name}`, value]))
       await world.hub.create(leases, {
-        metadata: { name: `gantry-gateway-z${at}`, namespace, labels: { 'fleet.gantry.dev/gateway': 'true' }, annotations: named },
+        metadata: { name: `gantry-gateway-z${at}`, namespace, labels: { [gatewayLabel]: 'true' }, annotations: named },
       })
     }
-    await settle()
+    const annotations = { 'fleet.gantry.dev/address': '127.0.0.1:1', 'fleet.gantry.dev/agents': '[["last",7,null]]' }
+    await world.hub.create(leases, { metadata: { name: 'gantry-gateway-zz', namespace, labels: { [gatewayLabel]: 'true' }, annotations } })
+    const last = { ...world.cluster, metadata: { name: 'last', uid: 'last' } }
+    await world.until('one that is as they write it is seen', () => connectionsAt(one.directory, last) === 7)
     const answer = await one.ask('/')
     assert.match(await textOf(answer), /its agent has not connected yet/)
   })
@@ -450,23 +474,23 @@ describe('what only gateways may do', () => {
 describe('a gateway that does not renew its Lease', () => {
   const stale = async (world: World, agents = '[["m",1,"old"]]'): Promise<void> => {
     const annotations = { 'fleet.gantry.dev/address': '127.0.0.1:1', 'fleet.gantry.dev/agents': agents }
-    await world.hub.create(leases, { metadata: { name: 'gantry-gateway-dead', namespace, labels: { 'fleet.gantry.dev/gateway': 'true' }, annotations } })
-    await settle()
+    await world.hub.create(leases, { metadata: { name: 'gantry-gateway-dead', namespace, labels: { [gatewayLabel]: 'true' }, annotations } })
   }
   const found = async (world: World): Promise<readonly (string | undefined)[]> =>
-    (await world.hub.list(leases, { namespace })).items.map(({ metadata }) => metadata.name)
+    (await world.hub.list(leases, { namespace, labelSelector: gatewayLabel })).items.map(({ metadata }) => metadata.name)
 
   test('has gone after fifteen seconds: its agents count no more, and ten minutes later it is forgotten', async () => {
     await using world = await startWorld()
     const one = await world.gateway('one')
     await stale(world)
-    assert.equal(one.directory.agents.stateOf(world.cluster)?.connections, 1)
+    await world.until('it is seen', () => connectionsAt(one.directory, world.cluster) === 1)
     await world.clock.advance(12_000)
-    assert.equal(one.directory.agents.stateOf(world.cluster)?.connections, 1)
+    assert.equal(connectionsAt(one.directory, world.cluster), 1)
     await world.clock.advance(12_000)
-    assert.equal(one.directory.agents.stateOf(world.cluster)?.connections, 0)
+    await world.until('it has gone', () => connectionsAt(one.directory, world.cluster) === 0)
     assert.deepEqual(await found(world), ['gantry-gateway-dead', 'gantry-gateway-one'])
     await world.clock.advance(11 * 60_000)
+    await world.clock.advance(6_000)
     assert.deepEqual(await found(world), ['gantry-gateway-one'])
   })
 
