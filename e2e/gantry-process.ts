@@ -49,12 +49,16 @@ export interface GantryOptions {
   readonly dataDir: string
   readonly port: number
   readonly args?: readonly string[] | undefined
+  /** A program and its arguments that gets the launcher and its arguments after them, and becomes it. */
+  readonly through?: readonly string[] | undefined
+  readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 /** `./gantry up`; resolves at its line `ready`. */
-export async function startGantry({ dataDir, port, args = [] }: GantryOptions): Promise<GantryProcess> {
+export async function startGantry({ dataDir, port, args = [], through = [], env: more }: GantryOptions): Promise<GantryProcess> {
   const begunMs = performance.now()
-  const process = start(launcher, ['up', '--data', dataDir, '--listen', `127.0.0.1:${port}`, ...args], { env })
+  const [program = launcher, ...line] = [...through, launcher, 'up', '--data', dataDir, '--listen', `127.0.0.1:${port}`, ...args]
+  const process = start(program, line, { env: { ...env, ...more } })
   const callOff = killWithUs([process.pid])
   let stopped: Promise<Outcome> | undefined
   const end = (signal: NodeJS.Signals): Promise<Outcome> => (stopped ??= process.end(signal, stopWithinMs).finally(callOff))
