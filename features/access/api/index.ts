@@ -25,6 +25,7 @@ export type {
   SessionInfo,
 } from './auth-api.ts'
 export { elevationRequestKind } from './elevation.ts'
+export type { ScopeReference } from './scope-reference.ts'
 export type { AskedElevation, ElevationPage, ElevationPhase, ElevationRequest } from './elevation.ts'
 export { identityProviderKind, mostOutsideGroups, outsideGroup, tenantGroup } from './identity-provider.ts'
 export type { IdentityProvider, LdapSettings, OAuth2Settings, OidcSettings } from './identity-provider.ts'

@@ -3,6 +3,7 @@ import { elevationRequestKind } from './elevation.ts'
 import { identityProviderKind, mostOutsideGroups } from './identity-provider.ts'
 import { oidcClientKind, oidcStateKind } from './oidc-kinds.ts'
 import { accessRoleBindingKind, accessRoleKind, groupKind } from './permission-kinds.ts'
+import { scopeReference } from './scope-reference.ts'
 import { shortestPassword, signInPolicyKind } from './sign-in-policy.ts'
 
 const group = 'access.gantry.dev'
@@ -76,15 +77,7 @@ export const apiKeyKind = defineKind({
     description: s.optional(s.string({ description: 'What it is for.', maxLength: 200 })),
     hash,
     expirationTime: s.optional(s.time({ description: 'From when on it does not work; never when absent.' })),
-    scope: s.optional(
-      s.object(
-        {
-          tenant: s.string({ description: 'Name of a tenant.', minLength: 1, maxLength: 63 }),
-          project: s.optional(s.string({ description: 'Name of one of its projects; the whole tenant when absent.', minLength: 1, maxLength: 63 })),
-        },
-        { description: 'What it is limited to: of what its user may do, only what is in this tenant or project. Everything when absent.' },
-      ),
-    ),
+    scope: s.optional(scopeReference('What it is limited to: of what its user may do, only what is in this tenant or project. Everything when absent.')),
   }),
   status: s.object({ lastUsedTime: s.optional(s.time({ description: 'When it was used last, to some minutes.' })) }),
   columns: [

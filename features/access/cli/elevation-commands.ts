@@ -1,4 +1,4 @@
-import { formatAge, textOption, UsageError, type Command, type CommandContext } from '@gantry/cli-kit'
+import { formatAge, textOption, UsageError, type Command, type CommandContext, type OptionValues } from '@gantry/cli-kit'
 import type { Clock } from '@gantry/runtime'
 import { elevationRequestKind, type AskedElevation, type ElevationPage, type ElevationRequest } from '../api/index.ts'
 import { parseSeconds } from './seconds.ts'
@@ -14,21 +14,25 @@ export function elevationCommands({ clock }: { readonly clock: Clock }): readonl
       summary: 'Ask for a role for a while; somebody else approves it',
       positionals: ['ROLE'],
       options: {
-        cluster: { type: 'string', value: 'NAME', description: 'In this cluster only (the whole platform)' },
+        tenant: { type: 'string', value: 'NAME', description: 'In this tenant and all its projects only' },
+        project: { type: 'string', value: 'TENANT/PROJECT', description: 'In this project and those below it only' },
+        cluster: { type: 'string', value: 'NAME', description: 'In this cluster only' },
         namespace: { type: 'string', short: 'n', value: 'NAMES', description: 'In these namespaces of the cluster only, with commas between them' },
         for: { type: 'string', value: 'TIME', description: 'For how long from the approval on: 5m to 24h' },
         reason: { type: 'string', value: 'TEXT', description: 'Why, for whoever decides and for later' },
         wait: { type: 'boolean', description: 'Wait for the decision; ends with 1 when it is a no' },
       },
-      examples: ['gantry access elevate cluster-admin --cluster prod --for 1h --reason "incident 42" --wait'],
+      examples: [
+        'gantry access elevate cluster-admin --cluster prod --for 1h --reason "incident 42" --wait',
+        'gantry access elevate project-editor --project acme/shop --for 2h --reason "deploy of Friday"',
+      ],
       async run({ positionals, options, context }) {
         const [role = ''] = positionals
-        const [lasts, reason, cluster, given] = ['for', 'reason', 'cluster', 'namespace'].map((option) => textOption(options, option))
+        const [lasts, reason] = [textOption(options, 'for'), textOption(options, 'reason')]
         if (lasts === undefined || reason === undefined) throw new UsageError('give --for, how long you need it, and --reason')
         const body: AskedElevation = {
           role,
-          ...(cluster === undefined ? {} : { cluster }),
-          ...(given === undefined ? {} : { namespaces: given.split(',') }),
+          ...placeGiven(options),
           durationSeconds: parseSeconds(lasts),
           reason,
         }
@@ -47,7 +51,7 @@ export function elevationCommands({ clock }: { readonly clock: Clock }): readonl
     },
     {
       name: 'access requests',
-      summary: 'Your requests for roles, or those of everybody if you may approve them',
+      summary: 'Your requests for roles, and those that you may approve',
       options: { all: { type: 'boolean', description: 'Also those that are over' } },
       async run({ options, context }) {
         await using platform = await context.connect()
@@ -128,7 +132,25 @@ function sentenceOf({ metadata, spec, status = {} }: ElevationRequest): string {
   return `request "${metadata.name}" is ${phase?.toLowerCase()}${by}${said}`
 }
 
-function placeOf({ cluster, namespaces }: ElevationRequest['spec']): string {
+/** Nothing: the whole platform. */
+function placeGiven(options: OptionValues): Pick<AskedElevation, 'cluster' | 'namespaces' | 'scope'> {
+  const [tenant, project, cluster, namespaces] = ['tenant', 'project', 'cluster', 'namespace'].map((option) => textOption(options, option))
+  const given = Object.entries({ tenant, project, cluster }).flatMap(([option, value]) => (value === undefined ? [] : [`--${option}`]))
+  if (given.length > 1) throw new UsageError(`give one of ${given.join(' and ')}: each says where the role is to hold`)
+  if (namespaces !== undefined && cluster === undefined)
+    throw new UsageError('--namespace names namespaces of a cluster: give --cluster too; for those of a project give --project alone')
+  if (tenant !== undefined) return { scope: { tenant } }
+  if (project !== undefined) {
+    const [, ofTenant, name] = /^([^/]+)\/([^/]+)$/.exec(project) ?? []
+    if (ofTenant === undefined || name === undefined) throw new UsageError(`"${project}" is no project: write TENANT/PROJECT`)
+    return { scope: { tenant: ofTenant, project: name } }
+  }
+  if (cluster === undefined) return {}
+  return namespaces === undefined ? { cluster } : { cluster, namespaces: namespaces.split(',') }
+}
+
+function placeOf({ cluster, namespaces, scope }: ElevationRequest['spec']): string {
+  if (scope !== undefined) return scope.project === undefined ? `tenant ${scope.tenant}` : `project ${scope.tenant}/${scope.project}`
   if (cluster === undefined) return 'the whole platform'
   return namespaces === undefined ? `cluster ${cluster}` : `cluster ${cluster}, namespaces ${namespaces.join(', ')}`
 }

@@ -3,7 +3,7 @@ import type { KubeClient, ObjectKey, ResourceRef } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
 import { ObjectMirror, type Caller, type Credential, type Revocations } from '@gantry/gateway'
 import { repeat, repeating, type Clock, type Ids, type Logger, type Running, type Service } from '@gantry/runtime'
-import { membershipKind, projectNamespace, tenantNamespace, type Membership } from '@gantry/tenancy/api'
+import { membershipKind, type Membership } from '@gantry/tenancy/api'
 import {
   accessRoleBindingKind,
   apiKeyKind,
@@ -25,6 +25,7 @@ import {
 import { AccountLock, unlocked } from './account-lock.ts'
 import type { PasswordHasher } from './password-hash.ts'
 import type { Permissions } from './permissions/permissions.ts'
+import { scopeNamespace } from './permissions/scope-namespace.ts'
 import { hashSecret, matchesHash } from './secret-hash.ts'
 import { UserCredentials, type Owner } from './user-credentials.ts'
 
@@ -548,8 +549,7 @@ export class Identities {
 
 /** The namespace of the hub of what a key is limited to; undefined: it has all that its user has. */
 function withinOf({ spec: { scope } }: APIKey): string | undefined {
-  if (scope === undefined) return undefined
-  return scope.project === undefined ? tenantNamespace(scope.tenant) : projectNamespace(scope.tenant, scope.project)
+  return scope && scopeNamespace(scope)
 }
 
 function bindingsOf(permissions: Permissions, user: string): AccessRoleBinding[] {

@@ -6,6 +6,7 @@ import { membershipKind, projectKind, projectNamespaceKind, quotaLedgerKind } fr
 import {
   accessRoleBindingKind,
   accessRoleKind,
+  elevationRequestKind,
   everybodyGroup,
   platformAdminRole,
   signedInRole,
@@ -64,6 +65,8 @@ const seeTenancy: AccessRule = { verbs: reads, apiGroups: [tenancyGroup], resour
 const runTenancy: readonly AccessRule[] = [
   { verbs: ['*'], apiGroups: [tenancyGroup], resources: tenancyResources },
   { verbs: reads, apiGroups: [tenancyGroup], resources: [quotaLedgerKind.plural] },
+  // Who asks for a role there gets it by somebody who runs it.
+  { verbs: ['approve'], apiGroups: [elevationRequestKind.group], resources: [elevationRequestKind.plural] },
 ]
 
 /** What stands in every platform. It is put back at every start, as Kubernetes does with its own roles. */
@@ -97,11 +100,11 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
     ],
   },
   'tenant-admin': {
-    description: 'In a tenant: makes and changes its projects, says who works in them, and does all that their owners may.',
+    description: 'In a tenant: makes and changes its projects, says who works in them, approves who asks for a role there, and does all that their owners may.',
     rules: [...workloads, ...runTenancy],
   },
   'project-owner': {
-    description: 'In a project: makes its namespaces and projects below it, says who works there, and runs workloads.',
+    description: 'In a project: makes its namespaces and projects below it, says who works there, approves who asks for a role there, and runs workloads.',
     rules: [...workloads, ...runTenancy],
   },
   'project-editor': {

@@ -1,8 +1,8 @@
 import { StatusError } from '@gantry/apimachinery'
 import { jsonResponse, readJson, type Exchange, type Route } from '@gantry/gateway'
 import type { HttpResponse } from '@gantry/runtime'
-import type { AskedElevation } from '../../api/index.ts'
-import { textOf } from '../body-fields.ts'
+import type { AskedElevation, ScopeReference } from '../../api/index.ts'
+import { objectOf, textOf } from '../body-fields.ts'
 import type { Elevations } from './elevations.ts'
 
 // 50 namespaces and a reason.
@@ -57,13 +57,23 @@ function askedFor(user: string, body: Readonly<Record<string, unknown>>): AskedE
   if (typeof durationSeconds !== 'number' || !Number.isInteger(durationSeconds))
     throw new StatusError('BadRequest', 'give "durationSeconds": for how long, 300 to 86400')
   if (namespaces !== undefined && namespaces !== null && !isListOfTexts(namespaces)) throw new StatusError('BadRequest', '"namespaces" must be a list of names')
+  const scope = scopeOf(body)
   return {
     role,
     ...(cluster === undefined ? {} : { cluster }),
+    ...(scope === undefined ? {} : { scope }),
     ...(isListOfTexts(namespaces) ? { namespaces } : {}),
     durationSeconds,
     reason,
   }
+}
+
+function scopeOf(body: Readonly<Record<string, unknown>>): ScopeReference | undefined {
+  if (body['scope'] === undefined || body['scope'] === null) return undefined
+  const scope = objectOf(body, 'scope')
+  const [tenant, project] = [textOf(scope, 'tenant'), textOf(scope, 'project')]
+  if (tenant === undefined) throw new StatusError('BadRequest', '"scope" must name a "tenant", and a "project" of it if it is not about the whole tenant')
+  return { tenant, ...(project === undefined ? {} : { project }) }
 }
 
 function isListOfTexts(value: unknown): value is string[] {

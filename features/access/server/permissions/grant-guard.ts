@@ -157,16 +157,19 @@ function judge(guard: Guard, info: RequestInfo, after: Guarded | undefined): voi
   } else if (after !== undefined) mustHaveAllOf(guard.permissions, guard.subject, (after as APIKey).spec.user)
 }
 
+/** Where a role is given: in a cluster, or in the tenant or project whose namespace of the hub `scope` is; without either on the whole platform. */
+export interface GivenAt {
+  readonly cluster?: string | undefined
+  readonly namespaces?: readonly string[] | undefined
+  readonly scope?: string | undefined
+}
+
 /** Throws Forbidden unless the subject may give a role at a place, NotFound when there is no such role. `what` says by what it would be given. */
-export function mustBeGivable(
-  granter: Granter,
-  { role, cluster, namespaces }: Pick<AccessRoleBinding['spec'], 'role' | 'cluster' | 'namespaces'>,
-  what: string,
-): void {
+export function mustBeGivable(granter: Granter, { role, cluster, namespaces, scope }: GivenAt & { readonly role: string }, what: string): void {
   const rules = granter.permissions.index.rulesOf(role)
-  if (rules === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be bound`)
+  if (rules === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be given`)
   if (rules.some(isDeny)) mayEscalate(granter, role, `${what}, whose role denies something`)
-  if (!isAsked(granter, 'bind', role)) mustHave(granter, rules, { cluster, namespaces }, what)
+  if (!isAsked(granter, 'bind', role)) mustHave(granter, rules, { cluster, namespaces, scope }, what)
 }
 
 /** An account elsewhere is a way to be that user, and the groups of its provider are what bindings give. */
@@ -205,13 +208,9 @@ function mayChangeGroup(guard: Guard, group: string, { gives, what }: { readonly
 function judgeMembership(guard: Guard, { namespace = '', name }: RequestInfo, after: Membership | undefined): void {
   const { index } = guard.permissions
   const inWords = `${membershipKind.plural}.${membershipKind.group} "${namespace}/${after?.metadata.name ?? name}"`
-  for (const role of [index.membership(namespace, name)?.role, after?.spec.role])
-    if (role !== undefined && index.rulesOf(role)?.some(isDeny) === true) mayEscalate(guard, role, `${inWords}, whose role denies something`)
-  if (after === undefined) return
-  const { role } = after.spec
-  const rules = index.rulesOf(role)
-  if (rules === undefined) throw new StatusError('NotFound', `there is no AccessRole "${role}" that could be given`)
-  if (!isAsked(guard, 'bind', role)) mustHave(guard, rules, { ...everywhere, scope: namespace }, inWords)
+  const before = index.membership(namespace, name)?.role
+  if (before !== undefined && index.rulesOf(before)?.some(isDeny) === true) mayEscalate(guard, before, `${inWords}, whose role denies something`)
+  if (after !== undefined) mustBeGivable(guard, { role: after.spec.role, scope: namespace }, inWords)
 }
 
 const everywhere = { cluster: undefined, namespaces: undefined }

@@ -219,12 +219,21 @@ export class PermissionIndex {
     return this.#memberships.get(`${namespace}/${name}`)
   }
 
+  /** Every Membership, as namespace and name with a slash between them. */
+  memberships(): Iterable<string> {
+    return this.#memberships.keys()
+  }
+
   /** Namespaces of clusters that are certainly a scope's, or of what is below it; undefined: it is no scope that counts, or the subject may not see it. */
   placesFor(subject: Subject, scope: string): readonly { readonly cluster: string; readonly namespace: string }[] | undefined {
+    return this.maySeeScope(subject, scope) ? this.#tree.placesOf(scope) : undefined
+  }
+
+  /** Whether a subject may read the tenant or project that a namespace of the hub stands for; false also when it is none that counts. */
+  maySeeScope(subject: Subject, scope: string): boolean {
     const object = this.#tree.isActive(scope) ? this.#tree.get(scope)?.object : undefined
-    if (object === undefined) return undefined
-    const question: AccessQuestion = { ...object, cluster: this.#hub, verb: 'get', isResource: true, subresource: '', path: '' }
-    return this.decide(subject, question).allowed ? this.#tree.placesOf(scope) : undefined
+    if (object === undefined) return false
+    return this.decide(subject, { ...object, cluster: this.#hub, verb: 'get', isResource: true, subresource: '', path: '' }).allowed
   }
 
   /** Whether a namespace of a cluster is certainly a scope's, or of what is below it. */
