@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before } from 'node:test'
+import { isReason } from '@gantry/apimachinery'
 import { createClient, isLongRunning, loadKubeconfig, openHttpTransport } from '@gantry/client'
 import type { HttpTransport, KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { createMemberConnection, forProvenCallers } from '@gantry/gateway'
@@ -17,7 +18,9 @@ import { startKubernetes } from '../kubernetes/kubernetes.ts'
 
 /** A live copy of a collection, as far as a test has to know whether it is up to date. */
 interface Followed {
+  /** Of a namespaced kind the copy is of gantry-system, unless it is `everywhere`. */
   readonly ref: ResourceRef
+  readonly everywhere?: boolean
   readonly mirror: { values(): Iterable<KubeObject> }
 }
 
@@ -114,8 +117,9 @@ async function openEmbedded({ state, clock: given, authorize }: TestHubOptions):
 async function openReal({ http }: { readonly http: HttpTransport }, { state }: TestHubOptions): Promise<TestHub & { readonly state: HubState }> {
   const hub = new RealHub(http)
   if (state === undefined) await hub.clear()
-  const clock = state?.clock ?? new HubClock(hub)
-  if (clock instanceof HubClock) clock.hub = hub
+  const given = state?.clock
+  const clock = given instanceof HubClock ? given : new HubClock(hub, given?.now())
+  clock.hub = hub
   opened.add(hub)
   const connection = createMemberConnection({ clock: systemClock, transport: { handle: hub.handle, upgrade: http.upgrade } }, { name: 'local' })
   return {
@@ -195,8 +199,8 @@ class RealHub {
 
   async #lateCopy(): Promise<string | undefined> {
     const late = await Promise.all(
-      this.followed.map(async ({ ref, mirror }) => {
-        const { items } = await this.#admin.list<KubeObject>(ref, ref.namespaced ? { namespace: 'gantry-system' } : {})
+      this.followed.map(async ({ ref, mirror, everywhere = !ref.namespaced }) => {
+        const { items } = await this.#admin.list<KubeObject>(ref, everywhere ? {} : { namespace: 'gantry-system' })
         return versionsOf(items) === versionsOf(mirror.values()) ? undefined : ref.resource
       }),
     )
@@ -222,6 +226,16 @@ class RealHub {
     return (await Promise.all(lists)).flat()
   }
 
+  /** A kind that has just been defined is answered for when its cache is filled. */
+  async #listWhenServed(ref: ResourceRef): Promise<readonly KubeObject[]> {
+    for (const untilMs = performance.now() + settlesWithinMs; ; await sleep(100))
+      try {
+        return (await this.#admin.list<KubeObject>(ref)).items
+      } catch (error) {
+        if (!isReason(error, 'TooManyRequests') || performance.now() > untilMs) throw error
+      }
+  }
+
   /** Takes away what earlier tests have left. */
   async clear(): Promise<void> {
     const remove = async (path: string): Promise<void> => {
@@ -229,7 +243,20 @@ class RealHub {
       const text = (await readWholeBody(answer)).toString()
       if (answer.status >= 300 && answer.status !== 404) throw new Error(`DELETE ${path}: ${text}`)
     }
-    for (const { group, version, resource } of await this.#ownKinds()) await remove(`/apis/${group}/${version}/${resource}`)
+    for (const ref of await this.#ownKinds()) {
+      const { group, version, resource } = ref
+      if (!ref.namespaced) {
+        await remove(`/apis/${group}/${version}/${resource}`)
+        continue
+      }
+      // Many of a namespaced kind are deleted one namespace at a time; who would take their finalizers off runs no more.
+      for (const { metadata } of await this.#listWhenServed(ref)) {
+        const { name = '', namespace = '' } = metadata
+        if ((metadata.finalizers ?? []).length > 0)
+          await this.#admin.patch(ref, { namespace, name }, { type: 'merge', body: { metadata: { finalizers: null } } })
+        await remove(`/apis/${group}/${version}/namespaces/${namespace}/${resource}/${name}`)
+      }
+    }
     await remove('/api/v1/namespaces/gantry-system/secrets')
     for (const { metadata } of (await this.#admin.list<KubeObject>(namespaces)).items) {
       const { name = '' } = metadata
@@ -245,7 +272,7 @@ class RealHub {
 
 function versionsOf(objects: Iterable<KubeObject>): string {
   return [...objects]
-    .map(({ metadata }) => `${metadata.name} ${metadata.resourceVersion}`)
+    .map(({ metadata }) => `${metadata.namespace ?? ''}/${metadata.name} ${metadata.resourceVersion}`)
     .toSorted()
     .join('\n')
 }
@@ -254,8 +281,8 @@ function versionsOf(objects: Iterable<KubeObject>): string {
 class HubClock extends FakeClock {
   hub: RealHub
 
-  constructor(hub: RealHub) {
-    super(`${new Date().toISOString().slice(0, 19)}Z`)
+  constructor(hub: RealHub, now: Date = new Date()) {
+    super(`${now.toISOString().slice(0, 19)}Z`)
     this.hub = hub
   }
 

@@ -11,8 +11,8 @@ import {
 } from '@gantry/access/api'
 import { unlessGone } from '@gantry/apimachinery'
 import { readBody } from '@gantry/runtime'
-import { FakeClock, settle } from '@gantry/runtime/testing'
-import { startTestPlatform, type Answer, type TestPlatform } from './test-platform.ts'
+import { FakeClock } from '@gantry/runtime/testing'
+import { settle, startTestPlatform, type Answer, type TestPlatform } from './test-platform.ts'
 
 const path = '/platform/v1/access/elevations'
 const kindPath = `/apis/${elevationRequestKind.apiVersion}/${elevationRequestKind.plural}`

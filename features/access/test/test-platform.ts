@@ -28,7 +28,7 @@ import {
 } from '@gantry/access/server'
 import type { KubeClient } from '@gantry/client'
 import { installKinds } from '@gantry/clusters/server'
-import { openTestHub, type HubState, type Stored } from '@gantry/conformance/test-hub'
+import { openTestHub, type HubState, type Stored, type TestHub } from '@gantry/conformance/test-hub'
 import { clusterRoute, createPipeline, hubRoutes, Revocations, type AuditEvent, type ClusterTarget } from '@gantry/gateway'
 import { bodyOf, readWholeBody, silentLogger, systemIds } from '@gantry/runtime'
 import type { Handler, HttpHeaders, HttpRequest, HttpResponse, UpgradeHandler } from '@gantry/runtime'
@@ -64,6 +64,7 @@ export interface TestPlatform extends AsyncDisposable {
   readonly identities: Identities
   readonly audit: AuditEvent[]
   ask(method: string, path: string, asked?: Asked): Promise<Answer>
+  readonly follow: TestHub['follow']
   /** A request as it comes from the network. */
   readonly handle: Handler
   readonly upgrade: UpgradeHandler
@@ -80,7 +81,7 @@ export interface TestPlatform extends AsyncDisposable {
 }
 
 /** Lets time pass until the work is done. */
-async function passingTime<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
+export async function passingTime<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
   let isDone = false
   const done = work.finally(() => (isDone = true))
   done.catch(() => {}) // awaited below
@@ -233,6 +234,7 @@ export async function startTestPlatform(
   return {
     clock,
     hub,
+    follow: (...copies) => base.follow(...copies),
     written: () => base.written(),
     stored: () => base.stored(),
     identities,

@@ -1,0 +1,6 @@
+import { onRealHub } from '@gantry/conformance/test-hub'
+
+// The same tests over a real kube-apiserver as the hub.
+onRealHub()
+await import('./elevation.test.ts')
+await import('./elevation-scopes.test.ts')
