@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CommandContext, Output, PlatformConnection } from '@gantry/cli-kit'
+import { runCommandLine, type CommandContext, type Output, type PlatformConnection } from '@gantry/cli-kit'
 import { FakeClock, settle } from '@gantry/runtime/testing'
 import type { ElevationRequest } from '../api/index.ts'
 import { elevationCommands } from './elevation-commands.ts'
@@ -59,4 +59,68 @@ test('waiting for a role ends when the binding is there, not when somebody has o
 test('a no ends with 1, and what was said to it moves no cursor', async () => {
   const { done } = await elevate(new FakeClock(), [{ phase: 'Denied', decidedBy: 'ann', message: 'ask\u001b[2J Bob' }])
   assert.deepEqual(await done, { kind: 'text', text: 'request "vic-1" is denied by ann: ask [2J Bob', exitCode: 1 })
+})
+
+/** A command as it is typed, at a platform that takes every request as it is. */
+async function gantry(...argv: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string; readonly bodies: unknown[] }> {
+  const bodies: unknown[] = []
+  let [out, err] = ['', '']
+  const context = {
+    signal: new AbortController().signal,
+    connect: () =>
+      Promise.resolve({
+        server: 'https://gantry.test',
+        call: (method: string, path: string, { body }: { readonly body?: object }) => {
+          if (method === 'POST') bodies.push(body)
+          const item = { apiVersion: 'v1', kind: 'ElevationRequest', metadata: { name: 'vic-1' }, spec: { ...spec, ...body }, status: { phase: 'Pending' } }
+          const shop = { ...item, spec: { ...spec, cluster: undefined, scope: { tenant: 'acme', project: 'shop' } } }
+          const acme = { ...item, spec: { ...spec, cluster: undefined, scope: { tenant: 'acme' } } }
+          return Promise.resolve(method === 'GET' && !path.includes('vic-1') ? { items: [item, shop, acme] } : item)
+        },
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      } as unknown as PlatformConnection),
+    readFile: () => Promise.reject(new Error('nothing is read here')),
+    print: () => Promise.resolve(),
+    note: () => {},
+  }
+  const commands = elevationCommands({ clock: new FakeClock() })
+  const code = await runCommandLine({ program: 'gantry', summary: '', globalOptions: {}, commands }, argv, {
+    context: () => context,
+    out: (text) => (out += text),
+    err: (text) => (err += text),
+  })
+  return { code, out, err, bodies }
+}
+
+test('a role is asked for on the platform, in a cluster, in namespaces of one, in a tenant and in a project', async () => {
+  const asked = { role: 'project-editor', durationSeconds: 7_200, reason: 'deploy' }
+  for (const [where, place] of [
+    [[], {}],
+    [['--cluster', 'prod'], { cluster: 'prod' }],
+    [['--cluster', 'prod', '-n', 'db,web'], { cluster: 'prod', namespaces: ['db', 'web'] }],
+    [['--tenant', 'acme'], { scope: { tenant: 'acme' } }],
+    [['--project', 'acme/shop'], { scope: { tenant: 'acme', project: 'shop' } }],
+  ] as const) {
+    const { code, out, bodies } = await gantry('access', 'elevate', 'project-editor', ...where, '--for', '2h', '--reason', 'deploy')
+    assert.deepEqual([code, out, bodies], [0, 'vic-1\n', [{ ...asked, ...place }]])
+  }
+})
+
+test('a place that is none, or two, is refused with what to write instead, before anything is asked', async () => {
+  for (const [where, message] of [
+    [['--project', 'shop'], /"shop" is no project: write TENANT\/PROJECT/],
+    [['--project', 'acme/shop', '--cluster', 'prod'], /give one of --project and --cluster/],
+    [['--tenant', 'acme', '--project', 'acme/shop'], /give one of --tenant and --project/],
+    [['-n', 'db'], /give --cluster too; for those of a project give --project alone/],
+    [['--project', 'acme/shop', '-n', 'db'], /give --cluster too/],
+  ] as const) {
+    const { code, err, bodies } = await gantry('access', 'elevate', 'project-editor', ...where, '--for', '2h', '--reason', 'deploy')
+    assert.deepEqual([code, bodies], [2, []])
+    assert.match(err, message)
+  }
+})
+
+test('requests are listed with where the role is to hold', async () => {
+  const { out } = await gantry('access', 'requests')
+  for (const where of ['cluster prod', 'project acme/shop', 'tenant acme']) assert.ok(out.includes(where), out)
 })
