@@ -121,7 +121,12 @@ async function follow(platform: TestPlatform): Promise<AsyncDisposable> {
   const signal = new AbortController().signal
   await passingTime(clock, installKinds({ hub, clock }, tenancyKinds, { signal }))
   const tenancy = createTenancy({
-    ...{ hub, clock, ids: systemIds, log: silentLogger, sink: permissions.scopes, quotas: new Quotas({ hub, clock, ids: systemIds }) },
+    hub,
+    clock,
+    ids: systemIds,
+    log: silentLogger,
+    sink: permissions.scopes,
+    quotas: new Quotas({ hub, clock, ids: systemIds }),
     clusters: { get: () => undefined, values: () => [], onChange: () => () => {} },
     memberOf: () => undefined,
   })
