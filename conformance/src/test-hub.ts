@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before } from 'node:test'
-import { isReason } from '@gantry/apimachinery'
+import { isReason, unlessGone, unlessThere } from '@gantry/apimachinery'
 import { createClient, isLongRunning, loadKubeconfig, openHttpTransport } from '@gantry/client'
 import type { HttpTransport, KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { createMemberConnection, forProvenCallers } from '@gantry/gateway'
@@ -27,12 +27,16 @@ interface Followed {
 /** The hub under tests of the platform: the embedded cluster in this process, or a real kube-apiserver (`onRealHub`). Tests never ask which. */
 export interface TestHub extends AsyncDisposable {
   readonly client: KubeClient
+  /** What `client` asks. */
+  readonly handle: Handler
   readonly target: ClusterTarget
   readonly asksPermissions: boolean
   /** Stands still until a test moves it; what the hub has to do for it is done when `advance` resolves. */
   readonly clock: FakeClock
   /** Copies that `settle` waits for. */
   follow(...copies: Followed[]): void
+  /** Of a process that has ended. */
+  unfollow(...copies: Followed[]): void
   /** Writes that it has taken. */
   written(): number
   /** Everything it keeps for the platform, as text, by keys that end with `resource/namespace/name`. */
@@ -63,6 +67,16 @@ export interface TestHubOptions {
 export async function openTestHub(options: TestHubOptions = {}): Promise<TestHub & { readonly state: HubState }> {
   return real === undefined || options.isEmbedded === true ? openEmbedded(options) : openReal(real, options)
 }
+
+/** A cluster beside the hub, of the same kind as it. A real one is the hub itself: one to a test, with names of its own in it. */
+export async function openTestMember({ clock }: TestHub): Promise<{ readonly handle: Handler } & AsyncDisposable> {
+  const [hub] = opened
+  if (hub !== undefined) return { handle: hub.handle, [Symbol.asyncDispose]: () => Promise.resolve() }
+  const local = await startLocalCluster({ store: createMemoryStore(), clock, ids: systemIds, log: silentLogger }, { controllers: false })
+  return { handle: (request) => local.handle({ ...request, user: administrator }), [Symbol.asyncDispose]: () => local[Symbol.asyncDispose]() }
+}
+
+const administrator = { username: 'gantry', groups: ['system:masters', 'system:authenticated'] }
 
 /** Everything that has been written to the hubs under test is known to whoever follows it, and nobody is waiting for an answer of them. */
 export async function settle(): Promise<void> {
@@ -103,11 +117,13 @@ async function openEmbedded({ state, clock: given, authorize }: TestHubOptions):
   const local = await startLocalCluster({ store, clock, ids: systemIds, log: silentLogger }, { controllers: false, ...access })
   return {
     client: local.client,
+    handle: (request) => local.handle({ ...request, user: administrator }),
     target: { kind: 'hub', handle: local.handle, upgrade: local.upgrade },
     asksPermissions: true,
     clock,
     state: { store, clock },
     follow() {},
+    unfollow() {},
     written: () => store.revision,
     stored: () => Promise.resolve(store.list({ prefix: '' }).entries.map(({ key, value }) => ({ key: key.toString(), value: value.toString() }))),
     [Symbol.asyncDispose]: () => local[Symbol.asyncDispose](),
@@ -124,11 +140,13 @@ async function openReal({ http }: { readonly http: HttpTransport }, { state }: T
   const connection = createMemberConnection({ clock: systemClock, transport: { handle: hub.handle, upgrade: http.upgrade } }, { name: 'local' })
   return {
     client: createClient({ handle: hub.handle }),
+    handle: hub.handle,
     target: forProvenCallers(connection),
     asksPermissions: false,
     clock,
     state: { store: state?.store ?? createMemoryStore(), clock },
-    follow: (...copies) => void hub.followed.push(...copies),
+    follow: (...copies) => void (hub.followed = [...hub.followed, ...copies]),
+    unfollow: (...copies) => void (hub.followed = hub.followed.filter((one) => !copies.includes(one))),
     written: () => hub.writes,
     stored: () => hub.stored(),
     [Symbol.asyncDispose]: () => Promise.resolve(void opened.delete(hub)),
@@ -153,7 +171,7 @@ interface Definition extends KubeObject {
 
 /** Counts what is asked of a real API and not answered yet. */
 class RealHub {
-  readonly followed: Followed[] = []
+  followed: readonly Followed[] = []
   readonly #http: HttpTransport
   readonly #admin: KubeClient
   #pending = 0
@@ -245,27 +263,29 @@ class RealHub {
     }
     for (const ref of await this.#ownKinds()) {
       const { group, version, resource } = ref
-      if (!ref.namespaced) {
-        await remove(`/apis/${group}/${version}/${resource}`)
-        continue
-      }
-      // Many of a namespaced kind are deleted one namespace at a time; who would take their finalizers off runs no more.
       for (const { metadata } of await this.#listWhenServed(ref)) {
-        const { name = '', namespace = '' } = metadata
+        const { name = '', namespace } = metadata
+        // Nothing is written where no namespace is, also when it has gone before what was in it.
+        if (namespace !== undefined)
+          await unlessThere(this.#admin.create<KubeObject>(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }))
+        // Who would take its finalizers off runs no more.
         if ((metadata.finalizers ?? []).length > 0)
-          await this.#admin.patch(ref, { namespace, name }, { type: 'merge', body: { metadata: { finalizers: null } } })
-        await remove(`/apis/${group}/${version}/namespaces/${namespace}/${resource}/${name}`)
+          await unlessGone(this.#admin.patch(ref, { namespace, name }, { type: 'merge', body: { metadata: { finalizers: null } } }))
+        // Many of a namespaced kind are deleted one namespace at a time.
+        if (namespace !== undefined) await remove(`/apis/${group}/${version}/namespaces/${namespace}/${resource}/${name}`)
       }
+      if (!ref.namespaced) await remove(`/apis/${group}/${version}/${resource}`)
     }
     await remove('/api/v1/namespaces/gantry-system/secrets')
     for (const { metadata } of (await this.#admin.list<KubeObject>(namespaces)).items) {
       const { name = '' } = metadata
       if (kept.has(name)) continue
-      for (const resource of ['configmaps', 'secrets', 'pods']) await remove(`/api/v1/namespaces/${name}/${resource}`)
+      for (const resource of ['configmaps', 'secrets', 'pods', 'serviceaccounts', 'resourcequotas', 'limitranges'])
+        await remove(`/api/v1/namespaces/${name}/${resource}`)
       await remove(`/api/v1/namespaces/${name}`)
       // No controller ends namespaces here.
-      const ending = await this.#admin.get<KubeObject>(namespaces, { name })
-      await this.#admin.update(namespaces, { ...ending, spec: {} } as KubeObject, { subresource: 'finalize' })
+      const ending = await unlessGone(this.#admin.get<KubeObject>(namespaces, { name }))
+      if (ending !== undefined) await this.#admin.update(namespaces, { ...ending, spec: {} } as KubeObject, { subresource: 'finalize' })
     }
   }
 }

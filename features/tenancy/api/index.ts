@@ -6,6 +6,8 @@ export {
   projectNamespaceKind,
   quotaLedgerKind,
   adoptedAnnotation,
+  isMoveOver,
+  moveUndoneAnnotation,
   scopeOf,
   tenancyFinalizer,
   tenancyLabels,

@@ -1,8 +1,14 @@
-import { formatAge, textOption, UsageError, type Command, type OptionValues } from '@gantry/cli-kit'
+import { unlessGone } from '@gantry/apimachinery'
+import { formatAge, textOption, UsageError, type Command, type CommandContext, type Output, type OptionValues } from '@gantry/cli-kit'
+import type { ObjectKey } from '@gantry/client'
 import type { Clock } from '@gantry/runtime'
 import { projectNamespaceKind, scopeOf, type NamespaceMove, type ProjectNamespace } from '../api/index.ts'
 import { amountsOf } from './amounts.ts'
-import { projectAt, projectPath, stateOf } from './scopes.ts'
+import { projectAt, projectPath, stateInWords, stateOf } from './scopes.ts'
+
+/** A cluster is asked for 15 s before it counts as not answering. */
+const cancelWaitMs = 20_000
+const pollMs = 500
 
 /** `gantry namespaces …`: those of projects. */
 export function namespaceCommands(deps: { readonly clock: Clock }): readonly Command[] {
@@ -65,14 +71,25 @@ export function namespaceCommands(deps: { readonly clock: Clock }): readonly Com
     {
       name: 'namespaces move',
       summary: 'Move a namespace, with what runs in it, to another project of the tenant',
-      positionals: ['TENANT/PROJECT', 'NAME', 'TENANT/PROJECT'],
-      options: { 'dry-run': { type: 'boolean', description: 'Only say whether it could be moved' } },
-      examples: ['gantry namespaces move acme/shop db acme/bank'],
-      async run({ positionals, options, context: { signal, ...context } }) {
-        const [from, name = '', to] = [projectPath(positionals[0]), positionals[1], projectPath(positionals[2])]
+      positionals: ['TENANT/PROJECT', 'NAME', '[TENANT/PROJECT]'],
+      options: {
+        'dry-run': { type: 'boolean', description: 'Only say whether it could be moved' },
+        cancel: { type: 'boolean', description: 'Let it stay where it is, unless it has arrived; ends with 1 when it does not stay' },
+      },
+      examples: ['gantry namespaces move acme/shop db acme/bank', 'gantry namespaces move acme/shop db --cancel'],
+      async run({ positionals, options, context }) {
+        const [from, name = '', goal] = [projectPath(positionals[0]), positionals[1], positionals[2]]
+        const [isDryRun, isCancel] = [options['dry-run'] === true, options['cancel'] === true]
         const path = `/platform/v1/projectnamespaces/${encodeURIComponent(from.namespace)}/${encodeURIComponent(name)}/move`
+        if (isCancel) {
+          if (goal !== undefined || isDryRun)
+            throw new UsageError('--cancel takes the project and the name, and nothing else: it ends the move that is under way')
+          return cancelMove(context, { path, key: { namespace: from.namespace, name }, clock: deps.clock })
+        }
+        if (goal === undefined) throw new UsageError('a third name is missing: the project it is to move to, as TENANT/PROJECT')
+        const to = projectPath(goal)
         await using platform = await context.connect()
-        const move = (await platform.call('POST', path, { body: { to: to.text, dryRun: options['dry-run'] === true }, signal })) as NamespaceMove
+        const move = (await platform.call('POST', path, { body: { to: to.text, dryRun: isDryRun }, signal: context.signal })) as NamespaceMove
         const how = move.dryRun ? 'can move' : 'is moving'
         const more = move.dryRun ? '' : `; gantry namespaces list ${move.to} shows when it is there`
         return { kind: 'text', text: `the namespace ${move.namespace} of cluster ${move.cluster} ${how} from ${move.from} to ${move.to}${more}` }
@@ -105,6 +122,26 @@ export function namespaceCommands(deps: { readonly clock: Clock }): readonly Com
       },
     },
   ]
+}
+
+/** Asks for the end of a move, and waits for what becomes of it: the cluster has the last word. */
+async function cancelMove(
+  context: CommandContext,
+  { path, key, clock }: { readonly path: string; readonly key: ObjectKey; readonly clock: Clock },
+): Promise<Output> {
+  const { signal } = context
+  await using platform = await context.connect()
+  const { cluster, namespace, from, to } = (await platform.call('DELETE', path, { signal })) as NamespaceMove
+  const what = `the namespace ${namespace} of cluster ${cluster}`
+  for (const untilMs = clock.monotonicMs() + cancelWaitMs; ; await clock.sleep(pollMs, { signal })) {
+    const object = await unlessGone(platform.hub.get<ProjectNamespace>(projectNamespaceKind.ref, key, { signal }))
+    const phase = object?.status?.move?.phase
+    if (object === undefined)
+      return { kind: 'text', text: `too late: ${what} is in ${to} now; "gantry namespaces move ${to} ${key.name} ${from}" moves it back`, exitCode: 1 }
+    if (phase !== 'Cancelling') return { kind: 'text', text: `${what} stays in ${from}` }
+    if (clock.monotonicMs() >= untilMs)
+      return { kind: 'text', text: `${what} is to stay in ${from}, which is not certain yet: ${stateInWords(object)}. It goes on by itself`, exitCode: 1 }
+  }
 }
 
 function projectOf({ metadata }: ProjectNamespace): string {

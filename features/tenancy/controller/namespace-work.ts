@@ -1,8 +1,8 @@
 import type { KubeClient, ResourceRef } from '@gantry/client'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
-import type { NamespaceQuotas, ProjectNamespace } from '../api/index.ts'
+import { tenancyLabels, type NamespaceQuotas, type ProjectNamespace } from '../api/index.ts'
 import type { Clusters } from './scope-feed.ts'
-import type { TenancyObjects } from './tenancy-objects.ts'
+import type { Owner, TenancyObjects } from './tenancy-objects.ts'
 
 export interface NamespaceControllerDeps {
   readonly hub: KubeClient
@@ -30,3 +30,12 @@ export interface Reached {
 }
 
 export const namespaces: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
+
+/** What a namespace bears that is certainly an object's. */
+export function marksOf(object: ProjectNamespace, { tenant, project }: Owner): Record<string, string> {
+  return {
+    [tenancyLabels.tenant]: tenant.metadata.name ?? '',
+    [tenancyLabels.project]: project?.metadata.name ?? '',
+    [tenancyLabels.uid]: object.metadata.uid ?? '',
+  }
+}

@@ -11,6 +11,7 @@ export interface WriteDeps {
 
 export type Finding = Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>
 type Options = { readonly signal: AbortSignal }
+type StatusChange<T extends { status?: object }> = Partial<NonNullable<T['status']>>
 type WithConditions = { conditions?: Condition[] | undefined }
 
 /** The `Ready` condition. */
@@ -18,11 +19,20 @@ export function ready(status: 'True' | 'False' | 'Unknown', reason: string, mess
   return { type: 'Ready', status, reason, message: message.slice(0, 30_000) }
 }
 
-/** Writes what was found and nothing when it stands there already. Returns the object as it now is; undefined when it is gone. */
+/** Writes what was found and nothing when it stands there already. `set` may go by the status as it is by then. Returns the object as it now is; undefined when it is gone. */
 export function writeStatus<T extends KubeObject & { status?: WithConditions }>(
   { hub, clock }: WriteDeps,
   resource: ResourceRef,
-  { object, set, findings, signal }: { readonly object: T; readonly set: Partial<NonNullable<T['status']>>; readonly findings: readonly Finding[] } & Options,
+  {
+    object,
+    set,
+    findings,
+    signal,
+  }: {
+    readonly object: T
+    readonly set: StatusChange<T> | ((current: Partial<NonNullable<T['status']>>) => StatusChange<T>)
+    readonly findings: readonly Finding[]
+  } & Options,
 ): Promise<T | undefined> {
   return commitStatus<T>(hub, {
     resource,
@@ -35,7 +45,8 @@ export function writeStatus<T extends KubeObject & { status?: WithConditions }>(
         return old?.status !== finding.status || old.reason !== finding.reason || old.message !== finding.message
       })
       const conditions = news.length === 0 ? before : withConditions(before, news, clock.now())
-      return { ...current, status: withoutUndefined({ ...current.status, ...set, conditions }) }
+      const change = typeof set === 'function' ? set(current.status ?? {}) : set
+      return { ...current, status: withoutUndefined({ ...current.status, ...change, conditions }) }
     },
   })
 }

@@ -2,6 +2,7 @@ import type { KubeClient } from '@gantry/client'
 import { createInformer, runInBackground, type Informer } from '@gantry/controller'
 import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
 import {
+  isMoveOver,
   membershipKind,
   projectKind,
   projectNamespace,
@@ -142,5 +143,5 @@ export function closureOf({ tenant, project, above }: Owner): { readonly reason:
 
 /** Whether it is on its way to another project. Until the namespace bears the mark of the new one it stays as it is, but is no longer looked after by its old project. */
 export function isMoving({ status }: ProjectNamespace): boolean {
-  return status?.move !== undefined && status.move.phase !== 'Failed'
+  return status?.move !== undefined && !isMoveOver(status.move)
 }

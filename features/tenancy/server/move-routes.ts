@@ -1,8 +1,8 @@
-import { StatusError, unlessGone } from '@gantry/apimachinery'
+import { isReason, StatusError, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient } from '@gantry/client'
 import { jsonResponse, readJson, type Exchange, type Route } from '@gantry/gateway'
 import type { Clock, HttpResponse, UserInfo } from '@gantry/runtime'
-import { projectNamespace, projectNamespaceKind, scopeOf, type NamespaceMove, type ProjectNamespace } from '../api/index.ts'
+import { isMoveOver, projectNamespace, projectNamespaceKind, scopeOf, type NamespaceMove, type ProjectNamespace } from '../api/index.ts'
 import type { Quotas } from './quota/index.ts'
 import type { TenancyView } from './tenancy-guard.ts'
 
@@ -20,11 +20,14 @@ export interface MoveRoutesDeps {
 
 const prefix = '/platform/v1/projectnamespaces/'
 const bodyBytes = 16 << 10
+const cancelTries = 5
 const { ref, group, plural: resource } = projectNamespaceKind
 
 /**
  * `POST /platform/v1/projectnamespaces/<namespace of the hub>/<name>/move {to: "<tenant>/<project>", dryRun?}`: begins the move of a namespace to another project of its tenant, with what
  * runs in it. Answers 202 with a `NamespaceMove`; the controllers do it, and `status.move` says how far it is. For whoever may delete it where it is and make it where it goes.
+ * `DELETE` of the same cancels it, as long as the new project does not have the namespace: answers 202 with the same, and `status.move.phase` becomes Cancelled; or it has been too late, and the
+ * ProjectNamespace is gone. For whoever may delete it where it is.
  */
 export function moveRoutes(deps: MoveRoutesDeps): readonly Route[] {
   return [{ path: prefix, audience: 'platform', serve: (exchange) => serve(deps, exchange) }]
@@ -34,14 +37,16 @@ async function serve(deps: MoveRoutesDeps, { request, caller }: Exchange): Promi
   if (caller.kind !== 'platform') throw new StatusError('Unauthorized', 'Unauthorized')
   const [namespace = '', name = '', what, ...more] = request.path.slice(prefix.length).split('/')
   if (what !== 'move' || more.length > 0 || name === '') throw new StatusError('NotFound', 'the server could not find the requested resource')
-  if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'move takes a POST')
+  if (request.method !== 'POST' && request.method !== 'DELETE')
+    throw new StatusError('MethodNotAllowed', 'move takes a POST; a DELETE cancels one that is under way')
   const { signal } = request
-  const { to, dryRun } = fieldsOf(await readJson(request, bodyBytes))
   const from = scopeOf(namespace)
   const { username } = caller.user
   const mayDelete = deps.may(caller.user, { verb: 'delete', group, resource, namespace, name })
   if (from?.project === undefined || !mayDelete)
     throw new StatusError('Forbidden', `there is no ProjectNamespace ${namespace}/${name} that user "${username}" may delete: it takes that to move it away`)
+  if (request.method === 'DELETE') return jsonResponse(202, await cancel(deps, { namespace, name, signal }))
+  const { to, dryRun } = fieldsOf(await readJson(request, bodyBytes))
   const goal = { tenant: to.tenant, project: to.project, namespace: projectNamespace(to.tenant, to.project) }
   if (goal.tenant !== from.tenant)
     throw new StatusError(
@@ -54,9 +59,7 @@ async function serve(deps: MoveRoutesDeps, { request, caller }: Exchange): Promi
   const object = await deps.hub.get<ProjectNamespace>(ref, { namespace, name }, { signal })
   await refuse(deps, { object, goal, signal })
   if (!dryRun) await begin(deps, { object, to: goal.namespace, signal })
-  const { cluster, namespace: moved } = object.spec
-  const answer: NamespaceMove = { cluster, namespace: moved, from: `${from.tenant}/${from.project}`, to: `${goal.tenant}/${goal.project}`, dryRun }
-  return jsonResponse(dryRun ? 200 : 202, answer)
+  return jsonResponse(dryRun ? 200 : 202, answerOf(object, goal.namespace, dryRun))
 }
 
 interface Asked {
@@ -76,7 +79,7 @@ async function refuse({ hub, quotas, view }: MoveRoutesDeps, { object, goal, sig
   }
   if (deletionTimestamp !== undefined) throw new StatusError('Conflict', `${what} is being deleted`)
   const { clusterUID, move } = object.status ?? {}
-  if (move !== undefined && move.phase !== 'Failed') throw new StatusError('Conflict', `${what} is moving to ${move.to} already`)
+  if (move !== undefined && !isMoveOver(move)) throw new StatusError('Conflict', `${what} is moving to ${move.to} already`)
   if (clusterUID === undefined)
     throw new StatusError('Conflict', `${what} has no namespace in the cluster ${cluster} yet that is certainly its own: its Ready condition says why`)
   const project = await quotas.projectOf({ tenant: goal.tenant, name: goal.project }, { signal })
@@ -93,6 +96,44 @@ async function refuse({ hub, quotas, view }: MoveRoutesDeps, { object, goal, sig
   const next: ProjectNamespace = { ...object, metadata: { name, namespace: goal.namespace } }
   const { fits, problems } = await quotas.check(project, next, { signal })
   if (!fits) throw new StatusError('Forbidden', `${what} does not fit there: ${problems.join('; ')}`)
+}
+
+/** Over the version that was read: a move that has gone on meanwhile is looked at again. */
+async function cancel(
+  { hub }: MoveRoutesDeps,
+  { namespace, name, signal }: { readonly namespace: string; readonly name: string; readonly signal: AbortSignal },
+): Promise<NamespaceMove> {
+  for (let tries = 1; ; tries++) {
+    const object = await unlessGone(hub.get<ProjectNamespace>(ref, { namespace, name }, { signal }))
+    if (object === undefined)
+      throw new StatusError(
+        'NotFound',
+        `there is no ProjectNamespace ${namespace}/${name}: if it has moved, it is in the other project now, and can be moved back`,
+      )
+    const { move, clusterUID } = object.status ?? {}
+    if (move === undefined || isMoveOver(move)) throw new StatusError('Conflict', `${namespace}/${name} is not moving`)
+    const answer = answerOf(object, move.to, false)
+    if (move.phase === 'Cancelling') return answer
+    const next = move.uid === undefined ? undefined : await unlessGone(hub.get<ProjectNamespace>(ref, { namespace: move.to, name }, { signal }))
+    if (next?.metadata.uid === move.uid && next?.status?.clusterUID !== undefined && next.status.clusterUID === clusterUID)
+      throw new StatusError('Conflict', `${namespace}/${name} has arrived in ${answer.to} already, which has the namespace now: move it back from there`)
+    const body = { metadata: { resourceVersion: object.metadata.resourceVersion }, status: { move: { ...move, phase: 'Cancelling' } } }
+    try {
+      await hub.patch(ref, { namespace, name }, { type: 'merge', subresource: 'status', body, signal })
+      return answer
+    } catch (error) {
+      if (!isReason(error, 'Conflict') || tries === cancelTries) throw error
+    }
+  }
+}
+
+function answerOf({ metadata, spec: { cluster, namespace } }: ProjectNamespace, to: string, dryRun: boolean): NamespaceMove {
+  return { cluster, namespace, from: pathOf(metadata.namespace ?? ''), to: pathOf(to), dryRun }
+}
+
+function pathOf(namespace: string): string {
+  const { tenant, project } = scopeOf(namespace) ?? {}
+  return `${tenant}/${project}`
 }
 
 /** As it was seen: another move, or a deletion, that has begun in the meantime is a Conflict. */

@@ -1,117 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { StatusError } from '@gantry/apimachinery'
-import type { KubeObject } from '@gantry/client'
-import type { Exchange } from '@gantry/gateway'
-import { bodyOf, readWholeBody, systemIds, type UserInfo } from '@gantry/runtime'
-import { movedFromAnnotation, projectKind, projectNamespaceKind, quotaLedgerKind, tenancyLabels, type ProjectNamespace } from '@gantry/tenancy/api'
-import { clustersOf, closureOf } from '@gantry/tenancy/controller'
-import { moveRoutes, Quotas } from '@gantry/tenancy/server'
-import {
-  membership,
-  namespaces,
-  pods,
-  project,
-  projectNamespaceOf,
-  resourceQuotas,
-  limitRanges,
-  startTestTenancy,
-  tenant,
-  type TestTenancy,
-} from './test-tenancy.ts'
+import { readJson } from '@gantry/gateway'
+import { bodyOf, readWholeBody, type HttpRequest } from '@gantry/runtime'
+import { movedFromAnnotation, moveUndoneAnnotation, projectKind, projectNamespaceKind, tenancyLabels, type ProjectNamespace } from '@gantry/tenancy/api'
+import { ask, assertMoved, bank, find, ledgerOf, markOf, original, shop, spec, start } from './test-move.ts'
+import { namespaces, projectNamespaceOf, type TestTenancy } from './test-tenancy.ts'
 
 const { ref } = projectNamespaceKind
-const shop = 'project-acme--shop'
-const bank = 'project-acme--bank'
-const spec = { cluster: 'one', namespace: 'db', quota: { cpu: '2' }, limits: { default: { cpu: '1' } } }
-
-/** Tenant acme with the projects shop, which ann owns and which has the namespace db with a pod, and bank, which bob owns. tom is an administrator of the tenant. */
-async function start(): Promise<TestTenancy> {
-  const platform = await startTestTenancy({ members: ['one'] })
-  await platform.make(tenant('acme'))
-  await platform.make(tenant('other'))
-  await platform.make(project('tenant-acme', 'shop', { environments: [] }))
-  await platform.make(project('tenant-acme', 'bank', { environments: [] }))
-  await platform.make(membership(shop, 'project-owner', 'ann'))
-  await platform.make(membership(bank, 'project-owner', 'bob'))
-  await platform.make(membership('tenant-acme', 'tenant-admin', 'tom'))
-  await platform.make(projectNamespaceOf(shop, 'db', spec))
-  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'db' }, spec: { containers: [{ name: 'a', image: 'a' }] } }
-  await platform.member('one').client.create(pods, pod as KubeObject)
-  return platform
-}
-
-async function ask(platform: TestTenancy, user: string, body: object, name = 'db'): Promise<{ readonly status: number; readonly message: string }> {
-  const { hub, clock, permissions, tenancy } = platform
-  const [route] = moveRoutes({
-    hub,
-    clock,
-    quotas: new Quotas({ hub, clock, ids: systemIds }),
-    view: {
-      closureOf(namespace) {
-        const owner = tenancy.objects.ownerOf(namespace)
-        return owner && closureOf(owner)
-      },
-      clustersOf(namespace) {
-        const owner = tenancy.objects.ownerOf(namespace)
-        return owner && clustersOf(owner)
-      },
-    },
-    may: ({ username }: UserInfo, question) =>
-      permissions.index.decide(permissions.subjectOf(username), { cluster: 'local', isResource: true, subresource: '', path: '', ...question }).allowed,
-  })
-  const { signal } = new AbortController()
-  const request = {
-    method: 'POST',
-    path: `/platform/v1/projectnamespaces/${shop}/${name}/move`,
-    query: '',
-    headers: {},
-    body: bodyOf(JSON.stringify(body)),
-    signal,
-  }
-  try {
-    const response = await route!.serve({ request, caller: { kind: 'platform', user: { username: user } } } as unknown as Exchange)
-    return { status: response.status, message: (await readWholeBody(response)).toString() }
-  } catch (error) {
-    if (!(error instanceof StatusError)) throw error
-    return { status: error.code, message: error.message }
-  }
-}
-
-async function find(platform: TestTenancy, namespace: string): Promise<ProjectNamespace | undefined> {
-  return (await platform.hub.list<ProjectNamespace>(ref, { namespace })).items.find(({ metadata }) => metadata.name === 'db')
-}
-
-async function ledgerOf({ hub }: TestTenancy): Promise<string> {
-  return JSON.stringify((await hub.list(quotaLedgerKind.ref, { namespace: 'tenant-acme' })).items)
-}
-
-async function markOf(platform: TestTenancy): Promise<string | undefined> {
-  return (await platform.member('one').client.get<KubeObject>(namespaces, { name: 'db' })).metadata.labels?.[tenancyLabels.uid]
-}
-
-/** Everything of the namespace is the new project's, and nothing in it has been touched. */
-async function assertMoved(platform: TestTenancy, before: KubeObject): Promise<void> {
-  const { client } = platform.member('one')
-  const moved = await platform.namespace(bank, 'db')
-  assert.equal(await find(platform, shop), undefined)
-  assert.deepEqual([moved.status?.phase, moved.status?.conditions?.find(({ type }) => type === 'QuotaInForce')?.status], ['Active', 'True'])
-  assert.deepEqual(moved.spec, spec)
-  const { metadata } = await client.get<KubeObject>(namespaces, { name: 'db' })
-  assert.deepEqual(
-    [metadata.labels?.[tenancyLabels.uid], metadata.labels?.[tenancyLabels.project], metadata.uid],
-    [moved.metadata.uid, 'bank', before.metadata.uid],
-  )
-  for (const resource of [resourceQuotas, limitRanges])
-    for (const item of (await client.list<KubeObject>(resource, { namespace: 'db' })).items)
-      assert.equal(item.metadata.labels?.[tenancyLabels.uid], moved.metadata.uid, resource.resource)
-  assert.deepEqual(
-    (await client.list<KubeObject>(pods, { namespace: 'db' })).items.map(({ metadata }) => metadata.name),
-    ['web'],
-  )
-  assert.deepEqual([platform.can('ann', 'one get pods db/'), platform.can('bob', 'one get pods db/')], [false, true])
-  assert.equal(platform.member('one').requests.filter(({ method }) => method === 'DELETE').length, 0, 'nothing is deleted in the cluster')
-}
 
 /** What a move that was interrupted has left: the new object, how far the old one says it is, and whether the namespace bears the new mark. */
 async function leave(platform: TestTenancy, { isRecorded, isMarked }: { readonly isRecorded: boolean; readonly isMarked: boolean }): Promise<void> {
@@ -119,15 +15,13 @@ async function leave(platform: TestTenancy, { isRecorded, isMarked }: { readonly
   const next = projectNamespaceOf(bank, 'db', spec)
   await platform.make({ ...next, metadata: { ...next.metadata, annotations: { [movedFromAnnotation]: old.metadata.uid ?? '' } } })
   const { uid } = (await platform.namespace(bank, 'db')).metadata
-  const move = { to: bank, startTime: '2026-01-01T00:00:00Z', ...(isRecorded ? { phase: 'NewCreated', uid } : { phase: 'Pending' }) }
+  const move = { to: bank, startTime: platform.clock.now().toISOString(), ...(isRecorded ? { phase: 'NewCreated', uid } : { phase: 'Pending' }) }
   await platform.hub.patch(ref, { namespace: shop, name: 'db' }, { type: 'merge', subresource: 'status', body: { status: { phase: 'Moving', move } } })
   await platform.idle()
   if (!isMarked) return
   const labels = { [tenancyLabels.uid]: uid, [tenancyLabels.project]: 'bank' }
   await platform.member('one').client.patch(namespaces, { name: 'db' }, { type: 'merge', body: { metadata: { labels } } })
 }
-
-const original = (platform: TestTenancy): Promise<KubeObject> => platform.member('one').client.get<KubeObject>(namespaces, { name: 'db' })
 
 describe('a namespace that moves to another project', () => {
   test('goes with what runs in it, and members change with it', async () => {
@@ -233,4 +127,194 @@ describe('a namespace that moves to another project', () => {
     assert.deepEqual([await markOf(platform), (await platform.namespace(bank, 'db')).status?.phase], [uid, 'Pending'])
     assert.equal(platform.can('bob', 'one get pods db/'), false)
   })
+
+  test('waits for a cluster that is away, and says so, and goes on when it is back', async () => {
+    await using platform = await start()
+    const before = await original(platform)
+    await platform.setReady('one', 'False', 'connection refused')
+    assert.equal((await ask(platform, 'tom', { to: 'acme/bank' })).status, 202)
+    await platform.idle()
+    const waiting = await platform.namespace(shop, 'db')
+    assert.deepEqual([waiting.status?.move?.phase, await find(platform, bank)], ['Pending', undefined])
+    assert.match(readyOf(waiting), /^ClusterUnreachable: cluster one cannot be reached: connection refused/)
+    await platform.setReady('one', 'True')
+    await settled(platform)
+    await assertMoved(platform, before)
+  })
+
+  test('stays where it was when it has not arrived in an hour', async () => {
+    await using platform = await start()
+    const uid = await markOf(platform)
+    await leaveOnTheWay(platform)
+    await platform.clock.advance(60 * 60_000)
+    await platform.setReady('one', 'True')
+    await settled(platform)
+    await assertStayed(platform, { uid, phase: 'Failed' })
+    assert.match((await platform.namespace(shop, 'db')).status?.move?.message ?? '', /not arrived in 60 minutes/)
+  })
+
+  test('goes back when it was taken by a write that the cluster has done after its time, for an object that is gone by then', async () => {
+    await using platform = await start()
+    const uid = await markOf(platform)
+    const late = await holdBackTheMark(platform)
+    await platform.hub.delete(ref, { namespace: bank, name: 'db' })
+    assert.equal(await late.arrive(), 200)
+    assert.notEqual(await markOf(platform), uid)
+    // What is deleted looks at the namespace once more: here it has done so before the write arrived.
+    await platform.hub.patch(ref, { namespace: bank, name: 'db' }, { type: 'merge', body: { metadata: { finalizers: null } } })
+    late.back()
+    await platform.clock.advance(15_000)
+    await settled(platform)
+    await assertStayed(platform, { uid, phase: 'Failed' })
+  })
 })
+
+describe('a move that is cancelled', () => {
+  test('leaves the namespace where it was, and it can be moved again', async () => {
+    await using platform = await start()
+    const before = await original(platform)
+    const uid = await markOf(platform)
+    await leaveOnTheWay(platform)
+    assert.equal((await ask(platform, 'ann')).status, 202)
+    assert.equal((await ask(platform, 'ann')).status, 202, 'once more')
+    await platform.idle()
+    const waiting = await platform.namespace(shop, 'db')
+    assert.equal(waiting.status?.move?.phase, 'Cancelling', 'only the cluster can say who has the namespace')
+    assert.match(readyOf(waiting), /^ClusterUnreachable/)
+    await platform.setReady('one', 'True')
+    await settled(platform)
+    await assertStayed(platform, { uid, phase: 'Cancelled' })
+    assert.doesNotMatch(await ledgerOf(platform), /bank[^"]*one[^"]*db/, 'nothing is kept for it in the other project')
+    const { status, message } = await ask(platform, 'ann')
+    assert.deepEqual([status, message], [409, `${shop}/db is not moving`])
+
+    assert.equal((await ask(platform, 'tom', { to: 'acme/bank' })).status, 202)
+    await settled(platform)
+    await assertMoved(platform, before)
+    assert.equal((await original(platform)).metadata.annotations?.[moveUndoneAnnotation], undefined)
+  })
+
+  test('is over at once, also without its cluster, while the new project cannot have it yet', async () => {
+    await using platform = await start()
+    const uid = await markOf(platform)
+    await platform.setReady('one', 'False')
+    await platform.idle()
+    for (const isMade of [false, true]) {
+      if (isMade) await leave(platform, { isRecorded: false, isMarked: false })
+      else assert.equal((await ask(platform, 'tom', { to: 'acme/bank' })).status, 202)
+      await platform.idle()
+      assert.equal((await ask(platform, 'tom')).status, 202)
+      await settled(platform)
+      const { status } = await platform.namespace(shop, 'db')
+      assert.deepEqual([status?.phase, status?.move?.phase, await markOf(platform)], ['Active', 'Cancelled', uid])
+    }
+    await platform.setReady('one', 'True')
+    await settled(platform)
+    await assertStayed(platform, { uid, phase: 'Cancelled' })
+  })
+
+  test('is refused when the new project has the namespace, and to who may not move it away', async () => {
+    await using platform = await start()
+    const before = await original(platform)
+    assert.equal((await ask(platform, 'ann')).status, 409)
+    await leaveOnTheWay(platform, { isMarked: true })
+    assert.equal((await ask(platform, 'bob')).status, 403)
+    const next = await platform.namespace(bank, 'db')
+    const { clusterUID } = (await platform.namespace(shop, 'db')).status ?? {}
+    await platform.hub.patch(ref, { namespace: bank, name: 'db' }, { type: 'merge', subresource: 'status', body: { status: { ...next.status, clusterUID } } })
+    const { status, message } = await ask(platform, 'ann')
+    assert.equal(status, 409)
+    assert.match(message, /has arrived in acme\/bank already, which has the namespace now: move it back from there/)
+    await platform.setReady('one', 'True')
+    await settled(platform)
+    await assertMoved(platform, before)
+    assert.equal((await ask(platform, 'ann')).status, 404)
+  })
+
+  test('is done all the same when the cluster shows that it has come too late', async () => {
+    await using platform = await start()
+    const before = await original(platform)
+    await leaveOnTheWay(platform, { isMarked: true })
+    assert.equal((await ask(platform, 'ann')).status, 202)
+    await platform.setReady('one', 'True')
+    await settled(platform)
+    await assertMoved(platform, before)
+  })
+
+  test('is not carried out by a write that the cluster does after its time', async () => {
+    await using platform = await start()
+    const uid = await markOf(platform)
+    const late = await holdBackTheMark(platform)
+    assert.equal((await ask(platform, 'ann')).status, 202)
+    late.back()
+    await platform.clock.advance(15_000)
+    await settled(platform)
+    await assertStayed(platform, { uid, phase: 'Cancelled' })
+    assert.equal(await late.arrive(), 409)
+    await settled(platform)
+    await assertStayed(platform, { uid, phase: 'Cancelled' })
+  })
+})
+
+const readyOf = ({ status }: ProjectNamespace): string => {
+  const condition = status?.conditions?.find(({ type }) => type === 'Ready')
+  return `${condition?.reason}: ${condition?.message}`
+}
+
+async function settled(platform: TestTenancy): Promise<void> {
+  await platform.idle()
+  await platform.clock.advance(10_000)
+  await platform.idle()
+}
+
+/** A move that waits for its cluster, and in which the new object may take the namespace. */
+async function leaveOnTheWay(platform: TestTenancy, { isMarked = false } = {}): Promise<void> {
+  await platform.setReady('one', 'False')
+  await platform.idle()
+  await leave(platform, { isRecorded: true, isMarked })
+}
+
+interface HeldBack {
+  /** The cluster does it after all. Returns the status of its answer, which nobody waits for any more. */
+  arrive(): Promise<number>
+  /** The cluster answers again. */
+  back(): void
+}
+
+/** Begins a move. The write that puts the new mark on the namespace does not come to its end in time, and from then on the cluster does not answer. */
+async function holdBackTheMark(platform: TestTenancy): Promise<HeldBack> {
+  const member = platform.member('one')
+  const held = Promise.withResolvers<HttpRequest>()
+  member.behave = async (request) => {
+    if (request.method !== 'PATCH' || !request.path.endsWith('/namespaces/db')) return member.handle(request)
+    member.behave = () => Promise.reject(new StatusError('ServiceUnavailable', 'down'))
+    const body = await readJson(request, 16 << 10)
+    held.resolve({ ...request, body: bodyOf(JSON.stringify(body)), signal: new AbortController().signal })
+    return new Promise((_, reject) => request.signal.addEventListener('abort', () => reject(request.signal.reason as Error)))
+  }
+  assert.equal((await ask(platform, 'tom', { to: 'acme/bank' })).status, 202)
+  await platform.idle()
+  const write = await held.promise
+  await platform.clock.advance(15_000)
+  await platform.idle()
+  assert.match(readyOf(await platform.namespace(bank, 'db')), /^ClusterUnreachable: /)
+  return {
+    async arrive() {
+      const response = await member.handle(write)
+      await readWholeBody(response)
+      return response.status
+    },
+    back: () => (member.behave = undefined),
+  }
+}
+
+/** Nothing has changed, and the old project has all of it. */
+async function assertStayed(platform: TestTenancy, { uid, phase }: { readonly uid: string | undefined; readonly phase: string }): Promise<void> {
+  const { status, metadata } = await platform.namespace(shop, 'db')
+  assert.deepEqual(
+    [status?.phase, status?.move?.phase, metadata.uid, await markOf(platform), await find(platform, bank)],
+    ['Active', phase, uid, uid, undefined],
+  )
+  assert.equal(readyOf({ status } as ProjectNamespace), 'Ready: ')
+  assert.deepEqual([platform.can('ann', 'one get pods db/'), platform.can('bob', 'one get pods db/')], [true, false])
+}

@@ -4,11 +4,10 @@ import { createClient, type KubeClient, type KubeObject, type ResourceRef } from
 import { clusterKind, type Cluster } from '@gantry/clusters/api'
 import { installKinds } from '@gantry/clusters/server'
 import { ObjectMirror } from '@gantry/gateway'
-import { startLocalCluster, type LocalCluster } from '@gantry/kube-cluster'
+import { openTestHub, openTestMember, settle } from '@gantry/conformance/test-hub'
 import { silentLogger, systemIds } from '@gantry/runtime'
 import type { Handler, HttpRequest } from '@gantry/runtime'
-import { FakeClock, settle } from '@gantry/runtime/testing'
-import { createMemoryStore } from '@gantry/storage'
+import type { FakeClock } from '@gantry/runtime/testing'
 import {
   membershipKind,
   projectKind,
@@ -22,11 +21,13 @@ import {
 import { createTenancy, type Tenancy, type TenancyDeps } from '@gantry/tenancy/controller'
 import { Quotas } from '@gantry/tenancy/server'
 
-/** A cluster of its own, a real API of ours in process, without controllers: what is deleted is gone when the test says so. */
+/** A cluster of its own, without controllers: what is deleted is gone when the test says so. */
 export interface TestMember {
   readonly client: KubeClient
   /** What was asked of it by the platform. */
   readonly requests: HttpRequest[]
+  /** As it is. */
+  readonly handle: Handler
   /** How it answers: as it is, or otherwise. */
   behave: Handler | undefined
 }
@@ -36,6 +37,11 @@ export interface TestTenancy extends AsyncDisposable {
   readonly hub: KubeClient
   readonly permissions: Permissions
   readonly tenancy: Tenancy
+  /** Called before each write of the platform, with its number since the last call of this. `die`: the process ends there, and whether the write has come to its end. */
+  atWrite(call: ((write: number) => Promise<Death | undefined>) | undefined): void
+  readonly isDead: boolean
+  /** A new process, over what the one before has left. */
+  restart(): Promise<void>
   member(name: string): TestMember
   /** Says of a cluster whether it answers, as its prober does. */
   setReady(name: string, status: 'True' | 'False' | 'Unknown', message?: string): Promise<void>
@@ -49,6 +55,9 @@ export interface TestTenancy extends AsyncDisposable {
   namespace(namespace: string, name: string): Promise<ProjectNamespace>
   can(user: string, text: string): boolean
 }
+
+/** Whether the write at which a process is killed is done by who was asked for it. */
+export type Death = 'before' | 'after'
 
 export const core = (resource: string, kind: string, namespaced = true): ResourceRef => ({ group: '', version: 'v1', resource, kind, namespaced })
 export const namespaces = core('namespaces', 'Namespace', false)
@@ -75,27 +84,32 @@ export const membership = (namespace: string, role: string, user: string): KubeO
     spec: { role, subjects: [{ kind: 'User', name: user }] },
   }) as KubeObject
 
-/** Hub and members in process, the controllers and the permissions as the platform joins them; time stands still until the test moves it. */
+/** Hub and members, the controllers and the permissions as the platform joins them; time stands still until the test moves it. */
 export async function startTestTenancy(options: { readonly members?: readonly string[]; readonly quotas?: TenancyDeps['quotas'] } = {}): Promise<TestTenancy> {
-  const clock = new FakeClock()
+  const base = await openTestHub()
+  const { clock, client: hub } = base
   const deps = { clock, ids: systemIds, log: silentLogger }
   const signal = new AbortController().signal
-  const local = await startLocalCluster({ store: createMemoryStore(), ...deps }, { controllers: false })
-  const hub = local.client
   await passingTime(clock, installKinds({ hub, clock }, [clusterKind, ...accessKinds, ...tenancyKinds], { signal }))
-  const members = new Map<string, TestMember & { readonly local: LocalCluster; readonly reach: KubeClient }>()
+  const members = new Map<string, TestMember & { readonly asked: Handler } & AsyncDisposable>()
 
   async function addCluster(name: string): Promise<void> {
     if (!members.has(name)) {
-      const cluster = await startLocalCluster({ store: createMemoryStore(), ...deps }, { controllers: false })
-      const user = { username: 'gantry', groups: ['system:masters', 'system:authenticated'] }
+      const cluster = await openTestMember(base)
       const requests: HttpRequest[] = []
-      const handle: Handler = (request) => {
+      const asked: Handler = (request) => {
         requests.push(request)
-        const { behave } = member
-        return behave === undefined ? cluster.handle({ ...request, user }) : behave(request)
+        return (member.behave ?? cluster.handle)(request)
       }
-      const member = { client: cluster.client, requests, behave: undefined as Handler | undefined, local: cluster, reach: createClient({ handle }) }
+      const dispose = async (): Promise<void> => cluster[Symbol.asyncDispose]()
+      const member = {
+        client: createClient(cluster),
+        handle: cluster.handle,
+        requests,
+        behave: undefined as Handler | undefined,
+        asked,
+        [Symbol.asyncDispose]: dispose,
+      }
       members.set(name, member)
     }
     await hub.create(clusterKind.ref, {
@@ -114,38 +128,110 @@ export async function startTestTenancy(options: { readonly members?: readonly st
   }
 
   for (const name of options.members ?? ['one', 'two']) await addCluster(name)
-  const clusters = new ObjectMirror<Cluster>({ client: hub, ...deps }, { resource: clusterKind.ref })
-  const permissions = new Permissions({ hub, ...deps })
-  const tenancy = createTenancy({
-    hub,
-    ...deps,
-    clusters,
-    sink: permissions.scopes,
-    quotas: options.quotas ?? new Quotas({ hub, clock, ids: systemIds }),
-    memberOf: (name) => members.get(name)?.reach,
-  })
-  const running = [await clusters.start({ signal }), await permissions.start({ signal }), await tenancy.feed.start({ signal })]
-  for (const controller of tenancy.controllers) running.push(await controller.start({ signal }))
+  let writes = 0
+  let atWrite: ((write: number) => Promise<Death | undefined>) | undefined
+  let running = await startProcess()
+
+  /** What asks from a process: nothing, once it has been killed. */
+  function asking(life: { isOver: boolean }, handle: Handler): Handler {
+    const alive = (): void => {
+      if (life.isOver) throw new Error('this process has been killed')
+    }
+    return async (request) => {
+      alive()
+      const isWrite = request.method !== 'GET' && !request.query.includes('dryRun=')
+      const death = isWrite ? await atWrite?.(++writes) : undefined
+      alive()
+      if (death !== undefined) life.isOver = true
+      if (death !== 'before') {
+        const response = await handle(request)
+        if (death === undefined) return response
+      }
+      throw new Error('this process has been killed')
+    }
+  }
+
+  async function startProcess() {
+    const life = { isOver: false }
+    const own = createClient({ handle: asking(life, base.handle) })
+    const reached = new Map<string, KubeClient>()
+    const clusters = new ObjectMirror<Cluster>({ client: own, ...deps }, { resource: clusterKind.ref })
+    const permissions = new Permissions({ hub: own, ...deps })
+    const tenancy = createTenancy({
+      hub: own,
+      ...deps,
+      clusters,
+      sink: permissions.scopes,
+      quotas: options.quotas ?? new Quotas({ hub: own, clock, ids: systemIds }),
+      memberOf(name) {
+        const member = members.get(name)
+        if (member === undefined) return undefined
+        let client = reached.get(name)
+        if (client === undefined) reached.set(name, (client = createClient({ handle: asking(life, member.asked) })))
+        return client
+      },
+    })
+    const services = [await clusters.start({ signal }), await permissions.start({ signal }), await tenancy.feed.start({ signal })]
+    for (const controller of tenancy.controllers) services.push(await controller.start({ signal }))
+    const copies = [
+      { ref: clusterKind.ref, mirror: clusters },
+      ...(
+        [
+          [tenantKind, tenancy.objects.tenants],
+          [projectKind, tenancy.objects.projects],
+          [projectNamespaceKind, tenancy.objects.namespaces],
+          [membershipKind, tenancy.objects.memberships],
+        ] as const
+      ).map(([{ ref }, { store }]) => ({ ref, mirror: store, everywhere: true })),
+    ]
+    base.follow(...copies)
+    return {
+      life,
+      permissions,
+      tenancy,
+      async end() {
+        life.isOver = true
+        base.unfollow(...copies)
+        for (const one of services.reverse()) await one[Symbol.asyncDispose]()
+      },
+    }
+  }
 
   /** Nothing due at this moment: what waits for a later time is not waited for. */
   async function idle(): Promise<void> {
-    for (let quiet = 0; quiet < 8;) {
+    for (let quiet = 0; quiet < 3;) {
       const before = [hubWrites(), ...[...members.values()].map(({ requests }) => requests.length)].join()
-      await clock.advance(100)
+      await clock.advance(300)
       await settle()
       quiet = before === [hubWrites(), ...[...members.values()].map(({ requests }) => requests.length)].join() ? quiet + 1 : 0
     }
   }
   const hubWrites = (): string =>
-    [...tenancy.objects.tenants.store.values(), ...tenancy.objects.projects.store.values(), ...tenancy.objects.namespaces.store.values()]
+    [running.tenancy.objects.tenants, running.tenancy.objects.projects, running.tenancy.objects.namespaces]
+      .flatMap(({ store }) => [...store.values()])
       .map(({ metadata }) => metadata.resourceVersion)
       .join()
 
   return {
     clock,
     hub,
-    permissions,
-    tenancy,
+    get permissions() {
+      return running.permissions
+    },
+    get tenancy() {
+      return running.tenancy
+    },
+    atWrite(call) {
+      writes = 0
+      atWrite = call
+    },
+    get isDead() {
+      return running.life.isOver
+    },
+    async restart() {
+      await running.end()
+      running = await startProcess()
+    },
     setReady,
     addCluster,
     idle,
@@ -182,12 +268,12 @@ export async function startTestTenancy(options: { readonly members?: readonly st
         name,
         path: '',
       }
-      return permissions.index.decide(permissions.subjectOf(user), question).allowed
+      return running.permissions.index.decide(running.permissions.subjectOf(user), question).allowed
     },
     async [Symbol.asyncDispose]() {
-      for (const one of running.reverse()) await one[Symbol.asyncDispose]()
-      for (const { local: member } of members.values()) await member[Symbol.asyncDispose]()
-      await local[Symbol.asyncDispose]()
+      await running.end()
+      for (const member of members.values()) await member[Symbol.asyncDispose]()
+      await base[Symbol.asyncDispose]()
     },
   }
 }

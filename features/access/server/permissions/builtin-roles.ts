@@ -128,8 +128,8 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/projects/*'] },
       // They ask themselves who may decide.
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/access/elevations', '/platform/v1/access/elevations/*'] },
-      // Who may move a namespace is asked of both projects.
-      { verbs: ['post'], nonResourceURLs: ['/platform/v1/projectnamespaces/*'] },
+      // Who may move a namespace, and cancel that, is asked of its projects.
+      { verbs: ['post', 'delete'], nonResourceURLs: ['/platform/v1/projectnamespaces/*'] },
       // It asks itself who may write the provider.
       { verbs: ['post'], nonResourceURLs: ['/platform/v1/identityproviders/*'] },
       // To let applications and devices in as oneself.
