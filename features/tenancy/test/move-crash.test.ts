@@ -69,7 +69,7 @@ describe('a namespace that moves, when the platform is killed', () => {
     for (let at = 1; at <= mostWrites; at++) {
       platform.atWrite((write) => Promise.resolve(write === at ? 'after' : undefined))
       await begin(platform, course)
-      await platform.idle()
+      await settled(platform)
       platform.atWrite(undefined)
       const wasKilled = platform.isDead
       if (wasKilled) await platform.restart()
@@ -98,7 +98,7 @@ describe('a namespace that moves, when the platform is killed', () => {
         return since === at ? 'after' : undefined
       })
       await begin(platform, course)
-      await platform.idle()
+      await settled(platform)
       platform.atWrite(undefined)
       const wasKilled = platform.isDead
       if (wasKilled) await platform.restart()
