@@ -65,6 +65,8 @@ export class Identities {
   readonly #deps: IdentitiesDeps
   /** Last use by credential id: newer than what is stored. */
   readonly #lastUse = new Map<string, number>()
+  /** Until when the time of use that is stored will do: it is asked for with every request. */
+  readonly #youngUntil = new Map<string, number>()
 
   constructor(deps: IdentitiesDeps) {
     this.#deps = deps
@@ -450,9 +452,14 @@ export class Identities {
   #touch(id: string): void {
     const now = this.#deps.clock.now().getTime()
     this.#lastUse.set(id, now)
+    if (now < (this.#youngUntil.get(id) ?? 0) || this.#touching.has(id)) return
     const [kind, name = ''] = id.split('/', 2)
     const stored = kind === 'session' ? this.sessions.get(name)?.status?.lastActiveTime : this.keys.get(name)?.status?.lastUsedTime
-    if (now - (Date.parse(stored ?? '') || 0) < touchEveryMs || this.#touching.has(id)) return
+    const storedMs = Date.parse(stored ?? '') || 0
+    if (now - storedMs < touchEveryMs) {
+      this.#youngUntil.set(id, storedMs + touchEveryMs)
+      return
+    }
     this.#touching.add(id)
     const [ref, status] =
       kind === 'session' ? [sessionKind.ref, { lastActiveTime: rfc3339(new Date(now)) }] : [apiKeyKind.ref, { lastUsedTime: rfc3339(new Date(now)) }]
@@ -514,6 +521,7 @@ export class Identities {
 
   #ended(id: string): void {
     this.#lastUse.delete(id)
+    this.#youngUntil.delete(id)
     this.#deps.revocations.revoke(id)
   }
 

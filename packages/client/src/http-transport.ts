@@ -3,7 +3,7 @@ import { systemClock } from '@gantry/runtime'
 import { StatusError } from '@gantry/apimachinery'
 import { createDialer } from './dialer.ts'
 import { endToEndHeaders } from './hop-headers.ts'
-import { createExchange } from './exchange.ts'
+import { HttpExchange } from './exchange.ts'
 import { Slots } from './slots.ts'
 import { explainNetworkError, transportError } from './transport-failure.ts'
 import { createUpgrader } from './upgrader.ts'
@@ -82,15 +82,17 @@ export function openHttpTransport(options: HttpTransportOptions, deps: { readonl
     stream: { slots: new Slots(deps, { limit: streams, maxQueued: 0 }), size: streams, bodySilenceMs: 0 },
   }
   const closed = new AbortController()
-  const pools = new Map<keyof typeof lanes, Promise<Pool>>()
+  const pools = new Map<keyof typeof lanes, Pool | Promise<Pool>>()
 
-  function poolOf(name: keyof typeof lanes): Promise<Pool> {
-    let pool = pools.get(name)
-    if (pool === undefined) {
-      pool = openPool(address, { dial, closed: closed.signal, connections: lanes[name].size })
+  function poolOf(name: keyof typeof lanes): Pool | Promise<Pool> {
+    const known = pools.get(name)
+    if (known !== undefined) return known
+    const opening = openPool(address, { dial, closed: closed.signal, connections: lanes[name].size }).then((pool) => {
       pools.set(name, pool)
-    }
-    return pool
+      return pool
+    })
+    pools.set(name, opening)
+    return opening
   }
 
   function headersFor(request: HttpRequest): Record<string, string | string[]> {
@@ -105,21 +107,31 @@ export function openHttpTransport(options: HttpTransportOptions, deps: { readonl
     return request.query === '' ? path : `${path}?${request.query}`
   }
 
-  async function attempt(request: HttpRequest): Promise<HttpResponse> {
+  function slotOf(name: keyof typeof lanes, signal: AbortSignal): (() => void) | Promise<() => void> {
+    const { slots, size } = lanes[name]
+    return (
+      slots.takeFree() ??
+      slots.take({
+        signal,
+        waitMs: headersTimeoutMs,
+        full: (queued) => transportError('QueueFull', `too many requests to ${address} at once: ${size} run and ${queued} wait; it may be slow, try again`),
+        late: () => transportError('QueueFull', `a request to ${address} waited ${headersTimeoutMs} ms for a connection; it may be slow, try again`),
+      })
+    )
+  }
+  const explain = (error: unknown): unknown => (closed.signal.aborted ? closed.signal.reason : explainNetworkError(error, address))
+
+  async function attempt(request: HttpRequest, isRepeated: boolean): Promise<HttpResponse> {
     const name = isLongRunning(request) ? 'stream' : 'ordinary'
-    const lane = lanes[name]
-    const release = await lane.slots.take({
-      signal: request.signal,
-      waitMs: headersTimeoutMs,
-      full: (queued) => transportError('QueueFull', `too many requests to ${address} at once: ${lane.size} run and ${queued} wait; it may be slow, try again`),
-      late: () => transportError('QueueFull', `a request to ${address} waited ${headersTimeoutMs} ms for a connection; it may be slow, try again`),
-    })
+    const slot = slotOf(name, request.signal)
+    const release = slot instanceof Promise ? await slot : slot
     try {
-      const pool = await poolOf(name)
+      const opening = poolOf(name)
+      const pool = opening instanceof Promise ? await opening : opening
       if (closed.signal.aborted) throw closed.signal.reason
       request.signal.throwIfAborted()
-      const exchange = createExchange(
-        { clock: deps.clock, onEnd: release, explain: (error) => (closed.signal.aborted ? closed.signal.reason : explainNetworkError(error, address)) },
+      const exchange = new HttpExchange(
+        { clock: deps.clock, onEnd: release, explain },
         { method: request.method, signal: request.signal, headersTimeoutMs, address },
       )
       pool.dispatch(
@@ -129,16 +141,18 @@ export function openHttpTransport(options: HttpTransportOptions, deps: { readonl
           headers: headersFor(request),
           body: request.body === undefined ? null : Readable.from(request.body.stream(), { objectMode: false }),
           headersTimeout: 0, // the exchange measures it, on our clock
-          bodyTimeout: lane.bodySilenceMs,
+          bodyTimeout: lanes[name].bodySilenceMs,
         },
-        exchange.handler,
+        exchange,
       )
       return await exchange.response
     } catch (error) {
       release()
-      if (request.signal.aborted || closed.signal.aborted || error instanceof StatusError) throw error
-      throw explainNetworkError(error, address)
+      const failure = request.signal.aborted || closed.signal.aborted || error instanceof StatusError ? error : explainNetworkError(error, address)
+      // A connection that was idle may be closed by the server just as we use it. Nothing has been answered yet, and a GET changes nothing.
+      if (isRepeated || !isRetriable(request, failure)) throw failure
     }
+    return attempt(request, true)
   }
 
   async function close(): Promise<void> {
@@ -147,16 +161,7 @@ export function openHttpTransport(options: HttpTransportOptions, deps: { readonl
   }
 
   return {
-    async handle(request) {
-      if (closed.signal.aborted) throw closed.signal.reason
-      try {
-        return await attempt(request)
-      } catch (error) {
-        // A connection that was idle may be closed by the server just as we use it. Nothing has been answered yet, and a GET changes nothing.
-        if (!isRetriable(request, error)) throw error
-        return attempt(request)
-      }
-    },
+    handle: (request) => (closed.signal.aborted ? Promise.reject<HttpResponse>(closed.signal.reason) : attempt(request, false)),
     upgrade: createUpgrader({ clock: deps.clock, dial, closed: closed.signal }, { address, host: server.host, headersTimeoutMs, headersFor, target }),
     close,
     [Symbol.asyncDispose]: close,

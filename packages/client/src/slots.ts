@@ -21,9 +21,21 @@ export class Slots {
     readonly full: (queued: number) => Error
     readonly late: () => Error
   }): Promise<() => void> {
-    if (this.#taken < this.#limit) this.#taken++
-    else if (this.#queue.size >= this.#maxQueued) throw options.full(this.#queue.size)
-    else await this.#wait(options)
+    const free = this.takeFree()
+    if (free !== undefined) return free
+    if (this.#queue.size >= this.#maxQueued) throw options.full(this.#queue.size)
+    await this.#wait(options)
+    return this.#held()
+  }
+
+  /** A slot that is free now, as `take`; undefined when there is none. */
+  takeFree(): (() => void) | undefined {
+    if (this.#taken >= this.#limit) return undefined
+    this.#taken++
+    return this.#held()
+  }
+
+  #held(): () => void {
     let given = false
     return () => {
       if (given) return

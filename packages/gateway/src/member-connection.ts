@@ -54,7 +54,7 @@ export function createMemberConnection(
     if (asksToImpersonate(request.headers)) return impersonationRefused(subject, impersonates)
     using limit = deadline(deps.clock, headersTimeoutMs, request.signal)
     try {
-      const response = await orAborted(deps.transport.handle(requestFor(request, { signal: limit.signal, isUpgrade: false })), limit.signal)
+      const response = await limit.orAborted(deps.transport.handle(requestFor(request, { signal: limit.signal, isUpgrade: false })))
       if (response.status === 401) {
         // The caller's own identity is fine: a 401 would make clients drop it, and browsers sign out.
         return statusResponse(
@@ -92,15 +92,6 @@ export function createMemberConnection(
   }
 
   return { handle, upgrade }
-}
-
-/** Does not wait for a transport that ignores its signal. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>()
-  const onAbort = (): void => aborted.reject(signal.reason)
-  if (signal.aborted) onAbort()
-  else signal.addEventListener('abort', onAbort, { once: true })
-  return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', onAbort))
 }
 
 function impersonationRefused(subject: string, impersonates: boolean): HttpResponse {

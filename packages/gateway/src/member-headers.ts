@@ -40,7 +40,7 @@ const tokenProtocol = /^base64url\.bearer\.authorization\.k8s\.io\./i
 
 export function headersForMember(headers: HttpHeaders, options: { readonly isUpgrade: boolean }): HttpHeaders {
   const allowed = options.isUpgrade ? passedWithUpgrade : passed
-  const named = options.isUpgrade ? new Set<string>() : connectionNames(headers)
+  const named = options.isUpgrade ? none : connectionNames(headers)
   const result: Record<string, string | readonly string[]> = {}
   for (const name in headers) {
     const value = headers[name]
@@ -62,9 +62,11 @@ export function headersForMember(headers: HttpHeaders, options: { readonly isUpg
   return result
 }
 
-function connectionNames(headers: HttpHeaders): Set<string> {
+const none: ReadonlySet<string> = new Set()
+
+function connectionNames(headers: HttpHeaders): ReadonlySet<string> {
   const value = headers['connection']
-  if (value === undefined) return new Set()
+  if (value === undefined) return none
   return new Set(
     String(value)
       .split(',')
@@ -76,7 +78,7 @@ function connectionNames(headers: HttpHeaders): Set<string> {
  * Impersonation the caller asks for, in any spelling. Dropping it would run the request with more rights than asked for, so it is refused instead.
  */
 export function asksToImpersonate(headers: HttpHeaders): boolean {
-  for (const name in headers) if (/^impersonate[-_]/.test(name)) return true
+  for (const name in headers) if (name.startsWith('impersonate-') || name.startsWith('impersonate_')) return true
   return false
 }
 
@@ -99,8 +101,11 @@ const keptBack = new Set([
   'alt-svc',
 ])
 
-/** The headers of a member's answer as the caller may see them. */
+/** The headers of a member's answer as the caller may see them. Mostly that is all of them. */
 export function headersFromMember(headers: HttpHeaders): HttpHeaders {
+  let isWhole = true
+  for (const name in headers) if (keptBack.has(name)) isWhole = false
+  if (isWhole) return headers
   const result: Record<string, string | readonly string[]> = {}
   for (const name in headers) {
     const value = headers[name]

@@ -393,6 +393,7 @@ async function route(exchange: Exchange): Promise<HttpResponse> {
   const response = await (exchange.route?.serve(exchange) ?? notFound(exchange.request))
   // A page of a member (or of the hub) shown in the console's origin must not act for its user (class 20, 23).
   const confined = exchange.caller.kind === 'platform' && exchange.caller.credential.kind === 'cookie' && exchange.route?.audience !== 'anyone'
+  if (!confined && response.headers['audit-id'] !== undefined) return response
   return {
     status: response.status,
     headers: {
