@@ -1,10 +1,8 @@
 import { Connection } from './connection.ts'
 import type { BenchServer } from './server.ts'
 
-const name = 'bench-member'
-
 /** Imports the real cluster into Gantry, and returns it as it is reached through Gantry's gateway: what is counted there is Gantry's processor time alone. */
-export async function importMember(gantry: BenchServer, member: BenchServer): Promise<BenchServer> {
+export async function importMember(gantry: BenchServer, member: BenchServer, name = 'bench-member'): Promise<BenchServer> {
   const { origin } = new URL(gantry.url)
   const connection = new Connection({ url: origin, token: gantry.token })
   try {

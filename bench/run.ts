@@ -1,4 +1,4 @@
-// npm run bench [-- --quick] [--part starts|serving|scheduling|restarts|fleet]: Gantry against a real kube-apiserver on etcd, on this machine, in one run. Writes results/latest.md.
+// npm run bench [-- --quick] [--part starts|serving|hop|scheduling|restarts|fleet]: Gantry against a real kube-apiserver on etcd, on this machine, in one run. Writes results/latest.md.
 import { execFile, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
@@ -10,14 +10,14 @@ import { Connection } from './connection.ts'
 import { formatFleet, type FleetFigures, type FleetTask } from './fleet-figures.ts'
 import type { FanOut, FanOutTask } from './fan-out.ts'
 import { fill, nameOf } from './fill.ts'
-import { formatTable, middle } from './figures.ts'
+import { formatTable } from './figures.ts'
 import type { Figure, Sample } from './figures.ts'
 import { installRelease, startGantryServer } from './gantry-server.ts'
+import { measureHop } from './hop.ts'
 import { startKubernetesServer } from './kubernetes-server.ts'
 import { machineHoldsMs } from './machine-holds.ts'
 import { loopDelaysBetween } from './loop-delay-log.ts'
 import type { LoopDelays } from './loop-delay-log.ts'
-import { importMember } from './member.ts'
 import { startNodes } from './nodes.ts'
 import { configMapBody, eventBody, heartbeatBody, largeConfigMapBody, largeDefinitionBody, leaseBody, podBody, wideConfigMapBody } from './objects.ts'
 import { timeRestarts } from './restart.ts'
@@ -29,7 +29,7 @@ import type { Load } from './wrk.ts'
 
 const { values: asked } = parseArgs({ options: { quick: { type: 'boolean' }, part: { type: 'string', multiple: true } } })
 const quick = asked.quick === true
-const partNames = ['starts', 'serving', 'scheduling', 'restarts', 'fleet'] as const
+const partNames = ['starts', 'serving', 'hop', 'scheduling', 'restarts', 'fleet'] as const
 for (const name of asked.part ?? []) if (!partNames.some((known) => known === name)) throw new Error(`unknown part ${name}: there are ${partNames.join(', ')}`)
 const rounds = quick ? 1 : 3
 const loadSeconds = quick ? 2 : 5
@@ -299,27 +299,18 @@ async function measureScheduling(launcher: string): Promise<void> {
   })
 }
 
-/** One way to a cluster that was imported: directly, and through Gantry. */
-async function measureHop(kubernetes: BenchServer, gantry: BenchServer): Promise<void> {
-  const path = '/api/v1/namespaces/bench-list/pods/object-000001'
-  const through = await importMember(gantry, kubernetes)
-  const ways = [kubernetes, through]
-  const p50: Record<BenchServer['name'], Sample[]> = { kubernetes: [], gantry: [] }
-  await compare({ name: 'Get pod of a member, 1 client: direct, and through Gantry (its CPU alone)', unit: 'ms', better: 'less' }, ways, async (way) => {
-    const { p50Ms, p99Ms, cpuPerThousand } = await measure(way, { path, clients: 1, seconds: loadSeconds })
-    p50[way.name].push({ value: p50Ms })
-    return { value: p50Ms, p50Ms, p99Ms, cpuPerThousand }
-  })
-  const cpu: Sample[] = []
-  await compare({ name: 'Get pod of a member, 32 clients: direct, and through Gantry (its CPU alone)', unit: '/s', better: 'more' }, ways, async (way) => {
-    const { requests, seconds, p50Ms, p99Ms, cpuPerThousand } = await measure(way, { path, clients: 32, seconds: loadSeconds })
-    if (way === through) cpu.push({ value: cpuPerThousand })
-    return { value: requests / seconds, p50Ms, p99Ms, cpuPerThousand }
-  })
-  const added = middle(p50.gantry, 'less').value - middle(p50.kubernetes, 'less').value
-  facts.push(
-    `The hop through the gateway to a member adds ${added.toFixed(2)} ms at p50 (target ≤ 0.3 ms); a core carries ${Math.round(1_000 / middle(cpu, 'less').value).toLocaleString('en-US')} such requests/s (target ≥ 3,000).`,
-  )
+/** The way to a member, from a process that has done nothing else. */
+async function measureMembers(launcher: string): Promise<void> {
+  await using kubernetes = await startKubernetesServer({ controllers: false })
+  await using another = await startGantryServer(launcher)
+  loopDelayFile = join(dirname(launcher), 'loop-delays-of-the-hop')
+  await using gateway = await startGantryServer(launcher, { loopDelayFile })
+  const members = [
+    { name: 'real', title: 'Kubernetes', server: kubernetes },
+    { name: 'light', title: 'another Gantry', server: another },
+  ]
+  const options = { seconds: loadSeconds, streamed: quick ? 100 : 1_500, reads: quick ? 2 : 8 }
+  facts.push(...(await measureHop(gateway, members, { compare, options })))
 }
 
 /** Killed and started again on its data. */
@@ -409,7 +400,6 @@ async function measureServing(launcher: string, dir: string): Promise<readonly n
     gantry: [{ value: await residentMb(gantry.serving) }],
   })
   await measureRequests(servers, dir)
-  await part('the hop to a member', () => measureHop(kubernetes, gantry))
   await part('large writes', () => measureLargeWrites(servers))
   await part('the watch fan-out', () => measureFanOut(servers))
   add({
@@ -435,6 +425,7 @@ async function main(): Promise<void> {
     let bytes: readonly number[] = []
     if (isAsked('starts')) await measureStarts(launcher)
     if (isAsked('serving')) bytes = await measureServing(launcher, dir)
+    if (isAsked('hop')) await part('the hop to a member', () => measureMembers(launcher))
     if (isAsked('scheduling')) await part('the work of controllers and scheduler', () => measureScheduling(launcher))
     if (isAsked('restarts')) await part('restarts', () => measureRestart(launcher))
     if (isAsked('fleet')) await part('the fleet', measureFleet)
