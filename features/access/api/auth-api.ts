@@ -162,17 +162,23 @@ export interface Explanation {
   readonly partly: boolean
   readonly reason: string
   /** Every rule that the user has, those that decide first; at most 200. */
-  readonly rules: readonly {
-    readonly effect: 'Allow' | 'Deny'
-    /** Name of the AccessRoleBinding; of a Membership with its namespace before it. */
-    readonly binding: string
-    /** The tenant or project in which a Membership holds. */
-    readonly scope?: string | undefined
-    readonly role: string
-    readonly rule: number
-    readonly matches: 'wholly' | 'partly' | 'no'
-    readonly because?: string | undefined
-  }[]
+  readonly rules: readonly RuleStep[]
+}
+
+/** Where a rule of a binding holds, and how it bears on a question. */
+export interface RuleStep {
+  readonly effect: 'Allow' | 'Deny'
+  /** Name of the AccessRoleBinding; of a Membership with its namespace before it. */
+  readonly binding: string
+  /** The tenant or project in which a Membership holds. */
+  readonly scope?: string | undefined
+  readonly role: string
+  /** Position in the role, from 0. */
+  readonly rule: number
+  /** `partly`: for some of the objects that a list or watch would show. */
+  readonly matches: 'wholly' | 'partly' | 'no'
+  /** Of a rule that does not match: what is in the way. */
+  readonly because?: string | undefined
 }
 
 /** Answer of `GET /platform/v1/oidc/interactions/<id>`: an application that waits for the user's word. */

@@ -4,6 +4,7 @@ export type {
   CreatedUser,
   CreateUserRequest,
   Explanation,
+  RuleStep,
   ExplainRequest,
   AuthorizationDecision,
   DeviceDecision,

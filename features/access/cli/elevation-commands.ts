@@ -1,6 +1,7 @@
 import { formatAge, textOption, UsageError, type Command, type CommandContext, type OptionValues } from '@gantry/cli-kit'
 import type { Clock } from '@gantry/runtime'
 import { elevationRequestKind, type AskedElevation, type ElevationPage, type ElevationRequest } from '../api/index.ts'
+import { placeOf } from './place-of.ts'
 import { parseSeconds } from './seconds.ts'
 
 const path = '/platform/v1/access/elevations'
@@ -147,12 +148,6 @@ function placeGiven(options: OptionValues): Pick<AskedElevation, 'cluster' | 'na
   }
   if (cluster === undefined) return {}
   return namespaces === undefined ? { cluster } : { cluster, namespaces: namespaces.split(',') }
-}
-
-function placeOf({ cluster, namespaces, scope }: ElevationRequest['spec']): string {
-  if (scope !== undefined) return scope.project === undefined ? `tenant ${scope.tenant}` : `project ${scope.tenant}/${scope.project}`
-  if (cluster === undefined) return 'the whole platform'
-  return namespaces === undefined ? `cluster ${cluster}` : `cluster ${cluster}, namespaces ${namespaces.join(', ')}`
 }
 
 function durationOf(seconds: number): string {

@@ -1,6 +1,7 @@
 import { formatAge, textOption, UsageError, type Command, type OptionValues } from '@gantry/cli-kit'
 import type { Clock } from '@gantry/runtime'
 import { accessRoleBindingKind, accessRoleKind, type AccessRole, type AccessRoleBinding, type Explanation } from '../api/index.ts'
+import { placeOf } from './place-of.ts'
 import { parseSeconds } from './seconds.ts'
 
 const resource = `accessrolebinding.${accessRoleBindingKind.group}`
@@ -159,11 +160,6 @@ function subjectOf(options: OptionValues): { readonly kind: 'User' | 'Group'; re
   const [user, group] = [textOption(options, 'user'), textOption(options, 'group')]
   if ((user === undefined) === (group === undefined)) throw new UsageError('give either --user or --group')
   return user === undefined ? { kind: 'Group', name: group ?? '' } : { kind: 'User', name: user }
-}
-
-function placeOf({ cluster, namespaces }: AccessRoleBinding['spec']): string {
-  if (cluster === undefined) return 'the whole platform'
-  return namespaces === undefined ? `cluster ${cluster}` : `cluster ${cluster}, namespaces ${namespaces.join(', ')}`
 }
 
 function ruleLine({ effect, binding, scope, role, rule, matches, because }: Explanation['rules'][number]): string {

@@ -1,7 +1,8 @@
 import { isReason, StatusError, unlessGone } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import type { KubeClient } from '@gantry/client'
 import { platformNamespace } from '@gantry/clusters/api'
 import { userKind } from '../api/index.ts'
+import { secrets, type Secret } from './hub-secrets.ts'
 
 /** What proves that somebody is a user. All of it is in one Secret, so that it changes as a whole or not at all. */
 export interface Credentials {
@@ -29,12 +30,6 @@ export interface Owner {
   readonly uid: string
 }
 
-interface Secret extends KubeObject {
-  type?: string
-  data?: Record<string, string>
-}
-
-const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
 const none: Credentials = { mustChangePassword: false, recoveryCodes: [], knownBrowsers: [] }
 const attempts = 5
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { addQuantities, formatQuantity, isReason, parseQuantity, StatusError, type Quantity } from '@gantry/apimachinery'
-import { transportFailureOf, type KubeClient, type KubeObject, type TransportFailure } from '@gantry/client'
+import { listPages, transportFailureOf, type KubeClient, type KubeObject, type TransportFailure } from '@gantry/client'
 import { readWholeBody } from '@gantry/runtime'
 import type { Clock } from '@gantry/runtime'
 import { impersonationRules, rfc3339, type ClusterConditionType, type ClusterStatus, type ProbeReason } from '../api/index.ts'
@@ -275,10 +275,8 @@ interface NodeCapacity extends KubeObject {
 /** The allocatable of all nodes. A quantity that cannot be read counts as nothing: a member says what it likes. */
 async function readCapacity(deps: ProbeDeps, signal: AbortSignal): Promise<NonNullable<ClusterStatus['capacity']>> {
   const sums: Record<'cpu' | 'memory' | 'pods', Quantity> = { cpu: parseQuantity('0'), memory: parseQuantity('0Ki'), pods: parseQuantity('0') }
-  let token: string | undefined
-  do {
-    const page = await deps.member.list<NodeCapacity>(hubResources.nodes, { limit: capacityPageSize, continue: token, signal })
-    for (const { status } of page.items) {
+  for await (const { items } of listPages<NodeCapacity>(deps.member, hubResources.nodes, { limit: capacityPageSize, signal }))
+    for (const { status } of items) {
       for (const name of ['cpu', 'memory', 'pods'] as const) {
         const value = status?.allocatable?.[name]
         if (typeof value !== 'string') continue
@@ -289,8 +287,6 @@ async function readCapacity(deps: ProbeDeps, signal: AbortSignal): Promise<NonNu
         }
       }
     }
-    token = page.metadata.continue === '' ? undefined : page.metadata.continue
-  } while (token !== undefined)
   const text = (name: keyof typeof sums): string => formatQuantity(sums[name]).slice(0, 40)
   return { cpu: text('cpu'), memory: text('memory'), pods: Number(text('pods')) || 0 }
 }

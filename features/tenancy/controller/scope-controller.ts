@@ -1,5 +1,5 @@
 import { isReason, StatusError, unlessGone } from '@gantry/apimachinery'
-import { getOrCreate, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
+import { getOrCreate, type KubeClient, type KubeObject } from '@gantry/client'
 import { isReady, localClusterName } from '@gantry/clusters/api'
 import { createController, keyOf, retryAfter, settled, trigger, type Outcome } from '@gantry/controller'
 import type { Clock, Logger, Service } from '@gantry/runtime'
@@ -15,6 +15,7 @@ import {
   type ScopeQuotas,
   type Tenant,
 } from '../api/index.ts'
+import { namespaces } from './namespace-work.ts'
 import type { Clusters } from './scope-feed.ts'
 import { addFinalizer, ready, removeFinalizer, writeStatus, type Finding } from './status.ts'
 import { closureOf, clustersOf, ownNamespaceOf, type Owner, type TenancyObjects } from './tenancy-objects.ts'
@@ -30,7 +31,6 @@ export interface ScopeControllerDeps {
 
 type Options = { readonly signal: AbortSignal }
 
-const namespaces: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
 /** Made when a Project does not say which it has. */
 const defaultEnvironments = [{ name: 'test' }, { name: 'production' }] as const
 const longestNamespace = 63

@@ -1,5 +1,5 @@
 import { isReason } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { listPages, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
 import type { Clock, Ids, Logger, Running } from '@gantry/runtime'
 
 export interface ObjectMirrorOptions {
@@ -106,18 +106,16 @@ export class ObjectMirror<T extends KubeObject> {
   async #list(signal: AbortSignal): Promise<string> {
     const { resource, namespace, labelSelector } = this.#options
     const seen = new Set<string>()
-    let token: string | undefined
-    for (;;) {
-      const page = await this.#deps.client.list<T>(resource, { namespace, labelSelector, limit: pageSize, continue: token, signal })
-      for (const object of page.items) {
+    let resourceVersion = ''
+    for await (const { items, metadata } of listPages<T>(this.#deps.client, resource, { namespace, labelSelector, limit: pageSize, signal })) {
+      for (const object of items) {
         seen.add(object.metadata.name ?? '')
         this.#set(object)
       }
-      token = page.metadata.continue === '' ? undefined : page.metadata.continue
-      if (token !== undefined) continue
-      for (const name of this.#objects.keys()) if (!seen.has(name)) this.#remove(name)
-      return page.metadata.resourceVersion
+      resourceVersion = metadata.resourceVersion
     }
+    for (const name of this.#objects.keys()) if (!seen.has(name)) this.#remove(name)
+    return resourceVersion
   }
 
   async #watch(from: string, signal: AbortSignal, alive: () => void): Promise<string> {

@@ -3,6 +3,7 @@ import { createLogger, systemClock, systemIds } from '@gantry/runtime'
 import type { UpOptions } from '../config.ts'
 import { inCluster, parseUpOptions } from '../config.ts'
 import { openDataDir } from '../data-dir.ts'
+import type { Platform } from '../platform.ts'
 import { requireBackupFolder, requireReadable } from '../start-failure.ts'
 import { collectWhenIdle } from '../start-garbage.ts'
 import type { openPlatformStore as OpenPlatformStore, PlatformStore } from '../storage/platform-store.ts'
@@ -87,17 +88,7 @@ async function openStore(...given: Parameters<typeof OpenPlatformStore>): Promis
   return { opening }
 }
 
-function banner(
-  platform: {
-    readonly server: string
-    readonly kubeconfig: string
-    readonly caFingerprint: string
-    readonly firstPassword: string | undefined
-    readonly passwordFile: string
-    readonly node: string
-  },
-  version: string,
-): string {
+function banner(platform: Omit<Platform, 'done' | typeof Symbol.asyncDispose>, version: string): string {
   const rows: readonly (readonly [string, string])[] = [
     ['console', `${platform.server}/console/`],
     ['user', 'admin'],

@@ -1,5 +1,5 @@
 import { StatusError } from '@gantry/apimachinery'
-import { apiVersionOf, discoverResources } from '@gantry/client'
+import { apiVersionOf, discoverResources, listPages } from '@gantry/client'
 import type { DiscoveredResource, KubeClient, KubeObject } from '@gantry/client'
 import { platformNamespace } from '@gantry/clusters/api'
 import { leftOutResources, rankOf, reasonToLeaveOut, toManifest } from './manifest.ts'
@@ -37,11 +37,13 @@ export async function collect(client: KubeClient, selection: Selection, options:
   for (const resource of resources) {
     if (!resource.preferred || !['list', 'create', 'patch'].every((verb) => resource.verbs.includes(verb))) continue
     if (leftOutResources.has(nameOf(resource)) || platformGroup.test(resource.group)) continue
-    for await (const object of list(client, resource, options.signal)) {
-      const reason = outside(resource, object, selection) ?? reasonToLeaveOut(object)
-      if (reason === undefined) objects.push({ ...toManifest(object), resource })
-      else leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1)
-    }
+    for await (const { items } of listPages<KubeObject>(client, resource, { limit: pageSize, signal: options.signal }))
+      for (const item of items) {
+        const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, ...item }
+        const reason = outside(resource, object, selection) ?? reasonToLeaveOut(object)
+        if (reason === undefined) objects.push({ ...toManifest(object), resource })
+        else leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1)
+      }
   }
   return { objects: objects.toSorted(inOrder), leftOut }
 }
@@ -59,18 +61,6 @@ function outside(resource: DiscoveredResource, { metadata }: KubeObject, { names
   if (resource.group === 'rbac.authorization.k8s.io' && metadata.name?.startsWith('gantry:') === true) return 'part of Gantry'
   if (resource.kind === 'Secret' && resource.group === '' && !secrets) return 'secrets (ask for them with --secrets)'
   return undefined
-}
-
-async function* list(client: KubeClient, resource: DiscoveredResource, signal: AbortSignal): AsyncGenerator<KubeObject> {
-  for (let next: string | undefined = ''; next !== undefined;) {
-    const page: Awaited<ReturnType<typeof client.list<KubeObject>>> = await client.list<KubeObject>(resource, {
-      limit: pageSize,
-      signal,
-      ...(next === '' ? {} : { continue: next }),
-    })
-    for (const item of page.items) yield { apiVersion: apiVersionOf(resource), kind: resource.kind, ...item }
-    next = page.metadata.continue === '' ? undefined : page.metadata.continue
-  }
 }
 
 function inOrder(a: Exported, b: Exported): number {

@@ -1,9 +1,10 @@
 import { createHash, generateKeyPair, type JsonWebKey } from 'node:crypto'
 import { promisify } from 'node:util'
 import { StatusError, unlessGone } from '@gantry/apimachinery'
-import { getOrCreate, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
+import { getOrCreate, type KubeClient } from '@gantry/client'
 import { platformNamespace, rfc3339 } from '@gantry/clusters/api'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
+import { secrets, type Secret } from '../hub-secrets.ts'
 
 export interface SigningKey {
   readonly kid: string
@@ -30,12 +31,6 @@ export interface SigningKeysDeps {
   readonly log: Logger
 }
 
-interface Secret extends KubeObject {
-  readonly type?: string
-  readonly data?: Readonly<Record<string, string>>
-}
-
-const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
 const name = 'oidc-signing-keys'
 const at = { namespace: platformNamespace, name }
 /** Every key's id starts with it: tells our tokens from those of clusters without a look at the keys. */

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { isReason, unlessGone, unlessThere } from '@gantry/apimachinery'
-import type { KubeClient } from '@gantry/client'
+import { listPages, type KubeClient } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
 import { repeating, seal, unseal, type Clock, type Logger, type Service } from '@gantry/runtime'
 import type { Adapter, Payload } from 'oidc-provider'
@@ -148,11 +148,7 @@ export function oidcStateSweeper(deps: { readonly hub: KubeClient; readonly cloc
 }
 
 async function sweep({ hub, clock }: { readonly hub: KubeClient; readonly clock: Clock }, signal: AbortSignal): Promise<void> {
-  let token: string | undefined
-  do {
-    const page = await hub.list<OIDCState>(oidcStateKind.ref, { limit: pageSize, continue: token, signal })
-    for (const { metadata, spec } of page.items)
+  for await (const { items } of listPages<OIDCState>(hub, oidcStateKind.ref, { limit: pageSize, signal }))
+    for (const { metadata, spec } of items)
       if (Date.parse(spec.expirationTime) <= clock.now().getTime()) await unlessGone(hub.delete(oidcStateKind.ref, { name: metadata.name ?? '' }, { signal }))
-    token = page.metadata.continue === '' ? undefined : page.metadata.continue
-  } while (token !== undefined)
 }

@@ -1,5 +1,5 @@
 import { isReason, StatusError, unlessGone, unlessThere } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { listPages, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
 import { rfc3339 } from '@gantry/clusters/api'
 import { repeating, turnBudgetOn, type Clock, type Logger, type Service } from '@gantry/runtime'
 import { membershipKind, scopeOf, type Membership } from '@gantry/tenancy/api'
@@ -189,10 +189,8 @@ export class Elevations {
     // Before the requests: a binding is made only after its request says Approved.
     const made = this.#made()
     const kept = new Set<string>()
-    let token: string | undefined
-    do {
-      const page = await hub.list<ElevationRequest>(elevationRequestKind.ref, { limit: pageSize, continue: token, signal })
-      for (const request of page.items) {
+    for await (const { items } of listPages<ElevationRequest>(hub, elevationRequestKind.ref, { limit: pageSize, signal }))
+      for (const request of items) {
         if (signal.aborted) return
         const isKept = await this.#settle(request).catch((error: unknown) => {
           // A Conflict is somebody who has decided in between: the next time shows what.
@@ -201,8 +199,6 @@ export class Elevations {
         })
         if (isKept) kept.add(keyOf(giftOf(request)))
       }
-      token = page.metadata.continue
-    } while (isMore(token))
     for (const gift of made) if (!signal.aborted && !kept.has(keyOf(gift)) && (await this.#isOurs(gift))) await this.#takeAway(gift)
   }
 

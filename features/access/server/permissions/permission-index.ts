@@ -1,5 +1,5 @@
 import { localClusterName } from '@gantry/clusters/api'
-import { signedInRole, type AccessRoleBinding, type AccessRule } from '../../api/index.ts'
+import { signedInRole, type AccessRoleBinding, type AccessRule, type RuleStep } from '../../api/index.ts'
 import { ScopeTree, type Scope } from './scope-tree.ts'
 
 /** Who asks: a user and every group it is in. */
@@ -39,22 +39,6 @@ export interface PermissionDecision {
   readonly reason: string
   /** Of a list or watch that holds more than may be seen: what of it may be. It goes by the permissions of the moment it is asked. */
   readonly filter?: ((object: ListedObject) => boolean) | undefined
-}
-
-/** Where a rule of a binding holds, and how it bears on a question. */
-export interface RuleStep {
-  readonly effect: 'Allow' | 'Deny'
-  /** Name of the AccessRoleBinding; of a Membership with its namespace before it. */
-  readonly binding: string
-  /** The tenant or project in which a Membership holds. */
-  readonly scope?: string | undefined
-  readonly role: string
-  /** Position in the role, from 0. */
-  readonly rule: number
-  /** `partly`: for some of the objects that a list or watch would show. */
-  readonly matches: 'wholly' | 'partly' | 'no'
-  /** Of a rule that does not match: what is in the way. */
-  readonly because: string | undefined
 }
 
 type Reach = RuleStep['matches']

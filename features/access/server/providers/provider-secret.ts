@@ -1,8 +1,7 @@
 import { StatusError, unlessGone } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import type { KubeClient } from '@gantry/client'
 import { platformNamespace } from '@gantry/clusters/api'
-
-const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
+import { secrets, type Secret } from '../hub-secrets.ts'
 
 /**
  * A key of a Secret of gantry-system: undefined when no Secret is named. The key is fixed, so that the secrets of others, which have other keys, cannot be sent to an address of
@@ -14,9 +13,7 @@ export async function secretValue(
   { key, signal }: { readonly key: 'client-secret' | 'bind-password'; readonly signal: AbortSignal },
 ): Promise<string | undefined> {
   if (name === undefined) return undefined
-  const secret = await unlessGone(
-    hub.get<KubeObject & { readonly data?: Readonly<Record<string, string>> }>(secrets, { namespace: platformNamespace, name }, { signal }),
-  )
+  const secret = await unlessGone(hub.get<Secret>(secrets, { namespace: platformNamespace, name }, { signal }))
   if (secret === undefined) throw new StatusError('Invalid', `the Secret ${platformNamespace}/${name} does not exist; create it with the key ${key}`)
   const data = secret.data?.[key]
   const value =

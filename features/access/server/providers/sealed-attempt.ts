@@ -1,7 +1,8 @@
 import { StatusError } from '@gantry/apimachinery'
-import { getOrCreate, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
+import { getOrCreate, type KubeClient } from '@gantry/client'
 import { platformNamespace } from '@gantry/clusters/api'
 import { seal, unseal, type Clock, type Ids } from '@gantry/runtime'
+import { secrets, type Secret } from '../hub-secrets.ts'
 import type { Attempt } from './openid.ts'
 
 /** A sign-in that has gone to a provider, as the browser carries it. */
@@ -14,17 +15,11 @@ export interface SealedAttempt extends Attempt {
   readonly untilMs: number
 }
 
-interface Secret extends KubeObject {
-  readonly type?: string
-  readonly data?: Readonly<Record<string, string>>
-}
-
 export const attemptSeconds = 600
 const mostUsed = 10_000
 const keyBytes = 32
 // Another gateway on the same hub may have made another one.
 const readAgainMs = 60_000
-const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
 const secretName = 'sign-in-attempts'
 
 /**

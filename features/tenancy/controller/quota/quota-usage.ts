@@ -1,5 +1,5 @@
 import { isReason } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { listPages, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
 import { isReady, type Cluster } from '@gantry/clusters/api'
 import {
   commitStatus,
@@ -238,12 +238,8 @@ async function isThere(
     record.kind === 'scope' ? (objects.projects as Informer<Project | ProjectNamespace>) : (objects.namespaces as Informer<Project | ProjectNamespace>)
   for (const { metadata } of informer.store.values()) if (metadata.uid === record.uid) return true
   const { ref } = record.kind === 'scope' ? projectKind : projectNamespaceKind
-  let token: string | undefined
-  do {
-    const page = await hub.list(ref, { limit: 500, continue: token, metadataOnly: true, signal })
-    if (page.items.some(({ metadata }) => metadata.uid === record.uid && scopeOf(metadata.namespace ?? '')?.tenant === tenant)) return true
-    token = page.metadata.continue === '' ? undefined : page.metadata.continue
-  } while (token !== undefined)
+  for await (const { items } of listPages(hub, ref, { limit: 500, metadataOnly: true, signal }))
+    if (items.some(({ metadata }) => metadata.uid === record.uid && scopeOf(metadata.namespace ?? '')?.tenant === tenant)) return true
   return false
 }
 

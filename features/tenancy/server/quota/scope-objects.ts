@@ -1,5 +1,5 @@
 import { StatusError, unlessGone } from '@gantry/apimachinery'
-import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
+import { listPages, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
 import {
   projectKind,
   projectNamespace,
@@ -102,10 +102,5 @@ async function* all<T extends KubeObject>(
   ref: ResourceRef,
   options: Options & { readonly namespace?: string; readonly fieldSelector?: string },
 ): AsyncGenerator<T> {
-  let token: string | undefined
-  do {
-    const page = await hub.list<T>(ref, { ...options, limit: pageSize, continue: token })
-    yield* page.items
-    token = page.metadata.continue === '' ? undefined : page.metadata.continue
-  } while (token !== undefined)
+  for await (const { items } of listPages<T>(hub, ref, { ...options, limit: pageSize })) yield* items
 }
