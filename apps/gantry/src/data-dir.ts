@@ -1,6 +1,6 @@
-import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileProblem } from '@gantry/runtime'
+import { fileProblem, writePrivateFile } from '@gantry/runtime'
 import type { PrivateFiles } from '@gantry/access/server'
 import { folderProblem, StartFailure } from './start-failure.ts'
 
@@ -30,7 +30,7 @@ export async function openDataDir(path: string): Promise<DataDir> {
   try {
     await makeFolders(path)
     await chmod(path, 0o700)
-    await writeAside(join(path, '.writable'), '')
+    await writePrivateFile(join(path, '.writable'), '')
     await rm(join(path, '.writable'))
   } catch (error) {
     throw new StartFailure(`the data folder ${path} cannot be used: ${folderProblem(error)}; choose another one with --data DIR`, { cause: error })
@@ -84,27 +84,10 @@ function isFolder(path: string): Promise<boolean> {
   )
 }
 
-/** A crash leaves the old file or the new one; nobody but the owner ever reads either. */
 async function writeWhole(file: string, text: string): Promise<void> {
   try {
-    await writeAside(file, text)
+    await writePrivateFile(file, text)
   } catch (cause) {
     throw new StartFailure(`${file} cannot be written: ${fileProblem(cause)}`, { cause })
   }
-}
-
-async function writeAside(file: string, text: string): Promise<void> {
-  const fresh = `${file}.new`
-  const handle = await open(fresh, 'w', 0o600)
-  try {
-    await handle.chmod(0o600)
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(fresh, file)
-  // A name that a power cut takes back would take a key with it that objects are encrypted with already.
-  await using folder = await open(dirname(file))
-  await folder.sync()
 }

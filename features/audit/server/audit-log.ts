@@ -2,8 +2,8 @@ import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promi
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AuditEvent, AuditSink } from '@gantry/gateway'
-import { fileProblem, turnBudgetOn } from '@gantry/runtime'
-import type { Clock, Logger } from '@gantry/runtime'
+import { fileProblem, repeat, turnBudgetOn } from '@gantry/runtime'
+import type { Clock, Logger, Running } from '@gantry/runtime'
 import { chainStart, type AuditHead, type LogNote } from '../api/index.ts'
 import { follows, headOfLine, sealRecord } from './chain.ts'
 import { SummaryBuilder } from './segment-summary.ts'
@@ -47,6 +47,8 @@ const day = 24 * 3_600_000
 /** So that retention by age finds something to remove where little happens. */
 const longestSegmentMs = day
 const retainEveryMs = 3_600_000
+// Not among all that a start has to do.
+const firstRetainMs = 60_000
 const diskIsFull: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
 const retryMs = 1_000
 const syncEveryMs = 1_000
@@ -94,7 +96,7 @@ export class AuditLog implements AuditSink, AsyncDisposable {
   #syncedMs = 0
   #flushing: Promise<void> | undefined
   #cancelFlush: (() => void) | undefined
-  #cancelRetention = (): void => {}
+  readonly #retention: Running
   #isClosed = false
 
   /** Opens the log, or begins one; a last line that a crash has torn is closed by a record. Rejects when the folder cannot be used. */
@@ -128,7 +130,12 @@ export class AuditLog implements AuditSink, AsyncDisposable {
     }
     this.#segments = segments
     this.#head = head
-    this.#retainLater(60_000)
+    this.#retention = repeat(deps, {
+      everyMs: retainEveryMs,
+      firstAfterMs: firstRetainMs,
+      work: () => this.#retain(),
+      failed: (error) => deps.log.error('old segments of the audit log could not be removed', { dir: options.dir, error }),
+    })
   }
 
   /** Of the last segment, until a new one says so. */
@@ -178,8 +185,8 @@ export class AuditLog implements AuditSink, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#cancelRetention()
     this.#stop.abort(new Error('the audit log is closing'))
+    await this.#retention[Symbol.asyncDispose]()
     await this.#flushing
     await this.#flush()
     if (this.#waiting.length > 0 || this.#lost !== undefined) {
@@ -379,16 +386,6 @@ export class AuditLog implements AuditSink, AsyncDisposable {
 
   #openFile(file: string, flags: string): Promise<FileHandle> {
     return this.#deps.openFile === undefined ? open(file, flags, 0o600) : this.#deps.openFile(file, flags, 0o600)
-  }
-
-  #retainLater(afterMs: number): void {
-    this.#cancelRetention = this.#deps.clock.schedule(() => {
-      this.#retain()
-        .catch((error: unknown) => this.#deps.log.error('old segments of the audit log could not be removed', { dir: this.#options.dir, error }))
-        .finally(() => {
-          if (!this.#isClosed) this.#retainLater(retainEveryMs)
-        })
-    }, afterMs)
   }
 
   async #retain(): Promise<void> {

@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { fileProblem } from '@gantry/runtime'
+import { fileProblem, writePrivateFile } from '@gantry/runtime'
 import type { Clock, Logger } from '@gantry/runtime'
 import { certificateLifeMs } from './certificate-life.ts'
 import type { CertificateJob, CertificatePairs, Pair } from './certificate-life.ts'
@@ -178,15 +178,9 @@ async function writePair(dir: string, name: string, pair: Pair): Promise<void> {
   await writeWhole(join(dir, `${name}.crt`), pair.cert)
 }
 
-/** A crash leaves the old file or the new one, never half of one. */
 async function writeWhole(file: string, text: string): Promise<void> {
-  const fresh = `${file}.new`
   try {
-    await using handle = await open(fresh, 'w', 0o600)
-    await handle.writeFile(text)
-    await handle.sync()
-    await chmod(fresh, 0o600)
-    await rename(fresh, file)
+    await writePrivateFile(file, text)
   } catch (cause) {
     throw new Error(`${file} cannot be written: ${fileProblem(cause)}`, { cause })
   }

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock, Logger } from '@gantry/runtime'
+import { repeat, type Clock, type Logger, type Running } from '@gantry/runtime'
 import { backupStore } from '@gantry/storage'
 import type { Attachment, DataFileSummary, Store } from '@gantry/storage'
 import { encryptionFile } from '../data-dir.ts'
@@ -45,9 +45,7 @@ const ours = /^gantry-\d{8}T\d{6}Z\.db$/
 /** Backups of the running platform: one for a client who asks, and by a schedule. */
 export class Backups implements AsyncDisposable {
   readonly #deps: BackupsDeps
-  readonly #stop = new AbortController()
-  #cancel = (): void => {}
-  #running: Promise<unknown> = Promise.resolve()
+  #scheduled: Running | undefined
   #last: LastBackup | undefined
 
   constructor(deps: BackupsDeps) {
@@ -72,38 +70,38 @@ export class Backups implements AsyncDisposable {
 
   /** The first one after `everyMs`; a failed one is logged and tried again at the next turn. */
   schedule(schedule: BackupSchedule): void {
-    this.#cancel = this.#deps.clock.schedule(() => {
-      this.#running = this.#scheduled(schedule).finally(() => {
-        if (!this.#stop.signal.aborted) this.schedule(schedule)
-      })
-    }, schedule.everyMs)
+    const { clock, log } = this.#deps
+    this.#scheduled = repeat(
+      { clock },
+      {
+        everyMs: schedule.everyMs,
+        work: (signal) => this.#makeOwn(schedule, signal),
+        failed: (error) => {
+          this.#last = { time: clock.now().toISOString(), file: undefined, rows: 0, bytes: 0, error: error instanceof Error ? error.message : String(error) }
+          log.error('the scheduled backup failed', { dir: schedule.dir, error })
+        },
+      },
+    )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#cancel()
-    this.#stop.abort(new Error('the platform is stopping'))
-    await this.#running
+    await this.#scheduled?.[Symbol.asyncDispose]()
   }
 
-  async #scheduled({ dir, keep }: BackupSchedule): Promise<void> {
+  async #makeOwn({ dir, keep }: BackupSchedule, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#deps
-    try {
-      await mkdir(dir, { recursive: true, mode: 0o700 })
-      const file = join(
-        dir,
-        `gantry-${clock
-          .now()
-          .toISOString()
-          .replaceAll(/[-:]|\.\d+/g, '')}.db`,
-      )
-      this.#note(await this.#make(file, { withKeys: false, signal: this.#stop.signal }), file)
-      log.info('a backup was made', { ...this.#last })
-      const kept = (await readdir(dir)).filter((name) => ours.test(name)).sort()
-      for (const name of kept.slice(0, Math.max(0, kept.length - keep))) await rm(join(dir, name))
-    } catch (error) {
-      this.#last = { time: clock.now().toISOString(), file: undefined, rows: 0, bytes: 0, error: error instanceof Error ? error.message : String(error) }
-      log.error('the scheduled backup failed', { dir, error })
-    }
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    const file = join(
+      dir,
+      `gantry-${clock
+        .now()
+        .toISOString()
+        .replaceAll(/[-:]|\.\d+/g, '')}.db`,
+    )
+    this.#note(await this.#make(file, { withKeys: false, signal }), file)
+    log.info('a backup was made', { ...this.#last })
+    const kept = (await readdir(dir)).filter((name) => ours.test(name)).sort()
+    for (const name of kept.slice(0, Math.max(0, kept.length - keep))) await rm(join(dir, name))
   }
 
   async #make(file: string, { withKeys, signal }: BackupOptions): Promise<DataFileSummary> {
