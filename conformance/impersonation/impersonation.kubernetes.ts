@@ -22,6 +22,7 @@ describe('impersonation on a real cluster', () => {
   let real: SecuredCluster
   /** Of ann. */
   let kubeconfig = ''
+  let config = ''
 
   const allow = async (name: string, rules: readonly unknown[], who: unknown): Promise<void> => {
     await real.asAdmin('POST', `${rbac}/clusterroles`, { metadata: { name }, rules })
@@ -40,6 +41,7 @@ describe('impersonation on a real cluster', () => {
     real = parts.use(kubernetes)
     parts.use(gantry)
     const own = await readFile(gantry.kubeconfig, 'utf8')
+    config = own
     await using platform = connectPlatform(own, { clock: systemClock })
     const signal = AbortSignal.timeout(60_000)
     const post = (path: string, body: unknown): Promise<unknown> => platform.call('POST', path, { body, signal })
@@ -83,6 +85,22 @@ describe('impersonation on a real cluster', () => {
     assert.match(await kubectl('get secrets -n default'), /Forbidden|forbidden/)
     assert.match(await kubectl('auth can-i list secrets -n default'), /^no/)
     assert.match(await kubectl('get configmaps -n default --as=admin'), /impersonation is not possible through the gateway/)
+  })
+
+  test('is part of the fleet, where it shows what it lets its caller list, and its refusal', async () => {
+    const fleet = (line: string): Promise<string> => kubectl(`${line} --server ${/server: (\S+?)\/clusters/.exec(config)?.[1]}/fleet`)
+    await real.asAdmin('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'notes' } })
+    assert.match(await fleet('get configmaps -n default'), /CLUSTER +NAME[^]*real +notes/)
+    assert.match(await fleet('get configmap -n default real:notes -o name'), /configmap\/real:notes/)
+    // The platform lets ann see pods; the cluster does not.
+    assert.match(await fleet('get pods -A'), /cluster 'real' is missing: pods is forbidden: User 'gantry:ann' cannot list resource 'pods'/)
+    await real.asAdmin('DELETE', `${rbac}/clusterrolebindings/readers`)
+    for (let tries = 0; (await kubectl('get configmaps -n default')).includes('exit 0') && tries < 50; tries++);
+    const refused = /cluster 'real' is missing: (it does not let you list configmaps|configmaps is forbidden)/
+    // What it has said counts for five seconds.
+    for (let tries = 0; !refused.test(await fleet('get configmaps -n default')) && tries < 300; tries++);
+    assert.match(await fleet('get configmaps -n default'), refused)
+    assert.doesNotMatch(await fleet('get configmaps -n default'), /notes/)
   })
 
   test('reads the headers as they were meant: every group by itself, in UTF-8, and escaped keys of extra', async () => {

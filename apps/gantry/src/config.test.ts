@@ -38,6 +38,13 @@ test('kinds of nodes and their number are checked', () => {
   assert.equal(parseUpOptions({ simulatedNodes: '5000' }, about).simulatedNodes, 5_000)
 })
 
+test('the memory of the fleet is a number of MiB', () => {
+  assert.equal(parseUpOptions({}, about).fleetMaxBytes, 512 << 20)
+  assert.equal(parseUpOptions({ fleetMemoryMib: '64' }, about).fleetMaxBytes, 64 << 20)
+  for (const fleetMemoryMib of ['0', '64Mi', '-1'])
+    assert.throws(() => parseUpOptions({ fleetMemoryMib }, about), /--fleet-memory-mib ".+" is no number from 1 to/)
+})
+
 test('the audit log is sent on to a server without a password in its address, and recorded as asked', () => {
   assert.deepEqual(parseUpOptions({}, about).audit, {
     maxAgeMs: 90 * 24 * 3_600_000,

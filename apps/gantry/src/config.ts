@@ -40,6 +40,8 @@ export interface PlatformConfig {
   /** EncryptionConfiguration of what the local cluster keeps; undefined: the one in the data folder, which is made when it is missing. */
   readonly encryptionFile?: string | undefined
   readonly audit: AuditConfig
+  /** Memory that the fleet's tables may take. */
+  readonly fleetMaxBytes: number
   /** Folder of a finished console build; without it the port serves the API alone. */
   readonly consoleDir: string | undefined
   readonly version: string
@@ -95,6 +97,7 @@ export interface UpOptions {
   readonly auditPolicyFile?: string | undefined
   readonly encryptionProviderConfig?: string | undefined
   readonly auditWebhookConfigFile?: string | undefined
+  readonly fleetMemoryMib?: string | undefined
   readonly auditKeepDays?: string | undefined
   readonly auditKeepMib?: string | undefined
   readonly recordSessions?: string | undefined
@@ -131,6 +134,7 @@ export function parseUpOptions(
     },
     encryptionFile: pathOf(options.encryptionProviderConfig),
     audit: parseAudit(options),
+    fleetMaxBytes: wholeNumber('fleet-memory-mib', options.fleetMemoryMib ?? '512', 1 << 20) * (1 << 20),
     consoleDir: about.consoleDir,
     version: about.version,
   }

@@ -10,12 +10,17 @@ const reader = { username: 'system:gantry:fleet', groups: ['system:masters', 'sy
 /** The clusters that the hub knows, as the fleet reads them. */
 export function fleetMembers(directory: MemberDirectory): FleetMembers {
   return {
-    // One cache for all would show what the stored credential sees: a cluster that judges callers itself has no part in it.
-    names: () => [...directory.clusters.values()].flatMap((cluster) => (impersonates(cluster) ? [] : [cluster.metadata.name ?? ''])).sort(),
+    names: () => [...directory.clusters.values()].map(({ metadata }) => metadata.name ?? '').sort(),
     handlerOf(name) {
       const target = directory.get(name)
-      if (target?.kind !== 'hub') return target?.impersonates === true ? undefined : target?.handle
+      if (target?.kind !== 'hub') return directory.own(name)
       return (request) => target.handle({ ...request, user: reader })
+    },
+    decides: (name) => directory.impersonates(name),
+    asCaller(name, caller) {
+      const target = directory.get(name)
+      if (target?.impersonates !== true || caller.kind !== 'platform') return undefined
+      return (request) => target.handle({ ...request, user: caller.user })
     },
     onChange: (listener) =>
       directory.clusters.onChange(({ before, after }) => {

@@ -238,7 +238,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       'fleet',
       createFleet(
         { clock, ids, log, members: fleetMembers(members), permissions: fleetPermissions(permissions) },
-        { clusterObjects: { cluster: localClusterName, group: clusterKind.group, resource: clusterKind.ref.resource } },
+        { clusterObjects: { cluster: localClusterName, group: clusterKind.group, resource: clusterKind.ref.resource }, maxBytes: config.fleetMaxBytes },
       ),
     )
 

@@ -2,6 +2,8 @@
 export const clusterLabel = 'fleet.gantry.dev/cluster'
 /** On whole objects: the resourceVersion that their own cluster gave them. Theirs in the fleet is the fleet's. */
 export const memberVersionAnnotation = 'fleet.gantry.dev/resource-version'
+/** On the bookmarks of watches: JSON of `ClusterState`s, of the clusters that are not whole, as far as the caller may know of them. `[]` when all are. */
+export const clustersAnnotation = 'fleet.gantry.dev/clusters'
 
 /** What an object is called in the fleet: `east:web-0`. No object's own name can be taken for it, save one of RBAC that begins with a cluster's name and a colon. */
 export function qualifiedName(cluster: string, name: string): string {

@@ -1,6 +1,6 @@
 import { isReason, StatusError } from '@gantry/apimachinery'
 import { readWholeBody, type Clock, type HttpResponse } from '@gantry/runtime'
-import { resourceKey, type FleetResource } from './fleet-kind.ts'
+import { resourceKey, type FleetResource } from './kind-sight.ts'
 import { askMember } from './member-feed.ts'
 import type { FleetMembers } from './ports.ts'
 

@@ -1,40 +1,17 @@
 import { StatusError, type TableColumnDefinition } from '@gantry/apimachinery'
 import { turnBudgetOn, type Clock, type Ids, type Logger } from '@gantry/runtime'
 import { unionOfColumns } from './columns.ts'
-import { MemberFeed, type FeedPhase, type RowChange } from './member-feed.ts'
+import { resourceKey, type ClusterFreshness, type FleetResource, type KindSight } from './kind-sight.ts'
+import { MemberFeed, type RowChange } from './member-feed.ts'
 import type { FleetMembers } from './ports.ts'
 import { projectionOf, type Projection } from './row-projection.ts'
 import { StringPool } from './string-pool.ts'
-
-/** One resource of the fleet, whatever version each cluster prefers. */
-export interface FleetResource {
-  readonly group: string
-  /** Plural. */
-  readonly resource: string
-  readonly kind: string
-  readonly namespaced: boolean
-}
-
-/** `pods.`, `deployments.apps` */
-export function resourceKey({ resource, group }: Pick<FleetResource, 'resource' | 'group'>): string {
-  return `${resource}.${group}`
-}
-
-/** How true what is shown of a cluster is. */
-export interface ClusterFreshness {
-  readonly cluster: string
-  readonly phase: FeedPhase
-  /** When it was last known to be true, in milliseconds since 1970. */
-  readonly sinceMs: number
-  readonly problem: string | undefined
-  readonly rows: number
-}
 
 export interface FleetKindDeps {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Logger
-  readonly members: FleetMembers
+  readonly members: Pick<FleetMembers, 'names' | 'handlerOf' | 'onChange'>
   /** The path of the resource in a cluster, in the version it prefers; undefined when it serves none. */
   readonly pathIn: (cluster: string, resource: FleetResource, options: { readonly signal: AbortSignal }) => Promise<string | undefined>
   readonly nextSequence: () => number
@@ -45,8 +22,10 @@ export interface FleetKindDeps {
 /** Deletions, and changes of what an object can be selected by: kept so that a watch can go on where it was. */
 const maxRemembered = 4_096
 
-/** One kind over all clusters, kept live while somebody looks at it. */
-export class FleetKind {
+const nothing: ReadonlySet<string> = new Set()
+
+/** One kind over clusters, kept live while somebody looks at it. */
+export class FleetKind implements KindSight {
   readonly resource: FleetResource
   readonly pool = new StringPool()
   readonly projection: Projection
@@ -57,7 +36,7 @@ export class FleetKind {
   readonly #remembered: RowChange[] = []
   /** What happened up to here is no longer remembered. */
   #forgottenTo: number
-  readonly #subscribers = new Set<(change: RowChange) => void>()
+  readonly #subscribers = new Set<(change: RowChange | undefined) => void>()
   readonly #waiting = new Set<() => void>()
   readonly #leave: () => void
   #columns: readonly TableColumnDefinition[] | undefined
@@ -127,8 +106,8 @@ export class FleetKind {
     signal.throwIfAborted()
   }
 
-  /** Called with every change from now on, in the order of their sequence numbers. A subscriber must not throw. */
-  subscribe(subscriber: (change: RowChange) => void): () => void {
+  /** Called with every change from now on, in the order of their sequence numbers, and without one when the freshness of a cluster may have changed. A subscriber must not throw. */
+  subscribe(subscriber: (change: RowChange | undefined) => void): () => void {
     this.#subscribers.add(subscriber)
     return () => this.#subscribers.delete(subscriber)
   }
@@ -137,6 +116,23 @@ export class FleetKind {
   remembered(since: number): readonly RowChange[] {
     if (since < this.#forgottenTo) throw new StatusError('Expired', `too old resource version: ${since} (${this.#forgottenTo})`)
     return this.#remembered.filter(({ sequence }) => sequence > since)
+  }
+
+  withheld(): ReadonlySet<string> {
+    return nothing
+  }
+
+  mayLeave(): true {
+    return true
+  }
+
+  /** Forgets what is known of a cluster and reads it anew. */
+  restart(cluster: string): void {
+    const feed = this.#feeds.get(cluster)
+    if (feed === undefined) return
+    this.#drop(cluster, feed)
+    this.#follow(cluster)
+    this.#stateChanged()
   }
 
   /** Stops following and forgets everything. */
@@ -218,5 +214,6 @@ export class FleetKind {
     this.#columns = undefined
     for (const wake of this.#waiting) wake()
     this.#waiting.clear()
+    for (const subscriber of this.#subscribers) subscriber(undefined)
   }
 }

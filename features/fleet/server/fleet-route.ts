@@ -31,7 +31,7 @@ async function serve(view: FleetView, deps: { readonly ids: Ids }, exchange: Exc
   if (info.name !== '' && !isWatchParameter(info)) return getObject(call, resource, { form, signal: request.signal })
 
   const selection = selectionOf(info, view.members.names())
-  const open = view.cache.open(resource)
+  const open = view.cache.open(resource, { caller, namespace: selection.namespace })
   const { kind } = open
   if (isWatchParameter(info)) {
     try {
@@ -43,9 +43,8 @@ async function serve(view: FleetView, deps: { readonly ids: Ids }, exchange: Exc
       open[Symbol.dispose]()
       throw error
     }
-    const events =
-      form === 'Table' ? tableEvents(view, kind, info.query.get('includeObject') !== 'None') : objectEvents(view, kind, { form, version: info.version })
-    return watchKind(call, open, { selection, ids: deps.ids, ...events })
+    const events = form === 'Table' ? tableEvents(view, kind, info.query.get('includeObject') !== 'None') : objectEvents(call, kind, { form, selection })
+    return watchKind(call, open, { selection, ids: deps.ids, form: events })
   }
   let response: HttpResponse | undefined
   try {

@@ -1,7 +1,7 @@
 import { isReason, StatusError, type TableColumnDefinition } from '@gantry/apimachinery'
 import { errorOfResponse, JsonItems, readLines } from '@gantry/client'
 import { deadline } from '@gantry/gateway'
-import { readBody, readWholeBody, turnBudgetOn, type Clock, type Handler, type HttpResponse, type Ids, type Logger } from '@gantry/runtime'
+import { bodyOf, readBody, readWholeBody, turnBudgetOn, type Clock, type Handler, type HttpResponse, type Ids, type Logger } from '@gantry/runtime'
 import { plainColumns } from './columns.ts'
 import type { Projection } from './row-projection.ts'
 import { RowTable, rowWord, type Row } from './row-table.ts'
@@ -94,8 +94,10 @@ export class MemberFeed {
           resourceVersion = undefined
           waitMs = notServedRecheckMs
         } else {
-          resourceVersion ??= await this.#list(path, signal)
-          this.#enter('live')
+          if (resourceVersion === undefined) {
+            resourceVersion = await this.#list(path, signal)
+            this.#enter('live')
+          }
           resourceVersion = await this.#watch(path, resourceVersion, signal)
           // One that ends at once, again and again, is no watch.
           if (clock.monotonicMs() - startedMs < healthyAfterMs) waitMs = retryMs(failures++)
@@ -197,6 +199,8 @@ export class MemberFeed {
     using limit = deadline(clock, seconds * 1_000 + watchGraceMs, signal)
     const query = `watch=true&allowWatchBookmarks=true&timeoutSeconds=${seconds}&includeObject=${projection.includeObject}&resourceVersion=${encodeURIComponent(from)}`
     const response = await this.#ask(path, query, limit.signal)
+    // One that was away is back when it answers, not when it is asked.
+    if (this.phase !== 'live') this.#enter('live')
     let resourceVersion = from
     for await (const line of readLines(response, { signal: limit.signal, maxLineBytes: maxEventBytes, highWaterBytes: 1 << 20 })) {
       this.sinceMs = clock.now().getTime()
@@ -302,13 +306,21 @@ function retryMs(failures: number): number {
   return Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(failures, 10))
 }
 
-/** A GET of a member's API. Throws a StatusError for anything but 200, and when the head of the answer does not come in time. */
+/** A GET of a member's API, or a POST of `body`. Throws a StatusError for anything but success, and when the head of the answer does not come in time. */
 export async function askMember(
   clock: Clock,
   handle: Handler,
-  request: { readonly path: string; readonly query: string; readonly accept: string; readonly signal: AbortSignal; readonly withinMs: number },
+  request: {
+    readonly path: string
+    readonly query: string
+    readonly accept: string
+    readonly signal: AbortSignal
+    readonly withinMs: number
+    readonly body?: object | undefined
+  },
 ): Promise<HttpResponse> {
-  const { path, query, accept, signal, withinMs } = request
+  const { path, query, accept, signal, withinMs, body } = request
+  const headers = { accept, 'user-agent': 'gantry-fleet' }
   const late = new AbortController()
   const cancel = clock.schedule(() => late.abort(new StatusError('Timeout', `no answer within ${Math.round(withinMs / 100) / 10} s`)), withinMs)
   const until = AbortSignal.any([signal, late.signal])
@@ -318,12 +330,25 @@ export async function askMember(
   until.addEventListener('abort', onAbort, { once: true })
   try {
     until.throwIfAborted()
-    const answer = handle({ method: 'GET', path, query, headers: { accept, 'user-agent': 'gantry-fleet' }, signal: until })
+    const answer =
+      body === undefined
+        ? handle({ method: 'GET', path, query, headers, signal: until })
+        : handle({
+            method: 'POST',
+            path,
+            query,
+            headers: { ...headers, 'content-type': 'application/json' },
+            body: bodyOf(JSON.stringify(body)),
+            signal: until,
+          })
     answer.catch(() => {}) // it may fail after its deadline
     const response = await Promise.race([answer, gone.promise])
     cancel()
-    if (response.status === 200) return response
-    throw errorOfResponse(response.status, response.headers, await readWholeBody(response, maxErrorBytes), { verb: 'get', what: path })
+    if (response.status === 200 || (body !== undefined && response.status === 201)) return response
+    throw errorOfResponse(response.status, response.headers, await readWholeBody(response, maxErrorBytes), {
+      verb: body === undefined ? 'get' : 'create',
+      what: path,
+    })
   } finally {
     cancel()
     until.removeEventListener('abort', onAbort)

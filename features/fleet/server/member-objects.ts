@@ -1,12 +1,12 @@
 import { JsonItems } from '@gantry/client'
 import { isJsonObject, isReason, ownValue, setOwn, StatusError, type JsonObject, type RequestInfo, type TableColumnDefinition } from '@gantry/apimachinery'
 import { deadline, type Caller } from '@gantry/gateway'
-import { turnBudgetOn, type HttpResponse } from '@gantry/runtime'
+import { turnBudgetOn, type Handler, type HttpResponse } from '@gantry/runtime'
 import { clusterLabel, memberVersionAnnotation, qualifiedName, splitName } from '../api/index.ts'
 import { clusterColumn, positionsOf } from './columns.ts'
 import { groupVersionPath } from './fleet-discovery.ts'
-import type { FleetKind, FleetResource } from './fleet-kind.ts'
-import type { EventWriter, VisibleChange } from './fleet-watch.ts'
+import type { FleetResource, KindSight } from './kind-sight.ts'
+import type { EventForm, VisibleChange } from './fleet-watch.ts'
 import { askMember, readUntil } from './member-feed.ts'
 import type { Selection } from './selection.ts'
 import { jsonHeaders, limitOf, listName } from './table-list.ts'
@@ -75,7 +75,7 @@ interface Position {
  */
 export async function listObjects(
   { view, caller, info }: FleetCall,
-  kind: FleetKind,
+  kind: KindSight,
   how: { readonly selection: Selection; readonly form: ObjectForm; readonly signal: AbortSignal },
 ): Promise<HttpResponse> {
   const { form, selection, signal } = how
@@ -142,13 +142,15 @@ export async function listObjects(
 
 interface ListPlan {
   readonly info: RequestInfo
-  readonly kind: FleetKind
+  readonly kind: KindSight
   readonly selection: Selection
   readonly form: ObjectForm
   readonly columns: readonly TableColumnDefinition[]
   readonly sequence: number
   /** What could not be asked, and why. */
   readonly problems: string[]
+  /** For objects that stand by themselves: members leave it out of the items of a list. */
+  readonly type?: { readonly apiVersion: string; readonly kind: string } | undefined
 }
 
 class MemberLists {
@@ -197,10 +199,10 @@ class MemberLists {
   }
 
   async #ask({ cluster, token }: Position, limit: number, signal: AbortSignal): Promise<{ readonly items: readonly string[]; readonly token: string }> {
-    const { info, kind, selection, form, columns, sequence } = this.#plan
+    const { info, kind, selection, form, columns, sequence, type } = this.#plan
     const { resource } = kind
     using within = deadline(this.#view.clock, memberTimeoutMs, signal)
-    const handle = this.#view.members.handlerOf(cluster)
+    const handle = handlerFor(this.#view, this.#caller, cluster)
     if (handle === undefined) throw new StatusError('ServiceUnavailable', 'it is not known any more')
     if (!(await this.#view.discovery.serves(cluster, resource, info.version, within.signal))) {
       throw new StatusError('NotFound', `it does not serve ${resource.resource} in version ${info.version}`)
@@ -228,7 +230,7 @@ class MemberLists {
         if (!mayReadRow(this.#view, this.#caller, resource, { cluster, ...key })) continue
         const version = versionOf(kind, cluster, key, sequence)
         if (form === 'Table') found.push(JSON.stringify(rowInFleet(value, cluster, version, positions ?? [])))
-        else found.push(JSON.stringify(inFleet(value, cluster, version)))
+        else found.push(JSON.stringify(inFleet(type === undefined ? value : { ...type, ...value }, cluster, version)))
         if (found.length > limit * 2) throw new StatusError('InternalError', 'it answers more than it was asked for')
       }
     }
@@ -245,7 +247,12 @@ function collectionPath({ group, resource, namespaced }: FleetResource, version:
 }
 
 /** The fleet's version of an object: that of its last change, as far as it is known. */
-function versionOf(kind: FleetKind | undefined, cluster: string, key: { readonly namespace: string; readonly name: string }, otherwise: number): string {
+function versionOf(
+  kind: Pick<KindSight, 'feed'> | undefined,
+  cluster: string,
+  key: { readonly namespace: string; readonly name: string },
+  otherwise: number,
+): string {
   const table = kind?.feed(cluster)?.table
   const slot = table?.find(key.namespace, key.name)
   return String(table === undefined || slot === undefined ? otherwise : table.sequenceOf(slot))
@@ -269,18 +276,19 @@ export async function getObject(
 
   const found: { readonly cluster: string; readonly object: JsonObject }[] = []
   const problems: string[] = []
+  const peeked = view.cache.peek(resource, { caller, namespace: undefined })
   for (let first = 0; first < readable.length && found.length < 10; first += lookupsAtOnce) {
     await Promise.all(
       readable.slice(first, first + lookupsAtOnce).map(async (name) => {
         // One that is known to fail is not waited for, unless it is the one that was asked for.
-        const known = view.cache.peek(resource)?.feed(name)
+        const known = peeked?.feed(name)
         if (cluster === undefined && (known?.phase === 'failed' || known?.phase === 'notServed')) {
           if (known.phase === 'failed') problems.push(`cluster "${name}" did not answer: ${known.problem ?? ''}`)
           return
         }
         try {
           const object = await fetchObject(
-            view,
+            { view, caller },
             name,
             { resource, version: info.version, form, includeObject: info.query.get('includeObject') ?? 'Metadata', ...at },
             signal,
@@ -288,6 +296,8 @@ export async function getObject(
           if (object !== undefined) found.push({ cluster: name, object })
         } catch (error) {
           signal.throwIfAborted()
+          // What the one that was asked for says to its caller is the answer.
+          if (cluster !== undefined && isReason(error, 'Forbidden')) throw error
           problems.push(`cluster "${name}" did not answer: ${error instanceof Error ? error.message : String(error)}`)
         }
       }),
@@ -306,8 +316,7 @@ export async function getObject(
     const choices = found.map((one) => qualifiedName(one.cluster, asked.name)).sort()
     throw new StatusError('Conflict', `${resource.resource} "${asked.name}" is in several clusters: ask for one of ${choices.slice(0, 10).join(', ')}`)
   }
-  const kind = view.cache.peek(resource)
-  const version = versionOf(kind, only.cluster, at, view.cache.sequence)
+  const version = versionOf(peeked, only.cluster, at, view.cache.sequence)
   const body = form === 'Table' ? tableOfOne(only.object, only.cluster, version) : inFleet(only.object, only.cluster, version)
   return {
     status: 200,
@@ -334,9 +343,14 @@ function notFound({ group, resource }: FleetResource, name: string): StatusError
   return new StatusError('NotFound', `${what} "${name}" not found`, { details: { name, group, kind: resource } })
 }
 
+/** A cluster that decides for itself is asked as the caller. */
+function handlerFor({ members }: FleetView, caller: Caller, cluster: string): Handler | undefined {
+  return members.decides(cluster) ? members.asCaller(cluster, caller) : members.handlerOf(cluster)
+}
+
 /** One object of one cluster; undefined when it has none of this name. */
 async function fetchObject(
-  view: FleetView,
+  { view, caller }: Pick<FleetCall, 'view' | 'caller'>,
   cluster: string,
   asked: {
     readonly resource: FleetResource
@@ -350,7 +364,7 @@ async function fetchObject(
 ): Promise<JsonObject | undefined> {
   const { resource, form } = asked
   using within = deadline(view.clock, lookupTimeoutMs, signal)
-  const handle = view.members.handlerOf(cluster)
+  const handle = handlerFor(view, caller, cluster)
   if (handle === undefined) return undefined
   const path = `${collectionPath(resource, asked.version, resource.namespaced ? asked.namespace : undefined)}/${encodeURIComponent(asked.name)}`
   try {
@@ -375,12 +389,13 @@ async function fetchObject(
 
 /** Events that carry whole objects, which are fetched when they have changed. Of what was deleted its metadata is known. */
 export function objectEvents(
-  view: FleetView,
-  kind: FleetKind,
-  options: { readonly form: ObjectForm; readonly version: string },
-): { readonly writer: EventWriter; readonly bookmark: (version: number) => string } {
+  { view, caller, info }: FleetCall,
+  kind: KindSight,
+  options: { readonly form: Exclude<ObjectForm, 'Table'>; readonly selection: Selection },
+): EventForm {
   const { resource } = kind
-  const { form, version: apiVersionName } = options
+  const { form, selection } = options
+  const apiVersionName = info.version
   const apiVersion = resource.group === '' ? apiVersionName : `${resource.group}/${apiVersionName}`
   const type = form === 'PartialObjectMetadata' ? { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' } : { kind: resource.kind, apiVersion }
   async function eventOf({ type: event, change, version }: VisibleChange, signal: AbortSignal): Promise<string | undefined> {
@@ -398,7 +413,7 @@ export function objectEvents(
     }
     if (event === 'DELETED') return deleted()
     const object = await fetchObject(
-      view,
+      { view, caller },
       cluster,
       { resource, version: apiVersionName, form, includeObject: 'Object', namespace: row.namespace, name: row.name },
       signal,
@@ -409,11 +424,25 @@ export function objectEvents(
   }
 
   return {
+    /** In pages, cluster by cluster: an object for itself would be a request for each. */
+    async initial(sink, isOver) {
+      const problems: string[] = []
+      const { columns } = kind
+      const lines = new MemberLists(view, caller, { info, kind, selection, form, columns, sequence: view.cache.sequence, problems, type })
+      for (let at = lines.first(); at !== undefined && !isOver();) {
+        const page = await lines.page(at, memberPage, sink.signal)
+        const [problem] = problems
+        if (problem !== undefined) throw new StatusError('ServiceUnavailable', problem)
+        for (const item of page.items) if (!sink.write(`{"type":"ADDED","object":${item}}\n`)) await sink.drained()
+        at = page.next
+      }
+    },
     // One after the other: events leave in their order. That an object cannot be fetched ends the watch, and its reader lists again.
     async writer(sink, event) {
       const line = await eventOf(event, sink.signal)
       if (line !== undefined) sink.write(line)
     },
-    bookmark: (version) => `${JSON.stringify({ type: 'BOOKMARK', object: { ...type, metadata: { resourceVersion: String(version) } } })}\n`,
+    bookmark: (version, annotations) =>
+      `${JSON.stringify({ type: 'BOOKMARK', object: { ...type, metadata: { resourceVersion: String(version), annotations } } })}\n`,
   }
 }

@@ -5,8 +5,12 @@ import type { Handler } from '@gantry/runtime'
 export interface FleetMembers {
   /** In the order in which the fleet shows them. */
   names(): readonly string[]
-  /** Undefined for a name that is not (or no longer) known. */
+  /** By Gantry's own rights. Undefined for a name that is not (or no longer) known. */
   handlerOf(name: string): Handler | undefined
+  /** Whether it has rules of its own for Gantry's users: what it shows, it shows to each of them by those. */
+  decides(name: string): boolean
+  /** A cluster that decides, asked as this caller. Undefined for others, and for a name that is not known. */
+  asCaller(name: string, caller: Caller): Handler | undefined
   /** Told when a cluster has come, has gone or is reached in another way. */
   onChange(listener: () => void): () => void
 }

@@ -29,7 +29,7 @@ const firstRows = 64
 
 /** The rows of one kind in one cluster, sorted by namespace and name: numbers in typed arrays, strings in the pool that all clusters of the kind share. */
 export class RowTable {
-  readonly #pool: StringPool
+  readonly pool: StringPool
   /** Words a row has. */
   readonly stride: number
   #words: Uint32Array
@@ -49,7 +49,7 @@ export class RowTable {
   readonly #free: number[] = []
 
   constructor(pool: StringPool, columns: number) {
-    this.#pool = pool
+    this.pool = pool
     this.stride = rowWord.firstCell + columns
     this.#words = new Uint32Array(firstRows * this.stride)
   }
@@ -103,7 +103,7 @@ export class RowTable {
   }
 
   text(slot: number, word: number): string {
-    return this.#pool.text(this.word(slot, word))
+    return this.pool.text(this.word(slot, word))
   }
 
   markSeen(slot: number, list: number): void {
@@ -115,7 +115,7 @@ export class RowTable {
   }
 
   find(namespace: string, name: string): number | undefined {
-    const [a, b] = [this.#pool.find(namespace), this.#pool.find(name)]
+    const [a, b] = [this.pool.find(namespace), this.pool.find(name)]
     if (a === undefined || b === undefined) return undefined
     const index = this.#indexOf(a, b)
     const slot = this.slotAt(index)
@@ -124,12 +124,12 @@ export class RowTable {
 
   /** The first place whose key is greater than the given one. */
   indexAfter(namespace: string, name: string): number {
-    const [a, b] = [this.#pool.intern(namespace), this.#pool.intern(name)]
+    const [a, b] = [this.pool.intern(namespace), this.pool.intern(name)]
     const index = this.#indexOf(a, b)
     const slot = this.slotAt(index)
     const isThere = index < this.#size && this.word(slot, rowWord.namespace) === a && this.word(slot, rowWord.name) === b
-    this.#pool.release(a)
-    this.#pool.release(b)
+    this.pool.release(a)
+    this.pool.release(b)
     return isThere ? index + 1 : index
   }
 
@@ -153,8 +153,8 @@ export class RowTable {
 
   /** Stores a row over the one of its key. Returns its slot. */
   put(row: Row, sequence: number): number {
-    const namespace = this.#pool.intern(row.namespace)
-    const name = this.#pool.intern(row.name)
+    const namespace = this.pool.intern(row.namespace)
+    const name = this.pool.intern(row.name)
     const index = this.#indexOf(namespace, name)
     let slot = this.slotAt(index)
     if (index < this.#size && this.word(slot, rowWord.namespace) === namespace && this.word(slot, rowWord.name) === name) {
@@ -175,7 +175,7 @@ export class RowTable {
     const index = this.#indexOf(this.word(slot, rowWord.namespace), this.word(slot, rowWord.name))
     this.#order.copyWithin(index, index + 1, this.#size)
     this.#size--
-    for (const id of this.#takeWords(slot)) this.#pool.release(id)
+    for (const id of this.#takeWords(slot)) this.pool.release(id)
     this.#sequence[slot] = -1
     this.#added[slot] = -1
     this.#free.push(slot)
@@ -194,16 +194,16 @@ export class RowTable {
     const words = this.#words
     words[at + rowWord.namespace] = namespace
     words[at + rowWord.name] = name
-    words[at + rowWord.uid] = this.#pool.intern(row.uid)
-    words[at + rowWord.labels] = this.#pool.intern(row.labels)
-    words[at + rowWord.owners] = this.#pool.intern(row.owners)
-    words[at + rowWord.images] = this.#pool.intern(row.images)
-    words[at + rowWord.fields] = this.#pool.intern(row.fields)
+    words[at + rowWord.uid] = this.pool.intern(row.uid)
+    words[at + rowWord.labels] = this.pool.intern(row.labels)
+    words[at + rowWord.owners] = this.pool.intern(row.owners)
+    words[at + rowWord.images] = this.pool.intern(row.images)
+    words[at + rowWord.fields] = this.pool.intern(row.fields)
     for (let word: number = rowWord.firstCell; word < this.stride; word++) {
-      words[at + word] = this.#pool.intern(row.cells[word - rowWord.firstCell] ?? 'null')
+      words[at + word] = this.pool.intern(row.cells[word - rowWord.firstCell] ?? 'null')
     }
     // After the new ones are taken: what both have is neither given up nor made again.
-    for (const id of before) this.#pool.release(id)
+    for (const id of before) this.pool.release(id)
     this.#created[slot] = row.createdS
     this.#received[slot] = row.receivedMs
     this.#memberVersion[slot] = row.memberVersion
@@ -241,6 +241,6 @@ export class RowTable {
   }
 
   #compare(slot: number, namespace: number, name: number): number {
-    return this.#pool.compare(this.word(slot, rowWord.namespace), namespace) || this.#pool.compare(this.word(slot, rowWord.name), name)
+    return this.pool.compare(this.word(slot, rowWord.namespace), namespace) || this.pool.compare(this.word(slot, rowWord.name), name)
   }
 }

@@ -4,12 +4,12 @@ import type { HttpResponse } from '@gantry/runtime'
 import { parseSearch, type SearchAnswer, type SearchItem, type SearchQuery } from '../api/index.ts'
 import type { OpenKind } from './fleet-cache.ts'
 import type { FleetApi } from './fleet-discovery.ts'
-import { resourceKey, type FleetResource } from './fleet-kind.ts'
+import { resourceKey, type FleetResource } from './kind-sight.ts'
 import type { MemberFeed } from './member-feed.ts'
 import { isStatusColumn, labelsOf, ownersOf, searchTest } from './search.ts'
 import { rowsFrom } from './table-list.ts'
 import { TablePrinter } from './table-printer.ts'
-import { freshnessHeaders, visibleFreshness, type FleetView } from './view.ts'
+import { clusterState, freshnessHeaders, visibleFreshness, type FleetView } from './view.ts'
 
 export const searchPath = '/platform/v1/fleet/search'
 /** What is searched when no kind is named, beside the kinds that are being looked at. */
@@ -39,8 +39,9 @@ async function search(view: FleetView, { request, caller }: Exchange): Promise<H
   const limit = numberOf(asked, 'limit', { most: maxLimit }) ?? defaultLimit
   const query = queryOf(text)
   const api = await view.discovery.union(view.firstAnswerMs, request.signal)
-  const opened = kindsOf(view, api, query).map((resource) => view.cache.open(resource))
+  const opened: OpenKind[] = []
   try {
+    for (const resource of kindsOf(view, api, query)) opened.push(view.cache.open(resource, { caller, namespace: undefined }))
     const since = numberOf(asked, 'since', { most: Number.MAX_SAFE_INTEGER })
     const wait = numberOf(asked, 'wait', { most: maxWaitSeconds }) ?? 0
     if (since !== undefined && wait > 0) await change(view, opened, { since, waitMs: wait * 1_000, signal: request.signal })
@@ -88,7 +89,7 @@ async function answer(
     const version = versionOf(api, kind.resource)
     const position = resourceKey(kind.resource) === from?.kind ? from : undefined
     let last: Position | undefined
-    for await (const { feed, slot } of rowsFrom({ view, caller }, kind, { hasCluster: () => true, isSelected: searchTest(query, kind) }, position)) {
+    for await (const { feed, slot } of rowsFrom({ view, caller }, kind, { hasCluster: () => true, isSelected: searchTest(query) }, position)) {
       if (items.length === limit) {
         // Behind the last object shown; where this kind shows none yet, at its beginning.
         next = view.tokens.seal(last ?? { kind: resourceKey(kind.resource), cluster: '', namespace: '', name: '' }, `search\n${text}`)
@@ -105,12 +106,7 @@ async function answer(
     items,
     ...(next === undefined ? {} : { continue: next }),
     sequence,
-    clusters: freshness.map(({ cluster, phase, sinceMs, problem }) => ({
-      name: cluster,
-      phase,
-      since: new Date(sinceMs).toISOString(),
-      ...(problem === undefined ? {} : { problem }),
-    })),
+    clusters: freshness.map(clusterState),
   }
   const response = jsonResponse(200, body)
   return { ...response, headers: { ...response.headers, ...freshnessHeaders(freshness, nowMs) } }

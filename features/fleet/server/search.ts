@@ -1,8 +1,7 @@
 import type { SearchQuery, SearchTerm } from '../api/index.ts'
-import type { FleetKind } from './fleet-kind.ts'
-import type { MemberFeed } from './member-feed.ts'
 import { rowWord } from './row-table.ts'
-import { StringTest } from './selection.ts'
+import { inEachPool, StringTest, type RowTest } from './selection.ts'
+import type { StringPool } from './string-pool.ts'
 
 /** Whether a text holds a value anywhere; with `*` in it, whether the whole text is of that form. In time linear in the text for each part between stars. */
 export function textTest(value: string, options: { readonly whole?: boolean } = {}): (text: string) => boolean {
@@ -31,25 +30,25 @@ export function isStatusColumn({ name }: { readonly name: string }): boolean {
 }
 
 /** Decides about rows where they lie: each distinct string is looked at once, whatever number of rows has it. `kind:` terms are for choosing kinds, not for this. */
-export function searchTest(query: SearchQuery, kind: Pick<FleetKind, 'pool'>): (feed: MemberFeed, slot: number) => boolean {
-  const tests = query.terms.filter(({ key }) => key !== 'kind').map((term) => termTest(term, kind))
-  return (feed, slot) => tests.every((test) => test(feed, slot))
+export function searchTest(query: SearchQuery): RowTest {
+  return inEachPool((pool) => {
+    const tests = query.terms.filter(({ key }) => key !== 'kind').map((term) => termTest(term, pool))
+    return (feed, slot) => tests.every((test) => test(feed, slot))
+  })
 }
 
-type Test = (feed: MemberFeed, slot: number) => boolean
-
-function termTest(term: SearchTerm, { pool }: Pick<FleetKind, 'pool'>): Test {
+function termTest(term: SearchTerm, pool: StringPool): RowTest {
   const test = positive()
   return term.isNot ? (feed, slot) => !test(feed, slot) : test
 
   function anyOf(tests: readonly ((text: string) => boolean)[]): (text: string) => boolean {
     return (text) => tests.some((one) => one(text))
   }
-  function byWord(word: number, matches: (text: string) => boolean): Test {
+  function byWord(word: number, matches: (text: string) => boolean): RowTest {
     const strings = new StringTest(pool, matches)
     return ({ table }, slot) => strings.matches(table.word(slot, word))
   }
-  function positive(): Test {
+  function positive(): RowTest {
     const holds = anyOf(term.values.map((value) => textTest(value)))
     const is = anyOf(term.values.map((value) => textTest(value, { whole: true })))
     switch (term.key) {

@@ -90,8 +90,26 @@ export class StringTest {
   }
 }
 
-/** Decides about rows where they lie. */
-export function rowTest(selection: Selection, pool: StringPool): (feed: MemberFeed, slot: number) => boolean {
+/** Decides about a row where it lies. */
+export type RowTest = (feed: MemberFeed, slot: number) => boolean
+
+/** A test of rows whose strings may stand in several pools: made once for each. */
+export function inEachPool(make: (pool: StringPool) => RowTest): RowTest {
+  const made = new Map<StringPool, RowTest>()
+  return (feed, slot) => {
+    const { pool } = feed.table
+    let test = made.get(pool)
+    if (test === undefined) made.set(pool, (test = make(pool)))
+    return test(feed, slot)
+  }
+}
+
+/** Whether rows are selected. */
+export function rowTest(selection: Selection): RowTest {
+  return inEachPool((pool) => rowTestIn(selection, pool))
+}
+
+function rowTestIn(selection: Selection, pool: StringPool): RowTest {
   const { labels, fields, namespace } = selection
   const ofLabels = labels.matchesEverything ? undefined : new StringTest(pool, (json) => labels.matches(parsed(json)))
   const ofNamespace = namespace === undefined ? undefined : new StringTest(pool, (text) => text === namespace)

@@ -1,9 +1,9 @@
 import { isTrueParameter, StatusError, type RequestInfo } from '@gantry/apimachinery'
 import { turnBudgetOn, type HttpResponse } from '@gantry/runtime'
-import type { FleetKind } from './fleet-kind.ts'
+import type { KindSight } from './kind-sight.ts'
 import type { MemberFeed } from './member-feed.ts'
 import { rowWord, type RowTable } from './row-table.ts'
-import { rowTest, type Selection } from './selection.ts'
+import { rowTest, type RowTest, type Selection } from './selection.ts'
 import { TablePrinter } from './table-printer.ts'
 import { freshnessHeaders, mayReadRow, visibleFreshness, type FleetCall } from './view.ts'
 
@@ -22,7 +22,7 @@ const chunkChars = 1 << 16
 export const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' } as const
 
 /** A Table of rows that the cache holds: cluster by cluster, in each by namespace and name. */
-export async function listTable({ view, caller, info }: FleetCall, kind: FleetKind, selection: Selection): Promise<HttpResponse> {
+export async function listTable({ view, caller, info }: FleetCall, kind: KindSight, selection: Selection): Promise<HttpResponse> {
   const limit = limitOf(info)
   const list = listName(info, 'table')
   const token = info.query.get('continue') ?? ''
@@ -32,7 +32,7 @@ export async function listTable({ view, caller, info }: FleetCall, kind: FleetKi
   const printer = new TablePrinter(kind, { withObject: info.query.get('includeObject') !== 'None' })
   const headers = { ...jsonHeaders, ...freshnessHeaders(visibleFreshness(view, caller, kind.freshness, selection.hasCluster), nowMs) }
   const head = `{"kind":"Table","apiVersion":"meta.k8s.io/v1","columnDefinitions":${printer.columnsJson},"rows":[`
-  const rows = rowsFrom({ view, caller }, kind, { hasCluster: selection.hasCluster, isSelected: rowTest(selection, kind.pool) }, from)
+  const rows = rowsFrom({ view, caller }, kind, { hasCluster: selection.hasCluster, isSelected: rowTest(selection) }, from)
 
   let last: Position | undefined
   async function write(emit: (text: string) => Promise<void> | undefined): Promise<void> {
@@ -76,10 +76,12 @@ export async function listTable({ view, caller, info }: FleetCall, kind: FleetKi
 /** Slots that are selected and that the caller may see. The loop of events has its turn in between, so rows come and go meanwhile; none is shown twice. */
 export async function* rowsFrom(
   { view, caller }: Pick<FleetCall, 'view' | 'caller'>,
-  kind: FleetKind,
-  selection: { readonly hasCluster: (cluster: string) => boolean; readonly isSelected: (feed: MemberFeed, slot: number) => boolean },
+  kind: KindSight,
+  selection: { readonly hasCluster: (cluster: string) => boolean; readonly isSelected: RowTest },
   from?: { readonly cluster: string; readonly namespace: string; readonly name: string },
 ): AsyncGenerator<{ readonly feed: MemberFeed; readonly slot: number }, void> {
+  // Of these the caller has been told.
+  const withheld = kind.withheld()
   const budget = turnBudgetOn(view.clock)
   const order = view.members.names()
   // A cluster that has left meanwhile stood where its name would.
@@ -87,7 +89,12 @@ export async function* rowsFrom(
     from === undefined ? 0 : Math.max(0, order.includes(from.cluster) ? order.indexOf(from.cluster) : order.findIndex((name) => name > from.cluster))
   for (const cluster of order.slice(begin)) {
     const feed = kind.feed(cluster)
-    if (feed === undefined || !selection.hasCluster(cluster)) continue
+    if (feed === undefined || !selection.hasCluster(cluster) || withheld.has(cluster)) continue
+    if (feed.table.size > 0) {
+      const mayLeave = kind.mayLeave(cluster, 'list')
+      // No hole without a word: the head of the answer is out.
+      if (mayLeave !== true && !(await mayLeave)) throw new StatusError('ServiceUnavailable', `cluster "${cluster}" has just refused to show more: ask again`)
+    }
     let { table } = feed
     let index = cluster === from?.cluster ? table.indexAfter(from.namespace, from.name) : 0
     for (; index < table.size; index++) {

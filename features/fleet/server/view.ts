@@ -1,8 +1,9 @@
 import { StatusError, type RequestInfo } from '@gantry/apimachinery'
 import type { Caller } from '@gantry/gateway'
+import type { ClusterState } from '../api/index.ts'
 import type { FleetCache } from './fleet-cache.ts'
 import type { FleetDiscovery } from './fleet-discovery.ts'
-import type { ClusterFreshness, FleetResource } from './fleet-kind.ts'
+import type { ClusterFreshness, FleetResource } from './kind-sight.ts'
 import type { FleetMembers, ReadPermissions } from './ports.ts'
 import type { SealedTokens } from './sealed-token.ts'
 import type { Clock } from '@gantry/runtime'
@@ -30,6 +31,7 @@ export interface FleetCall {
 
 const maxNamed = 40
 const maxWarnings = 8
+const maxStates = 200
 
 export function mayReadRow(
   view: FleetView,
@@ -83,6 +85,18 @@ export function freshnessHeaders(
     'gantry-fleet-freshness': [`live=${whole.length}`, ...named, ...(rest > 0 ? [`more=${rest}`] : [])].join(', '),
     ...(warnings.length === 0 ? {} : { warning: warnings.map(warningHeader) }),
   }
+}
+
+/** The clusters that are not whole, as the search and the bookmarks of watches tell them. */
+export function clusterStates(freshness: readonly ClusterFreshness[]): readonly ClusterState[] {
+  return freshness
+    .filter(({ phase }) => phase !== 'live' && phase !== 'notServed')
+    .slice(0, maxStates)
+    .map(clusterState)
+}
+
+export function clusterState({ cluster, phase, sinceMs, problem }: ClusterFreshness): ClusterState {
+  return { name: cluster, phase, since: new Date(sinceMs).toISOString(), ...(problem === undefined ? {} : { problem: problem.slice(0, 400) }) }
 }
 
 export function warningHeader(text: string): string {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createSimulatedMember } from './simulated-member.ts'
+import { createSimulatedMember, type SimulatedMember } from './simulated-member.ts'
 import { startTestFleet } from './test-fleet.ts'
 
 test('shows the pods of all clusters in one table with the cluster first', async () => {
@@ -119,14 +119,28 @@ test('asks a cluster for nothing before somebody asks, and stops when nobody has
   assert.equal(fleet.fleet.bytes, 0)
 })
 
-test('gives up kinds that nobody looks at when memory runs out, and says so when that is not enough', async () => {
+test('gives up kinds that nobody looks at when memory runs out', async () => {
+  const members = (): readonly [SimulatedMember] => [createSimulatedMember({ name: 'east', pods: 500, widgets: ['w1'] })]
+  await using measured = startTestFleet(members())
+  await measured.table('/fleet/api/v1/pods')
+  const [east] = members()
+  await using fleet = startTestFleet([east], { maxBytes: measured.fleet.bytes + 1 })
+  assert.equal((await fleet.table('/fleet/api/v1/pods')).rows.length, 500)
+  assert.equal(east.watches, 1)
+
+  assert.equal((await fleet.table('/fleet/apis/example.dev/v1/widgets')).rows.length, 1)
+  assert.equal(east.watches, 0)
+  assert.ok(fleet.fleet.bytes < measured.fleet.bytes)
+})
+
+test('leaves clusters out when the kinds that are looked at do not fit, and names the limit', async () => {
   const east = createSimulatedMember({ name: 'east', pods: 3_000 })
   await using fleet = startTestFleet([east], { maxBytes: 400_000 })
 
   const { rows, answer } = await fleet.table('/fleet/api/v1/pods')
 
   assert.ok(rows.length < 3_000)
-  assert.match(answer.warnings.join(), /tables are full/)
+  assert.match(answer.warnings.join(), /cluster 'east' is missing: the fleet's tables are full: .* start Gantry with a greater --fleet-memory-mib/)
   assert.match(answer.freshness, /failed=east/)
 })
 

@@ -65,12 +65,107 @@ test('begins with everything that is there when no version is given', async () =
   watch.stop()
 })
 
+const watchList = 'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true'
+
+for (const [what, accept] of [
+  ['whole objects', 'application/json'],
+  ['metadata', 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'],
+] as const) {
+  test(`streams the initial list of ${what} in a few requests, ends it with the annotated bookmark, and goes on from there`, async () => {
+    const [east, west] = [createSimulatedMember({ name: 'east', pods: 300 }), createSimulatedMember({ name: 'west', pods: 20 })]
+    await using fleet = startTestFleet([east, west])
+    const watch = await fleet.watch(`/fleet/api/v1/pods?${watchList}`, { accept })
+    const initial = await watch.events()
+
+    assert.equal(initial.length, 321)
+    assert.ok(initial.slice(0, -1).every(({ type, object }) => type === 'ADDED' && object.kind === (what === 'metadata' ? 'PartialObjectMetadata' : 'Pod')))
+    const end = initial.at(-1)
+    assert.deepEqual([end?.type, end?.object.kind], ['BOOKMARK', what === 'metadata' ? 'PartialObjectMetadata' : 'Pod'])
+    assert.deepEqual(end?.object.metadata.annotations, { 'k8s.io/initial-events-end': 'true', 'fleet.gantry.dev/clusters': '[]' })
+    // Two pages and one, beside what the cache and the discovery ask.
+    assert.ok(east.requests.length < 10, east.requests.join('\n'))
+
+    west.put({ name: 'web' })
+    assert.deepEqual(seen(await watch.events()), [['ADDED', 'west:web']])
+    watch.stop()
+    const again = await fleet.watch(`/fleet/api/v1/pods?watch=1&resourceVersion=${end?.object.metadata.resourceVersion}`, { accept })
+    assert.deepEqual(seen(await again.events()), [['ADDED', 'west:web']])
+    again.stop()
+  })
+}
+
+test('streams the initial list as tables, whose bookmark has its annotations where clients look for them', async () => {
+  await using fleet = startTestFleet([createSimulatedMember({ name: 'east', pods: 3 })])
+  const watch = await fleet.watch(`/fleet/api/v1/pods?${watchList}`)
+  const events = await watch.events()
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['ADDED', 'ADDED', 'ADDED', 'BOOKMARK'],
+  )
+  assert.equal(events.at(-1)?.object.rows[0]?.object.metadata.annotations['k8s.io/initial-events-end'], 'true')
+  watch.stop()
+})
+
+test('begins with nothing when initial events are not wanted, and refuses half of what asks for them', async () => {
+  const east = createSimulatedMember({ name: 'east', pods: 3 })
+  await using fleet = startTestFleet([east])
+  const watch = await fleet.watch('/fleet/api/v1/pods?watch=1&sendInitialEvents=false&resourceVersionMatch=NotOlderThan')
+  assert.deepEqual(await watch.events(), [])
+  east.put({ name: 'web' })
+  assert.equal((await watch.events()).length, 1)
+  watch.stop()
+  for (const query of ['sendInitialEvents=true', 'sendInitialEvents=true&resourceVersionMatch=Exact', 'resourceVersionMatch=NotOlderThan'])
+    assert.equal((await fleet.get(`/fleet/api/v1/pods?watch=1&${query}`)).status, 422, query)
+})
+
+test('ends the initial events with an error, not with the bookmark, when a cluster fails in the middle of them', async () => {
+  const east = createSimulatedMember({ name: 'east', pods: 300 })
+  await using fleet = startTestFleet([east])
+  await fleet.table('/fleet/api/v1/pods')
+  const { handle } = east
+  let pages = 0
+  east.behave = (request) => {
+    if (request.query.includes('limit=') && ++pages > 1) return Promise.reject(new Error('it is away'))
+    east.behave = undefined
+    const answer = handle(request)
+    east.behave = again
+    return answer
+  }
+  const again = east.behave
+  const watch = await fleet.watch(`/fleet/api/v1/pods?${watchList}`, { accept: 'application/json' })
+  const events = await watch.events()
+  assert.equal(events.length, 251)
+  assert.deepEqual([events.at(-1)?.type, events.at(-1)?.object.code], ['ERROR', 503])
+})
+
+test('bookmarks say which clusters are not whole, soon after that has changed', async () => {
+  const [east, west] = [createSimulatedMember({ name: 'east', pods: 1 }), createSimulatedMember({ name: 'west', pods: 1 })]
+  await using fleet = startTestFleet([east, west])
+  const { value } = await fleet.table('/fleet/api/v1/pods')
+  const watch = await fleet.watch(`/fleet/api/v1/pods?watch=1&allowWatchBookmarks=true&resourceVersion=${value.metadata.resourceVersion}`, {
+    accept: 'application/json',
+  })
+  const states = async (): Promise<readonly unknown[]> =>
+    (await watch.events()).map(({ type, object }) => [
+      type,
+      (JSON.parse(object.metadata.annotations['fleet.gantry.dev/clusters'] ?? '') as Wire[]).map(({ name }) => name),
+    ])
+  assert.deepEqual(await states(), [])
+  west.behave = () => Promise.reject(new Error('it is away'))
+  west.endWatches()
+  await fleet.clock.advance(3_000)
+  assert.deepEqual(await states(), [['BOOKMARK', ['west']]])
+  west.behave = undefined
+  await fleet.clock.advance(40_000)
+  assert.deepEqual((await states()).at(-1), ['BOOKMARK', []])
+  watch.stop()
+})
+
 test('tells a watch to list again when its version is of another process, or was before the kind was opened', async () => {
   await using fleet = startTestFleet([createSimulatedMember({ name: 'east', pods: 1 })])
   assert.equal((await fleet.get('/fleet/api/v1/pods?watch=1&resourceVersion=5')).status, 410)
   assert.equal((await fleet.get('/fleet/api/v1/pods?watch=1&resourceVersion=9007199254740000')).status, 410)
   assert.equal((await fleet.get('/fleet/api/v1/pods?watch=1&resourceVersion=abc')).status, 410)
-  assert.equal((await fleet.get('/fleet/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan')).status, 422)
 })
 
 test('ends the watch of a reader who does not read, and holds little for him', async () => {

@@ -19,6 +19,10 @@ export interface SimulatedMember {
   readonly requests: string[]
   /** Answers instead of it, while set. */
   behave: Handler | undefined
+  /** Who may do what there by its own rules, while it has some for Gantry's users. */
+  rules: ((user: string, asked: { readonly verb: string; readonly resource: string; readonly namespace: string | undefined }) => boolean) | undefined
+  /** The cluster as a user asks it: each by those rules. What was asked is kept as `user path?query`. */
+  asUser(user: string): Handler
   /** Watches that are open. */
   readonly watches: number
   /** Adds a pod or changes one. */
@@ -103,6 +107,22 @@ export function createSimulatedMember(options: SimulatedMemberOptions): Simulate
     name,
     requests: [],
     behave: undefined,
+    rules: undefined,
+    asUser: (user) => async (request) => {
+      member.requests.push(`${user} ${request.path}?${request.query}`)
+      if (member.behave !== undefined) return member.behave(request)
+      const { verb, resource, namespace, group } = requestInfo(request.method, request.path, request.query)
+      if (resource === 'selfsubjectaccessreviews') {
+        const { spec } = JSON.parse(String(await request.body?.bytes(1 << 16))) as {
+          readonly spec: { readonly resourceAttributes: Readonly<Record<string, string>> }
+        }
+        const { verb: asked = '', resource: what = '', namespace: where } = spec.resourceAttributes
+        const allowed = member.rules?.(user, { verb: asked, resource: what, namespace: where === '' ? undefined : where }) === true
+        return { ...json({ apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec, status: { allowed } }), status: 201 }
+      }
+      if (member.rules?.(user, { verb, resource, namespace }) === true) return serve(request)
+      return failure(new StatusError('Forbidden', `${resource} is forbidden: User "${user}" cannot ${verb} resource "${resource}" in API group "${group}"`))
+    },
     get watches() {
       return sinks.size
     },
@@ -208,7 +228,7 @@ export function createSimulatedMember(options: SimulatedMemberOptions): Simulate
     }
     if (info.resource === 'secrets') return Promise.resolve(quietWatch())
     if (info.resource !== 'pods') return Promise.resolve(failure(new StatusError('NotFound', `the server could not find ${request.path}`)))
-    if (info.verb === 'watch') return Promise.resolve(watch(info.query, form))
+    if (info.verb === 'watch') return Promise.resolve(watch(info, form))
     const includeObject = info.query.get('includeObject') ?? 'Metadata'
     if (info.name !== '') {
       const pod = find(info.namespace ?? '', info.name)
@@ -251,7 +271,7 @@ export function createSimulatedMember(options: SimulatedMemberOptions): Simulate
     return json({ kind: item === 'Object' ? 'PodList' : form, apiVersion: 'v1', metadata, items: found.map((pod) => objectOf(pod, item)) })
   }
 
-  function watch(query: URLSearchParams, form: string): HttpResponse {
+  function watch({ query, namespace }: Pick<ReturnType<typeof requestInfo>, 'query' | 'namespace'>, form: string): HttpResponse {
     const from = Number(query.get('resourceVersion') ?? 0)
     if (from < oldest) return failure(new StatusError('Expired', `too old resource version: ${from} (${oldest})`))
     const includeObject = query.get('includeObject') ?? 'Metadata'
@@ -261,6 +281,7 @@ export function createSimulatedMember(options: SimulatedMemberOptions): Simulate
       body(sink: ByteSink) {
         const { promise, resolve } = Promise.withResolvers<void>()
         const send = ({ type, pod }: { readonly type: string; readonly pod: SimulatedPod }): void => {
+          if (namespace !== undefined && pod.namespace !== namespace) return
           const object =
             form === 'Table' ? { kind: 'Table', metadata: {}, columnDefinitions: columns, rows: [rowOf(pod, includeObject)] } : objectOf(pod, 'Object')
           sink.write(`${JSON.stringify({ type, object })}\n`)

@@ -84,6 +84,11 @@ export function startTestFleet(given: readonly SimulatedMember[], options: TestF
       members: {
         names: () => [...members.keys()].sort(),
         handlerOf: (name) => members.get(name)?.handle,
+        decides: (name) => members.get(name)?.rules !== undefined,
+        asCaller(name, caller) {
+          const member = members.get(name)
+          return member?.rules === undefined || caller.kind !== 'platform' ? undefined : member.asUser(caller.user.username)
+        },
         onChange(listener) {
           listeners.add(listener)
           return () => listeners.delete(listener)

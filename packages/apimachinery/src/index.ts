@@ -75,6 +75,7 @@ export {
   omittedValue,
 } from './field-error.ts'
 export type { FieldError, FieldErrorType, QualifiedKind } from './field-error.ts'
+export { initialEventsProblems } from './watch-options.ts'
 export { isIpv4, isIpv6 } from './ip-address.ts'
 export { hasStringFormat } from './string-formats.ts'
 export { humanDuration } from './human-duration.ts'

@@ -1,4 +1,4 @@
-import { fieldForbidden, fieldNotSupported, invalidError, isTrueParameter, StatusError } from '@gantry/apimachinery'
+import { fieldForbidden, initialEventsProblems, invalidError, isTrueParameter, StatusError } from '@gantry/apimachinery'
 import type { FieldError, RequestInfo } from '@gantry/apimachinery'
 import type { ByteSink, HttpResponse } from '@gantry/runtime'
 import type { Entry, StoreEvent } from '@gantry/storage'
@@ -66,14 +66,7 @@ function parseWatchRequest(server: ServerContext, query: URLSearchParams): Watch
   const revisionText = query.get('resourceVersion') ?? ''
   // The paths below `/watch/` get no defaults.
   const isWatchParameter = isTrueParameter(query.get('watch'))
-  const problems: FieldError[] = []
-  if (sendInitial !== null && match !== 'NotOlderThan')
-    problems.push(fieldForbidden('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
-  if (match !== '') {
-    if (sendInitial === null)
-      problems.push(fieldForbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'))
-    if (match !== 'NotOlderThan') problems.push(fieldNotSupported('resourceVersionMatch', match, ['NotOlderThan']))
-  }
+  const problems: FieldError[] = [...initialEventsProblems(query)]
   // A watch without a revision is one with initial events, for which upstream sets the match itself.
   const matches = match !== '' || (sendInitial === null && isWatchParameter && (revisionText === '' || revisionText === '0'))
   if (matches && (query.get('continue') ?? '') !== '')
