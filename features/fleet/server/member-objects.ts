@@ -5,7 +5,7 @@ import { turnBudgetOn, type Handler, type HttpResponse } from '@gantry/runtime'
 import { clusterLabel, memberVersionAnnotation, qualifiedName, splitName } from '../api/index.ts'
 import { clusterColumn, positionsOf } from './columns.ts'
 import { groupVersionPath } from './fleet-discovery.ts'
-import type { FleetResource, KindSight } from './kind-sight.ts'
+import type { ClusterFreshness, FleetResource, KindSight } from './kind-sight.ts'
 import type { EventForm, VisibleChange } from './fleet-watch.ts'
 import { askMember, readUntil } from './member-feed.ts'
 import type { Selection } from './selection.ts'
@@ -17,6 +17,8 @@ export type ObjectForm = 'Object' | 'PartialObjectMetadata' | 'Table'
 
 const memberPage = 250
 const memberTimeoutMs = 20_000
+/** Until an answer begins. */
+const memberHeadTimeoutMs = 5_000
 const maxPageObjects = 1_000
 const maxPageBytes = 32 << 20
 const maxObjectBytes = 16 << 20
@@ -86,8 +88,9 @@ export async function listObjects(
   const sequence = from?.sequence ?? view.cache.sequence
   const { columns } = kind
   const problems: string[] = []
-  const lines = new MemberLists(view, caller, { info, kind, selection, form, columns, sequence, problems })
-  const freshness = visibleFreshness(view, caller, kind.freshness, selection.hasCluster)
+  const unserved: string[] = []
+  const lines = new MemberLists(view, caller, { info, kind, selection, form, columns, sequence, problems, unserved })
+  const freshness = visibleFreshness(view, caller, kind.freshness, selection.hasCluster).map((one) => (one.phase === 'stale' ? asFailed(one) : one))
   const { group, version } = info
   const isTable = form === 'Table'
   const [type, apiVersion] = isTable
@@ -105,7 +108,7 @@ export async function listObjects(
     let at: Position | undefined = from ?? lines.first()
     const most = Math.min(limit, maxPageObjects)
     while (at !== undefined && count < most && bytes < maxPageBytes) {
-      const page = await lines.page(at, Math.min(most - count, memberPage), signal)
+      const page = await lines.page(at, most - count, signal)
       for (const item of page.items) {
         parts.push(count++ === 0 ? item : `,${item}`)
         bytes += item.length
@@ -115,7 +118,7 @@ export async function listObjects(
     const token = at === undefined ? '' : view.tokens.seal(at, list)
     return {
       status: 200,
-      headers: { ...jsonHeaders, ...freshnessHeaders(freshness, view.clock.now().getTime(), problems) },
+      headers: { ...jsonHeaders, ...freshnessHeaders(freshness, view.clock.now().getTime(), [...problems, ...unserved]) },
       body: `${head}${parts.join('')}${foot(token)}`,
     }
   }
@@ -125,7 +128,7 @@ export async function listObjects(
     async body(sink) {
       let separator = head
       for (let at = lines.first(); at !== undefined;) {
-        const page = await lines.page(at, memberPage, sink.signal)
+        const page = await lines.page(at, maxPageObjects, sink.signal)
         // The head is out: half a list must not look whole.
         const [problem] = problems
         if (problem !== undefined) throw new StatusError('ServiceUnavailable', problem)
@@ -140,6 +143,11 @@ export async function listObjects(
   }
 }
 
+/** Whole objects are not kept: nothing is shown of a cluster that cannot be followed. */
+function asFailed(one: ClusterFreshness): ClusterFreshness {
+  return { ...one, phase: 'failed', rows: 0 }
+}
+
 interface ListPlan {
   readonly info: RequestInfo
   readonly kind: KindSight
@@ -149,6 +157,8 @@ interface ListPlan {
   readonly sequence: number
   /** What could not be asked, and why. */
   readonly problems: string[]
+  /** What has no such kind in the version that is asked for. */
+  readonly unserved: string[]
   /** For objects that stand by themselves: members leave it out of the items of a list. */
   readonly type?: { readonly apiVersion: string; readonly kind: string } | undefined
 }
@@ -168,21 +178,55 @@ class MemberLists {
     return this.#from(this.#view.members.names())
   }
 
-  /** The next objects of the cluster at a position. A cluster that cannot answer is named among the problems, and the next one is at turn. */
-  async page(at: Position, limit: number, signal: AbortSignal): Promise<{ readonly items: readonly string[]; readonly next: Position | undefined }> {
+  /** The next objects, at most `room`: of the cluster at a position, and of those behind it that are small enough to be asked at once. One that cannot answer is named among the problems. */
+  async page(at: Position, room: number, signal: AbortSignal): Promise<{ readonly items: readonly string[]; readonly next: Position | undefined }> {
+    const limit = Math.min(room, memberPage)
+    const asked = [at, ...(at.token === '' ? this.#smallOnesAfter(at, room) : [])]
+    const answers = await Promise.all(asked.map(async (position) => ({ position, ...(await this.#answer(position, limit, signal)) })))
+    const items: string[] = []
+    for (const { position, items: own, token } of answers) {
+      // They have grown since they were counted: the next page begins with this one.
+      if (items.length > 0 && items.length + own.length > room) return { items, next: position }
+      for (const item of own) items.push(item)
+      if (token !== '') return { items, next: { ...position, token } }
+    }
+    return { items, next: this.#after(asked.at(-1)?.cluster ?? at.cluster) }
+  }
+
+  async #answer(at: Position, limit: number, signal: AbortSignal): Promise<{ readonly items: readonly string[]; readonly token: string }> {
     const { cluster } = at
     try {
-      const { items, token } = await this.#ask(at, limit, signal)
-      return { items, next: token === '' ? this.#after(cluster) : { ...at, token } }
+      return await this.#ask(at, limit, signal)
     } catch (error) {
       signal.throwIfAborted()
       // A place in a member's list that is too old is one in ours.
       if (isReason(error, 'Expired') || isReason(error, 'BadRequest') || isReason(error, 'Invalid')) throw error
       if (mayKnowCluster(this.#view, this.#caller, cluster)) {
-        this.#plan.problems.push(`cluster "${cluster}" is missing: ${error instanceof Error ? error.message : String(error)}`)
+        const { problems, unserved } = this.#plan
+        const missing = `cluster "${cluster}" is missing: ${error instanceof Error ? error.message : String(error)}`
+        if (isReason(error, 'NotFound')) unserved.push(missing)
+        else problems.push(missing)
       }
-      return { items: [], next: this.#after(cluster) }
+      return { items: [], token: '' }
     }
+  }
+
+  /** Clusters that follow and whose objects fit in what is left, as far as the cache has counted them. */
+  #smallOnesAfter(at: Position, room: number): readonly Position[] {
+    const { kind } = this.#plan
+    const sizeOf = (cluster: string): number => kind.feed(cluster)?.table.size ?? 0
+    const found: Position[] = []
+    let last = at
+    let left = room - sizeOf(at.cluster)
+    while (found.length + 1 < lookupsAtOnce && sizeOf(last.cluster) < memberPage) {
+      const next = this.#after(last.cluster)
+      if (next === undefined) break
+      left -= sizeOf(next.cluster)
+      if (left < 0) break
+      found.push(next)
+      last = next
+    }
+    return found
   }
 
   #after(cluster: string): Position | undefined {
@@ -191,10 +235,14 @@ class MemberLists {
     return this.#from(at === -1 ? names.filter((name) => name > cluster) : names.slice(at + 1))
   }
 
-  /** A cluster that has failed a moment ago is not waited for again: the freshness of the kind says so already. */
+  /** A cluster that does not answer the cache is not waited for again: the freshness of the kind says so already. */
   #from(names: readonly string[]): Position | undefined {
     const { kind, selection, sequence } = this.#plan
-    const cluster = names.find((name) => selection.hasCluster(name) && !['failed', 'notServed'].includes(kind.feed(name)?.phase ?? 'failed'))
+    const isThere = (name: string): boolean => {
+      const feed = kind.feed(name)
+      return feed?.phase === 'live' || (feed?.phase === 'loading' && feed.table.size > 0)
+    }
+    const cluster = names.find((name) => selection.hasCluster(name) && isThere(name))
     return cluster === undefined ? undefined : { cluster, token: '', sequence }
   }
 
@@ -214,7 +262,13 @@ class MemberLists {
       ...(form === 'Table' ? [`includeObject=${info.query.get('includeObject') === 'Object' ? 'Object' : 'Metadata'}`] : []),
     ].join('&')
     const path = collectionPath(resource, info.version, selection.namespace)
-    const response = await askMember(this.#view.clock, handle, { path, query, accept: acceptOf(form, true), signal: within.signal, withinMs: memberTimeoutMs })
+    const response = await askMember(this.#view.clock, handle, {
+      path,
+      query,
+      accept: acceptOf(form, true),
+      signal: within.signal,
+      withinMs: memberHeadTimeoutMs,
+    })
     const budget = turnBudgetOn(this.#view.clock)
     const found: string[] = []
     const parser = new JsonItems()
@@ -428,9 +482,9 @@ export function objectEvents(
     async initial(sink, isOver) {
       const problems: string[] = []
       const { columns } = kind
-      const lines = new MemberLists(view, caller, { info, kind, selection, form, columns, sequence: view.cache.sequence, problems, type })
+      const lines = new MemberLists(view, caller, { info, kind, selection, form, columns, sequence: view.cache.sequence, problems, unserved: [], type })
       for (let at = lines.first(); at !== undefined && !isOver();) {
-        const page = await lines.page(at, memberPage, sink.signal)
+        const page = await lines.page(at, maxPageObjects, sink.signal)
         const [problem] = problems
         if (problem !== undefined) throw new StatusError('ServiceUnavailable', problem)
         for (const item of page.items) if (!sink.write(`{"type":"ADDED","object":${item}}\n`)) await sink.drained()

@@ -250,3 +250,32 @@ test('reads what an old cluster serves, which does not know aggregated discovery
   const groups = await (await fleet.get('/fleet/apis')).json()
   assert.match(JSON.stringify(groups), /"name":"example.dev".*"preferredVersion":\{"groupVersion":"example.dev\/v1"/)
 })
+
+test('asks small clusters for whole objects together, and shows each object once however short the pages are', async () => {
+  const members = Array.from({ length: 20 }, (_, at) => createSimulatedMember({ name: `c-${String(at).padStart(2, '0')}`, pods: 7 }))
+  await using fleet = startTestFleet(members)
+  await fleet.table('/fleet/api/v1/pods')
+  let [open, most] = [0, 0]
+  for (const member of members) {
+    const serve = member.asked
+    member.behave = async (request) => {
+      most = Math.max(most, ++open)
+      await Promise.resolve()
+      open--
+      return serve(request)
+    }
+  }
+  const whole = await (await fleet.get('/fleet/api/v1/pods?limit=500')).json()
+  assert.equal(whole.items.length, 140)
+  assert.ok(most > 5, `${most} at once`)
+  const names = new Set<string>()
+  let [token, count] = ['', 0]
+  do {
+    const page = await (await fleet.get(`/fleet/api/v1/pods?limit=20&continue=${encodeURIComponent(token)}`)).json()
+    assert.ok(page.items.length <= 20)
+    for (const { metadata } of page.items) names.add(`${metadata.namespace}/${metadata.name}`)
+    count += page.items.length
+    token = page.metadata.continue ?? ''
+  } while (token !== '')
+  assert.deepEqual([names.size, count], [140, 140])
+})

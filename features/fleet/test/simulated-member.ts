@@ -19,6 +19,8 @@ export interface SimulatedMember {
   readonly requests: string[]
   /** Answers instead of it, while set. */
   behave: Handler | undefined
+  /** How it answers by itself. */
+  readonly asked: Handler
   /** Who may do what there by its own rules, while it has some for Gantry's users. */
   rules: ((user: string, asked: { readonly verb: string; readonly resource: string; readonly namespace: string | undefined }) => boolean) | undefined
   /** The cluster as a user asks it: each by those rules. What was asked is kept as `user path?query`. */
@@ -107,6 +109,7 @@ export function createSimulatedMember(options: SimulatedMemberOptions): Simulate
     name,
     requests: [],
     behave: undefined,
+    asked: (request) => serve(request),
     rules: undefined,
     asUser: (user) => async (request) => {
       member.requests.push(`${user} ${request.path}?${request.query}`)

@@ -8,6 +8,8 @@ export interface RequestOptions {
   readonly contentType?: string | undefined
   readonly accept?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** Called with the head of an answer that is no error, before its body is read. */
+  readonly onHeaders?: ((headers: Headers) => void) | undefined
   /** How long the whole answer may take. Streams have no limit. */
   readonly timeoutMs?: number | undefined
 }
@@ -71,7 +73,9 @@ export function createConsoleApi(deps: ConsoleApiDeps): ConsoleApi {
     const timeout = AbortSignal.timeout(timeoutMs)
     const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout])
     try {
-      return await read(await ((options.method ?? 'GET') === 'GET' ? sendReading : send)(path, options, signal))
+      const response = await ((options.method ?? 'GET') === 'GET' ? sendReading : send)(path, options, signal)
+      options.onHeaders?.(response.headers)
+      return await read(response)
     } catch (error) {
       if (options.signal?.aborted === true) throw options.signal.reason
       if (timeout.aborted) throw new ApiError({ code: 0, reason: 'Timeout', message: `no answer within ${Math.round(timeoutMs / 1000)} s` })

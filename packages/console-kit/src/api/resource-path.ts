@@ -1,7 +1,9 @@
+import { allClusters } from './fleet-api.ts'
 import type { ResourceType } from './kube-object.ts'
 
-/** Where an API lives on this origin: '' is the hub, `/clusters/<name>` a cluster through the gateway. */
+/** Where an API lives on this origin: '' is the hub, `/clusters/<name>` a cluster through the gateway, `/fleet` all of them at once. */
 export function apiBase(cluster: string | undefined): string {
+  if (cluster === allClusters) return '/fleet'
   return cluster === undefined ? '' : `/clusters/${encodeURIComponent(cluster)}`
 }
 

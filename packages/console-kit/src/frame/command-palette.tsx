@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next'
 import { useLocation } from 'wouter'
 import { findKindDefinition, useConsole } from '../console-context.tsx'
 import { changeLanguage, currentLanguage } from '../i18n/start-i18n.ts'
+import { placesOf } from '../live/places.ts'
 import { useServedByAll } from '../live/use-served.ts'
 import { listHref } from '../model/console-path.ts'
 import { rank } from '../model/fuzzy-match.ts'
@@ -113,7 +114,7 @@ function useCommands(onClose: () => void, onHelp: () => void): readonly Command[
   const [, navigate] = useLocation()
   const { effective } = useTheme()
   const clusterNames = useMemo(() => fleet.members.map((member) => member.name), [fleet.members])
-  const { resources } = useServedByAll(clusterNames)
+  const { resources } = useServedByAll(useMemo(() => placesOf({ clusters: clusterNames }).map(({ cluster }) => cluster), [clusterNames]))
   return useMemo(() => {
     const go = (path: string) => () => {
       onClose()

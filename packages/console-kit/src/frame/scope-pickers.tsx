@@ -1,8 +1,10 @@
 import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
+import type { KubeObject } from '../api/kube-object.ts'
 import { useConsole } from '../console-context.tsx'
 import { objectSource, queryKey } from '../live/resource-source.ts'
 import { useLiveRows } from '../live/use-live.ts'
+import { placesOf } from '../live/places.ts'
 import { useServices } from '../services.tsx'
 import { ClusterIcon, NamespaceIcon } from '../ui/icons.ts'
 import { MultiPick } from '../ui/multi-pick.tsx'
@@ -19,16 +21,16 @@ export function useNamespaces(clusters: readonly string[]): readonly string[] {
   const { api } = useServices()
   const { namespaceType } = useConsole()
   const live = useLiveRows<string>(
-    clusters.map((cluster) => {
-      const query = { cluster, type: namespaceType }
-      return {
-        name: cluster,
-        key: queryKey(query, 'name'),
-        source: () => objectSource<string>(api, query, { project: (object) => object.metadata.name ?? '', keyOf: (name) => name }),
-      }
+    placesOf({ clusters }).map((place) => {
+      const query = { ...place, type: namespaceType }
+      const project = (object: KubeObject, cluster: string): string => `${cluster}/${object.metadata.name ?? ''}`
+      return { name: place.cluster, key: queryKey(query, 'name'), source: () => objectSource<string>(api, query, { project, keyOf: (name) => name }) }
     }),
   )
-  return useMemo(() => [...new Set([...live.members.values()].flatMap((member) => [...member.rows.values()]))].sort(), [live])
+  return useMemo(
+    () => [...new Set([...live.members.values()].flatMap((member) => [...member.rows.values()].map((name) => name.slice(name.indexOf('/') + 1))))].sort(),
+    [live],
+  )
 }
 
 export function NamespacePick({

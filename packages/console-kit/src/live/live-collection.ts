@@ -1,4 +1,5 @@
 import { toApiError, type ApiError } from '../api/api-error.ts'
+import type { ClusterGap } from '../api/fleet-api.ts'
 import type { TableColumn } from '../api/kube-object.ts'
 import { type LiveClock, pause } from './live-clock.ts'
 import type { LiveSource } from './live-source.ts'
@@ -17,6 +18,8 @@ export interface LiveSnapshot<Row> {
   readonly isTruncated: boolean
   readonly isPolling: boolean
   readonly tableColumns: readonly TableColumn[] | undefined
+  /** Of a list over all clusters: those whose part is not whole. */
+  readonly gaps: readonly ClusterGap[]
 }
 
 export interface LiveOptions {
@@ -40,7 +43,7 @@ const shortWatchMs = 1_000
 /** Broken connections in a row that are no news: a browser cuts every stream when a network interface comes or goes, and a next try mends it. */
 const quietBreaks = 2
 
-/** One resource of one cluster, listed and then followed. Runs from the first `start` until `stop`. */
+/** One resource of one cluster or of all, listed and then followed. Runs from the first `start` until `stop`. */
 export class LiveCollection<Row> {
   readonly #source: LiveSource<Row>
   readonly #deps: LiveDeps
@@ -71,6 +74,7 @@ export class LiveCollection<Row> {
       isTruncated: false,
       isPolling: false,
       tableColumns: undefined,
+      gaps: [],
     }
   }
 
@@ -149,6 +153,7 @@ export class LiveCollection<Row> {
       for (const row of page.rows) rows.set(this.#source.keyOf(row), row)
       continueToken = page.continueToken === '' ? undefined : page.continueToken
       resourceVersion = page.resourceVersion
+      if (page.gaps !== undefined) this.#snapshot = { ...this.#snapshot, gaps: page.gaps }
       remaining = continueToken === undefined ? 0 : (page.remaining ?? 0)
       if (page.tableColumns !== undefined && page.tableColumns.length > 0) this.#snapshot = { ...this.#snapshot, tableColumns: page.tableColumns }
       // The first rows are shown while the rest arrives; a relist replaces all rows at once.
@@ -174,6 +179,7 @@ export class LiveCollection<Row> {
           this.#resourceVersion = event.resourceVersion
           if (event.type === 'put') this.#put(event.row)
           if (event.type === 'remove') this.#rows.delete(event.key)
+          if (event.type === 'bookmark' && event.gaps !== undefined) this.#snapshot = { ...this.#snapshot, gaps: event.gaps }
         }
         if (events.length > 0 || this.#snapshot.phase !== 'ready' || this.#snapshot.isPolling) {
           this.#publishSoon({ phase: 'ready', error: undefined, isPolling: false })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import type { ConsoleApi } from '../api/console-api.ts'
 import type { KubeObject } from '../api/kube-object.ts'
 import { objectSource, tableSource, type ResourceQuery } from './resource-source.ts'
@@ -9,11 +9,15 @@ const pods: ResourceQuery = { cluster: 'prod', type: { group: '', version: 'v1',
 const shape = { project: (object: KubeObject) => object.metadata.name ?? '', keyOf: (name: string) => name }
 
 /** An API that answers one list, or streams some lines. */
-function apiOf(answer: { readonly list?: unknown; readonly lines?: readonly string[] }): { readonly api: ConsoleApi; readonly asked: URL[] } {
+function apiOf(answer: { readonly list?: unknown; readonly lines?: readonly string[]; readonly headers?: Readonly<Record<string, string>> }): {
+  readonly api: ConsoleApi
+  readonly asked: URL[]
+} {
   const asked: URL[] = []
   const api: ConsoleApi = {
-    json: <T>(path: string) => {
+    json: <T>(path: string, options?: { readonly onHeaders?: ((headers: Headers) => void) | undefined }) => {
       asked.push(new URL(path, 'http://gateway'))
+      options?.onHeaders?.(new Headers(answer.headers))
       return Promise.resolve(answer.list as T)
     },
     text: () => Promise.resolve(''),
@@ -96,5 +100,66 @@ test('says so when a server prints no table', async () => {
   const { api } = apiOf({ list: { kind: 'PodList', metadata: {}, items: [] } })
   await assert.rejects(tableSource(api, pods, { project: () => '', keyOf: (row) => row }).listPage({ limit: 1, continueToken: undefined, signal }), {
     code: 406,
+  })
+})
+
+describe('all clusters at once', () => {
+  const everywhere: ResourceQuery = { cluster: '*', type: pods.type, labelSelector: 'app=web' }
+  const inFleet = (cluster: string, name: string, resourceVersion: string) => ({
+    metadata: { name: `${cluster}:${name}`, namespace: 'default', resourceVersion, labels: { app: 'web', 'fleet.gantry.dev/cluster': cluster } },
+  })
+  const named = {
+    project: (object: KubeObject, cluster: string) => `${cluster} ${object.metadata.name} ${Object.keys(object.metadata.labels ?? {}).join()}`,
+    keyOf: (row: string) => row,
+  }
+
+  test('are asked by one list and one watch, and their objects come with their clusters and their own names', async () => {
+    const headers = { 'gantry-fleet-freshness': 'live=97, failed=north, stale=south@2026-01-01T00:00:00Z, more=2' }
+    const { api, asked } = apiOf({
+      headers,
+      list: { kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: '7' }, items: [inFleet('east', 'web', '3'), inFleet('west', 'web', '5')] },
+      lines: [JSON.stringify({ type: 'DELETED', object: inFleet('west', 'web', '8') })],
+    })
+    const source = objectSource(api, everywhere, named)
+    const page = await source.listPage({ limit: 500, continueToken: undefined, signal })
+    assert.deepEqual(page.rows, ['east web app', 'west web app'])
+    assert.deepEqual(page.gaps, [
+      { phase: 'failed', name: 'north' },
+      { phase: 'stale', name: 'south' },
+    ])
+    assert.deepEqual(await eventsOf(source.watch({ resourceVersion: '7', signal })), [{ type: 'remove', key: 'west web app', resourceVersion: '8' }])
+    assert.deepEqual(
+      asked.map(({ pathname, searchParams }) => [pathname, searchParams.get('labelSelector')]),
+      [
+        ['/fleet/api/v1/pods', 'app=web'],
+        ['/fleet/api/v1/pods', 'app=web'],
+      ],
+    )
+  })
+
+  test('can be some of them', async () => {
+    const { api, asked } = apiOf({ list: { metadata: {}, items: [] } })
+    await objectSource(api, { ...everywhere, among: ['east', 'west'] }, named).listPage({ limit: 1, continueToken: undefined, signal })
+    assert.equal(asked[0]?.searchParams.get('labelSelector'), 'app=web,fleet.gantry.dev/cluster in (east,west)')
+  })
+
+  test('say with bookmarks which of them are not whole', async () => {
+    const annotations = {
+      'fleet.gantry.dev/clusters': JSON.stringify([{ name: 'west', phase: 'failed', since: '2026-01-01T00:00:00Z', problem: 'it is away' }]),
+    }
+    const { api } = apiOf({ lines: [JSON.stringify({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '9', annotations } } })] })
+    const [event] = await eventsOf(objectSource(api, everywhere, named).watch({ resourceVersion: '7', signal }))
+    assert.deepEqual(event?.type === 'bookmark' && event.gaps?.map(({ name, problem }) => [name, problem]), [['west', 'it is away']])
+  })
+
+  test('print tables whose first column, the cluster, is none of the kind itself', async () => {
+    const rows = [{ cells: ['east', 'web', 3], object: inFleet('east', 'web', '3') }]
+    const { api } = apiOf({ list: { kind: 'Table', metadata: {}, columnDefinitions: [{ name: 'Cluster' }, { name: 'Name' }, { name: 'Ready' }], rows } })
+    const source = tableSource(api, everywhere, {
+      project: (object, cells, cluster) => `${cluster} ${object.metadata.name} ${cells.join()}`,
+      keyOf: (row) => row,
+    })
+    const page = await source.listPage({ limit: 1, continueToken: undefined, signal })
+    assert.deepEqual([page.rows, page.tableColumns?.map(({ name }) => name)], [['east web web,3'], ['Name', 'Ready']])
   })
 })

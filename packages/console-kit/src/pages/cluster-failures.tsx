@@ -1,37 +1,44 @@
 import { useTranslation } from 'react-i18next'
-import type { ApiError } from '../api/api-error.ts'
 import { Button } from '../ui/button.tsx'
 import { RetryIcon } from '../ui/icons.ts'
 import { Notice } from '../ui/notice.tsx'
+import type { ClusterFailure, ResourceRows } from './use-resource-rows.ts'
 
 export interface ClusterFailuresProps {
-  readonly failures: readonly { readonly cluster: string; readonly error: ApiError; readonly hasRows: boolean }[]
-  readonly truncated: readonly { readonly cluster: string; readonly kept: number }[]
-  readonly onRetry: (cluster: string) => void
+  readonly failures: readonly ClusterFailure[]
+  readonly truncated: ResourceRows<unknown>['truncated']
 }
 
 /** Names every cluster whose part is missing or stale, and why. The other clusters' rows stay. */
-export function ClusterFailures({ failures, truncated, onRetry }: ClusterFailuresProps) {
+export function ClusterFailures({ failures, truncated }: ClusterFailuresProps) {
   const { t } = useTranslation('kit')
   if (failures.length === 0 && truncated.length === 0) return undefined
   return (
     <div className="flex max-h-40 flex-col gap-1.5 overflow-auto px-4 pb-2 md:px-5">
-      {failures.map(({ cluster, error, hasRows }) => (
+      {failures.map(({ cluster, message, hasRows, retry }) => (
         <Notice
-          key={cluster}
+          key={cluster ?? ''}
           tone="warn"
-          title={t(hasRows ? 'list.clusterStale' : 'list.clusterMissing', { cluster })}
+          title={
+            cluster === undefined ? t(hasRows ? 'list.allStale' : 'list.allMissing') : t(hasRows ? 'list.clusterStale' : 'list.clusterMissing', { cluster })
+          }
           actions={
-            <Button look="quiet" icon={RetryIcon} onClick={() => onRetry(cluster)} className="h-6 px-2">
-              {t('common.retry')}
-            </Button>
+            retry !== undefined && (
+              <Button look="quiet" icon={RetryIcon} onClick={retry} className="h-6 px-2">
+                {t('common.retry')}
+              </Button>
+            )
           }
         >
-          {error.message}
+          {message ?? t('list.clusterSilent')}
         </Notice>
       ))}
       {truncated.map(({ cluster, kept }) => (
-        <Notice key={cluster} tone="warn" title={t('list.truncated', { cluster, count: kept })}>
+        <Notice
+          key={cluster ?? ''}
+          tone="warn"
+          title={cluster === undefined ? t('list.truncatedAll', { count: kept }) : t('list.truncated', { cluster, count: kept })}
+        >
           {t('list.truncatedHelp')}
         </Notice>
       ))}

@@ -4,6 +4,7 @@ import { useConsole, useKind } from '../console-context.tsx'
 import type { Column } from '../definitions.ts'
 import type { TableColumn } from '../api/kube-object.ts'
 import { useScope } from '../frame/scope.ts'
+import { placesOf } from '../live/places.ts'
 import { useServedByAll } from '../live/use-served.ts'
 import { listTarget } from '../model/console-path.ts'
 import type { ResourceRow, StatusLabel } from '../model/resource-row.ts'
@@ -23,14 +24,14 @@ export function GenericList() {
   const scope = useScope()
   const kind = useKind(routed)
   const clusters = useMemo(() => (scope.clusters.length > 0 ? scope.clusters : fleet.members.map((member) => member.name)), [scope.clusters, fleet.members])
-  const { resources, failures } = useServedByAll(clusters)
+  const { resources, failures } = useServedByAll(useMemo(() => placesOf({ clusters }).map(({ cluster }) => cluster), [clusters]))
   const served = resources.find((resource) => resource.group === routed.group && resource.plural === routed.plural)
   const type = useMemo(
     () => ({ ...routed, kind: kind?.type.kind ?? served?.kind ?? routed.plural, namespaced: kind?.type.namespaced ?? served?.namespaced ?? true }),
     [routed, kind, served?.kind, served?.namespaced],
   )
-  // A cluster that does not say what it serves is asked all the same: its failure must show.
-  const servedBy = served === undefined ? undefined : [...served.clusters, ...failures.map((failure) => failure.cluster)]
+  // A cluster that does not say what it serves is asked all the same: its failure must show. All together know by themselves which of them serve it.
+  const servedBy = served === undefined || clusters.length > 1 ? undefined : [...served.clusters, ...failures.map((failure) => failure.cluster)]
   const actions = useMemo(() => [...(kind?.actions ?? []), deleteAction], [kind])
   return (
     <ResourceList

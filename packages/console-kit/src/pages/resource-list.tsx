@@ -54,7 +54,8 @@ export function ResourceList({ title: titleKey, type, list, actions, fromTable, 
     const wanted = scope.clusters.length > 0 ? scope.clusters : fleet.members.map((member) => member.name)
     return known === undefined ? wanted : wanted.filter((cluster) => known.includes(cluster))
   }, [scope.clusters, fleet.members, servedByKey])
-  const live = useResourceRows(type, { clusters, namespace: type.namespaced && scope.namespaces.length === 1 ? scope.namespaces[0] : undefined }, list)
+  const isAll = scope.clusters.length === 0 && servedBy === undefined
+  const live = useResourceRows(type, { clusters, isAll, namespace: type.namespaced && scope.namespaces.length === 1 ? scope.namespaces[0] : undefined }, list)
 
   const shape = useMemo(
     () => (list === undefined ? fromTable?.(live.tableColumns) : { columns: list.columns, status: list.status }),
@@ -118,7 +119,7 @@ export function ResourceList({ title: titleKey, type, list, actions, fromTable, 
           />
         )}
       </div>
-      <ClusterFailures failures={live.failures} truncated={live.truncated} onRetry={live.retry} />
+      <ClusterFailures failures={live.failures} truncated={live.truncated} />
       <SelectionBar
         refs={chosen.map((row) => refOf(row, type))}
         actions={actions.filter((action) => action.isBulk === true)}
