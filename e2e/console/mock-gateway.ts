@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { json, readBody, serveApi } from './fake-api.ts'
 import { FakeStatus, type FakeCluster } from './fake-cluster.ts'
 import { createFakeFleet, resources } from './fake-fleet.ts'
+import { openMockFleet, type MockFleet } from './mock-fleet.ts'
 
 export interface MockGateway extends AsyncDisposable {
   readonly url: string
@@ -37,8 +38,17 @@ export const contentSecurityPolicy =
 export async function startMockGateway(options: MockGatewayOptions = {}): Promise<MockGateway> {
   const { hub, members } = createFakeFleet({ pods: options.pods ?? 10_000 })
   const sessions = new Set<string>()
+  const fleet = await openMockFleet({
+    names: () =>
+      hub
+        .list(resources.clusters, undefined)
+        .map(({ metadata }) => metadata.name)
+        .sort(),
+    clusterOf: (name) => memberOf(members, name),
+    onChange: (listener) => hub.watch(resources.clusters, Number(hub.revision), listener),
+  })
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    answer({ hub, members, sessions, console: options.console }, request, response).catch((error: unknown) => {
+    answer({ hub, members, fleet, sessions, console: options.console }, request, response).catch((error: unknown) => {
       const status = error instanceof FakeStatus ? error : new FakeStatus(500, 'InternalError', String(error))
       if (response.headersSent) response.end()
       else json(response, status.code, status)
@@ -58,7 +68,10 @@ export async function startMockGateway(options: MockGatewayOptions = {}): Promis
     url: `${options.isSecure === true ? 'https' : 'http'}://127.0.0.1:${address.port}`,
     hub,
     members,
-    [Symbol.asyncDispose]: () => close(server),
+    async [Symbol.asyncDispose]() {
+      await close(server)
+      await fleet[Symbol.asyncDispose]()
+    },
   }
 }
 
@@ -74,6 +87,7 @@ function close(server: Server | Http2SecureServer): Promise<void> {
 interface World {
   readonly hub: FakeCluster
   readonly members: ReadonlyMap<string, FakeCluster>
+  readonly fleet: MockFleet
   readonly sessions: Set<string>
   readonly console: string | undefined
 }
@@ -106,15 +120,19 @@ async function answer(world: World, request: IncomingMessage, response: ServerRe
   if (path === '/platform/v1/kubeconfig') return kubeconfig(world, response)
   if (path === '/platform/v1/clusters/import') return importCluster(world, request, response)
 
+  if (path.startsWith('/fleet/')) return world.fleet.serve(request, response, url)
   const member = /^\/clusters\/([^/]+)(\/.*)$/.exec(path)
   if (member === null) return serveApi(world.hub, request, response, url)
-  const name = decodeURIComponent(member[1] ?? '')
-  const cluster = world.members.get(name)
-  if (cluster === undefined)
-    throw new FakeStatus(503, 'ServiceUnavailable', `cluster "${name}" is unreachable: connect https://203.0.113.9:6443: no answer within 3 s (ETIMEDOUT)`)
   const below = new URL(url)
   below.pathname = member[2] ?? '/'
-  return serveApi(cluster, request, response, below)
+  return serveApi(memberOf(world.members, decodeURIComponent(member[1] ?? '')), request, response, below)
+}
+
+function memberOf(members: ReadonlyMap<string, FakeCluster>, name: string): FakeCluster {
+  const cluster = members.get(name)
+  if (cluster === undefined)
+    throw new FakeStatus(503, 'ServiceUnavailable', `cluster "${name}" is unreachable: connect https://203.0.113.9:6443: no answer within 3 s (ETIMEDOUT)`)
+  return cluster
 }
 
 const session = { user: { name: mockUser.username, displayName: 'Ada Admin', roles: ['platform-admin'] }, expires: '2099-01-01T00:00:00Z' }
