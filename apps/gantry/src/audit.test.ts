@@ -136,3 +136,54 @@ describe('gantry audit', () => {
     assert.deepEqual([code, /there is no recording/.test(err)], [1, true])
   })
 })
+
+describe('the audit policy', () => {
+  const policies = '/apis/audit.gantry.dev/v1alpha1/auditpolicies'
+  const policy = (rules: readonly unknown[]): object => ({
+    apiVersion: 'audit.gantry.dev/v1alpha1',
+    kind: 'AuditPolicy',
+    metadata: { name: 'platform' },
+    spec: { rules },
+  })
+  const records = async (): Promise<readonly AuditRecord[]> =>
+    (await gantry(dir, 'audit', 'export')).out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as AuditRecord)
+
+  test('is an object: what it says holds for the next request, and its own changes are on record with their rules whatever it says', async () => {
+    assert.equal((await request('POST', policies, { ...policy([]), metadata: { name: 'other' } })).status, 422)
+    const rules = [
+      { level: 'RequestResponse', resources: [{ resources: ['configmaps', 'secrets'] }], verbs: ['create'] },
+      { level: 'None', namespaces: ['kube-public'] },
+    ]
+    assert.equal((await request('POST', policies, policy(rules))).status, 201)
+    await request('GET', '/api/v1/namespaces/kube-public/configmaps/hidden-by-policy')
+    await request('GET', '/api/v1/namespaces/default/configmaps/not-hidden')
+    await request('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'written' }, data: { colour: 'teal' } })
+    await request('POST', '/api/v1/namespaces/default/secrets', { metadata: { name: 'hush' }, stringData: { password: 'canary-7f3a' } })
+    assert.equal((await request('PUT', `${policies}/platform`, policy([{ level: 'None' }]))).status, 422)
+    assert.equal((await request('DELETE', `${policies}/platform`)).status, 200)
+    await request('GET', '/api/v1/namespaces/kube-public/configmaps/seen-again')
+
+    const all = await records()
+    const names = all.flatMap((record) => (record.note === undefined && record.name !== undefined ? [record.name] : []))
+    assert.deepEqual(
+      ['hidden-by-policy', 'not-hidden', 'seen-again'].map((name) => names.includes(name)),
+      [false, true, true],
+    )
+    const written = all.find((record) => record.note === undefined && record.requestBody?.includes('teal') === true)
+    assert.ok(written?.note === undefined && written?.responseBody?.includes('"resourceVersion"') === true)
+    assert.ok(!JSON.stringify(all).includes('canary-7f3a'))
+    assert.ok(!JSON.stringify(all).includes(Buffer.from('canary-7f3a').toString('base64')))
+    const ofPolicy = all.flatMap((record) => (record.note === undefined && record.resource === 'auditpolicies' ? [[record.verb, record.status]] : []))
+    assert.deepEqual(ofPolicy.slice(-3), [
+      ['create', 201],
+      ['update', 422],
+      ['delete', 200],
+    ])
+    assert.ok(all.some((record) => record.note === undefined && record.verb === 'update' && record.requestBody?.includes('"None"') === true))
+    const notes = all.flatMap((record) => (record.note === 'policy' ? [record.rules] : []))
+    assert.deepEqual(notes.slice(-2), [JSON.stringify(rules), '[]'])
+  })
+})

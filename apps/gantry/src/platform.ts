@@ -30,7 +30,7 @@ import {
   takeOverRoles,
   withSelfReviews,
 } from '@gantry/access/server'
-import { AuditLog, auditRoutes, ElasticsearchForwarder, Recordings } from '@gantry/audit/server'
+import { AuditLog, AuditPolicies, auditRoutes, ElasticsearchForwarder, Recordings } from '@gantry/audit/server'
 import { createClient, createDialer, openHttpTransport, systemLookup, type KubeClient } from '@gantry/client'
 import { whileLeading } from '@gantry/controller'
 import { agentPaths, agentUpgrade, clusterKind, localClusterName } from '@gantry/clusters/api'
@@ -178,8 +178,10 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       return handle && createClient({ handle }, { userAgent: 'gantry-tenancy' })
     }
     const tenancy = createTenancy({ hub, clock, ids, log, clusters: members.clusters, sink: permissions.scopes, quotas, memberOf })
+    const auditPolicies = new AuditPolicies({ hub, clock, ids, log, audit })
     await Promise.all([
       parts.start(tenancy.feed),
+      parts.start({ name: 'audit policy', start: (options) => auditPolicies.start(options) }),
       parts.start({ name: 'permissions', start: (options) => permissions.start(options) }),
       parts.start({ name: 'identities', start: (options) => identities.start(options) }),
       parts.start({ name: 'members', start: (options) => members.start(options) }),
@@ -268,6 +270,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
         ids,
         log,
         audit,
+        auditLevel: auditPolicies.levelOf,
         recorder: recordings,
         authenticators: createAuthenticators(identities, tokens),
         authorize: permissions.authorize,

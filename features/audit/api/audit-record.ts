@@ -23,6 +23,8 @@ export type LogNote =
   | { readonly note: 'loss'; readonly lost: number; readonly since: string; readonly until: string }
   /** A crash has left a part of a record at the end of the segment. */
   | { readonly note: 'torn'; readonly bytes: number; readonly text: string }
+  /** What of requests is recorded from here on, as JSON of the rules; only its SHA-256 when that is long. */
+  | { readonly note: 'policy'; readonly rules?: string | undefined; readonly sha256: string }
   /** Segments that are older than what is kept. */
   | { readonly note: 'removed'; readonly fromSeq: number; readonly toSeq: number; readonly segments: number }
 

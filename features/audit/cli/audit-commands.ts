@@ -160,6 +160,7 @@ const searchColumns = [
 ]
 
 function whatOf(record: AuditRecord): string | undefined {
+  if (record.note === 'policy') return `policy in force: ${record.rules ?? `sha256 ${record.sha256}`}`
   if (record.note === 'loss') return `${record.lost} requests lost`
   if (record.note !== undefined) return undefined
   if (record.resource === undefined) return record.path

@@ -36,6 +36,7 @@ export const auditStrings: Catalogue = {
     note: {
       segment: 'A new segment of the log begins',
       torn: 'A crash has torn a record',
+      policy: 'An audit policy is in force from here on',
       removed: 'Old records were removed by retention',
       loss_one: '{{count}} request was lost',
       loss_other: '{{count}} requests were lost',
@@ -96,6 +97,7 @@ export const auditStrings: Catalogue = {
     note: {
       segment: '日志开始新的分段',
       torn: '崩溃使一条记录不完整',
+      policy: '此处起执行新的审计策略',
       removed: '旧记录已按保留策略删除',
       loss_one: '丢失了 {{count}} 个请求',
       loss_other: '丢失了 {{count}} 个请求',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -58,6 +59,7 @@ const eventOverheadBytes = 768
 /** A record is shorter: path and query have limits. */
 export const longestRecordBytes = 64 << 10
 const longestTornText = 4_096
+const longestPolicyText = 16 << 10
 
 interface MutableSegment {
   readonly file: string
@@ -157,7 +159,8 @@ export class AuditLog implements AuditSink, AsyncDisposable {
   }
 
   write(event: AuditEvent): void {
-    const size = eventOverheadBytes + 2 * ((event.path?.length ?? 0) + (event.query?.length ?? 0) + (event.reason?.length ?? 0))
+    const texts = [event.path, event.query, event.reason, event.requestBody, event.responseBody]
+    const size = eventOverheadBytes + 2 * texts.reduce((sum, text) => sum + (text?.length ?? 0), 0)
     if (this.#isClosed || this.#waitingBytes + size > this.#options.waitingBytes) {
       this.#lost ??= { count: 0, since: event.time, until: event.time }
       this.#lost.count++
@@ -166,6 +169,17 @@ export class AuditLog implements AuditSink, AsyncDisposable {
     }
     this.#waiting.push(event)
     this.#waitingBytes += size
+    this.#flushLater()
+  }
+
+  /** Puts on record what is recorded from now on, as it stands nowhere that the policy itself could hide. */
+  policyInForce(rules: readonly unknown[]): void {
+    const text = JSON.stringify(rules)
+    this.#notes.push({
+      note: 'policy',
+      ...(text.length <= longestPolicyText ? { rules: text } : {}),
+      sha256: createHash('sha256').update(text).digest('hex'),
+    })
     this.#flushLater()
   }
 

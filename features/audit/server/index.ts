@@ -1,5 +1,6 @@
 export { AuditLog } from './audit-log.ts'
 export type { AuditLogDeps, AuditLogOptions, AuditRetention } from './audit-log.ts'
+export { AuditPolicies } from './audit-policy.ts'
 export { auditRoutes } from './audit-routes.ts'
 export type { AuditRoutesDeps } from './audit-routes.ts'
 export { ElasticsearchForwarder } from './elasticsearch.ts'

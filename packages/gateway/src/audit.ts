@@ -1,6 +1,9 @@
+/** What is on record of a request, in upstream's words: nothing; who, what and what came of it; what was sent as well; the answer too. */
+export type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse'
+
 /**
- * One entry of the audit log. What streams (watches, logs, exec) has two: `started` when the answer begins and `ended`. Holds no header but the user agent, no body, and of the
- * query only what Kubernetes' own parameters say.
+ * One entry of the audit log. What streams (watches, logs, exec) has two: `started` when the answer begins and `ended`. Holds no header but the user agent, of the query only what
+ * Kubernetes' own parameters say, and bodies only where the level asks for them.
  */
 export interface AuditEvent {
   /** RFC 3339 in UTC, with milliseconds: when this was written. */
@@ -37,6 +40,12 @@ export interface AuditEvent {
   /** Of the body or the conversation, when it has ended. */
   readonly bytesIn?: number | undefined
   readonly bytesOut?: number | undefined
+  /** As it was read by whoever answered; nothing of what was refused before. */
+  readonly requestBody?: string | undefined
+  /** Why it is not here. */
+  readonly requestBodyOmitted?: string | undefined
+  readonly responseBody?: string | undefined
+  readonly responseBodyOmitted?: string | undefined
   /** Names the recording of the session. */
   readonly recording?: string | undefined
   /** Why the recording ends before the session did. */

@@ -1,5 +1,5 @@
 export { deadline } from './deadline.ts'
-export type { AuditEvent, AuditSink } from './audit.ts'
+export type { AuditEvent, AuditLevel, AuditSink } from './audit.ts'
 export { clusterRequestOf, clustersPrefix, fleetPrefix, parseClusterPath, verbToAsk } from './cluster-request.ts'
 export type { ClusterRequest } from './cluster-request.ts'
 export { clusterRoute, hubRoutes } from './cluster-route.ts'

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { bodyOf, readBody, readWholeBody, silentLogger } from '@gantry/runtime'
 import type { HttpHeaders, HttpRequest, HttpResponse, Handler } from '@gantry/runtime'
 import { createFakeIds, FakeClock, settle } from '@gantry/runtime/testing'
-import type { AuditEvent } from './audit.ts'
+import type { AuditEvent, AuditLevel } from './audit.ts'
 import { clusterRoute, hubRoutes, type ClusterTarget } from './cluster-route.ts'
 import type { ConcurrencyLimits } from './concurrency-limit.ts'
 import type { Authorizer, Caller } from './exchange.ts'
@@ -19,7 +19,16 @@ const admin: Caller = {
 }
 const byCookie: Caller = { ...admin, credential: { kind: 'cookie', id: 'session/s' } }
 
-function start(options: { caller?: Caller; authorize?: Authorizer; hub?: Handler; member?: Handler; limits?: Partial<ConcurrencyLimits> } = {}) {
+function start(
+  options: {
+    caller?: Caller
+    authorize?: Authorizer
+    hub?: Handler
+    member?: Handler
+    limits?: Partial<ConcurrencyLimits>
+    auditLevel?: () => AuditLevel
+  } = {},
+) {
   const events: AuditEvent[] = []
   const hubSaw: HttpRequest[] = []
   const memberSaw: HttpRequest[] = []
@@ -54,6 +63,7 @@ function start(options: { caller?: Caller; authorize?: Authorizer; hub?: Handler
       ids: createFakeIds(),
       log: silentLogger,
       audit: { write: (event) => void events.push(event) },
+      auditLevel: options.auditLevel,
       authenticators: [() => options.caller],
       authorize: options.authorize ?? (() => ({ allowed: true, reason: 'test' })),
       revocations,
@@ -249,6 +259,35 @@ describe('the pipeline', () => {
       [],
     )
     assert.equal(gateway.events[24]?.query, 'command=mysql&command=…&command=…&container=db', 'the program is on record, its arguments are not')
+  })
+
+  test('records nothing, or bodies as well, where the level says so', async () => {
+    const level = { of: 'None' as AuditLevel }
+    const answer: Handler = async (request) => {
+      for await (const _ of request.body?.stream() ?? []);
+      return { status: 201, headers: { 'content-type': 'application/json' }, body: '{"answer":1}' }
+    }
+    const { handle, events } = start({ caller: admin, hub: answer, auditLevel: () => level.of })
+    const send = async (
+      content: string | Uint8Array,
+      headers: HttpHeaders = { 'content-type': 'application/json' },
+    ): Promise<(typeof events)[number] | undefined> => {
+      events.length = 0
+      await handle(get('/api/v1/namespaces/a/configmaps', headers, { method: 'POST', body: bodyOf(content) }))
+      return events[0]
+    }
+    assert.equal(await send('{"a":1}'), undefined)
+    level.of = 'Metadata'
+    assert.deepEqual([(await send('{"a":1}'))?.requestBody, events[0]?.responseBody], [undefined, undefined])
+    level.of = 'Request'
+    assert.deepEqual([(await send('{"a":1}'))?.requestBody, events[0]?.responseBody], ['{"a":1}', undefined])
+    level.of = 'RequestResponse'
+    assert.deepEqual([(await send('{"a":1}'))?.requestBody, events[0]?.responseBody], ['{"a":1}', '{"answer":1}'])
+    assert.match((await send('x'.repeat(30_000)))?.requestBodyOmitted ?? '', /longer than/)
+    // In the record each would take six.
+    assert.match((await send('\u0001'.repeat(10_000)))?.requestBodyOmitted ?? '', /longer than/)
+    assert.equal((await send(Buffer.from('k8s'), { 'content-type': 'application/vnd.kubernetes.protobuf' }))?.requestBodyOmitted, 'it is neither JSON nor YAML')
+    assert.equal((await send('{}', { 'content-type': 'application/json', 'content-encoding': 'gzip' }))?.requestBodyOmitted, 'it is compressed')
   })
 
   test('puts the audit id on the answer and takes over one the caller gives', async () => {

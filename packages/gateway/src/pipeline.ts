@@ -1,7 +1,8 @@
 import { StatusError } from '@gantry/apimachinery'
 import { header } from '@gantry/runtime'
 import type { ByteSink, Clock, Handler, HttpRequest, HttpResponse, Ids, Logger, StreamBody, UpgradeHandler } from '@gantry/runtime'
-import { auditPath, auditQuery, type AuditEvent, type AuditSink } from './audit.ts'
+import { auditPath, auditQuery, type AuditEvent, type AuditLevel, type AuditSink } from './audit.ts'
+import { hearRequest, hearResponse, type RecordedBody } from './body-capture.ts'
 import { clusterRequestOf, isCommand } from './cluster-request.ts'
 import { filtered, forFilter } from './collection-filter.ts'
 import { defaultConcurrencyLimits, KeyedCounter, type ConcurrencyLimits } from './concurrency-limit.ts'
@@ -19,6 +20,8 @@ export interface PipelineDeps {
   readonly ids: Ids
   readonly log: Logger
   readonly audit: AuditSink
+  /** What is on record of a request, asked once for each; Metadata without it. */
+  readonly auditLevel?: ((exchange: Exchange) => AuditLevel) | undefined
   /** Of exec and attach; without it nothing is recorded. */
   readonly recorder?: SessionRecorder | undefined
   /** Asked in order; the first that finds something decides. */
@@ -111,9 +114,12 @@ function authenticate(deps: Pick<PipelineDeps, 'authenticators'>): Stage {
   }
 }
 
-type Outcome = Pick<AuditEvent, 'bytesIn' | 'bytesOut' | 'recording' | 'recordingCut'>
+type Outcome = Pick<
+  AuditEvent,
+  'bytesIn' | 'bytesOut' | 'recording' | 'recordingCut' | 'requestBody' | 'requestBodyOmitted' | 'responseBody' | 'responseBodyOmitted'
+>
 
-function audit(deps: Pick<PipelineDeps, 'audit' | 'clock' | 'recorder'>): Stage {
+function audit(deps: Pick<PipelineDeps, 'audit' | 'auditLevel' | 'clock' | 'recorder'>): Stage {
   const write: WriteEvent = (exchange, stage, status, outcome) => {
     const { request, caller, target } = exchange
     const info = target?.info
@@ -148,22 +154,29 @@ function audit(deps: Pick<PipelineDeps, 'audit' | 'clock' | 'recorder'>): Stage 
       ...outcome,
     })
   }
-  return async (exchange, next) => {
-    if (exchange.route?.audited === false) return next(exchange)
-    if (exchange.connection !== undefined) return auditUpgrade(deps, write, { exchange, connection: exchange.connection, next })
-    let response: HttpResponse
+  return async (given, next) => {
+    if (given.route?.audited === false) return next(given)
+    const level = deps.auditLevel?.(given) ?? 'Metadata'
+    // Sessions are recorded whatever the log holds of them.
+    if (given.connection !== undefined) return auditUpgrade(deps, level === 'None' ? () => {} : write, { exchange: given, connection: given.connection, next })
+    if (level === 'None') return next(given)
+    const sent = level === 'Metadata' ? undefined : hearRequest(given.request)
+    const exchange = sent === undefined ? given : { ...given, request: sent.request }
+    let answer: HttpResponse
     try {
-      response = await next(exchange)
+      answer = await next(exchange)
     } catch (error) {
-      write(exchange, 'complete', statusOf(error))
+      write(exchange, 'complete', statusOf(error), sentOf(sent?.recorded()))
       throw error
     }
+    const received = level === 'RequestResponse' ? hearResponse(answer) : undefined
+    const response = received?.response ?? answer
     const { body } = response
     if (typeof body !== 'function') {
-      write(exchange, 'complete', response.status)
+      write(exchange, 'complete', response.status, { ...sentOf(sent?.recorded()), ...receivedOf(received?.recorded()) })
       return response
     }
-    write(exchange, 'started', response.status)
+    write(exchange, 'started', response.status, sentOf(sent?.recorded()))
     return {
       ...response,
       async body(sink) {
@@ -171,11 +184,19 @@ function audit(deps: Pick<PipelineDeps, 'audit' | 'clock' | 'recorder'>): Stage 
         try {
           await body(counted)
         } finally {
-          write(exchange, 'ended', response.status, { bytesOut: counted.bytes })
+          write(exchange, 'ended', response.status, { bytesOut: counted.bytes, ...receivedOf(received?.recorded()) })
         }
       },
     }
   }
+}
+
+function sentOf(body: RecordedBody | undefined): Outcome | undefined {
+  return body && { requestBody: body.text, requestBodyOmitted: body.omitted }
+}
+
+function receivedOf(body: RecordedBody | undefined): Outcome | undefined {
+  return body && { responseBody: body.text, responseBodyOmitted: body.omitted }
 }
 
 type WriteEvent = (exchange: Exchange, stage: AuditEvent['stage'], status: number, outcome?: Outcome) => void
