@@ -1,4 +1,4 @@
-import { Button, Dialog, ErrorNotice, Field, Select, toApiError, useServices, useToast, type ApiError } from '@gantry/console-kit'
+import { Button, Dialog, ErrorNotice, Field, saveAsFile, Select, toApiError, useServices, useToast, type ApiError } from '@gantry/console-kit'
 import { CopyIcon, DownloadIcon } from '@gantry/console-kit/icons'
 import { useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -53,7 +53,12 @@ export function KubeconfigDialog({ onClose, context }: { readonly onClose: () =>
           >
             {t('kubeconfig.copy')}
           </Button>
-          <Button look="primary" icon={DownloadIcon} isBusy={busyWith === 'download'} onClick={() => void give('download', saveAsFile)}>
+          <Button
+            look="primary"
+            icon={DownloadIcon}
+            isBusy={busyWith === 'download'}
+            onClick={() => void give('download', (kubeconfig) => saveAsFile(kubeconfig, { name: 'gantry.kubeconfig', type: 'application/yaml' }))}
+          >
             {t('kubeconfig.download')}
           </Button>
         </>
@@ -80,14 +85,6 @@ export function KubeconfigDialog({ onClose, context }: { readonly onClose: () =>
       </div>
     </Dialog>
   )
-}
-
-function saveAsFile(kubeconfig: string): void {
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([kubeconfig], { type: 'application/yaml' }))
-  link.download = 'gantry.kubeconfig'
-  link.click()
-  URL.revokeObjectURL(link.href)
 }
 
 function Shell({ label, children }: { readonly label: string; readonly children: string }) {

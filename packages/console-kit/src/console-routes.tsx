@@ -9,16 +9,14 @@ import { ObjectDetail } from './pages/object-detail.tsx'
 import { Empty } from './ui/empty.tsx'
 import { HelpIcon } from './ui/icons.ts'
 
-/** The signed-in console: the features' pages and the generic ones, inside the frame. */
-export function ConsoleRoutes({ home }: { readonly home: string }) {
+/** The signed-in console: the features' pages and the generic ones, inside the frame. `home` is where it begins; undefined while that is not known. */
+export function ConsoleRoutes({ home }: { readonly home: string | undefined }) {
   const { features } = useConsole()
   const pages = features.flatMap((feature) => feature.pages).filter((page) => page.component !== nothingOfItsOwn)
   return (
     <AppFrame>
       <Switch>
-        <Route path="/">
-          <Redirect to={home} replace />
-        </Route>
+        <Route path="/">{home !== undefined && <Redirect to={home} replace />}</Route>
         {pages.map((page) => (
           <Route key={page.path} path={page.path} component={page.component} />
         ))}

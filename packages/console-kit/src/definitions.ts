@@ -6,6 +6,7 @@ import type { Catalogue } from './i18n/strings.ts'
 import type { ResourceRow, StatusLabel } from './model/resource-row.ts'
 import type { SortValue } from './model/row-view.ts'
 import type { Tone } from './model/tone.ts'
+import type { Wish } from './live/use-may.ts'
 import type { Icon } from './ui/icons.ts'
 
 export type NavSection = 'fleet' | 'workloads' | 'network' | 'config' | 'cluster' | 'access'
@@ -22,6 +23,8 @@ export interface PageDefinition {
   readonly path: string
   readonly title: string
   readonly nav?: NavEntry | undefined
+  /** Given, it is offered only to whoever may do this: a page that nobody can read is no use in a menu. */
+  readonly may?: Wish | undefined
   /** Given, it stands in the menu of whoever is signed in. */
   readonly userMenu?: Icon | undefined
   readonly component: ComponentType

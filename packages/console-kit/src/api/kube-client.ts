@@ -17,6 +17,8 @@ export interface DeleteChoice {
   readonly gracePeriodSeconds?: number | undefined
   /** Refuses to delete a namesake that was created in the meantime. */
   readonly uid?: string | undefined
+  /** Refuses to delete what has changed since. */
+  readonly resourceVersion?: string | undefined
 }
 
 /** Reads and writes of single objects. Name the owner when you hold one: `memberClient`, `hubClient`. */
@@ -65,8 +67,9 @@ export function createKubeClient(api: ConsoleApi): KubeClient {
         contentType: 'application/apply-patch+yaml',
       }),
     async delete(ref, choice = {}) {
-      const { uid, ...options } = choice
-      const body = { kind: 'DeleteOptions', apiVersion: 'v1', ...options, ...(uid === undefined ? {} : { preconditions: { uid } }) }
+      const { uid, resourceVersion, ...options } = choice
+      const preconditions = uid === undefined && resourceVersion === undefined ? {} : { preconditions: { uid, resourceVersion } }
+      const body = { kind: 'DeleteOptions', apiVersion: 'v1', ...options, ...preconditions }
       await api.json(url(ref, {}), write('DELETE', body))
     },
   }

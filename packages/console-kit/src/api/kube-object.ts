@@ -100,6 +100,12 @@ export interface ResourceType {
   readonly namespaced: boolean
 }
 
+/** How the console names a kind of the platform. */
+export function typeOf(kind: Omit<ResourceType, 'namespaced'> & { readonly namespaced?: boolean | undefined }): ResourceType {
+  const { group, version, plural, namespaced = false } = kind
+  return { group, version, plural, kind: kind.kind, namespaced }
+}
+
 export function groupVersion(type: Pick<ResourceType, 'group' | 'version'>): string {
   return type.group === '' ? type.version : `${type.group}/${type.version}`
 }

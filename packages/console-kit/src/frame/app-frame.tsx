@@ -17,6 +17,7 @@ import { ErrorBoundary } from './error-boundary.tsx'
 import { isTyping } from '../ui/is-typing.ts'
 import { scopeQuery } from './scope.ts'
 import { ShortcutsDialog } from './shortcuts-dialog.tsx'
+import { usePages } from './use-pages.ts'
 
 const sections: readonly NavSection[] = ['fleet', 'workloads', 'network', 'config', 'cluster', 'access']
 
@@ -128,7 +129,7 @@ function isApple(): boolean {
 
 function Brand() {
   return (
-    <Link href="/clusters" className="flex items-center gap-2.5 rounded">
+    <Link href="/" className="flex items-center gap-2.5 rounded">
       <CraneMark className="size-6" />
       <span className="text-[15px] font-semibold tracking-tight">Gantry</span>
       <span lang="zh" className="text-xs text-rail-muted">
@@ -140,9 +141,8 @@ function Brand() {
 
 function Navigation() {
   const { t } = useTranslation('kit')
-  const { features } = useConsole()
   const [location] = useLocation()
-  const pages = features.flatMap((feature) => feature.pages).filter((page) => page.nav !== undefined)
+  const pages = usePages().filter((page) => page.nav !== undefined)
   // The longest path that fits: `/resources/-/v1/nodes` is Nodes, not All kinds.
   const here = pages
     .filter((page) => location === page.path || location.startsWith(`${page.path}/`))

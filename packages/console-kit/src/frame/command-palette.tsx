@@ -12,6 +12,7 @@ import { chooseTheme, useTheme } from '../theme/theme.ts'
 import { classNames } from '../ui/class-names.ts'
 import { ClusterIcon, CustomKindIcon, DarkThemeIcon, HelpIcon, LanguageIcon, LightThemeIcon, SearchIcon, SignOutIcon, type Icon } from '../ui/icons.ts'
 import { scopeQuery } from './scope.ts'
+import { usePages } from './use-pages.ts'
 
 interface Command {
   readonly id: string
@@ -112,6 +113,7 @@ function useCommands(onClose: () => void, onHelp: () => void): readonly Command[
   const { t } = useTranslation('kit')
   const { features, fleet, signOut } = useConsole()
   const [, navigate] = useLocation()
+  const offered = usePages()
   const { effective } = useTheme()
   const clusterNames = useMemo(() => fleet.members.map((member) => member.name), [fleet.members])
   const { resources } = useServedByAll(useMemo(() => placesOf({ clusters: clusterNames }).map(({ cluster }) => cluster), [clusterNames]))
@@ -124,8 +126,7 @@ function useCommands(onClose: () => void, onHelp: () => void): readonly Command[
       onClose()
       work()
     }
-    const pages = features
-      .flatMap((feature) => feature.pages)
+    const pages = offered
       .filter((page) => !page.path.includes(':'))
       .map((page): Command => {
         const label = t(page.title)
@@ -187,5 +188,5 @@ function useCommands(onClose: () => void, onHelp: () => void): readonly Command[
       { id: 'sign-out', group: t('palette.command'), label: t('user.signOut'), words: [t('user.signOut'), 'logout'], icon: SignOutIcon, run: act(signOut) },
     ]
     return [...pages, ...clusters, ...kinds, ...switches]
-  }, [features, fleet.members, resources, navigate, onClose, onHelp, signOut, effective, t])
+  }, [offered, features, fleet.members, resources, navigate, onClose, onHelp, signOut, effective, t])
 }
