@@ -18,6 +18,7 @@ import {
   type ConsoleServices,
   type SignedIn,
 } from '@gantry/console-kit'
+import { useProjectFleet } from '@gantry/tenancy/console'
 import { namespaceType } from '@gantry/workloads/console'
 import { useCallback, useEffect, useMemo, useState } from 'react'
 import { Redirect, Route, Router, Switch, useLocation, useSearch } from 'wouter'
@@ -133,11 +134,15 @@ function Pages({
 }
 
 function SignedInConsole({ user, onSignOut }: { readonly user: SignedIn; readonly onSignOut: () => void }) {
-  const fleet = useFleet()
+  const seen = useFleet()
+  // Who may not see the clusters works in those of their projects, and begins there.
+  const isMember = seen.phase === 'error' && seen.members.length === 0
+  const ofProjects = useProjectFleet(isMember)
+  const fleet = isMember ? ofProjects : seen
   const value = useMemo(() => ({ features, fleet, user, signOut: onSignOut, namespaceType }), [fleet, user, onSignOut])
   return (
     <ConsoleContext value={value}>
-      <ConsoleRoutes home="/clusters" />
+      <ConsoleRoutes home={seen.phase === 'loading' ? undefined : isMember ? '/projects' : '/clusters'} />
     </ConsoleContext>
   )
 }

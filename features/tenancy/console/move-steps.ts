@@ -1,0 +1,28 @@
+import { scopeOf, type ProjectNamespace } from '../api/index.ts'
+import { textOf } from './scope.ts'
+
+type Move = NonNullable<NonNullable<ProjectNamespace['status']>['move']>
+
+export interface MoveStep {
+  /** Of `tenancy:move.step`. */
+  readonly word: 'begun' | 'made' | 'taken'
+  readonly state: 'done' | 'now' | 'todo'
+}
+
+const order = ['begun', 'made', 'taken'] as const
+/** The step that is being taken in a phase. */
+const current: Readonly<Partial<Record<string, (typeof order)[number]>>> = { Pending: 'made', NewCreated: 'taken' }
+
+/** How far a move is; undefined: it is not on its way. When all is done the object that says so is gone: the namespace is then in the other project. */
+export function moveSteps(move: Move | undefined): readonly MoveStep[] | undefined {
+  const now = move === undefined ? undefined : current[move.phase]
+  if (now === undefined) return undefined
+  const at = order.indexOf(now)
+  return order.map((word, index): MoveStep => ({ word, state: index < at ? 'done' : index === at ? 'now' : 'todo' }))
+}
+
+/** The project that a move goes to, as people write it. */
+export function goalOf({ to }: Move): string {
+  const scope = scopeOf(to)
+  return scope === undefined ? to : textOf(scope)
+}

@@ -1,0 +1,192 @@
+import { Button, classNames, ErrorNotice, IconButton, Loading, Menu, MenuItem, Section, StatusText, TableLink, useMay } from '@gantry/console-kit'
+import { CheckIcon, DeleteIcon, MoreIcon, PlusIcon, PodIcon, RestartIcon, ScaleIcon } from '@gantry/console-kit/icons'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { useLocation } from 'wouter'
+import type { Project, ProjectNamespace, QuotaView } from '../api/index.ts'
+import { amountsText } from './amounts.ts'
+import { namespaceType } from './kinds.ts'
+import { goalOf, moveSteps } from './move-steps.ts'
+import { MoveDialog, NamespaceQuotaDialog, NewNamespaceDialog, RemoveNamespaceDialog } from './namespace-dialogs.tsx'
+import { placeOf, type Scope } from './scope.ts'
+import { problemsOf, stateOf } from './state.ts'
+import type { ApiError } from '@gantry/console-kit'
+
+export interface NamespacesSectionProps {
+  readonly scope: Scope
+  readonly phase: 'loading' | 'ready' | 'error'
+  readonly error: ApiError | undefined
+  readonly namespaces: readonly ProjectNamespace[]
+  readonly projects: readonly Project[]
+  readonly view: QuotaView | undefined
+  readonly allowed: readonly string[] | undefined
+  /** Nothing can be made or changed in it. */
+  readonly isClosed: boolean
+}
+
+const head = 'px-3 py-2 text-left text-xs font-semibold text-muted'
+const cell = 'px-3 py-2.5 align-top'
+const wide = 'hidden lg:table-cell'
+const medium = 'hidden sm:table-cell'
+
+type Open = 'new' | { readonly what: 'quota' | 'move' | 'remove'; readonly object: ProjectNamespace }
+
+/** The environments and other namespaces of a project: where they are, how they are, what they may have. */
+export function NamespacesSection({ scope, phase, error, namespaces, projects, view, allowed, isClosed }: NamespacesSectionProps) {
+  const { t } = useTranslation('tenancy')
+  const [open, setOpen] = useState<Open>()
+  const close = (): void => setOpen(undefined)
+  const [mayCreate = false, mayChange = false, mayDelete = false] = useMay(
+    ['create', 'patch', 'delete'].map((verb) => ({ verb, type: namespaceType, namespace: placeOf(scope) })),
+  )
+  const usedClusters = [...new Set(namespaces.map(({ spec }) => spec.cluster))]
+  return (
+    <Section
+      title={t('namespaces.title')}
+      note={
+        mayCreate &&
+        !isClosed && (
+          <Button icon={PlusIcon} className="ml-auto" onClick={() => setOpen('new')}>
+            {t('namespaces.create')}
+          </Button>
+        )
+      }
+    >
+      {error !== undefined && <ErrorNotice error={error} title={t('namespaces.failed')} />}
+      {phase === 'loading' && <Loading label={t('namespaces.loading')} />}
+      {phase === 'ready' && namespaces.length === 0 && <p className="px-4 py-3 text-sm text-muted">{t('namespaces.none')}</p>}
+      {namespaces.length > 0 && (
+        <table aria-label={t('namespaces.title')} className="w-full table-fixed text-sm">
+          <thead>
+            <tr className="border-b border-line">
+              <th className={classNames(head, 'w-1/2 pl-4 sm:w-1/3 lg:w-1/4')}>{t('column.namespace')}</th>
+              <th className={classNames(head, medium, 'w-28')}>{t('column.cluster')}</th>
+              <th className={head}>{t('column.state')}</th>
+              <th className={classNames(head, wide, 'w-1/4')}>{t('namespaces.quota')}</th>
+              <th className="w-12 pr-2">
+                <span className="sr-only">{t('column.actions')}</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {namespaces.map((object) => (
+              <Row
+                key={object.metadata.uid}
+                object={object}
+                may={{ change: mayChange && !isClosed, remove: mayDelete && !isClosed }}
+                onOpen={(what) => setOpen({ what, object })}
+              />
+            ))}
+          </tbody>
+        </table>
+      )}
+      {open === 'new' && <NewNamespaceDialog scope={scope} view={view} allowed={allowed} usedClusters={usedClusters} onClose={close} />}
+      {typeof open === 'object' && open.what === 'quota' && <NamespaceQuotaDialog object={open.object} view={view} onClose={close} />}
+      {typeof open === 'object' && open.what === 'remove' && <RemoveNamespaceDialog scope={scope} object={open.object} onClose={close} />}
+      {typeof open === 'object' && open.what === 'move' && <MoveDialog scope={scope} object={open.object} projects={projects} onClose={close} />}
+    </Section>
+  )
+}
+
+function Row({
+  object,
+  may,
+  onOpen,
+}: {
+  readonly object: ProjectNamespace
+  readonly may: { readonly change: boolean; readonly remove: boolean }
+  readonly onOpen: (what: 'quota' | 'move' | 'remove') => void
+}) {
+  const { t } = useTranslation('tenancy')
+  const [, navigate] = useLocation()
+  const { metadata, spec, status } = object
+  const state = stateOf(object)
+  const isGoing = metadata.deletionTimestamp !== undefined
+  const isThere = status?.clusterUID !== undefined
+  const isMoving = moveSteps(status?.move) !== undefined
+  const pods = `/pods?cluster=${encodeURIComponent(spec.cluster)}&namespace=${encodeURIComponent(spec.namespace)}`
+  const quota = spec.quota ?? status?.reserved
+  return (
+    <tr className="border-b border-line/60 last:border-0 hover:bg-hover">
+      <td className={classNames(cell, 'pl-4')}>
+        <span className="block font-medium break-words">{isThere ? <TableLink href={pods}>{spec.namespace}</TableLink> : spec.namespace}</span>
+        <span className="block text-xs break-words text-muted">
+          {spec.environment ?? metadata.name}
+          <span className="sm:hidden"> · {spec.cluster}</span>
+        </span>
+      </td>
+      <td className={classNames(cell, medium, 'break-words')}>{spec.cluster}</td>
+      <td className={cell}>
+        <StatusText status={state} />
+        <MoveProgress object={object} />
+        {problemsOf(object).map(({ type, known, message }) => (
+          <div key={type} className="mt-0.5 text-xs break-words">
+            <p className="text-muted">{message}</p>
+            {known !== undefined && <p className="mt-0.5">{t(`remedy.${known}`)}</p>}
+          </div>
+        ))}
+      </td>
+      <td className={classNames(cell, wide, 'text-xs break-words')}>
+        {quota === undefined ? <span className="text-faint">–</span> : amountsText(quota).replaceAll(',', ', ')}
+        {status?.used !== undefined && Object.keys(status.used).length > 0 && (
+          <span className="block text-muted">{t('quota.used', { amounts: amountsText(status.used).replaceAll(',', ', ') })}</span>
+        )}
+      </td>
+      <td className="py-1.5 pr-2 text-right align-top">
+        {(isThere || may.change || may.remove) && (
+          <Menu trigger={<IconButton icon={MoreIcon} label={t('actionsOf', { name: spec.namespace })} />}>
+            {isThere && (
+              <MenuItem icon={PodIcon} onSelect={() => navigate(pods)}>
+                {t('namespaces.pods')}
+              </MenuItem>
+            )}
+            {may.change && !isGoing && !isMoving && (
+              <MenuItem icon={ScaleIcon} onSelect={() => onOpen('quota')}>
+                {t('namespaces.changeQuota')}
+              </MenuItem>
+            )}
+            {may.remove && isThere && !isGoing && !isMoving && (
+              <MenuItem icon={RestartIcon} onSelect={() => onOpen('move')}>
+                {t('move.open')}
+              </MenuItem>
+            )}
+            {may.remove && may.change && !isMoving && (
+              <MenuItem icon={DeleteIcon} tone="error" onSelect={() => onOpen('remove')}>
+                {t('namespaces.remove')}
+              </MenuItem>
+            )}
+          </Menu>
+        )}
+      </td>
+    </tr>
+  )
+}
+
+/** The steps of a move, as they are taken. */
+function MoveProgress({ object }: { readonly object: ProjectNamespace }) {
+  const { t } = useTranslation('tenancy')
+  const { move } = object.status ?? {}
+  const steps = moveSteps(move)
+  if (move === undefined || steps === undefined) return undefined
+  return (
+    <ol aria-label={t('move.progress', { to: goalOf(move) })} className="mt-1 flex flex-col gap-0.5 text-xs">
+      {steps.map(({ word, state }) => (
+        <li
+          key={word}
+          aria-current={state === 'now' ? 'step' : undefined}
+          className={classNames('flex items-center gap-1.5', state === 'todo' && 'text-muted', state === 'now' && 'font-medium')}
+        >
+          {state === 'done' ? (
+            <CheckIcon aria-label={t('move.done')} className="size-3.5 shrink-0 text-ok" />
+          ) : (
+            <span
+              aria-hidden
+              className={classNames('mx-0.5 size-2 shrink-0 rounded-full', state === 'now' ? 'animate-pulse bg-progress-dot' : 'bg-neutral-dot')}
+            />
+          )}
+          {t(`move.step.${word}`, { to: goalOf(move) })}
+        </li>
+      ))}
+    </ol>
+  )
+}
