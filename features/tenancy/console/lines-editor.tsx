@@ -31,7 +31,7 @@ export function LinesEditor({ lines, onChange, clusters, limits = [] }: LinesEdi
       <legend className="mb-1 text-sm font-medium">{t('form.quota')}</legend>
       <datalist id={listId}>
         {usualResources.map((resource) => (
-          <option key={resource} value={resource} />
+          <option key={resource}>{resource}</option>
         ))}
       </datalist>
       {lines.map((line, index) => {

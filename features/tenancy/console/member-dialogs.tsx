@@ -133,7 +133,7 @@ export function AddMemberDialog({ scope, onClose }: { readonly scope: Scope; rea
         </div>
         <datalist id={listId}>
           {(kind === 'User' ? users : groups).map((one) => (
-            <option key={one} value={one} />
+            <option key={one}>{one}</option>
           ))}
         </datalist>
         <RoleField scope={scope} role={role} onChange={setRole} />

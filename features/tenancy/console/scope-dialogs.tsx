@@ -29,15 +29,9 @@ export function EditProjectDialog({ project, tenancy, onClose }: { readonly proj
 
   async function submit(event: FormEvent): Promise<void> {
     event.preventDefault()
-    const { environments, locked } = before.spec
-    const next: Project['spec'] = {
-      ...before.spec,
-      ...{ displayName: undefined, description: undefined, mode: undefined, quota: undefined, clusters: undefined },
-      ...scopeSpec(form),
-      ...(clusters.length === 0 ? {} : { clusters: [...clusters] }),
-      environments,
-      locked,
-    }
+    // What this form does not show stays as it is.
+    const { displayName: _1, description: _2, mode: _3, quota: _4, clusters: _5, ...kept } = before.spec
+    const next: Project['spec'] = { ...kept, ...scopeSpec(form), ...(clusters.length === 0 ? {} : { clusters: [...clusters] }) }
     const patch = specPatch(before.spec, next)
     const { namespace, name = '' } = before.metadata
     if (

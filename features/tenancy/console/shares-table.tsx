@@ -40,7 +40,9 @@ export function SharesTable({ label, resources, rows, onChange, titles }: Shares
                 {resource}
               </th>
             ))}
-            <td />
+            <th>
+              <span className="sr-only">{t('column.actions')}</span>
+            </th>
           </tr>
         </thead>
         <tbody>

@@ -27,12 +27,9 @@ export function TenantDialog({ tenant, onClose }: { readonly tenant?: Tenant | u
   const { isBusy, error, run } = useWork()
   const known = useClusterNames(clusters.length === 0 ? undefined : clusters)
   const isReady = (before !== undefined || isName(name)) && isComplete(form, [])
-  const { suspended } = before?.spec ?? {}
-  const spec: Tenant['spec'] = {
-    ...scopeSpec(form),
-    clusters: clusters.length === 0 ? ['*'] : [...clusters],
-    ...(suspended === undefined ? {} : { suspended }),
-  }
+  // What this form does not show stays as it is.
+  const { displayName: _1, description: _2, mode: _3, quota: _4, ...kept } = before?.spec ?? { clusters: [] }
+  const spec: Tenant['spec'] = { ...kept, ...scopeSpec(form), clusters: clusters.length === 0 ? ['*'] : [...clusters] }
 
   async function submit(event: FormEvent): Promise<void> {
     event.preventDefault()
