@@ -143,7 +143,13 @@ export function ConditionsSection({ object }: DetailProps) {
 export function ConditionTable({ conditions }: { readonly conditions: readonly Condition[] }) {
   const { t } = useTranslation('kit')
   return (
-    <div className="overflow-x-auto">
+    <div
+      className="overflow-x-auto"
+      role="region"
+      aria-label={t('detail.conditions')}
+      // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
+      tabIndex={0}
+    >
       <table className="w-full min-w-xl text-sm">
         <thead>
           <tr className="border-b border-line text-left text-xs text-muted">
