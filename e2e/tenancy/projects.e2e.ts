@@ -26,6 +26,7 @@ describe('tenants and projects in the console', () => {
     assert.equal(code, 0, stderr)
   }
   const section = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
+  const title = (page: Page, name: string) => page.getByRole('heading', { name, exact: true, level: 1 })
   const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
   const seen = async (session: ConsoleSession): Promise<void> => {
     assert.deepEqual(await accessibilityFindings(session.page), [], session.page.url())
@@ -71,7 +72,7 @@ describe('tenants and projects in the console', () => {
     await seen(admin)
     await button(page, 'Create').click()
 
-    await page.getByRole('heading', { name: 'Acme Ltd' }).waitFor()
+    await title(page, 'Acme Ltd').waitFor()
     await section(page, 'Quota').getByText('0 of 20 given out, 20 free').waitFor()
     await seen(admin)
   })
@@ -92,7 +93,7 @@ describe('tenants and projects in the console', () => {
     await seen(admin)
     await button(page, 'Create').click()
 
-    await page.getByRole('heading', { name: 'shop' }).waitFor()
+    await title(page, 'shop').waitFor()
     const namespaces = section(page, 'Environments and namespaces')
     await namespaces.getByRole('row', { name: /acme-shop-test .*Ready/ }).waitFor()
     await namespaces.getByRole('row', { name: /acme-shop-production .*Ready/ }).waitFor()
@@ -117,7 +118,7 @@ describe('tenants and projects in the console', () => {
     await page.locator('button[type=submit]').click()
     await choosePassword(page, annsPassword)
 
-    await page.getByRole('heading', { name: 'Projects' }).waitFor()
+    await title(page, 'Projects').waitFor()
     await page.getByRole('link', { name: 'shop' }).waitFor()
     assert.equal(await page.getByText('bank').count(), 0)
     await seen(ann)
@@ -140,7 +141,7 @@ describe('tenants and projects in the console', () => {
     assert.equal(await page.getByRole('alert').count(), 0)
     await seen(ann)
     await go('/pods')
-    await page.getByRole('heading', { name: 'Pods' }).waitFor()
+    await title(page, 'Pods').waitFor()
     assert.equal(await page.getByRole('alert').count(), 0)
     await go('/projects/acme/bank')
     await page.getByText('There is no project acme/bank that you see').waitFor()
