@@ -106,8 +106,9 @@ function Row({
   const isMoving = moveSteps(status?.move) !== undefined
   const pods = `/pods?cluster=${encodeURIComponent(spec.cluster)}&namespace=${encodeURIComponent(spec.namespace)}`
   const quota = spec.quota ?? status?.reserved
-  return (
-    <tr className="border-b border-line/60 last:border-0 hover:bg-hover">
+  const problems = problemsOf(object)
+  const line = (
+    <tr className={classNames('hover:bg-hover', problems.length === 0 && 'border-b border-line/60 last:border-0')}>
       <td className={classNames(cell, 'pl-4')}>
         <span className="block font-medium break-words">{isThere ? <TableLink href={pods}>{spec.namespace}</TableLink> : spec.namespace}</span>
         <span className="block text-xs break-words text-muted">
@@ -119,12 +120,6 @@ function Row({
       <td className={cell}>
         <StatusText status={state} />
         <MoveProgress object={object} />
-        {problemsOf(object).map(({ type, known, message }) => (
-          <div key={type} className="mt-0.5 text-xs break-words">
-            <p className="text-muted">{message}</p>
-            {known !== undefined && <p className="mt-0.5">{t(`remedy.${known}`)}</p>}
-          </div>
-        ))}
       </td>
       <td className={classNames(cell, wide, 'text-xs break-words')}>
         {quota === undefined ? <span className="text-faint">–</span> : amountsText(quota).replaceAll(',', ', ')}
@@ -159,6 +154,22 @@ function Row({
         )}
       </td>
     </tr>
+  )
+  if (problems.length === 0) return line
+  return (
+    <>
+      {line}
+      <tr className="border-b border-line/60 last:border-0">
+        <td colSpan={5} className="px-4 pb-2.5 text-xs break-words">
+          {problems.map(({ type, known, message }) => (
+            <p key={type} className="border-l-2 border-line-strong pl-2">
+              <span className="text-muted">{message}</span>
+              {known !== undefined && <span className="block">{t(`remedy.${known}`)}</span>}
+            </p>
+          ))}
+        </td>
+      </tr>
+    </>
   )
 }
 
