@@ -24,10 +24,11 @@ export interface NamespacesSectionProps {
   readonly isClosed: boolean
 }
 
-const head = 'px-3 py-2 text-left text-xs font-semibold text-muted'
-const cell = 'px-3 py-2.5 align-top'
-const wide = 'hidden lg:table-cell'
-const medium = 'hidden sm:table-cell'
+/** A grid and no table: what a namespace waits for stands across its whole row, however many columns there is room for. */
+const tracks =
+  'grid grid-cols-[minmax(0,1fr)_minmax(0,1fr)_2rem] items-start gap-x-4 pr-2 pl-4 sm:grid-cols-[minmax(0,2fr)_minmax(0,1fr)_minmax(0,2fr)_2rem] lg:grid-cols-[minmax(0,3fr)_minmax(0,1fr)_minmax(0,3fr)_minmax(0,3fr)_2rem]'
+const wide = 'hidden lg:block'
+const medium = 'hidden sm:block'
 
 type Open = 'new' | { readonly what: 'quota' | 'move' | 'remove'; readonly object: ProjectNamespace }
 
@@ -56,19 +57,23 @@ export function NamespacesSection({ scope, phase, error, namespaces, projects, v
       {phase === 'loading' && <Loading label={t('namespaces.loading')} />}
       {phase === 'ready' && namespaces.length === 0 && <p className="px-4 py-3 text-sm text-muted">{t('namespaces.none')}</p>}
       {namespaces.length > 0 && (
-        <table aria-label={t('namespaces.title')} className="w-full table-fixed text-sm">
-          <thead>
-            <tr className="border-b border-line">
-              <th className={classNames(head, 'w-1/2 pl-4 sm:w-1/3 lg:w-1/4')}>{t('column.namespace')}</th>
-              <th className={classNames(head, medium, 'w-28')}>{t('column.cluster')}</th>
-              <th className={head}>{t('column.state')}</th>
-              <th className={classNames(head, wide, 'w-1/4')}>{t('namespaces.quota')}</th>
-              <th className="w-12 pr-2">
+        <div role="table" aria-label={t('namespaces.title')} className="text-sm">
+          <div role="rowgroup">
+            <div role="row" className={classNames(tracks, 'border-b border-line py-2 text-xs font-semibold text-muted')}>
+              <span role="columnheader">{t('column.namespace')}</span>
+              <span role="columnheader" className={medium}>
+                {t('column.cluster')}
+              </span>
+              <span role="columnheader">{t('column.state')}</span>
+              <span role="columnheader" className={wide}>
+                {t('namespaces.quota')}
+              </span>
+              <span role="columnheader">
                 <span className="sr-only">{t('column.actions')}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
+              </span>
+            </div>
+          </div>
+          <div role="rowgroup">
             {namespaces.map((object) => (
               <Row
                 key={object.metadata.uid}
@@ -77,8 +82,8 @@ export function NamespacesSection({ scope, phase, error, namespaces, projects, v
                 onOpen={(what) => setOpen({ what, object })}
               />
             ))}
-          </tbody>
-        </table>
+          </div>
+        </div>
       )}
       {open === 'new' && <NewNamespaceDialog scope={scope} view={view} allowed={allowed} usedClusters={usedClusters} onClose={close} />}
       {typeof open === 'object' && open.what === 'quota' && <NamespaceQuotaDialog object={open.object} view={view} onClose={close} />}
@@ -107,27 +112,29 @@ function Row({
   const pods = `/pods?cluster=${encodeURIComponent(spec.cluster)}&namespace=${encodeURIComponent(spec.namespace)}`
   const quota = spec.quota ?? status?.reserved
   const problems = problemsOf(object)
-  const line = (
-    <tr className={classNames('hover:bg-hover', problems.length === 0 && 'border-b border-line/60 last:border-0')}>
-      <td className={classNames(cell, 'pl-4')}>
+  return (
+    <div role="row" className={classNames(tracks, 'border-b border-line/60 py-2 last:border-0 hover:bg-hover')}>
+      <div role="cell" className="py-0.5">
         <span className="block font-medium break-words">{isThere ? <TableLink href={pods}>{spec.namespace}</TableLink> : spec.namespace}</span>
         <span className="block text-xs break-words text-muted">
           {spec.environment ?? metadata.name}
           <span className="sm:hidden"> · {spec.cluster}</span>
         </span>
-      </td>
-      <td className={classNames(cell, medium, 'break-words')}>{spec.cluster}</td>
-      <td className={cell}>
+      </div>
+      <div role="cell" className={classNames(medium, 'py-0.5 break-words')}>
+        {spec.cluster}
+      </div>
+      <div role="cell" className="py-0.5">
         <StatusText status={state} />
         <MoveProgress object={object} />
-      </td>
-      <td className={classNames(cell, wide, 'text-xs break-words')}>
+      </div>
+      <div role="cell" className={classNames(wide, 'py-0.5 text-xs break-words')}>
         {quota === undefined ? <span className="text-faint">–</span> : amountsText(quota).replaceAll(',', ', ')}
         {status?.used !== undefined && Object.keys(status.used).length > 0 && (
           <span className="block text-muted">{t('quota.used', { amounts: amountsText(status.used).replaceAll(',', ', ') })}</span>
         )}
-      </td>
-      <td className="py-1.5 pr-2 text-right align-top">
+      </div>
+      <div role="cell" className="-my-0.5">
         {(isThere || may.change || may.remove) && (
           <Menu trigger={<IconButton icon={MoreIcon} label={t('actionsOf', { name: spec.namespace })} />}>
             {isThere && (
@@ -152,24 +159,18 @@ function Row({
             )}
           </Menu>
         )}
-      </td>
-    </tr>
-  )
-  if (problems.length === 0) return line
-  return (
-    <>
-      {line}
-      <tr className="border-b border-line/60 last:border-0">
-        <td colSpan={5} className="px-4 pb-2.5 text-xs break-words">
+      </div>
+      {problems.length > 0 && (
+        <div role="cell" className="col-span-full mt-1 mr-2 border-l-2 border-line-strong pl-2 text-xs break-words">
           {problems.map(({ type, known, message }) => (
-            <p key={type} className="border-l-2 border-line-strong pl-2">
+            <p key={type}>
               <span className="text-muted">{message}</span>
               {known !== undefined && <span className="block">{t(`remedy.${known}`)}</span>}
             </p>
           ))}
-        </td>
-      </tr>
-    </>
+        </div>
+      )}
+    </div>
   )
 }
 
