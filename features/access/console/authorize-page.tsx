@@ -1,8 +1,8 @@
-import { Button, ErrorNotice, Fact, Facts, toApiError, useServices, type ApiError, type SignedIn } from '@gantry/console-kit'
+import { ErrorNotice, Fact, Facts, toApiError, useServices, type ApiError, type SignedIn } from '@gantry/console-kit'
 import { useCallback, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { PendingAuthorization } from '../api/index.ts'
-import { QuestionPage } from './question-page.tsx'
+import { AnswerButtons, QuestionPage } from './question-page.tsx'
 
 /** An application, or the command line, asks to be let in as the user: `/authorize?interaction=<id>`. */
 export function AuthorizePage({ user, interaction }: { readonly user: SignedIn; readonly interaction: string }) {
@@ -60,14 +60,7 @@ export function AuthorizePage({ user, interaction }: { readonly user: SignedIn; 
             </Facts>
           </div>
           <p className="text-sm text-muted">{isCommandLine ? t('authorize.warnCommandLine') : t('authorize.warn')}</p>
-          <div className="flex gap-2">
-            <Button look="primary" isBusy={isBusy} onClick={() => void answer(true)} className="h-10 flex-1">
-              {t('authorize.allow')}
-            </Button>
-            <Button disabled={isBusy} onClick={() => void answer(false)} className="h-10 flex-1">
-              {t('authorize.refuse')}
-            </Button>
-          </div>
+          <AnswerButtons allow={t('authorize.allow')} isBusy={isBusy} onAnswer={(allow) => void answer(allow)} />
         </>
       )}
     </QuestionPage>

@@ -2,7 +2,7 @@ import { Age, Button, ErrorNotice, Fact, Facts, Field, Notice, TextInput, toApiE
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { PendingDevice } from '../api/index.ts'
-import { QuestionPage } from './question-page.tsx'
+import { AnswerButtons, QuestionPage } from './question-page.tsx'
 
 /** A device without a browser asks to be let in as the user: `/device?user_code=XXXX-XXXX`. The code is read from the screen, and nothing happens before it is confirmed. */
 export function DevicePage({ user, userCode }: { readonly user: SignedIn; readonly userCode: string }) {
@@ -84,14 +84,7 @@ export function DevicePage({ user, userCode }: { readonly user: SignedIn; readon
           <Notice tone="warn" title={t('device.warn')}>
             {t('device.warnMore')}
           </Notice>
-          <div className="flex gap-2">
-            <Button look="primary" isBusy={isBusy} onClick={() => void answer(true)} className="h-10 flex-1">
-              {t('device.allow')}
-            </Button>
-            <Button disabled={isBusy} onClick={() => void answer(false)} className="h-10 flex-1">
-              {t('authorize.refuse')}
-            </Button>
-          </div>
+          <AnswerButtons allow={t('device.allow')} isBusy={isBusy} onAnswer={(allow) => void answer(allow)} />
         </>
       )}
     </QuestionPage>

@@ -1,13 +1,18 @@
-import type { ResourceType } from '@gantry/console-kit'
+import { localClusterName } from '@gantry/clusters/api'
+import { objectHref, typeOf, type ObjectRef, type ResourceQuery, type ResourceType } from '@gantry/console-kit'
 
-interface PlatformKind {
-  readonly group: string
-  readonly version: string
-  readonly plural: string
-  readonly kind: string
+type PlatformKind = Parameters<typeof typeOf>[0]
+
+/** All objects of a kind on the hub. */
+export function hubQuery(kind: PlatformKind): ResourceQuery & { readonly type: ResourceType } {
+  return { cluster: undefined, type: typeOf(kind) }
 }
 
-/** How the console names a kind of the platform. */
-export function typeOf({ group, version, plural, kind }: PlatformKind): ResourceType {
-  return { group, version, plural, kind, namespaced: false }
+/** An object of the hub, as the pages of objects address it. */
+export function hubRef(kind: PlatformKind, name: string, namespace = ''): ObjectRef {
+  return { cluster: localClusterName, type: typeOf(kind), name, ...(namespace === '' ? {} : { namespace }) }
+}
+
+export function hubHref(kind: PlatformKind, name: string, namespace = ''): string {
+  return objectHref(hubRef(kind, name, namespace))
 }

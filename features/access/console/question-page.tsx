@@ -1,5 +1,6 @@
-import { CraneMark, Preferences } from '@gantry/console-kit'
+import { Button, CraneMark, Preferences } from '@gantry/console-kit'
 import { useEffect, type ReactNode } from 'react'
+import { useTranslation } from 'react-i18next'
 
 /** A page of its own that asks one question: nothing else of the console is in sight to be clicked by mistake. */
 export function QuestionPage({ title, user, children }: { readonly title: string; readonly user: string; readonly children: ReactNode }) {
@@ -21,6 +22,21 @@ export function QuestionPage({ title, user, children }: { readonly title: string
         </div>
         {children}
       </main>
+    </div>
+  )
+}
+
+/** The two answers, of the same size: refusing is never the harder one to find. */
+export function AnswerButtons({ allow, isBusy, onAnswer }: { readonly allow: string; readonly isBusy: boolean; readonly onAnswer: (allow: boolean) => void }) {
+  const { t } = useTranslation('access')
+  return (
+    <div className="flex gap-2">
+      <Button look="primary" isBusy={isBusy} onClick={() => onAnswer(true)} className="h-10 flex-1">
+        {allow}
+      </Button>
+      <Button disabled={isBusy} onClick={() => onAnswer(false)} className="h-10 flex-1">
+        {t('authorize.refuse')}
+      </Button>
     </div>
   )
 }

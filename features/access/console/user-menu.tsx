@@ -1,22 +1,23 @@
-import { Button, Dialog, ErrorNotice, IconButton, lazily, Menu, MenuItem, useServices, useToast } from '@gantry/console-kit'
-import { BanIcon, HelpIcon, MoreIcon, RestartIcon, SecretIcon, SystemThemeIcon } from '@gantry/console-kit/icons'
+import { Button, Dialog, ErrorNotice, IconButton, lazily, Menu, MenuItem, typeOf, useServices, useToast } from '@gantry/console-kit'
+import { BanIcon, GrantIcon, HelpIcon, MoreIcon, RestartIcon, SecretIcon, SystemThemeIcon } from '@gantry/console-kit/icons'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { useLocation } from 'wouter'
 import { userKind, type CreatedUser, type User } from '../api/index.ts'
-import { typeOf } from './kind-type.ts'
+import { bindingsHref } from './permissions/parts.tsx'
 import { PasswordShown } from './password-shown.tsx'
 import { useWork } from './use-work.ts'
 
 const CredentialsDialog = lazily(async () => (await import('./credentials-dialog.tsx')).CredentialsDialog)
-const ExplainDialog = lazily(async () => (await import('./explain-dialog.tsx')).ExplainDialog)
 
 type Change = 'password' | 'resetFactor' | 'unlock' | 'disable' | 'enable'
 
 /** What administrators do about a user. */
 export function UserMenu({ user, isLocked }: { readonly user: User; readonly isLocked: boolean }) {
   const { t } = useTranslation('access')
-  const [open, setOpen] = useState<Change | 'credentials' | 'explain'>()
+  const [open, setOpen] = useState<Change | 'credentials'>()
   const { name = '' } = user.metadata
+  const [, navigate] = useLocation()
   const close = (): void => setOpen(undefined)
   return (
     <>
@@ -24,7 +25,10 @@ export function UserMenu({ user, isLocked }: { readonly user: User; readonly isL
         <MenuItem icon={SystemThemeIcon} onSelect={() => setOpen('credentials')}>
           {t('users.credentials')}
         </MenuItem>
-        <MenuItem icon={HelpIcon} onSelect={() => setOpen('explain')}>
+        <MenuItem icon={GrantIcon} onSelect={() => navigate(bindingsHref({ kind: 'User', name }))}>
+          {t('grants.ofUser')}
+        </MenuItem>
+        <MenuItem icon={HelpIcon} onSelect={() => navigate(`/explain?user=${encodeURIComponent(name)}`)}>
           {t('explain.open')}
         </MenuItem>
         {user.spec.identity === undefined && (
@@ -47,8 +51,7 @@ export function UserMenu({ user, isLocked }: { readonly user: User; readonly isL
         </MenuItem>
       </Menu>
       {open === 'credentials' && <CredentialsDialog user={name} onClose={close} />}
-      {open === 'explain' && <ExplainDialog user={name} onClose={close} />}
-      {open !== undefined && open !== 'credentials' && open !== 'explain' && <ChangeDialog user={name} change={open} onClose={close} />}
+      {open !== undefined && open !== 'credentials' && <ChangeDialog user={name} change={open} onClose={close} />}
     </>
   )
 }

@@ -6,28 +6,29 @@ import {
   ErrorNotice,
   lazily,
   Loading,
-  objectHref,
   PageHeader,
   StatusText,
   TableLink,
   timestampMs,
+  useLiveObjects,
   useNow,
 } from '@gantry/console-kit'
 import { PlusIcon, UsersIcon } from '@gantry/console-kit/icons'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { userKind, type User } from '../api/index.ts'
-import { typeOf } from './kind-type.ts'
+import { hubHref, hubQuery } from './kind-type.ts'
 import { UserMenu } from './user-menu.tsx'
 import { userState } from './user-state.ts'
-import { useUsers } from './use-users.ts'
 
 const CreateUserDialog = lazily(async () => (await import('./create-user-dialog.tsx')).CreateUserDialog)
+
+const usersQuery = hubQuery(userKind)
 
 /** Everybody who may sign in, and what there is to be done about them. */
 export function UsersPage() {
   const { t } = useTranslation('access')
-  const { phase, users, error } = useUsers()
+  const { phase, objects: users, error } = useLiveObjects<User>(usersQuery)
   const [isCreating, setCreating] = useState(false)
   return (
     <div className="flex h-full flex-col overflow-auto">
@@ -91,7 +92,7 @@ function UserRow({ user }: { readonly user: User }) {
   return (
     <tr className="border-b border-line/60 last:border-0 hover:bg-hover">
       <td className={classNames(cell, 'pl-4')}>
-        <TableLink href={objectHref({ cluster: undefined, type: typeOf(userKind), name })}>{displayName ?? name}</TableLink>
+        <TableLink href={hubHref(userKind, name)}>{displayName ?? name}</TableLink>
         {displayName !== undefined && <span className="block truncate text-xs text-muted">{name}</span>}
       </td>
       <td className={cell}>

@@ -66,6 +66,8 @@ export interface DetailProps {
   readonly target: ObjectRef
   readonly object: AnyObject
   readonly isGone: boolean
+  /** Nobody may change it, or whoever is signed in may not. */
+  readonly isReadOnly: boolean
   readonly served: ServedResource | undefined
 }
 
@@ -118,7 +120,10 @@ export interface KindDefinition {
   /** Shown above the generic sections. */
   readonly sections?: readonly DetailSection[] | undefined
   readonly tabs?: readonly DetailTab[] | undefined
+  /** One with the id `delete` stands in place of the console's own. */
   readonly actions?: readonly ObjectAction[] | undefined
+  /** i18next key of why an object cannot be changed or deleted, where that is so. */
+  readonly readOnly?: ((object: AnyObject) => string | undefined) | undefined
 }
 
 /** One feature's part of the console. */

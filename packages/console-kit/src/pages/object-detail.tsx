@@ -7,6 +7,7 @@ import type { DetailProps, DetailTab, ObjectAction } from '../definitions.ts'
 import { scopeQuery, useQueryState } from '../frame/scope.ts'
 import { PageHeader } from '../frame/page-header.tsx'
 import { useLiveObject } from '../live/use-live.ts'
+import { useMay } from '../live/use-may.ts'
 import { useServedResource } from '../live/use-served.ts'
 import { listHref, objectTarget } from '../model/console-path.ts'
 import { Button } from '../ui/button.tsx'
@@ -16,8 +17,7 @@ import { ChevronRightIcon, HelpIcon } from '../ui/icons.ts'
 import { ErrorNotice, Notice } from '../ui/notice.tsx'
 import { StatusPill } from '../ui/status.tsx'
 import { ConditionsSection, MetadataSection } from './detail-sections.tsx'
-import { deleteAction } from './delete-dialog.tsx'
-import { offered } from './row-menu.tsx'
+import { offered, withDelete } from './row-menu.tsx'
 import { YamlTab } from './lazy-pages.tsx'
 
 type RouteParams = Readonly<Record<'cluster' | 'group' | 'version' | 'plural' | 'namespace' | 'name', string>>
@@ -48,9 +48,17 @@ function ObjectPage({ params }: { readonly params: RouteParams }) {
   )
   const asked = query.get('tab')
   const tab = tabs.find((candidate) => candidate.id === asked) ?? overviewTab
-  const actions = offered([...(kind?.actions ?? []), deleteAction], served?.verbs).filter(
-    (offer) => live.object === undefined || offer.fits?.(live.object) !== false,
-  )
+  const fixed = live.object === undefined ? undefined : kind?.readOnly?.(live.object)
+  const [mayUpdate, mayDelete] = useMay([
+    { ...target, verb: 'update' },
+    { ...target, verb: 'delete' },
+  ])
+  const canUpdate = fixed === undefined && mayUpdate === true
+  const isOffered = ({ verb, fits }: ObjectAction): boolean =>
+    (verb !== 'update' || canUpdate) &&
+    (verb !== 'delete' || (fixed === undefined && mayDelete === true)) &&
+    (live.object === undefined || fits?.(live.object) !== false)
+  const actions = offered(withDelete(kind?.actions), served?.verbs).filter(isOffered)
   const DialogOfAction = action?.dialog
   const TabContent = tab.component
   const status = live.object === undefined ? undefined : kind?.status?.(live.object)
@@ -137,7 +145,14 @@ function ObjectPage({ params }: { readonly params: RouteParams }) {
             <ErrorNotice error={live.error} title={t('detail.failed', { name: routed.name, cluster })} />
           </div>
         )}
-        {live.object !== undefined && <TabContent target={target} object={live.object} isGone={live.isGone} served={served} />}
+        {fixed !== undefined && (
+          <div className="px-4 pt-3 md:px-5">
+            <Notice tone="neutral" title={t('detail.readOnly')}>
+              {t(fixed)}
+            </Notice>
+          </div>
+        )}
+        {live.object !== undefined && <TabContent target={target} object={live.object} isGone={live.isGone} isReadOnly={!canUpdate} served={served} />}
         {live.object === undefined && live.phase === 'loading' && <Loading label={t('detail.loading', { name: routed.name })} />}
         {live.object === undefined && live.isGone && (
           <Empty icon={HelpIcon} title={t('detail.notFoundTitle')}>

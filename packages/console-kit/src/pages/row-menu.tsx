@@ -8,6 +8,7 @@ import { useServedResource } from '../live/use-served.ts'
 import { objectHref } from '../model/console-path.ts'
 import { MoreIcon, YamlIcon } from '../ui/icons.ts'
 import { Menu, MenuItem, MenuSeparator } from '../ui/menu.tsx'
+import { deleteAction } from './delete-dialog.tsx'
 
 const triggerLook = 'inline-flex size-7 cursor-pointer items-center justify-center rounded text-muted hover:bg-line hover:text-ink'
 
@@ -70,6 +71,11 @@ function OpenMenu({
       ))}
     </Menu>
   )
+}
+
+/** The actions of a kind and the console's own deletion, unless the kind has one that says more. */
+export function withDelete(actions: readonly ObjectAction[] = []): readonly ObjectAction[] {
+  return actions.some(({ id }) => id === deleteAction.id) ? actions : [...actions, deleteAction]
 }
 
 /** The actions a server can do; all of them while its verbs are unknown. */

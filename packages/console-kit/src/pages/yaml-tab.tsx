@@ -29,7 +29,7 @@ interface Review {
 }
 
 /** The object as YAML. Editing starts a draft that live changes do not touch; saving first asks the server what would become of it. */
-export function YamlTab({ target, object, isGone, served }: DetailProps) {
+export function YamlTab({ target, object, isGone, isReadOnly, served }: DetailProps) {
   const { t } = useTranslation('kit')
   const { client } = useServices()
   const toast = useToast()
@@ -38,7 +38,7 @@ export function YamlTab({ target, object, isGone, served }: DetailProps) {
   const [error, setError] = useState<ApiError>()
   const [isBusy, setBusy] = useState(false)
   const [review, setReview] = useState<Review>()
-  const canEdit = !isGone && (served === undefined || served.verbs.includes('update'))
+  const canEdit = !isGone && !isReadOnly && (served === undefined || served.verbs.includes('update'))
   const liveText = useMemo(() => toYaml(inReadingOrder(showsManaged ? object : withoutManagedFields(object))), [object, showsManaged])
   const isBehind = draft !== undefined && draft.base.metadata.resourceVersion !== object.metadata.resourceVersion
 
