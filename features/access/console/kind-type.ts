@@ -8,11 +8,16 @@ export function hubQuery(kind: PlatformKind): ResourceQuery & { readonly type: R
   return { cluster: undefined, type: typeOf(kind) }
 }
 
-/** An object of the hub, as the pages of objects address it. */
-export function hubRef(kind: PlatformKind, name: string, namespace = ''): ObjectRef {
-  return { cluster: localClusterName, type: typeOf(kind), name, ...(namespace === '' ? {} : { namespace }) }
+/** Where new objects of a kind go. */
+export function hubTarget(kind: PlatformKind, namespace?: string): Omit<ObjectRef, 'name'> {
+  return { cluster: localClusterName, type: typeOf(kind), ...(namespace === undefined || namespace === '' ? {} : { namespace }) }
 }
 
-export function hubHref(kind: PlatformKind, name: string, namespace = ''): string {
+/** An object of the hub, as the pages of objects address it. */
+export function hubRef(kind: PlatformKind, name: string, namespace?: string): ObjectRef {
+  return { ...hubTarget(kind, namespace), name }
+}
+
+export function hubHref(kind: PlatformKind, name: string, namespace?: string): string {
   return objectHref(hubRef(kind, name, namespace))
 }

@@ -11,7 +11,7 @@ function request(name: string, status: ElevationRequest['status'], { user = 'vic
     kind: 'ElevationRequest',
     metadata: { name, creationTimestamp: created },
     spec: { user, userUID: 'u', role: 'cluster-admin', durationSeconds: 3_600, reason: 'incident 42' },
-    status,
+    ...(status === undefined ? {} : { status }),
   }
 }
 

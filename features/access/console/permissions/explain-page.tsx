@@ -257,7 +257,9 @@ function Answer({ asked }: { readonly asked: Asked }) {
                 const href = name === undefined ? hubHref(accessRoleBindingKind, binding) : hubHref(membershipKind, name, namespace)
                 return (
                   <>
-                    <TableLink href={href}>{binding}</TableLink>
+                    <span className="whitespace-nowrap">
+                      <TableLink href={href}>{binding}</TableLink>
+                    </span>
                     {scope !== undefined && <span className="block text-xs text-muted">{scope}</span>}
                   </>
                 )

@@ -3,7 +3,7 @@ import { membershipKind, projectKind, tenantKind, type Membership, type Project,
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { accessRoleBindingKind, accessRoleKind, type AccessRole, type AccessRoleBinding } from '../../api/index.ts'
-import { hubQuery, hubRef } from '../kind-type.ts'
+import { hubQuery, hubTarget } from '../kind-type.ts'
 import { useWork } from '../use-work.ts'
 import { scopeKinds, type GrantScope, type GrantSubject } from './grant.ts'
 import { expiryChoices, grantObject, placesOf, type Expiry } from './new-grant.ts'
@@ -61,8 +61,8 @@ export function GiveRoleDialog({
     if (scope === undefined) return
     void run(async () => {
       const made = grantObject({ role: role.trim(), subject: { ...subject, name: subject.name.trim() }, scope, expiry, until, reason }, Date.now())
-      if (made.kind === 'Membership') await client.create<Membership>(hubRef(membershipKind, '', made.metadata.namespace), made)
-      else await client.create<AccessRoleBinding>(hubRef(accessRoleBindingKind, ''), made)
+      if (made.kind === 'Membership') await client.create<Membership>(hubTarget(membershipKind, made.metadata.namespace), made)
+      else await client.create<AccessRoleBinding>(hubTarget(accessRoleBindingKind), made)
       toast('ok', t('grants.give.done', { who: subject.name.trim(), role: role.trim(), where: wordsOfScope(scope) }))
       onClose()
     })

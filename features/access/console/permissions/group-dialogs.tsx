@@ -4,7 +4,7 @@ import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useLocation } from 'wouter'
 import { groupKind, type Group, type User } from '../../api/index.ts'
-import { hubRef } from '../kind-type.ts'
+import { hubRef, hubTarget } from '../kind-type.ts'
 import { useWork } from '../use-work.ts'
 import type { Grant } from './grant.ts'
 import { groupHref } from './groups-page.tsx'
@@ -26,7 +26,7 @@ export function CreateGroupDialog({ onClose }: { readonly onClose: () => void })
     void run(async () => {
       const { apiVersion, kind } = groupKind
       const spec = { ...(displayName.trim() === '' ? {} : { displayName: displayName.trim() }), members: wordsOf(members) }
-      await client.create<Group>(hubRef(groupKind, name), { apiVersion, kind, metadata: { name }, spec })
+      await client.create<Group>(hubTarget(groupKind), { apiVersion, kind, metadata: { name }, spec })
       toast('ok', t('groups.made', { name }))
       onClose()
       navigate(groupHref(name))

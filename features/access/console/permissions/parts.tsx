@@ -83,7 +83,7 @@ export function RuleSentence({ rule }: { readonly rule: AccessRule }) {
       )}
       {rule.nonResourceURLs === undefined ? (
         <>
-          <span className="text-muted">{t('rule.on')}</span>
+          {verbs.kind !== 'read' && <span className="text-muted">{t('rule.on')}</span>}
           {resources === undefined ? <span className="font-medium">{t('rule.everyResource')}</span> : <Words words={resources} />}
         </>
       ) : (

@@ -16,11 +16,11 @@ import {
   type ObjectRef,
 } from '@gantry/console-kit'
 import { DeleteIcon, PlusIcon } from '@gantry/console-kit/icons'
-import { useState, type FormEvent } from 'react'
+import { useId, useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useLocation } from 'wouter'
 import { accessRoleKind, type AccessRole } from '../../api/index.ts'
-import { hubHref, hubRef } from '../kind-type.ts'
+import { hubHref, hubRef, hubTarget } from '../kind-type.ts'
 import { useWork } from '../use-work.ts'
 import { RiskMarks, RuleSentence } from './parts.tsx'
 import { draftOf, emptyRule, missingIn, ruleOf, ruleTemplates, type RuleDraft } from './rule.ts'
@@ -76,6 +76,7 @@ function RoleDialog({ base, mode, onClose }: { readonly base: AccessRole | undef
   const [description, setDescription] = useState(base?.spec.description ?? '')
   const [rules, setRules] = useState<readonly NumberedRule[]>(() => (base?.spec.rules ?? []).map((rule, id) => ({ id, draft: draftOf(rule) })))
   const [next, setNext] = useState(rules.length)
+  const formId = useId()
   const isEdit = mode === 'edit'
   const holders = isEdit ? grants.filter(({ role }) => role === name).length : 0
   const incomplete = rules.some(({ draft }) => missingIn(draft) !== undefined)
@@ -98,11 +99,11 @@ function RoleDialog({ base, mode, onClose }: { readonly base: AccessRole | undef
       const written =
         isEdit && base !== undefined
           ? await client.replace<AccessRole>(hubRef(accessRoleKind, name), { ...base, apiVersion, kind, spec })
-          : await client.create<AccessRole>(hubRef(accessRoleKind, name), { apiVersion, kind, metadata: { name: name.trim() }, spec })
-      const written_ = written.metadata.name ?? name
-      toast('ok', t(isEdit ? 'roles.saved' : 'roles.made', { name: written_ }))
+          : await client.create<AccessRole>(hubTarget(accessRoleKind), { apiVersion, kind, metadata: { name: name.trim() }, spec })
+      const stored = written.metadata.name ?? name
+      toast('ok', t(isEdit ? 'roles.saved' : 'roles.made', { name: stored }))
       onClose(true)
-      if (!isEdit) navigate(hubHref(accessRoleKind, written_))
+      if (!isEdit) navigate(hubHref(accessRoleKind, stored))
     })
   }
 
@@ -112,8 +113,17 @@ function RoleDialog({ base, mode, onClose }: { readonly base: AccessRole | undef
       title={isEdit ? t('roles.editOf', { name }) : mode === 'copy' ? t('roles.copyOf', { name: base?.metadata.name }) : t('roles.create')}
       description={isEdit && holders > 0 ? t('roles.editHelp', { count: holders }) : t('roles.createHelp')}
       onClose={() => onClose(false)}
+      footer={
+        <>
+          {incomplete && <span className="mr-auto text-sm text-muted">{t('rule.incomplete')}</span>}
+          <Button onClick={() => onClose(false)}>{t('cancel')}</Button>
+          <Button look="primary" type="submit" form={formId} isBusy={isBusy} disabled={incomplete}>
+            {t(isEdit ? 'roles.save' : 'roles.create')}
+          </Button>
+        </>
+      }
     >
-      <form onSubmit={save} className="flex flex-col gap-4 pb-3">
+      <form id={formId} onSubmit={save} className="flex flex-col gap-4 pb-3">
         <div className="grid grid-cols-1 gap-3 md:grid-cols-2">
           <Field label={t('roles.name')}>
             <TextInput
@@ -162,13 +172,6 @@ function RoleDialog({ base, mode, onClose }: { readonly base: AccessRole | undef
           ))}
         </div>
         {error !== undefined && <ErrorNotice error={error} title={t(error.reason === 'Conflict' ? 'roles.conflict' : 'roles.notSaved')} />}
-        <div className="flex flex-wrap items-center justify-end gap-2">
-          {incomplete && <span className="mr-auto text-sm text-muted">{t('rule.incomplete')}</span>}
-          <Button onClick={() => onClose(false)}>{t('cancel')}</Button>
-          <Button look="primary" type="submit" isBusy={isBusy} disabled={incomplete}>
-            {t(isEdit ? 'roles.save' : 'roles.create')}
-          </Button>
-        </div>
       </form>
     </Dialog>
   )

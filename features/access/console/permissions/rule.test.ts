@@ -32,6 +32,7 @@ test('marks what a reviewer has to know of a role', () => {
   assert.deepEqual(risksOf([{ verbs: ['create'], apiGroups: [''], resources: ['pods'] }]), [])
   assert.deepEqual(risksOf([{ verbs: ['*'], apiGroups: ['access.gantry.dev'], resources: ['*'] }]), ['grants'])
   assert.deepEqual(risksOf([{ verbs: ['approve'], apiGroups: ['access.gantry.dev'], resources: ['elevationrequests'] }]), ['grants'])
+  assert.deepEqual(risksOf([{ verbs: ['*'], apiGroups: ['tenancy.gantry.dev'], resources: ['memberships', 'projects'] }]), ['grants'])
   assert.deepEqual(risksOf([{ verbs: ['impersonate'], apiGroups: [''], resources: ['users'] }]), ['impersonation'])
 })
 

@@ -6,6 +6,7 @@ export type Risk = (typeof risks)[number]
 
 const reads = ['get', 'list', 'watch']
 const permissionGroup = 'access.gantry.dev'
+const tenancyGroup = 'tenancy.gantry.dev'
 const rbacGroup = 'rbac.authorization.k8s.io'
 
 /** How a rule's verbs are said: `all`, `read` for exactly the three that read, else word by word. */
@@ -38,6 +39,7 @@ export function risksOf(rules: readonly AccessRule[]): readonly Risk[] {
       may(['bind', 'escalate', 'approve'], permissionGroup, 'accessroles') ||
       may(['approve'], permissionGroup, 'elevationrequests') ||
       may(['create', 'update', 'patch'], permissionGroup, 'accessrolebindings') ||
+      may(['create', 'update', 'patch'], tenancyGroup, 'memberships') ||
       may(['create', 'update', 'patch', 'bind', 'escalate'], rbacGroup, 'clusterroles'),
     impersonation: may(['impersonate'], '', 'users'),
   }
