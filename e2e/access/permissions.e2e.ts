@@ -160,7 +160,7 @@ test('a role is made and given in the console, does exactly that, and is explain
     .getByRole('button', { name: /^Actions of/ })
     .click()
   await page.getByRole('menuitem', { name: 'Take the role away' }).click()
-  await seen(dialog.getByText('vic loses pod-watcher: local: default'))
+  await seen(dialog.getByText('vic loses pod-watcher: default in the cluster local'))
   await look(page, 'take-away')
   await dialog.getByRole('button', { name: 'Take the role away' }).click()
   await page.getByRole('row').filter({ hasText: 'pod-watcher' }).waitFor({ state: 'detached' })

@@ -36,6 +36,7 @@ export interface LiveTableProps<Row extends ResourceRow> {
   readonly emptyHelp: string
 }
 
+const isForbidden = ({ code }: ApiError): boolean => code === 403
 const nothingSelected: ReadonlySet<string> = new Set()
 
 /** A page with a live table: search and sorting live in the address. */
@@ -59,6 +60,8 @@ export function LiveTable<Row extends ResourceRow>(props: LiveTableProps<Row>) {
   }, [rows, shownText, textOf, columns, sort])
   const number = new Intl.NumberFormat(i18n.language)
   const count = shown.length === total ? number.format(total) : t('permissions.shownOf', { shown: number.format(shown.length), total: number.format(total) })
+  // With nothing to show, the reason stands in its place.
+  const above = total > 0 ? errors : errors.filter((error) => !isForbidden(error))
   return (
     <div className="flex h-full min-h-0 flex-col">
       <PageHeader title={title} note={<span className="text-sm text-muted tabular-nums">{count}</span>}>
@@ -68,9 +71,9 @@ export function LiveTable<Row extends ResourceRow>(props: LiveTableProps<Row>) {
         {props.filters}
         <SearchBox value={text} onChange={setText} onSettled={(value) => query.set({ search: value })} />
       </div>
-      {errors.length > 0 && (
+      {above.length > 0 && (
         <div className="flex flex-col gap-2 px-4 pb-2 md:px-5">
-          {errors.map((error) => (
+          {above.map((error) => (
             <ListFailure key={error.message} error={error} what={title} />
           ))}
         </div>
@@ -102,15 +105,23 @@ export function LiveTable<Row extends ResourceRow>(props: LiveTableProps<Row>) {
                 </Button>
               </Empty>
             ) : (
-              errors.length === 0 && (
-                <Empty icon={props.icon} title={t('permissions.none', { what: title })}>
-                  {props.emptyHelp}
-                </Empty>
-              )
+              <Nothing {...props} />
             )
           }
         />
       </div>
     </div>
+  )
+}
+
+function Nothing<Row extends ResourceRow>({ errors, title, icon, emptyHelp }: LiveTableProps<Row>) {
+  const { t } = useTranslation('access')
+  const forbidden = errors.find(isForbidden)
+  if (forbidden !== undefined) return <ListFailure error={forbidden} what={title} />
+  if (errors.length > 0) return undefined
+  return (
+    <Empty icon={icon} title={t('permissions.none', { what: title })}>
+      {emptyHelp}
+    </Empty>
   )
 }

@@ -22,6 +22,7 @@ test('names resources as kubectl takes them', () => {
   ])
   assert.equal(resourcesOf(all), undefined)
   assert.deepEqual(resourcesOf({ verbs: ['get'], apiGroups: ['batch'], resources: ['*'] }), ['*.batch'])
+  assert.deepEqual(resourcesOf({ verbs: ['get'], apiGroups: [''], resources: ['*', '*/scale'] }), ['*.core', '*.core/scale'])
 })
 
 test('marks what a reviewer has to know of a role', () => {

@@ -22,7 +22,9 @@ export function resourcesOf({ resources = [], apiGroups = [] }: AccessRule): rea
   return resources.flatMap((resource) => {
     const [plain = '', ...rest] = resource.split('/')
     const below = rest.length === 0 ? '' : `/${rest.join('/')}`
-    return apiGroups.map((group) => (group === '' ? `${plain}${below}` : `${plain}.${group}${below}`))
+    // A bare star would read as everything.
+    const ofCore = plain === '*' ? `*.${coreGroup}${below}` : resource
+    return apiGroups.map((group) => (group === '' ? ofCore : `${plain}.${group}${below}`))
   })
 }
 

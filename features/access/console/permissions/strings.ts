@@ -146,7 +146,7 @@ export const permissionStrings: Catalogue = {
       scope: { platform: 'The whole platform', tenant: 'A tenant', project: 'A project', cluster: 'A cluster', namespaces: 'Namespaces of a cluster' },
       in: {
         cluster: 'cluster {{cluster}}',
-        namespaces: '{{cluster}}: {{namespaces}}',
+        namespaces: '{{namespaces}} in the cluster {{cluster}}',
         tenant: 'tenant {{tenant}}',
         project: 'project {{tenant}} / {{project}}',
       },
@@ -463,7 +463,7 @@ export const permissionStrings: Catalogue = {
       scope: { platform: '整个平台', tenant: '租户', project: '项目', cluster: '集群', namespaces: '集群中的命名空间' },
       in: {
         cluster: '集群 {{cluster}}',
-        namespaces: '{{cluster}}：{{namespaces}}',
+        namespaces: '集群 {{cluster}} 中的 {{namespaces}}',
         tenant: '租户 {{tenant}}',
         project: '项目 {{tenant}} / {{project}}',
       },
