@@ -4,8 +4,7 @@ import { useTranslation } from 'react-i18next'
 import { accessRoleKind, type AccessRole, type ElevationRequest } from '../../api/index.ts'
 import { hubQuery } from '../kind-type.ts'
 import { useWork } from '../use-work.ts'
-import { askedElevation, durationChoices, elevationsPath, scopeOfElevation, type choicesFor } from './elevation.ts'
-import { durationText } from './elevations-page.tsx'
+import { askedElevation, durationChoices, durationText, elevationsPath, scopeOfElevation, type choicesFor } from './elevation.ts'
 import type { GrantScope } from './grant.ts'
 import { RiskMarks, RuleList, SuggestInput, useScopeWords } from './parts.tsx'
 import { wordsOf } from './rule.ts'
@@ -85,7 +84,7 @@ export function AskElevationDialog({ onClose }: { readonly onClose: () => void }
           <Select name="duration" value={durationSeconds} onChange={(event) => setDuration(Number(event.target.value))}>
             {durationChoices.map((seconds) => (
               <option key={seconds} value={seconds}>
-                {durationText(seconds, t)}
+                {t(...durationText(seconds))}
               </option>
             ))}
           </Select>
@@ -149,7 +148,7 @@ export function DecideDialog({
           <Facts>
             <Fact name={t('elevations.who')}>{spec.user}</Fact>
             <Fact name={t('grants.where')}>{where}</Fact>
-            <Fact name={t('elevations.duration')}>{durationText(spec.durationSeconds, t)}</Fact>
+            <Fact name={t('elevations.duration')}>{t(...durationText(spec.durationSeconds))}</Fact>
             <Fact name={t('grants.reason')} isWide>
               {spec.reason}
             </Fact>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ElevationRequest } from '../../api/index.ts'
-import { askedElevation, choicesFor, phaseAt, scopeOfElevation, sortElevations } from './elevation.ts'
+import { askedElevation, choicesFor, durationText, phaseAt, scopeOfElevation, sortElevations } from './elevation.ts'
 
 const nowMs = Date.parse('2026-03-01T10:00:00Z')
 
@@ -60,4 +60,9 @@ test('asks for the place that was chosen and no wider one', () => {
   })
   assert.deepEqual(scopeOfElevation(askedElevation({ ...asked, scope: { kind: 'cluster', cluster: 'prod' } })), { kind: 'cluster', cluster: 'prod' })
   assert.deepEqual(scopeOfElevation(askedElevation({ ...asked, scope: { kind: 'platform' } })), { kind: 'platform' })
+})
+
+test('says whole hours as hours and the rest in minutes', () => {
+  assert.deepEqual(durationText(7_200), ['elevations.hours', { count: 2 }])
+  assert.deepEqual(durationText(5_400), ['elevations.minutes', { count: 90 }])
 })

@@ -54,6 +54,11 @@ export function scopeOfElevation({ cluster, namespaces }: Pick<ElevationRequest[
 
 export const durationChoices = [900, 3_600, 14_400, 28_800, 86_400] as const
 
+/** A text of the catalogue and its count: whole hours where it is so, else minutes. */
+export function durationText(seconds: number): readonly [key: 'elevations.hours' | 'elevations.minutes', values: { readonly count: number }] {
+  return seconds % 3_600 === 0 ? ['elevations.hours', { count: seconds / 3_600 }] : ['elevations.minutes', { count: Math.round(seconds / 60) }]
+}
+
 /** What is asked of the platform. */
 export function askedElevation(asked: {
   readonly role: string

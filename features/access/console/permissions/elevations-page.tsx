@@ -19,7 +19,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { ElevationPhase, ElevationRequest } from '../../api/index.ts'
 import { SmallTable } from '../small-table.tsx'
-import { choicesFor, createdMs, overMs, phaseAt, scopeOfElevation, sortElevations, untilMs } from './elevation.ts'
+import { choicesFor, createdMs, durationText, overMs, phaseAt, scopeOfElevation, sortElevations, untilMs } from './elevation.ts'
 import { Until, useScopeWords } from './parts.tsx'
 import { useElevations } from './use-elevations.ts'
 
@@ -171,7 +171,7 @@ function State({ request, nowMs }: { readonly request: ElevationRequest; readonl
   if (phase === 'Pending')
     return (
       <>
-        {t('elevations.for', { time: durationText(spec.durationSeconds, t) })}
+        {t('elevations.for', { time: t(...durationText(spec.durationSeconds)) })}
         <span className="block text-xs text-muted">
           {t('elevations.since')} <Age sinceMs={createdMs(request)} />
         </span>
@@ -192,8 +192,4 @@ function State({ request, nowMs }: { readonly request: ElevationRequest; readonl
       </span>
     </>
   )
-}
-
-export function durationText(seconds: number, t: (key: string, values: { count: number }) => string): string {
-  return seconds % 3_600 === 0 ? t('elevations.hours', { count: seconds / 3_600 }) : t('elevations.minutes', { count: Math.round(seconds / 60) })
 }

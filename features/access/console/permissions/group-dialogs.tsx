@@ -7,7 +7,7 @@ import { groupKind, type Group, type User } from '../../api/index.ts'
 import { hubRef, hubTarget } from '../kind-type.ts'
 import { useWork } from '../use-work.ts'
 import type { Grant } from './grant.ts'
-import { groupHref } from './groups-page.tsx'
+import { groupHref } from './group.ts'
 import { SuggestInput, useScopeWords } from './parts.tsx'
 import { wordsOf } from './rule.ts'
 

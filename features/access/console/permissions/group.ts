@@ -45,4 +45,6 @@ export function groupsOf({
   return [everybody, ...[...own, ...provided].toSorted((left, right) => left.name.localeCompare(right.name))]
 }
 
+export const groupHref = (name: string): string => `/groups/${encodeURIComponent(name)}`
+
 const nameOf = ({ metadata }: User): string => metadata.name ?? ''

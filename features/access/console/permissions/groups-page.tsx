@@ -5,7 +5,7 @@ import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { groupKind, userKind, type Group, type User } from '../../api/index.ts'
 import { hubQuery } from '../kind-type.ts'
-import type { GroupView } from './group.ts'
+import { groupHref, type GroupView } from './group.ts'
 import { LiveTable } from './live-table.tsx'
 import { useGrants } from './use-grants.ts'
 import { useSubjects } from './use-subjects.ts'
@@ -17,7 +17,6 @@ type GroupRow = ResourceRow & GroupView & { readonly grants: number }
 const usersQuery = hubQuery(userKind)
 const groupsQuery = hubQuery(groupKind)
 const createGroup = [{ verb: 'create', type: groupKind }]
-export const groupHref = (name: string): string => `/groups/${encodeURIComponent(name)}`
 const hrefOf = ({ name }: GroupRow): string => groupHref(name)
 const textOf = ({ name, displayName, members }: GroupRow): string => `${name} ${displayName ?? ''} ${members.join(' ')}`
 
