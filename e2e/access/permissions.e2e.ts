@@ -16,6 +16,7 @@ import {
 } from '../console/console-page.ts'
 import { freePort } from '../free-port.ts'
 import { ownPassword, startGantry, type GantryProcess } from '../gantry-process.ts'
+import { kubectl } from '../kubectl.ts'
 
 /** For people who look at a run; the next run writes over it. */
 const screens = join(tmpdir(), 'gantry-e2e-screens')
@@ -148,6 +149,15 @@ test('a role is made and given in the console, does exactly that, and is explain
   await seen(vic.page.getByText('Allowed', { exact: true }))
   assert.equal(await vic.page.locator('input[name=user]').isDisabled(), true)
 
+  await page.locator('select[name=asks]').selectOption('who')
+  await page.locator('input[name=resource]').fill('pods')
+  await page.getByRole('button', { name: 'Ask', exact: true }).click()
+  const who = page.getByRole('table', { name: 'Who may do it' })
+  await seen(who.getByRole('row').filter({ hasText: 'vic' }).filter({ hasText: 'pod-watcher' }))
+  await seen(who.getByRole('row').filter({ hasText: 'admin' }).filter({ hasText: 'platform-admin' }))
+  assert.match(page.url(), /[?&]user=\*/)
+  await look(page, 'who')
+
   // Only what is wanted of many.
   await admin.go('/bindings?subject=User%2Fvic')
   await seen(page.getByRole('row').filter({ hasText: 'pod-watcher' }))
@@ -210,6 +220,48 @@ test('a role is made and given in the console, does exactly that, and is explain
   assert.equal(await page.getByRole('button', { name: 'Delete the role' }).count(), 0)
   await seen(page.getByRole('button', { name: 'Begin another with it' }))
   await look(page, 'role-builtin')
+  assert.deepEqual([...admin.complaints, ...vic.complaints], [])
+})
+
+test('a role in a project is given and taken away where all others are', async () => {
+  const tenancy = { apiVersion: 'tenancy.gantry.dev/v1alpha1' }
+  await kubectl(hub.kubeconfig).apply(JSON.stringify({ ...tenancy, kind: 'Tenant', metadata: { name: 'acme' }, spec: { clusters: ['local'] } }))
+  await kubectl(hub.kubeconfig).ok('wait', '--for=condition=Ready', 'tenant/acme', '--timeout=30s')
+  await kubectl(hub.kubeconfig).apply(
+    JSON.stringify({ ...tenancy, kind: 'Project', metadata: { name: 'shop', namespace: 'tenant-acme' }, spec: { environments: [] } }),
+  )
+  await kubectl(hub.kubeconfig).ok('wait', '--for=condition=Ready', 'project/shop', '-n', 'tenant-acme', '--timeout=30s')
+  await using vic = await openConsole(browser, { url: hub.server, credentials: { username: 'vic', password: vicsPassword } })
+  await using admin = await asAdmin()
+  const { page } = admin
+  const members = '/clusters/local/apis/tenancy.gantry.dev/v1alpha1/namespaces/project-acme--shop/memberships'
+  assert.equal(await statusOf(vic, members), 403)
+
+  await admin.go('/bindings')
+  await page.getByRole('button', { name: 'Give a role' }).click()
+  const dialog = page.getByRole('dialog')
+  await page.locator('input[name=subject]').fill('vic')
+  await dialog.locator('input[name=role]').fill('project-viewer')
+  await page.locator('select[name=scope]').selectOption('project')
+  await seen(page.locator('select[name=place] option').filter({ hasText: 'acme / shop' }).locator('..'))
+  await look(page, 'give-project')
+  await dialog.getByRole('button', { name: 'Give a role' }).click()
+  const row = page.getByRole('row').filter({ hasText: 'project acme / shop' })
+  await seen(row.filter({ hasText: 'vic' }))
+  await answers(vic, members, 200)
+
+  // What one may see of it oneself, and no more.
+  await vic.go('/bindings')
+  await seen(vic.page.getByRole('row').filter({ hasText: 'project acme / shop' }))
+  assert.equal(await vic.page.getByRole('row').filter({ hasText: 'platform-admin' }).count(), 0)
+  await look(vic.page, 'bindings-of-a-member')
+
+  await row.getByRole('button', { name: /^Actions of/ }).click()
+  await page.getByRole('menuitem', { name: 'Take the role away' }).click()
+  await seen(dialog.getByText('vic loses project-viewer: project acme / shop'))
+  await dialog.getByRole('button', { name: 'Take the role away' }).click()
+  await row.waitFor({ state: 'detached' })
+  await answers(vic, members, 403)
   assert.deepEqual([...admin.complaints, ...vic.complaints], [])
 })
 

@@ -198,6 +198,7 @@ describe('the command line', () => {
       const bound = await gantry(dir, 'access', 'list', '--user', 'vic')
       const can = await gantry(dir, 'can-i', 'delete', 'deployments.apps', 'web', '-n', 'shop', '--user', 'vic')
       const cannot = await gantry(dir, 'can-i', 'create', 'pods/exec', '-n', 'bank', '--user', 'vic', '--explain')
+      const whoCan = await gantry(dir, 'who-can', 'delete', 'deployments.apps', '-n', 'shop')
 
       assert.equal(created.code, 0)
       assert.ok((password?.length ?? 0) >= 12)
@@ -226,6 +227,7 @@ describe('the command line', () => {
       )
       assert.deepEqual([can.code, can.out.slice(0, 6)], [0, 'yes - '])
       assert.deepEqual([cannot.code, cannot.out.split('\n', 1)[0]], [1, 'no - no rule allows it'])
+      assert.match(whoCan.out, /^admin {2}rule 0 of AccessRole "platform-admin" .*\nvic {4}rule 2 of AccessRole "project-editor" .*\n$/)
       assert.match(cannot.out, /\n- rule 1 of project-editor by project-editor-vic-\w+: it holds in other namespaces: shop\n/)
       await assert.rejects(stat(join(dir, 'initial-password')), 'the first password is worth nothing any more')
     })

@@ -252,7 +252,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...meRoutes({ identities, permissions, signIn, clock, onPasswordSet: forgetFirstPassword }),
       ...providerRoutes({ hub, providers, identities, permissions, clock, ids, log, server: () => server, hubName: localClusterName }),
       ...oidcRoutes({ hub, identities, permissions, keys: signingKeys, clock, ids, log }),
-      ...permissionRoutes({ permissions, identities, tokens, hub: localClusterName }),
+      ...permissionRoutes({ permissions, identities, tokens, hub: localClusterName, clock }),
       ...elevationRoutes({ elevations }),
       ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => shown.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),
       ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),

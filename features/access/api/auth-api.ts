@@ -181,6 +181,22 @@ export interface RuleStep {
   readonly because?: string | undefined
 }
 
+/** `POST /platform/v1/access/who-can`: who may do something. Only for whoever may list bindings. */
+export type WhoCanRequest = Omit<ExplainRequest, 'user'>
+
+/** Its answer: users by name, at most 500, of those who are neither disabled nor gone where they come from. */
+export interface WhoCan {
+  readonly users: readonly {
+    readonly user: string
+    /** Whether a list or watch is allowed for a part of its objects only. */
+    readonly partly: boolean
+    /** Names the rule that decides. */
+    readonly reason: string
+  }[]
+  /** How many there are in all. */
+  readonly total: number
+}
+
 /** Answer of `GET /platform/v1/oidc/interactions/<id>`: an application that waits for the user's word. */
 export interface PendingAuthorization {
   readonly client: { readonly id: string; readonly name: string; readonly isCommandLine: boolean }

@@ -24,6 +24,8 @@ export type {
   ProviderTest,
   ProviderTestRequest,
   SessionInfo,
+  WhoCan,
+  WhoCanRequest,
 } from './auth-api.ts'
 export { elevationRequestKind } from './elevation.ts'
 export type { ScopeReference } from './scope-reference.ts'

@@ -1,6 +1,6 @@
 import { formatAge, textOption, UsageError, type Command, type OptionValues } from '@gantry/cli-kit'
 import type { Clock } from '@gantry/runtime'
-import { accessRoleBindingKind, accessRoleKind, type AccessRole, type AccessRoleBinding, type Explanation } from '../api/index.ts'
+import { accessRoleBindingKind, accessRoleKind, type AccessRole, type AccessRoleBinding, type Explanation, type WhoCan } from '../api/index.ts'
 import { placeOf } from './place-of.ts'
 import { parseSeconds } from './seconds.ts'
 
@@ -40,6 +40,26 @@ export function permissionCommands(deps: { readonly clock: Clock }): readonly Co
         const verdict = answer.allowed ? (answer.partly ? 'yes, in part' : 'yes') : 'no'
         const lines = options['explain'] === true ? ['', `user ${answer.user}, groups: ${answer.groups.join(', ')}`, ...answer.rules.map(ruleLine)] : []
         return { kind: 'text', text: [`${verdict} - ${answer.reason}`, ...lines].join('\n'), exitCode: answer.allowed ? 0 : 1 }
+      },
+    },
+    {
+      name: 'who-can',
+      summary: 'Who may do something, and by which rule; ends with 1 when nobody may',
+      positionals: ['VERB', 'RESOURCE', '[NAME]'],
+      options: {
+        cluster: { type: 'string', value: 'NAME', description: 'In which cluster; * for all of them at once (local)' },
+        namespace: { type: 'string', short: 'n', value: 'NAME', description: 'In which namespace (all of them, or none)' },
+      },
+      examples: ['gantry who-can get secrets -n shop --cluster prod', 'gantry who-can approve elevationrequests.access.gantry.dev'],
+      async run({ positionals, options, context }) {
+        const [verb = '', what = '', name] = positionals
+        await using platform = await context.connect()
+        const body = { verb, ...askedFor(what), name, cluster: textOption(options, 'cluster'), namespace: textOption(options, 'namespace') }
+        const { users, total } = (await platform.call('POST', '/platform/v1/access/who-can', { body, signal: context.signal })) as WhoCan
+        if (users.length < total) context.note(`the first ${users.length} of ${total}`)
+        const width = Math.max(0, ...users.map(({ user }) => user.length))
+        const lines = users.map(({ user, reason }) => `${user.padEnd(width)}  ${reason}`)
+        return { kind: 'text', text: lines.length === 0 ? 'nobody' : lines.join('\n'), exitCode: lines.length === 0 ? 1 : 0 }
       },
     },
     {

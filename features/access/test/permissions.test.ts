@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { accessRoleBindingKind, accessRoleKind, apiKeyKind, groupKind, userKind, type AccessRule, type Explanation, type User } from '@gantry/access/api'
+import {
+  accessRoleBindingKind,
+  accessRoleKind,
+  apiKeyKind,
+  groupKind,
+  userKind,
+  type AccessRule,
+  type Explanation,
+  type User,
+  type WhoCan,
+} from '@gantry/access/api'
 import type { ResourceRef } from '@gantry/client'
 import type { ClusterTarget } from '@gantry/gateway'
 import { readBody } from '@gantry/runtime'
@@ -295,6 +305,35 @@ describe('explaining', () => {
       403,
     )
     assert.equal((await explain({ user: 'nobody', verb: 'get', resource: 'pods' })).allowed, false)
+  })
+
+  test('says who may do something to whoever may list bindings, and leaves out who can do nothing', async () => {
+    await using platform = await startWithUser()
+    for (const name of ['ann', 'bob', 'dan']) await platform.addUser(name)
+    await platform.addUser('root', 'admin')
+    for (const name of ['vic', 'bob', 'dan']) await bind(platform, 'project-editor', name, { cluster: 'local', namespaces: ['shop'] })
+    await platform.hub.patch<User>(userKind.ref, { name: 'dan' }, { type: 'merge', body: { spec: { disabled: true } } })
+    await settle()
+    const admin = await platform.keyOf('root')
+    const whoCan = (body: unknown, token = admin): ReturnType<typeof platform.ask> => platform.ask('POST', '/platform/v1/access/who-can', { token, body })
+    const names = async (body: unknown): Promise<unknown> => ((await whoCan(body)).json() as WhoCan).users.map(({ user, partly }) => [user, partly])
+
+    assert.deepEqual(await names({ cluster: 'local', verb: 'get', resource: 'secrets', namespace: 'shop' }), [
+      ['bob', false],
+      ['root', false],
+      ['vic', false],
+    ])
+    assert.deepEqual(await names({ cluster: 'local', verb: 'list', resource: 'secrets' }), [
+      ['bob', true],
+      ['root', false],
+      ['vic', true],
+    ])
+    assert.deepEqual(await names({ cluster: 'local', verb: 'get', resource: 'secrets', namespace: 'bank' }), [['root', false]])
+    const { total, users } = (await whoCan({ verb: 'get', path: '/platform/v1/info' })).json() as WhoCan
+    assert.deepEqual([total, users.length], [4, 4], 'everybody who is signed in')
+    assert.match(users[0]?.reason ?? '', /AccessRole "signed-in"/)
+    assert.equal((await whoCan({ verb: 'get', resource: 'secrets' }, platform.token)).status, 403)
+    assert.equal((await whoCan({ resource: 'secrets' })).status, 400)
   })
 
   test('kubectl auth can-i tells the truth on the hub and on members', async () => {

@@ -175,7 +175,7 @@ export async function startTestPlatform(
         }),
         ...oidcRoutes({ hub, identities, permissions, keys, ...deps }),
         ...meRoutes({ identities, permissions, signIn, clock }),
-        ...permissionRoutes({ permissions, identities, tokens, hub: 'local' }),
+        ...permissionRoutes({ permissions, identities, tokens, hub: 'local', clock }),
         ...elevationRoutes({ elevations }),
         ...platformRoutes({
           identities,

@@ -29,7 +29,17 @@ export function RoleSections({ object }: DetailProps) {
       <Section title={t('roles.rules')} note={<RiskMarks rules={spec.rules} />}>
         <RuleList rules={spec.rules} />
       </Section>
-      <Section title={t('roles.holders')} note={<span className="text-xs text-muted tabular-nums">{own.length}</span>}>
+      <Section
+        title={t('roles.holders')}
+        note={
+          <>
+            <span className="text-xs text-muted tabular-nums">{own.length}</span>
+            <span className="ml-auto text-sm">
+              <TableLink href={`/bindings?role=${encodeURIComponent(metadata.name ?? '')}`}>{t('grants.title')}</TableLink>
+            </span>
+          </>
+        }
+      >
         {errors.map((error) => (
           <ListFailure key={error.message} error={error} what={t('grants.title')} />
         ))}

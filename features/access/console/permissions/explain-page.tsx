@@ -25,10 +25,10 @@ import { membershipKind, projectNamespaceKind, scopeOf, type ProjectNamespace } 
 import { useEffect, useMemo, useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSearch } from 'wouter'
-import { accessRoleBindingKind, accessRoleKind, userKind, type AccessRole, type Explanation, type User } from '../../api/index.ts'
+import { accessRoleBindingKind, accessRoleKind, userKind, type AccessRole, type Explanation, type User, type WhoCan } from '../../api/index.ts'
 import { hubHref, hubQuery } from '../kind-type.ts'
 import { SmallTable } from '../small-table.tsx'
-import { askedFields, askedOf, explainRequest, type Asked } from './explain-query.ts'
+import { askedFields, askedOf, everybody, explainRequest, type Asked } from './explain-query.ts'
 import { RuleSentence, SuggestInput } from './parts.tsx'
 
 const verbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection', 'impersonate', 'bind', 'escalate', 'approve']
@@ -72,8 +72,14 @@ export function ExplainPage() {
       </PageHeader>
       <div className="flex flex-col gap-4 px-4 pb-6 md:px-5">
         <p className="max-w-3xl text-sm text-muted">{t('explain.help')}</p>
-        <Question key={key} initial={asked} own={user.username} onAsk={(next) => query.set({ ...next })} />
-        {explainRequest(asked) === undefined ? <Empty icon={HelpIcon} title={t('explain.nothingAsked')} /> : <Answer key={`answer ${key}`} asked={asked} />}
+        <Question key={`question ${key}`} initial={asked} own={user.username} onAsk={(next) => query.set({ ...next })} />
+        {explainRequest(asked) === undefined ? (
+          <Empty icon={HelpIcon} title={t('explain.nothingAsked')} />
+        ) : asked.user === everybody ? (
+          <WhoAnswer key={key} asked={asked} />
+        ) : (
+          <Answer key={key} asked={asked} />
+        )}
       </div>
     </div>
   )
@@ -91,6 +97,7 @@ function Question({ initial, own, onAsk }: { readonly initial: Asked; readonly o
     verb: initial.verb === '' ? 'get' : initial.verb,
     cluster: initial.cluster === '' && !initial.resource.startsWith('/') ? (fleet.members[0]?.name ?? '') : initial.cluster,
   })
+  const isWho = asked.user === everybody
   const change = (changes: Partial<Asked>): void => setAsked({ ...asked, ...changes })
   const isPath = asked.resource.trim().startsWith('/')
 
@@ -105,16 +112,29 @@ function Question({ initial, own, onAsk }: { readonly initial: Asked; readonly o
       aria-label={t('explain.page')}
       className="grid grid-cols-1 items-start gap-3 rounded-lg border border-line bg-panel p-4 sm:grid-cols-2 lg:grid-cols-4"
     >
-      <Field label={t('explain.user')} hint={mayAskAboutOthers === false && asked.user === own ? t('explain.onlyYou') : undefined}>
-        <SuggestInput
-          required
-          name="user"
+      <Field label={t('explain.asks')} hint={mayAskAboutOthers === false && asked.user === own ? t('explain.onlyYou') : undefined}>
+        <Select
+          name="asks"
           disabled={mayAskAboutOthers !== true && asked.user === own}
-          options={users.map(({ metadata }) => metadata.name ?? '')}
-          value={asked.user}
-          onChange={(event) => change({ user: event.target.value })}
-        />
+          value={isWho ? 'who' : 'user'}
+          onChange={(event) => change({ user: event.target.value === 'who' ? everybody : own })}
+        >
+          <option value="user">{t('explain.mayUser')}</option>
+          <option value="who">{t('explain.whoMay')}</option>
+        </Select>
       </Field>
+      {!isWho && (
+        <Field label={t('explain.user')}>
+          <SuggestInput
+            required
+            name="user"
+            disabled={mayAskAboutOthers !== true && asked.user === own}
+            options={users.map(({ metadata }) => metadata.name ?? '')}
+            value={asked.user}
+            onChange={(event) => change({ user: event.target.value })}
+          />
+        </Field>
+      )}
       <Field label={t('explain.verb')}>
         <SuggestInput required name="verb" options={verbs} value={asked.verb} onChange={(event) => change({ verb: event.target.value })} />
       </Field>
@@ -189,23 +209,57 @@ function Question({ initial, own, onAsk }: { readonly initial: Asked; readonly o
   )
 }
 
-/** Asked anew when the question is another one; it does not follow changes by itself. */
-function Answer({ asked }: { readonly asked: Asked }) {
-  const { t } = useTranslation('access')
+/** What a route says to the question; it does not follow changes by itself. */
+function useExplained<T>(path: string, asked: Asked): { readonly answer?: T; readonly error?: ApiError } {
   const { api } = useServices()
-  const { objects: roles } = useLiveObjects<AccessRole>(rolesQuery)
-  const [state, setState] = useState<{ readonly answer?: Explanation; readonly error?: ApiError }>({})
+  const [state, setState] = useState<{ readonly answer?: T; readonly error?: ApiError }>({})
   useEffect(() => {
     const stop = new AbortController()
-    api.json<Explanation>('/platform/v1/access/explain', { method: 'POST', body: explainRequest(asked), signal: stop.signal }).then(
+    api.json<T>(path, { method: 'POST', body: explainRequest(asked), signal: stop.signal }).then(
       (answer) => setState({ answer }),
       (error: unknown) => {
         if (!stop.signal.aborted) setState({ error: toApiError(error) })
       },
     )
     return () => stop.abort()
-  }, [api, asked])
-  const { answer, error } = state
+  }, [api, path, asked])
+  return state
+}
+
+/** Everybody who may do it, each with a way to see why. */
+function WhoAnswer({ asked }: { readonly asked: Asked }) {
+  const { t } = useTranslation('access')
+  const { answer, error } = useExplained<WhoCan>('/platform/v1/access/who-can', asked)
+  if (error !== undefined) return <ErrorNotice error={error} title={t('explain.failed')} />
+  if (answer === undefined) return <Loading label={t('explain.asking')} />
+  const whyHref = (user: string): string => `/explain?${new URLSearchParams({ ...asked, user }).toString()}`
+  return (
+    <Section title={t('explain.who')} note={<span className="text-xs text-muted tabular-nums">{answer.total}</span>}>
+      <SmallTable
+        label={t('explain.who')}
+        rows={answer.users}
+        keyOf={({ user }) => user}
+        none={t('explain.nobody')}
+        columns={[
+          { title: t('explain.user'), cell: ({ user }) => <TableLink href={hubHref(userKind, user)}>{user}</TableLink> },
+          {
+            title: t('explain.why'),
+            cell: ({ partly }) => <StatusText status={{ tone: 'ok', text: t(partly ? 'explain.allows.partly' : 'explain.allows.wholly') }} />,
+          },
+          { title: t('explain.by'), isWide: true, cell: ({ reason }) => reason },
+          { title: t('actions'), isSilent: true, cell: ({ user }) => <TableLink href={whyHref(user)}>{t('explain.rules')}</TableLink> },
+        ]}
+      />
+      {answer.users.length < answer.total && <p className="px-4 py-2 text-sm text-muted">{t('grants.more', { count: answer.total - answer.users.length })}</p>}
+    </Section>
+  )
+}
+
+/** Whether the user may do it, and every rule that bears on it. */
+function Answer({ asked }: { readonly asked: Asked }) {
+  const { t } = useTranslation('access')
+  const { objects: roles } = useLiveObjects<AccessRole>(rolesQuery)
+  const { answer, error } = useExplained<Explanation>('/platform/v1/access/explain', asked)
   if (error !== undefined) return <ErrorNotice error={error} title={t('explain.failed')} />
   if (answer === undefined) return <Loading label={t('explain.asking')} />
   const ruleOf = ({ role, rule }: Explanation['rules'][number]) => roles.find(({ metadata }) => metadata.name === role)?.spec.rules[rule]

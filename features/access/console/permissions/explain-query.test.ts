@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { askedFields, askedOf, explainRequest } from './explain-query.ts'
+import { askedFields, askedOf, everybody, explainRequest } from './explain-query.ts'
 
 const nothing = askedOf(() => '')
 
@@ -22,6 +22,16 @@ test('asks about a path without a place in a cluster', () => {
     user: 'vic',
     verb: 'get',
     path: '/metrics',
+  })
+})
+
+test('names no user when it asks who may', () => {
+  assert.deepEqual(explainRequest({ ...nothing, user: everybody, verb: 'get', resource: 'secrets', cluster: '*' }), {
+    verb: 'get',
+    resource: 'secrets',
+    group: '',
+    subresource: '',
+    cluster: '*',
   })
 })
 

@@ -17,13 +17,16 @@ export function askedOf(get: (field: string) => string): Asked {
   return { user: get('user'), verb: get('verb'), resource: get('resource'), name: get('name'), cluster: get('cluster'), namespace: get('namespace') }
 }
 
-/** Undefined while it is no question yet. */
+/** In place of a user: who may do it is asked. */
+export const everybody = '*'
+
+/** Undefined while it is no question yet. Of everybody it names no user. */
 export function explainRequest(asked: Asked): ExplainRequest | undefined {
   const [verb, what] = [asked.verb.trim(), asked.resource.trim()]
   if (verb === '' || what === '') return undefined
   const given = (field: 'user' | 'name' | 'cluster' | 'namespace'): Partial<ExplainRequest> => {
     const value = asked[field].trim()
-    return value === '' ? {} : { [field]: value }
+    return value === '' || (field === 'user' && value === everybody) ? {} : { [field]: value }
   }
   if (what.startsWith('/')) return { ...given('user'), verb, path: what, ...given('cluster') }
   const [full = '', ...below] = what.split('/')

@@ -123,7 +123,10 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
       { verbs: ['get'], nonResourceURLs: ['/platform/v1/fleet/search'] },
       // All of it concerns the caller alone.
       { verbs: ['get', 'post', 'delete'], nonResourceURLs: ['/platform/v1/me', '/platform/v1/me/*'] },
-      { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/info', '/platform/v1/kubeconfig', '/platform/v1/apikeys', '/platform/v1/access/explain'] },
+      {
+        verbs: ['get', 'post'],
+        nonResourceURLs: ['/platform/v1/info', '/platform/v1/kubeconfig', '/platform/v1/apikeys', '/platform/v1/access/explain', '/platform/v1/access/who-can'],
+      },
       // Who may see a project's quota is asked of the Project itself.
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/projects/*'] },
       // They ask themselves who may decide.

@@ -1,7 +1,7 @@
 import { StatusError } from '@gantry/apimachinery'
 import { jsonResponse, readJson, type Exchange, type Route } from '@gantry/gateway'
-import type { HttpResponse } from '@gantry/runtime'
-import { accessRoleBindingKind, type Explanation } from '../../api/index.ts'
+import { turnBudgetOn, type Clock, type HttpResponse } from '@gantry/runtime'
+import { accessRoleBindingKind, type Explanation, type WhoCan } from '../../api/index.ts'
 import { objectOf, textOf } from '../body-fields.ts'
 import type { Identities } from '../identities.ts'
 import type { AccessTokens } from '../oidc/access-tokens.ts'
@@ -14,39 +14,43 @@ export interface PermissionRoutesDeps {
   readonly tokens: AccessTokens
   /** The name of the hub as a cluster. */
   readonly hub: string
+  readonly clock: Clock
 }
 
 const bodyBytes = 256 << 10
 const maxRules = 200
+const maxUsers = 500
 const webhooks = '/platform/v1/webhooks/'
 /** Marks identities that this platform has proved to a cluster: nothing else of that name may pass for one. */
 const proof = 'access.gantry.dev/platform'
 
-/** Why somebody may or may not do something; and the two webhooks with which a Kubernetes API server accepts this platform's tokens and permissions. */
+/** Why somebody may or may not do something, and who may; and the two webhooks with which a Kubernetes API server accepts this platform's tokens and permissions. */
 export function permissionRoutes(deps: PermissionRoutesDeps): readonly Route[] {
   return [
     { path: '/platform/v1/access/explain', audience: 'platform', serve: (exchange) => explain(deps, exchange) },
+    { path: '/platform/v1/access/who-can', audience: 'platform', serve: (exchange) => whoCan(deps, exchange) },
     { path: webhooks, audience: 'platform', serve: (exchange) => review(deps, exchange) },
   ]
 }
 
-async function explain(deps: PermissionRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
-  const { request, caller } = exchange
+type Body = Readonly<Record<string, unknown>>
+
+async function asked({ permissions }: PermissionRoutesDeps, { request, caller }: Exchange): Promise<{ readonly body: Body; readonly asking: Subject }> {
   if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'ask with a POST')
   if (caller.kind !== 'platform') throw new StatusError('Unauthorized', 'Unauthorized')
   const body = await readJson(request, bodyBytes)
-  const { permissions } = deps
   const asking = permissions.subjectOfInfo(caller.user)
   if (asking === undefined) throw new StatusError('Unauthorized', 'Unauthorized')
-  const own = asking.user
-  const user = textOf(body, 'user') ?? own
-  if (user !== own) mayReadBindings(deps, asking)
+  return { body, asking }
+}
+
+function questionOf({ hub }: PermissionRoutesDeps, body: Body): AccessQuestion {
   const verb = textOf(body, 'verb')
   const [resource, path] = [textOf(body, 'resource'), textOf(body, 'path')]
   if (verb === undefined || (resource === undefined) === (path === undefined))
     throw new StatusError('BadRequest', 'give "verb", and either "resource" or "path"')
-  const question: AccessQuestion = {
-    cluster: textOf(body, 'cluster') ?? (path === undefined ? deps.hub : ''),
+  return {
+    cluster: textOf(body, 'cluster') ?? (path === undefined ? hub : ''),
     verb,
     isResource: resource !== undefined,
     group: textOf(body, 'group') ?? '',
@@ -56,6 +60,15 @@ async function explain(deps: PermissionRoutesDeps, exchange: Exchange): Promise<
     name: textOf(body, 'name') ?? '',
     path: path ?? '',
   }
+}
+
+async function explain(deps: PermissionRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  const { body, asking } = await asked(deps, exchange)
+  const { permissions } = deps
+  const own = asking.user
+  const user = textOf(body, 'user') ?? own
+  if (user !== own) mayReadBindings(deps, asking)
+  const question = questionOf(deps, body)
   const subject = user === own ? asking : permissions.subjectOf(user)
   const isThere = deps.identities.users.get(user) !== undefined
   const { allowed, reason, filter } = permissions.index.decide(subject, question)
@@ -67,6 +80,26 @@ async function explain(deps: PermissionRoutesDeps, exchange: Exchange): Promise<
     reason: isThere ? reason : `there is no user "${user}"`,
     rules: permissions.index.explain(subject, question).slice(0, maxRules),
   }
+  return jsonResponse(200, answer)
+}
+
+async function whoCan(deps: PermissionRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  const { body, asking } = await asked(deps, exchange)
+  mayReadBindings(deps, asking)
+  const question = questionOf(deps, body)
+  const { permissions, identities, clock } = deps
+  const budget = turnBudgetOn(clock)
+  const found: WhoCan['users'][number][] = []
+  for (const { metadata, spec, status } of [...identities.users.values()]) {
+    if (spec.disabled === true || status?.accountGone !== undefined) continue
+    const user = metadata.name ?? ''
+    const { allowed, reason, filter } = permissions.index.decide(permissions.subjectOf(user), question)
+    if (allowed) found.push({ user, partly: filter !== undefined, reason })
+    const wait = budget.pause()
+    if (wait !== undefined) await wait
+  }
+  found.sort((left, right) => left.user.localeCompare(right.user))
+  const answer: WhoCan = { users: found.slice(0, maxUsers), total: found.length }
   return jsonResponse(200, answer)
 }
 
