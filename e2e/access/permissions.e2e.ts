@@ -129,10 +129,10 @@ test('a role is made and given in the console, does exactly that, and is explain
 
   // What one may not see or do is not offered.
   await vic.go('/bindings')
-  await seen(vic.page.getByText('Bindings: you may not see these'))
+  await seen(vic.page.getByText('Bindings: you may not see all of them'))
   assert.equal(await vic.page.getByRole('button', { name: 'Give a role' }).count(), 0)
   await vic.go('/roles')
-  await seen(vic.page.getByText('Roles: you may not see these'))
+  await seen(vic.page.getByText('Roles: you may not see all of them'))
   assert.equal(await vic.page.getByRole('button', { name: 'Create a role' }).count(), 0)
   await look(vic.page, 'roles-forbidden')
 

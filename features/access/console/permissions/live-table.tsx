@@ -12,7 +12,7 @@ import {
   type Column,
   type ResourceRow,
 } from '@gantry/console-kit'
-import { CloseIcon, type Icon } from '@gantry/console-kit/icons'
+import { BanIcon, CloseIcon, type Icon } from '@gantry/console-kit/icons'
 import { useDeferredValue, useMemo, useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ListFailure } from './parts.tsx'
@@ -117,7 +117,12 @@ export function LiveTable<Row extends ResourceRow>(props: LiveTableProps<Row>) {
 function Nothing<Row extends ResourceRow>({ errors, title, icon, emptyHelp }: LiveTableProps<Row>) {
   const { t } = useTranslation('access')
   const forbidden = errors.find(isForbidden)
-  if (forbidden !== undefined) return <ListFailure error={forbidden} what={title} />
+  if (forbidden !== undefined)
+    return (
+      <Empty icon={BanIcon} title={t('permissions.mayNotSee', { what: title })}>
+        {forbidden.message}
+      </Empty>
+    )
   if (errors.length > 0) return undefined
   return (
     <Empty icon={icon} title={t('permissions.none', { what: title })}>

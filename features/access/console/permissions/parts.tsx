@@ -1,5 +1,4 @@
-import { classNames, Empty, ErrorNotice, humanDuration, TextInput, useNow, type ApiError } from '@gantry/console-kit'
-import { BanIcon } from '@gantry/console-kit/icons'
+import { classNames, ErrorNotice, humanDuration, Notice, TextInput, useNow, type ApiError } from '@gantry/console-kit'
 import { useId, type InputHTMLAttributes, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
@@ -7,14 +6,14 @@ import type { AccessRule } from '../../api/index.ts'
 import { subjectKey, type GrantScope, type GrantSubject } from './grant.ts'
 import { resourcesOf, risksOf, verbsOf, type Risk } from './rule.ts'
 
-/** Why a list is not there: what may not be seen is no failure. */
+/** Why a list is not there, or not whole: what may not be seen is no failure. */
 export function ListFailure({ error, what }: { readonly error: ApiError; readonly what: string }) {
   const { t } = useTranslation('access')
   if (error.code !== 403) return <ErrorNotice error={error} title={t('permissions.failed', { what })} />
   return (
-    <Empty icon={BanIcon} title={t('permissions.mayNotSee', { what })}>
+    <Notice tone="neutral" title={t('permissions.mayNotSee', { what })}>
       {error.message}
-    </Empty>
+    </Notice>
   )
 }
 

@@ -5,7 +5,7 @@ export const permissionStrings: Catalogue = {
   en: {
     permissions: {
       failed: '{{what}}: this could not be read',
-      mayNotSee: '{{what}}: you may not see these',
+      mayNotSee: '{{what}}: you may not see all of them',
       loading: 'Reading: {{what}}',
       none: 'None here: {{what}}',
       noMatch: 'Nothing matches the filters',
@@ -328,7 +328,7 @@ export const permissionStrings: Catalogue = {
   zh: {
     permissions: {
       failed: '{{what}}：无法读取',
-      mayNotSee: '{{what}}：你无权查看',
+      mayNotSee: '{{what}}：你无权查看全部',
       loading: '正在读取：{{what}}',
       none: '暂无{{what}}',
       noMatch: '没有符合筛选条件的内容',
