@@ -90,7 +90,7 @@ async function whoCan(deps: PermissionRoutesDeps, exchange: Exchange): Promise<H
   const { permissions, identities, clock } = deps
   const budget = turnBudgetOn(clock)
   const found: WhoCan['users'][number][] = []
-  for (const { metadata, spec, status } of [...identities.users.values()]) {
+  for (const { metadata, spec, status } of identities.users.values()) {
     if (spec.disabled === true || status?.accountGone !== undefined) continue
     const user = metadata.name ?? ''
     const { allowed, reason, filter } = permissions.index.decide(permissions.subjectOf(user), question)
