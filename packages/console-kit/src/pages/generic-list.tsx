@@ -13,8 +13,8 @@ import { cellText, printedColumns, statusColumnIndex, type TableResourceRow } fr
 import { toneOfWord } from '../model/tone.ts'
 import { CustomKindIcon } from '../ui/icons.ts'
 import { StatusText } from '../ui/status.tsx'
+import { deleteAction } from './delete-dialog.tsx'
 import { ResourceList } from './resource-list.tsx'
-import { withDelete } from './row-menu.tsx'
 
 /** The list page of any resource: the server's own columns, live. */
 export function GenericList() {
@@ -32,7 +32,7 @@ export function GenericList() {
   )
   // A cluster that does not say what it serves is asked all the same: its failure must show. All together know by themselves which of them serve it.
   const servedBy = served === undefined || clusters.length > 1 ? undefined : [...served.clusters, ...failures.map((failure) => failure.cluster)]
-  const actions = useMemo(() => withDelete(kind?.actions), [kind])
+  const actions = useMemo(() => [...(kind?.actions ?? []), deleteAction], [kind])
   return (
     <ResourceList
       key={`${routed.group}/${routed.plural}`}

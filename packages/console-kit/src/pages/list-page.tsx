@@ -1,14 +1,14 @@
 import type { KindDefinition, NavEntry, PageDefinition } from '../definitions.ts'
 import { listHref } from '../model/console-path.ts'
+import { deleteAction } from './delete-dialog.tsx'
 import { ResourceList } from './resource-list.tsx'
-import { withDelete } from './row-menu.tsx'
 
 /** The list page of a kind, as a description: `listPage(pods, { path: '/pods', section: 'workloads', order: 30 })`. */
 export function listPage(
   kind: KindDefinition,
   place: { readonly path?: string; readonly section: NavEntry['section']; readonly order: number },
 ): PageDefinition {
-  const actions = withDelete(kind.actions)
+  const actions = [...(kind.actions ?? []), deleteAction]
   const { list } = kind
   const nav = { section: place.section, order: place.order, icon: kind.icon }
   if (list === undefined || place.path === undefined) return { path: listHref(kind.type), title: kind.title, nav, component: nothingOfItsOwn }

@@ -17,7 +17,8 @@ import { ChevronRightIcon, HelpIcon } from '../ui/icons.ts'
 import { ErrorNotice, Notice } from '../ui/notice.tsx'
 import { StatusPill } from '../ui/status.tsx'
 import { ConditionsSection, MetadataSection } from './detail-sections.tsx'
-import { offered, withDelete } from './row-menu.tsx'
+import { deleteAction } from './delete-dialog.tsx'
+import { offered } from './row-menu.tsx'
 import { YamlTab } from './lazy-pages.tsx'
 
 type RouteParams = Readonly<Record<'cluster' | 'group' | 'version' | 'plural' | 'namespace' | 'name', string>>
@@ -58,7 +59,7 @@ function ObjectPage({ params }: { readonly params: RouteParams }) {
     (verb !== 'update' || canUpdate) &&
     (verb !== 'delete' || (fixed === undefined && mayDelete === true)) &&
     (live.object === undefined || fits?.(live.object) !== false)
-  const actions = offered(withDelete(kind?.actions), served?.verbs).filter(isOffered)
+  const actions = offered([...(kind?.actions ?? []), deleteAction], served?.verbs).filter(isOffered)
   const DialogOfAction = action?.dialog
   const TabContent = tab.component
   const status = live.object === undefined ? undefined : kind?.status?.(live.object)

@@ -8,7 +8,6 @@ import { useServedResource } from '../live/use-served.ts'
 import { objectHref } from '../model/console-path.ts'
 import { MoreIcon, YamlIcon } from '../ui/icons.ts'
 import { Menu, MenuItem, MenuSeparator } from '../ui/menu.tsx'
-import { deleteAction } from './delete-dialog.tsx'
 
 const triggerLook = 'inline-flex size-7 cursor-pointer items-center justify-center rounded text-muted hover:bg-line hover:text-ink'
 
@@ -73,12 +72,8 @@ function OpenMenu({
   )
 }
 
-/** The actions of a kind and the console's own deletion, unless the kind has one that says more. */
-export function withDelete(actions: readonly ObjectAction[] = []): readonly ObjectAction[] {
-  return actions.some(({ id }) => id === deleteAction.id) ? actions : [...actions, deleteAction]
-}
-
-/** The actions a server can do; all of them while its verbs are unknown. */
+/** The actions a server can do; all of them while its verbs are unknown. Of two with one id the first counts: a kind's own deletion comes before the console's. */
 export function offered(actions: readonly ObjectAction[], verbs: readonly string[] | undefined): readonly ObjectAction[] {
-  return actions.filter((action) => action.verb === undefined || verbs === undefined || verbs.includes(action.verb))
+  const own = actions.filter(({ id }, index) => actions.findIndex((other) => other.id === id) === index)
+  return own.filter((action) => action.verb === undefined || verbs === undefined || verbs.includes(action.verb))
 }
