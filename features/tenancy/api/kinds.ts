@@ -275,8 +275,9 @@ export const membershipKind = defineKind({
 })
 
 /**
- * What of a tenant's quotas is taken, in one object, so that the hub's own check of resource versions lets only one of two writers have the last of it. Written by the platform alone;
- * stands in the tenant's namespace under the tenant's name. One that has been deleted is made anew from the objects of the tenant.
+ * What of a tenant's quotas is taken. Stands in the tenant's namespace under the tenant's name; every change is one write of this one object, so that the hub's own check of resource versions
+ * lets only one of two writers have the last of it. Its pages never change: which ones count, it says. Written by the platform alone; one that has been deleted is made anew from the objects of the
+ * tenant.
  */
 export const quotaLedgerKind = defineKind({
   group,
@@ -286,10 +287,19 @@ export const quotaLedgerKind = defineKind({
   namespaced: true,
   description: "What of a tenant's quotas is taken. Written by the platform alone.",
   spec: s.object({
-    entries: s.list(s.string({ description: 'What one namespace or project has reserved, as one line of text.' }), {
-      description: 'One for each project and each of its namespaces, and one more for each write that is under way.',
-      maxItems: 12_000,
-    }),
+    entries: s.optional(
+      s.list(s.string({ description: 'What one namespace, project or write under way has reserved, as one line of text.' }), {
+        description: 'What has been changed since the pages were written.',
+        maxItems: 20_000,
+      }),
+    ),
+    pages: s.optional(
+      s.map(s.string({ description: 'Name of the QuotaLedger.', maxLength: 253 }), {
+        description: 'Where the other entries stand: in more objects of this kind, which never change.',
+        maxProperties: 16,
+      }),
+    ),
+    lines: s.optional(s.string({ description: 'Of a page: its entries, packed (deflate, base64).' })),
   }),
   status: s.object({}),
   columns: [{ name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }],

@@ -67,7 +67,7 @@ async function startGuarded(name: string): Promise<Guarded> {
       const response = await route!.serve({ request, caller: { kind: 'platform', user: { username: user } } } as unknown as Exchange)
       return { status: response.status, body: JSON.parse((await readWholeBody(response)).toString()) as Answer['body'] }
     },
-    entries: async () => (await hub.get<QuotaLedger>(quotaLedgerKind.ref, { namespace: `tenant-${name}`, name })).spec.entries,
+    entries: async () => (await hub.get<QuotaLedger>(quotaLedgerKind.ref, { namespace: `tenant-${name}`, name })).spec.entries ?? [],
   }
 }
 

@@ -329,7 +329,7 @@ describe('the ledger', () => {
     assert.match(JSON.stringify(await quotas.hardFor(two, options)), /want 3, free 2 /)
     const again = await other.enforce(hub, one, options)
     assert.ok(again.kind === 'Given' && given.kind === 'Given' && again.generation > given.generation)
-    assert.equal((await story.ledger()).spec.entries.filter((line) => line.startsWith('namespace ')).length, 1)
+    assert.equal((await story.ledger()).spec.entries?.filter((line) => line.startsWith('namespace ')).length, 1)
   })
 
   test('that is full says so and takes nothing more, but less', async () => {

@@ -3,20 +3,24 @@ import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { clusterKind } from '@gantry/clusters/api'
 import { installKinds } from '@gantry/clusters/server'
 import { startLocalCluster } from '@gantry/kube-cluster'
-import { silentLogger, systemIds, type Handler } from '@gantry/runtime'
+import { silentLogger, systemClock, systemIds, turnBudgetOn, type Handler } from '@gantry/runtime'
 import { FakeClock } from '@gantry/runtime/testing'
 import { createMemoryStore } from '@gantry/storage'
 import {
   projectKind,
   projectNamespace,
   projectNamespaceKind,
+  quotaLedgerKind,
   tenancyKinds,
   tenantKind,
   tenantNamespace,
   type Project,
   type ProjectNamespace,
+  type QuotaLedger,
   type Tenant,
 } from '../api/index.ts'
+import { entryOf } from '../server/quota/ledger-lines.ts'
+import { unpackPage } from '../server/quota/ledger-pages.ts'
 
 export const resourceQuotas: ResourceRef = { group: '', version: 'v1', resource: 'resourcequotas', kind: 'ResourceQuota', namespaced: true }
 
@@ -77,5 +81,34 @@ export async function makeNamespace(hub: KubeClient, name: string): Promise<void
     await hub.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } } as KubeObject)
   } catch (error) {
     if (!isReason(error, 'AlreadyExists')) throw error
+  }
+}
+
+/** All that stands in a tenant's ledger, in its pages too, as one moment of it says. */
+export async function linesOfLedger(hub: KubeClient, tenant: string): Promise<readonly string[]> {
+  const namespace = tenantNamespace(tenant)
+  for (;;) {
+    const ledger = await hub.get<QuotaLedger>(quotaLedgerKind.ref, { namespace, name: tenant })
+    const lines = new Map<string, string>()
+    try {
+      for (const name of Object.values(ledger.spec.pages ?? {})) {
+        const page = await hub.get<QuotaLedger>(quotaLedgerKind.ref, { namespace, name })
+        for (const [id, line] of await unpackPage(page.spec.lines ?? '', turnBudgetOn(systemClock))) lines.set(id, line)
+      }
+    } catch (error) {
+      // Replaced meanwhile: the ledger names others now.
+      if (
+        isReason(error, 'NotFound') &&
+        (await hub.get(quotaLedgerKind.ref, { namespace, name: tenant })).metadata.resourceVersion !== ledger.metadata.resourceVersion
+      )
+        continue
+      throw error
+    }
+    for (const text of ledger.spec.entries ?? []) {
+      const { id, line } = entryOf(text)
+      if (line === undefined) lines.delete(id)
+      else lines.set(id, line)
+    }
+    return [...lines.values()].toSorted()
   }
 }

@@ -78,6 +78,8 @@ export interface WriteOptions extends CallOptions {
   readonly fieldManager?: string | undefined
   readonly dryRun?: boolean | undefined
   readonly subresource?: string | undefined
+  /** Asks for the answer as PartialObjectMetadata: only apiVersion, kind and metadata of what has been written. */
+  readonly metadataOnly?: boolean | undefined
 }
 
 export interface DeleteCallOptions extends CallOptions {
@@ -93,7 +95,11 @@ export type PatchType = 'json' | 'merge' | 'strategic' | 'apply'
  * a StatusError with reason `ServiceUnavailable` (or `Timeout`) and the cause attached. Unknown fields are kept.
  */
 export interface KubeClient {
-  get<T extends KubeObject>(resource: ResourceRef, key: ObjectKey, options?: CallOptions & { readonly subresource?: string | undefined }): Promise<T>
+  get<T extends KubeObject>(
+    resource: ResourceRef,
+    key: ObjectKey,
+    options?: CallOptions & { readonly subresource?: string | undefined; readonly metadataOnly?: boolean | undefined },
+  ): Promise<T>
   list<T extends KubeObject>(resource: ResourceRef, options?: ListOptions): Promise<KubeList<T>>
   create<T extends KubeObject>(resource: ResourceRef, object: T, options?: WriteOptions): Promise<T>
   /** PUT; `options.subresource: 'status'` writes the status. */

@@ -92,7 +92,7 @@ export function createClient(deps: ClientDeps, options: ClientOptions = {}): Kub
       method,
       path: resourcePath(resource, { namespace, name: addressed ? requireName(resource, name) : undefined, subresource: write.subresource }),
       query: writeQuery(write),
-      headers: { 'content-type': 'application/json', 'content-length': String(body.length) },
+      headers: { 'content-type': 'application/json', 'content-length': String(body.length), ...metadataHeader(write) },
       body: bodyOf(body),
       signal: write.signal,
     })
@@ -103,6 +103,7 @@ export function createClient(deps: ClientDeps, options: ClientOptions = {}): Kub
       call(asked('get', resource, key.name), {
         method: 'GET',
         path: resourcePath(resource, { ...key, name: requireName(resource, key.name), subresource: get.subresource }),
+        headers: metadataHeader(get),
         signal: get.signal,
       }),
     async list<T extends KubeObject>(resource: ResourceRef, list: ListOptions = {}) {
@@ -125,7 +126,7 @@ export function createClient(deps: ClientDeps, options: ClientOptions = {}): Kub
         method: 'PATCH',
         path: resourcePath(resource, { ...key, name: requireName(resource, key.name), subresource: patch.subresource }),
         query: [writeQuery(patch), patch.force === undefined ? '' : `force=${patch.force}`].filter((part) => part !== '').join('&'),
-        headers: { 'content-type': contentTypeOfPatch[patch.type], 'content-length': String(body.length) },
+        headers: { 'content-type': contentTypeOfPatch[patch.type], 'content-length': String(body.length), ...metadataHeader(patch) },
         body: bodyOf(body),
         signal: patch.signal,
       })
@@ -200,6 +201,10 @@ function transportError(error: unknown, signal: AbortSignal | undefined): unknow
 // Without a plain fallback: a server that cannot do it says so instead of sending whole objects.
 function acceptOf(as: string): string {
   return `application/json;as=${as};g=meta.k8s.io;v=v1`
+}
+
+function metadataHeader({ metadataOnly }: { readonly metadataOnly?: boolean | undefined }): Readonly<Record<string, string>> {
+  return metadataOnly === true ? { accept: acceptOf('PartialObjectMetadata') } : {}
 }
 
 function listQuery(list: ListOptions): string {

@@ -100,6 +100,8 @@ export class QuotaBook {
   readonly #namespaces = new Map<string, Entry<NamespaceRecord>>()
   readonly #totals = new Map<string, Totals>()
   #undo: (() => void)[] | undefined
+  /** What `attempt` has changed since the last `takeChanges`, to be taken back. */
+  #done: (() => void)[] = []
   #lastGeneration = 0
   #changed = new Map<string, QuotaRecord | undefined>()
 
@@ -114,7 +116,7 @@ export class QuotaBook {
     this.#undo = steps
     try {
       const result = change()
-      outer?.push(...steps)
+      for (const step of steps) (outer ?? this.#done).push(step)
       return result
     } catch (error) {
       this.#undo = undefined
@@ -148,7 +150,14 @@ export class QuotaBook {
   takeChanges(): ReadonlyMap<string, QuotaRecord | undefined> {
     const taken = this.#changed
     this.#changed = new Map()
+    this.#done = []
     return taken
+  }
+
+  /** As it was at the last `takeChanges`, but for what has been put outside of every `attempt`. */
+  undoChanges(): void {
+    for (const step of this.#done.reverse()) step()
+    this.#done = []
   }
 
   /** A number for what is given from now on: larger than all before, also than those of a ledger that has been lost. */
@@ -166,6 +175,18 @@ export class QuotaBook {
 
   namespace(key: NamespaceKey): NamespaceRecord | undefined {
     return this.#namespaces.get(namespaceId(key))?.settled
+  }
+
+  /** By the id that `recordId` gives. */
+  recordOf(id: string): QuotaRecord | undefined {
+    const { kind, entry: key, hold } = partsOf(id)
+    const entry: Entry<QuotaRecord> | undefined = kind === 'scope' ? this.#scopes.get(key) : this.#namespaces.get(key)
+    return hold === '' ? entry?.settled : entry?.holds.get(hold)
+  }
+
+  removeById(id: string): void {
+    const record = this.recordOf(id)
+    if (record !== undefined) this.remove(record)
   }
 
   *records(): IterableIterator<QuotaRecord> {
@@ -497,7 +518,16 @@ const trialOver = new Error('the trial is over')
 
 /** One text for each record that a book can hold. */
 export function recordId(record: QuotaRecord): string {
-  return `${record.kind} ${record.kind === 'scope' ? record.project : namespaceId(record)} ${record.hold}`
+  return idOf(record.kind, record.kind === 'scope' ? record.project : namespaceId(record), record.hold)
+}
+
+/** `entry`: the name of the project, or `<project> <cluster>/<namespace>`. */
+export const idOf = (kind: QuotaRecord['kind'], entry: string, hold: string): string => `${kind} ${entry} ${hold}`
+
+// No name holds a space.
+function partsOf(id: string): { readonly kind: string; readonly entry: string; readonly hold: string } {
+  const [first, last] = [id.indexOf(' '), id.lastIndexOf(' ')]
+  return { kind: id.slice(0, first), entry: id.slice(first + 1, last), hold: id.slice(last + 1) }
 }
 
 function namespaceId({ project, cluster, namespace }: NamespaceKey): string {

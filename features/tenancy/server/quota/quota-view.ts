@@ -1,7 +1,7 @@
 import { formatQuantity, type Quantity } from '@gantry/apimachinery'
 import type { QuotaLine, ScopeUse } from '../../api/index.ts'
-import { atLeastZero, everywhere, listOf, minus, namespaceCount, placeOf, plus, readAmounts, zero, type Amounts } from './amounts.ts'
-import { root, type QuotaBook } from './quota-book.ts'
+import { atLeastZero, everywhere, listOf, minus, namespaceCount, placeOf, plus, readAmounts, zero, type Amounts, type Vector } from './amounts.ts'
+import { root, type NamespaceRecord, type QuotaBook } from './quota-book.ts'
 
 /** What limits a project: its own limits and those of all it stands in, with what is taken of them. */
 export function linesOf(book: QuotaBook, project: string): QuotaLine[] {
@@ -22,43 +22,61 @@ export function linesOf(book: QuotaBook, project: string): QuotaLine[] {
   })
 }
 
-/** What of every scope is taken and used. `pause` is asked between namespaces. */
+/** What a book says at one moment, to be added up while it goes on changing. */
+export interface BookView {
+  readonly scopes: readonly { readonly project: string; readonly chain: readonly string[]; readonly taken: Vector }[]
+  readonly namespaces: readonly NamespaceRecord[]
+}
+
+export function viewOf(book: QuotaBook): BookView {
+  return {
+    scopes: [...book.scopesBelow(root)].map((project) => ({ project, chain: book.chain(project), taken: new Map(book.takenOf(project)) })),
+    namespaces: [...book.namespacesBelow(root)],
+  }
+}
+
+interface Sums {
+  namespaces: number
+  readonly used: Map<string, Quantity>
+  readonly clusters: Map<string, { namespaces: number; readonly reserved: Map<string, Quantity>; readonly used: Map<string, Quantity> }>
+}
+
+/** What of every scope is taken and used. `pause` is asked between namespaces and scopes. */
 export async function usageOf(
-  book: QuotaBook,
+  { scopes, namespaces }: BookView,
   {
     usedBy,
     pause,
   }: { readonly usedBy: (uid: string) => Readonly<Record<string, string | number>> | undefined; readonly pause: () => Promise<void> | undefined },
 ): Promise<ReadonlyMap<string, ScopeUse>> {
-  const usage = new Map<string, ScopeUse>()
-  const used = new Map<string, Amounts>()
-  for (const { uid, cluster, namespace } of book.namespacesBelow(root)) {
-    used.set(uid, readAmounts(usedBy(uid), `status.used of ${cluster}/${namespace}`))
+  const sums = new Map<string, Sums>(scopes.map(({ project }) => [project, { namespaces: 0, used: new Map(), clusters: new Map() }]))
+  const chains = new Map(scopes.map(({ project, chain }) => [project, chain]))
+  for (const { uid, project, cluster, namespace, reserved } of namespaces) {
+    const used = readAmounts(usedBy(uid), `status.used of ${cluster}/${namespace}`)
+    for (const scope of chains.get(project) ?? []) {
+      const sum = sums.get(scope)
+      if (sum === undefined) continue
+      let inCluster = sum.clusters.get(cluster)
+      if (inCluster === undefined) sum.clusters.set(cluster, (inCluster = { namespaces: 0, reserved: new Map(), used: new Map() }))
+      inCluster.namespaces++
+      sum.namespaces++
+      add(inCluster.reserved, reserved)
+      add(inCluster.used, used)
+      add(sum.used, used)
+    }
     await pause()
   }
-  for (const scope of book.scopesBelow(root)) {
-    const clusters = new Map<string, { namespaces: number; readonly reserved: Map<string, Quantity>; readonly used: Map<string, Quantity> }>()
-    const all = new Map<string, Quantity>()
-    let namespaces = 0
-    for (const { cluster, reserved, uid } of book.namespacesBelow(scope)) {
-      let inCluster = clusters.get(cluster)
-      if (inCluster === undefined) clusters.set(cluster, (inCluster = { namespaces: 0, reserved: new Map(), used: new Map() }))
-      inCluster.namespaces++
-      namespaces++
-      add(inCluster.reserved, reserved)
-      add(inCluster.used, used.get(uid) ?? new Map())
-      add(all, used.get(uid) ?? new Map())
-      await pause()
-    }
-    const total = new Map(
-      [...book.takenOf(scope)].filter(([place]) => placeOf(place).cluster === everywhere).map(([place, amount]) => [placeOf(place).resource, amount]),
-    )
-    usage.set(scope, {
-      namespaces,
+  const usage = new Map<string, ScopeUse>()
+  for (const { project, taken } of scopes) {
+    const { namespaces: count = 0, used = new Map(), clusters = new Map() } = sums.get(project) ?? {}
+    const total = new Map([...taken].filter(([place]) => placeOf(place).cluster === everywhere).map(([place, amount]) => [placeOf(place).resource, amount]))
+    usage.set(project, {
+      namespaces: count,
       reserved: listOf(total),
-      used: listOf(all),
+      used: listOf(used),
       clusters: [...clusters].map(([cluster, one]) => ({ cluster, namespaces: one.namespaces, reserved: listOf(one.reserved), used: listOf(one.used) })),
     })
+    await pause()
   }
   return usage
 }

@@ -18,7 +18,7 @@ import {
 import { canonicalResource, largestOf, listOf, readAmounts, sameAmounts, smallestOf, type Amounts } from './amounts.ts'
 import { Ledgers, type LedgersOptions } from './ledgers.ts'
 import { QuotaExceeded, root, type NamespaceKey, type NamespaceRecord, type QuotaBook, type QuotaRecord, type ScopeRecord } from './quota-book.ts'
-import { linesOf, usageOf } from './quota-view.ts'
+import { linesOf, usageOf, viewOf } from './quota-view.ts'
 import { everythingOf, findProject, findTenant, isTenant, keyOfNamespace, scopeRecordOf } from './scope-objects.ts'
 import { isHard, shareOf } from './shares.ts'
 
@@ -176,6 +176,7 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
 
   /** Takes out of a tenant's ledger what belongs to nothing any more: holds whose write is over, and records whose object is gone. Returns how many. */
   async sweep(tenant: string, isThere: (record: QuotaRecord, options: Options) => Promise<boolean>, options: Options): Promise<number> {
+    await this.ledgers.sweepPages(tenant, options)
     const oldest = this.#nowMs() - graceMs
     const suspects = await this.ledgers.read(
       tenant,
@@ -212,37 +213,39 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
   /** What limits a project, and what is taken of that. */
   async view(project: Project, options: Options): Promise<QuotaView> {
     const { tenant, record } = scopeRecordOf(project, 0)
-    const book = await this.#readBook(tenant, record.project, options)
-    const closed = book.closed(record.project)
-    const namespaces: { cluster: string; namespace: string; reserved: Record<string, string> }[] = []
-    for (const one of book.namespacesBelow(record.project)) {
-      if (one.project === record.project) namespaces.push({ cluster: one.cluster, namespace: one.namespace, reserved: listOf(one.reserved) })
-      if (namespaces.length >= maxViewed) break
-    }
-    return {
-      project: `${tenant}/${record.project}`,
-      mode: book.modeOf(record.project),
-      ...(closed === undefined ? {} : { closed }),
-      limits: linesOf(book, record.project),
-      namespaces,
-    }
+    return this.#read(tenant, record.project, options, (book) => {
+      const closed = book.closed(record.project)
+      const namespaces: { cluster: string; namespace: string; reserved: Record<string, string> }[] = []
+      for (const one of book.namespacesBelow(record.project)) {
+        if (one.project === record.project) namespaces.push({ cluster: one.cluster, namespace: one.namespace, reserved: listOf(one.reserved) })
+        if (namespaces.length >= maxViewed) break
+      }
+      return {
+        project: `${tenant}/${record.project}`,
+        mode: book.modeOf(record.project),
+        ...(closed === undefined ? {} : { closed }),
+        limits: linesOf(book, record.project),
+        namespaces,
+      }
+    })
   }
 
   /** What would be if the project, or a namespace in it, were as `wanted`. Nothing is kept. Throws Invalid for what cannot be read. */
   async check(project: Project, wanted: Project | ProjectNamespace, options: Options): Promise<QuotaCheck> {
     const { tenant, record } = scopeRecordOf(project, this.#nowMs())
-    const book = await this.#readBook(tenant, record.project, options)
-    try {
-      return book.trial(() => {
-        const hard = wanted.kind === projectNamespaceKind.kind ? this.#place(book, wanted as ProjectNamespace, '') : undefined
-        if (hard === undefined) this.#replaceScope(book, scopeRecordOf(wanted as Project, this.#nowMs()).record)
-        return { fits: true, problems: [], limits: linesOf(book, record.project), ...(hard === undefined ? {} : { hard: listOf(hard) }) }
-      })
-    } catch (error) {
-      if (!(error instanceof QuotaExceeded)) throw error
-      const problems = error.details?.causes?.map(({ message = '' }) => message) ?? [error.message]
-      return { fits: false, problems, limits: linesOf(book, record.project) }
-    }
+    return this.#read(tenant, record.project, options, (book) => {
+      try {
+        return book.trial(() => {
+          const hard = wanted.kind === projectNamespaceKind.kind ? this.#place(book, wanted as ProjectNamespace, '') : undefined
+          if (hard === undefined) this.#replaceScope(book, scopeRecordOf(wanted as Project, this.#nowMs()).record)
+          return { fits: true, problems: [], limits: linesOf(book, record.project), ...(hard === undefined ? {} : { hard: listOf(hard) }) }
+        })
+      } catch (error) {
+        if (!(error instanceof QuotaExceeded)) throw error
+        const problems = error.details?.causes?.map(({ message = '' }) => message) ?? [error.message]
+        return { fits: false, problems, limits: linesOf(book, record.project) }
+      }
+    })
   }
 
   /** What of every project's quota is taken and used, by project; the tenant's under the empty name. */
@@ -252,11 +255,11 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
     options: Options,
   ): Promise<ReadonlyMap<string, ScopeUse>> {
     const turns = turnBudgetOn(this.#deps.clock)
-    return usageOf(await this.#readBook(tenant, root, options), { usedBy, pause: () => turns.pause() })
+    return usageOf(await this.#read(tenant, root, options, viewOf), { usedBy, pause: () => turns.pause() })
   }
 
-  #readBook(tenant: string, project: string, options: Options): Promise<QuotaBook> {
-    return this.ledgers.read(tenant, { prepare: (book, prepare) => this.#know(book, project, prepare), apply: (book) => book }, options)
+  #read<T>(tenant: string, project: string, options: Options, look: (book: QuotaBook) => T): Promise<T> {
+    return this.ledgers.read(tenant, { prepare: (book, prepare) => this.#know(book, project, prepare), apply: look }, options)
   }
 
   async #hardFor(
