@@ -9,6 +9,7 @@ export {
   isMoveOver,
   moveUndoneAnnotation,
   scopeOf,
+  sharedQuotaAnnotation,
   tenancyFinalizer,
   tenancyLabels,
   tenancyKinds,
@@ -16,5 +17,6 @@ export {
   tenantNamespace,
 } from './kinds.ts'
 export type { Membership, Project, ProjectNamespace, Quota, QuotaLedger, QuotaUse, Tenant } from './kinds.ts'
-export { quotaName } from './quota.ts'
-export type { NamespaceMove, NamespaceQuotas, QuotaCheck, QuotaLine, QuotaOutcome, QuotaView, ScopeQuotas, ScopeUse } from './quota.ts'
+export { withProjectDefaults } from './project-defaults.ts'
+export { canonicalResource, quotaName } from './quota.ts'
+export type { Environment, NamespaceMove, NamespaceQuotas, QuotaCheck, QuotaLine, QuotaOutcome, QuotaView, ScopeQuotas, ScopeUse } from './quota.ts'

@@ -35,6 +35,15 @@ const quota = s.object(
   { description: 'What it may have; what is not named is not limited.' },
 )
 
+const containerLimits = s.object(
+  {
+    default: s.optional(s.resourceList({ description: 'Limits of containers that say none.' })),
+    defaultRequest: s.optional(s.resourceList({ description: 'Requests of containers that say none.' })),
+    max: s.optional(s.resourceList({ description: 'What a container may have at most.' })),
+  },
+  { description: 'For its LimitRange. That of its project, spec.namespaceDefaultLimits, when absent.' },
+)
+
 /** What of a quota is taken. */
 const quotaUse = s.optional(
   s.object(
@@ -116,7 +125,12 @@ export const projectKind = defineKind({
         s.object({
           name: s.string({ description: 'test, production, staging, or any other.', minLength: 1, maxLength: 24, pattern: shortName.pattern }),
           cluster: s.optional(clusterName),
-          quota: s.optional(s.resourceList({ description: 'For the ResourceQuota of its namespace.' })),
+          quota: s.optional(
+            s.resourceList({
+              description:
+                "For the ResourceQuota of its namespace. What it does not name of the project's quota, nor namespaceDefaultQuota, is an even share of what is free when it is made.",
+            }),
+          ),
         }),
         {
           description:
@@ -128,6 +142,10 @@ export const projectKind = defineKind({
     ),
     mode,
     quota: s.optional(quota),
+    namespaceDefaultQuota: s.optional(
+      s.resourceList({ description: 'What its namespaces have of what their own spec.quota does not name. In the mode Consumption an upper bound.' }),
+    ),
+    namespaceDefaultLimits: s.optional(containerLimits),
     locked: s.optional(s.boolean({ description: 'Namespaces, quotas and projects below it cannot be made or changed. What runs goes on.' })),
   }),
   status: s.object({
@@ -178,22 +196,18 @@ export const projectNamespaceKind = defineKind({
             'What becomes of the namespace when this object is deleted. Retain: it stays with what is in it, and belongs to no project. Delete: it goes with everything in it, unless it was adopted. When absent it goes if nothing runs in it and no volumes are claimed; otherwise the deletion waits.',
         }),
       ),
-      quota: s.optional(s.resourceList({ description: 'For its ResourceQuota. In the mode Consumption an upper bound.' })),
+      quota: s.optional(
+        s.resourceList({
+          description:
+            'For its ResourceQuota; what it does not name is as spec.namespaceDefaultQuota of its project says. In the mode Consumption an upper bound.',
+        }),
+      ),
       headroom: s.optional(
         s.resourceList({
           description: 'In the mode Consumption: what is to be free beside what is used, for pods that are larger than the share leaves free by itself.',
         }),
       ),
-      limits: s.optional(
-        s.object(
-          {
-            default: s.optional(s.resourceList({ description: 'Limits of containers that say none.' })),
-            defaultRequest: s.optional(s.resourceList({ description: 'Requests of containers that say none.' })),
-            max: s.optional(s.resourceList({ description: 'What a container may have at most.' })),
-          },
-          { description: 'For its LimitRange.' },
-        ),
-      ),
+      limits: s.optional(containerLimits),
     },
     {
       rules: [
@@ -218,9 +232,9 @@ export const projectNamespaceKind = defineKind({
       s.object(
         {
           to: s.string({ description: 'The namespace of the hub of the project that it goes to.', maxLength: 63 }),
-          phase: s.oneOf(['Pending', 'NewCreated', 'Cancelling', 'Cancelled', 'Failed'], {
+          phase: s.oneOf(['Pending', 'NewCreated', 'Failed'], {
             description:
-              'NewCreated: the ProjectNamespace in the new project is there, and may take the namespace over. Cancelling: it is undone, unless the new project has the namespace already. Cancelled, Failed: it is not done, and nothing has changed.',
+              'NewCreated: the ProjectNamespace in the new project is there, and may take the namespace over. Failed: it is not done, and nothing has changed.',
           }),
           uid: s.optional(s.string({ description: 'Of the ProjectNamespace in the new project.', maxLength: 64 })),
           message: s.optional(s.string({ description: 'Why it failed, or waits.', maxLength: 1000 })),
@@ -329,11 +343,6 @@ export function scopeOf(namespace: string): { readonly tenant: string; readonly 
   return tenant === undefined || project === undefined ? undefined : { tenant, project }
 }
 
-/** Whether a move has been undone. One that is done is gone with its ProjectNamespace. */
-export function isMoveOver({ phase }: NonNullable<NonNullable<ProjectNamespace['status']>['move']>): boolean {
-  return phase === 'Failed' || phase === 'Cancelled'
-}
-
 /** On namespaces of clusters, and on what stands in them by the platform: whose they are. */
 export const tenancyLabels = {
   tenant: 'tenancy.gantry.dev/tenant',
@@ -347,6 +356,6 @@ export const tenancyLabels = {
 export const adoptedAnnotation = 'tenancy.gantry.dev/adopted'
 /** On the ProjectNamespace that takes over from another one: the uid of that. What may be taken the other one's status says. */
 export const movedFromAnnotation = 'tenancy.gantry.dev/moved-from'
-/** On a namespace whose move has been undone: the uid of the ProjectNamespace that may not have it, however late its last write comes. */
-export const moveUndoneAnnotation = 'tenancy.gantry.dev/move-undone'
+/** On a ProjectNamespace that has been made with a share of what was free of its project's quota: the resources. */
+export const sharedQuotaAnnotation = 'tenancy.gantry.dev/even-share-of'
 export const tenancyFinalizer = 'tenancy.gantry.dev/release'

@@ -3,6 +3,15 @@ import type { Project, ProjectNamespace, Tenant } from './kinds.ts'
 
 type Hard = Readonly<Record<string, string>>
 
+const aliases: Readonly<Record<string, string>> = {
+  cpu: 'requests.cpu',
+  memory: 'requests.memory',
+  'ephemeral-storage': 'requests.ephemeral-storage',
+}
+
+/** The one name of a resource that a ResourceQuota may call by two: `requests.cpu` rather than `cpu`. */
+export const canonicalResource = (resource: string): string => aliases[resource] ?? resource
+
 /** What came of asking for a namespace's quota. */
 export type QuotaOutcome =
   /** The ResourceQuota that its cluster is to have; without keys: none is needed. `generation` grows with every change of it and stands in its annotation. */
@@ -13,7 +22,7 @@ export type QuotaOutcome =
   | { readonly kind: 'Kept'; readonly hard: Hard; readonly generation: number; readonly message: string }
 
 /**
- * What the controller of namespaces asks of the quotas. Every call may throw a StatusError: the hub cannot be reached, or others were quicker every time (Conflict); ask again then.
+ * What the controller of namespaces asks of the quotas. Namespaces are given `withProjectDefaults`. Every call may throw a StatusError: the hub cannot be reached, or others were quicker every time (Conflict); ask again then.
  */
 export interface NamespaceQuotas {
   /** Reserves what the object asks for and says what its ResourceQuota is to be. Nothing is written when that is so already. */
@@ -31,8 +40,23 @@ export interface NamespaceQuotas {
 export interface ScopeQuotas {
   /** Puts the quota of a tenant or project into force. Undefined: it is; otherwise why it is not: the former one holds until it fits. */
   settle(scope: Tenant | Project, options: { readonly signal: AbortSignal }): Promise<string | undefined>
+  /**
+   * What environments that are to be made have of the quota of their project where neither they nor its `namespaceDefaultQuota` name it: an even share of what is free, by name of the
+   * environment. A text says why there is none. Nothing is reserved.
+   */
+  environmentShares(
+    project: Project,
+    environments: readonly Environment[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<ReadonlyMap<string, Hard | string>>
   /** Gives back what was reserved for a project: once the object is gone. */
   releaseProject(project: Project, options: { readonly signal: AbortSignal }): Promise<void>
+}
+
+export interface Environment {
+  readonly name: string
+  readonly cluster: string
+  readonly quota?: ProjectNamespace['spec']['quota']
 }
 
 /** One limit on the way from a project up to its tenant. Amounts are quantities. */

@@ -10,6 +10,7 @@ import {
   tenantKind,
   tenantNamespace,
   scopeOf,
+  sharedQuotaAnnotation,
   type Project,
   type ProjectNamespace,
   type ScopeQuotas,
@@ -222,12 +223,23 @@ async function makeEnvironments(
   const wanted = new Set((project.spec.environments ?? defaultEnvironments).map(({ name }) => name))
   const made = (project.status?.environments ?? []).filter((name) => wanted.has(name))
   const problems: string[] = []
+  const sharing = new Set(
+    deps.objects
+      .namespacesIn(namespace)
+      .filter(hasShare)
+      .map(({ metadata }) => metadata.name ?? ''),
+  )
   const closed = closureOf(owner)
-  for (const environment of missingOf(project)) {
+  const missing = missingOf(project).map((environment) => ({ ...environment, cluster: environment.cluster ?? firstUsable(deps.clusters, owner) }))
+  const placed = missing.flatMap(({ cluster, ...one }) => (cluster === undefined ? [] : [{ ...one, cluster }]))
+  const shares = closed !== undefined || placed.length === 0 ? new Map<string, string>() : await deps.quotas.environmentShares(project, placed, { signal })
+  for (const environment of missing) {
     const name = `${tenant}-${project.metadata.name}-${environment.name}`
-    const cluster = environment.cluster ?? firstUsable(deps.clusters, owner)
+    const { cluster } = environment
+    const share = shares.get(environment.name) ?? {}
     if (closed !== undefined) problems.push(`${environment.name}: ${closed.message}`)
     else if (cluster === undefined) problems.push(`${environment.name}: none of the clusters that it may use is ready`)
+    else if (typeof share === 'string') problems.push(`${environment.name}: ${share}`)
     else if (name.length > longestNamespace)
       problems.push(
         `${environment.name}: the name ${name} is longer than ${longestNamespace} characters; make a ProjectNamespace with a shorter one, and name it in no environment`,
@@ -235,18 +247,25 @@ async function makeEnvironments(
     else
       try {
         const { apiVersion, kind, ref } = projectNamespaceKind
-        const { quota } = environment
+        const quota = { ...environment.quota, ...share }
+        const shared = Object.keys(share)
         await deps.hub.create<ProjectNamespace>(
           ref,
           {
             apiVersion,
             kind,
-            metadata: { name: environment.name, namespace, labels: { [tenancyLabels.managedBy]: 'gantry' } },
-            spec: { cluster, namespace: name, environment: environment.name, ...(quota === undefined ? {} : { quota }) },
+            metadata: {
+              name: environment.name,
+              namespace,
+              labels: { [tenancyLabels.managedBy]: 'gantry' },
+              ...(shared.length === 0 ? {} : { annotations: { [sharedQuotaAnnotation]: shared.join(',') } }),
+            },
+            spec: { cluster, namespace: name, environment: environment.name, ...(Object.keys(quota).length === 0 ? {} : { quota }) },
           },
           { signal },
         )
         made.push(environment.name)
+        if (shared.length > 0) sharing.add(environment.name)
       } catch (error) {
         if (isReason(error, 'AlreadyExists')) made.push(environment.name)
         else if (error instanceof StatusError && (isReason(error, 'Invalid') || isReason(error, 'Forbidden')))
@@ -256,9 +275,17 @@ async function makeEnvironments(
   }
   const finding: Finding =
     problems.length === 0
-      ? { type: 'EnvironmentsMade', status: 'True', reason: 'Made', message: '' }
+      ? { type: 'EnvironmentsMade', status: 'True', reason: 'Made', message: sharingInWords(sharing) }
       : { type: 'EnvironmentsMade', status: 'False', reason: 'Waiting', message: problems.join('; ') }
   await writeStatus(deps, projectKind.ref, { object: project, set: { environments: made.length === 0 ? undefined : made }, findings: [finding], signal })
+}
+
+const hasShare = ({ metadata }: ProjectNamespace): boolean => metadata.annotations?.[sharedQuotaAnnotation] !== undefined
+
+function sharingInWords(environments: ReadonlySet<string>): string {
+  return environments.size === 0
+    ? ''
+    : `${[...environments].toSorted().join(', ')}: given an even share of what was free of the project's quota, as neither quota in spec.environments nor spec.namespaceDefaultQuota says what they are to have; change spec.quota of the ProjectNamespace to give them more or less`
 }
 
 /** Of the clusters that a project may use the first that answers; of every one, the platform's own before others by name. */

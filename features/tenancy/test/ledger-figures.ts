@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { stdout } from 'node:process'
+import { clearInterval, setImmediate, setInterval } from 'node:timers'
 import { PerformanceObserver } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { clusterKind } from '@gantry/clusters/api'
@@ -37,7 +39,7 @@ function objectAt(index: number, quota?: ProjectNamespace['spec']['quota']): Pro
 const begun = performance.now()
 for (let from = 0; from < namespaces; from += 500)
   await Promise.all(Array.from({ length: Math.min(500, namespaces - from) }, (_, index) => quotas.hardFor(objectAt(from + index), options)))
-console.log(`${namespaces} entries made in ${Math.round(performance.now() - begun)} ms, ${quotas.ledgers.counts.writes} writes`)
+stdout.write(`${namespaces} entries made in ${Math.round(performance.now() - begun)} ms, ${quotas.ledgers.counts.writes} writes\n`)
 
 interface Span {
   readonly from: number
@@ -92,8 +94,8 @@ async function figure(name: string, act: (index: number) => Promise<unknown>): P
   const slices = rows.map((row) => Math.max(0, ...row.map(ownMs)))
   slices.sort((a, b) => a - b)
   const slice = (part: number): string => (slices[Math.floor((rounds - 1) * part)] ?? 0).toFixed(1)
-  console.log(
-    `${name}: ${((user + system) / 1_000 / rounds).toFixed(2)} ms of CPU, ${(wall / rounds).toFixed(2)} ms; longest slice p50 ${slice(0.5)}, p90 ${slice(0.9)}, max ${slice(1)} ms`,
+  stdout.write(
+    `${name}: ${((user + system) / 1_000 / rounds).toFixed(2)} ms of CPU, ${(wall / rounds).toFixed(2)} ms; longest slice p50 ${slice(0.5)}, p90 ${slice(0.9)}, max ${slice(1)} ms\n`,
   )
 }
 const other = (): Quotas => new Quotas({ hub, clock: systemClock, ids: systemIds })

@@ -28,8 +28,8 @@ interface Guarded {
 /** A hub whose guard has tenant `name` with project shop of 10 CPU. */
 async function startGuarded(name: string): Promise<Guarded> {
   const { hub, clock, handle } = started
-  await makeTenant(hub, name, { quota: { total: { cpu: '10' } } })
-  await makeProject(hub, `${name}/shop`, { quota: { total: { cpu: '10' } } })
+  await makeTenant(hub, name, { quota: { total: { 'requests.cpu': '10' } } })
+  await makeProject(hub, `${name}/shop`, { quota: { total: { 'requests.cpu': '10' } } })
   const quotas = new Quotas({ hub, clock, ids: systemIds })
   const requests: HttpRequest[] = []
   let failing = 0
@@ -73,7 +73,7 @@ async function startGuarded(name: string): Promise<Guarded> {
 
 const api = `/apis/${tenantKind.apiVersion}`
 const inShop = (tenant: string): string => `${api}/namespaces/project-${tenant}--shop/${projectNamespaceKind.plural}`
-const wants = (tenant: string, place: string, cpu: string): object => namespaceObject(`${tenant}/shop`, place, { quota: { cpu } })
+const wants = (tenant: string, place: string, cpu: string): object => namespaceObject(`${tenant}/shop`, place, { quota: { 'requests.cpu': cpu } })
 
 describe('a write through the gateway', () => {
   test('that fits is reserved for its object; one that does not is refused with what is free, and is not written', async () => {
@@ -84,10 +84,13 @@ describe('a write through the gateway', () => {
     assert.ok((await entries()).some((line) => line.startsWith('namespace shop a one ') && line.includes(uid)))
 
     const refused = await ask('POST', inShop('fits'), wants('fits', 'member-1/two', '4'))
-    assert.deepEqual([refused.status, refused.body.message], [403, 'project fits/shop cluster member-1 cpu: want 4, free 1.5 (limit 10 of project fits/shop)'])
+    assert.deepEqual(
+      [refused.status, refused.body.message],
+      [403, 'project fits/shop cluster member-1 requests.cpu: want 4, free 1.5 (limit 10 of project fits/shop)'],
+    )
     assert.equal((await ask('GET', `${inShop('fits')}/member-1-two`)).status, 404)
-    assert.equal((await ask('PATCH', `${inShop('fits')}/a-one`, { spec: { quota: { cpu: '11' } } })).status, 403)
-    assert.equal((await ask('PATCH', `${inShop('fits')}/a-one`, { spec: { quota: { cpu: '10' } } })).status, 200)
+    assert.equal((await ask('PATCH', `${inShop('fits')}/a-one`, { spec: { quota: { 'requests.cpu': '11' } } })).status, 403)
+    assert.equal((await ask('PATCH', `${inShop('fits')}/a-one`, { spec: { quota: { 'requests.cpu': '10' } } })).status, 200)
     assert.equal((await entries()).filter((line) => line.startsWith('namespace ')).length, 1)
   })
 
@@ -117,17 +120,20 @@ describe('a write through the gateway', () => {
     const { ask } = await startGuarded('less')
     assert.equal((await ask('POST', inShop('less'), wants('less', 'a/one', '8'))).status, 201)
     const shop = `${api}/namespaces/tenant-less/${projectKind.plural}/shop`
-    assert.match((await ask('PATCH', shop, { spec: { quota: { total: { cpu: '7' } } } })).body.message ?? '', /limit 7 is less than the 8 reserved below it/)
     assert.match(
-      (await ask('PATCH', shop, { spec: { quota: { total: { cpu: '11' } } } })).body.message ?? '',
-      /project less\/shop cpu: want 11, free 10 \(limit 10 of tenant less\)/,
+      (await ask('PATCH', shop, { spec: { quota: { total: { 'requests.cpu': '7' } } } })).body.message ?? '',
+      /limit 7 is less than the 8 reserved below it/,
     )
     assert.match(
-      (await ask('PATCH', `${api}/tenants/less`, { spec: { quota: { total: { cpu: '9' } } } })).body.message ?? '',
+      (await ask('PATCH', shop, { spec: { quota: { total: { 'requests.cpu': '11' } } } })).body.message ?? '',
+      /project less\/shop requests.cpu: want 11, free 10 \(limit 10 of tenant less\)/,
+    )
+    assert.match(
+      (await ask('PATCH', `${api}/tenants/less`, { spec: { quota: { total: { 'requests.cpu': '9' } } } })).body.message ?? '',
       /limit 9 is less than the 10 reserved below it/,
     )
-    assert.equal((await ask('PATCH', shop, { spec: { quota: { total: { cpu: '8' } } } })).status, 200)
-    assert.equal((await ask('PATCH', `${api}/tenants/less`, { spec: { quota: { total: { cpu: '9' } } } })).status, 200)
+    assert.equal((await ask('PATCH', shop, { spec: { quota: { total: { 'requests.cpu': '8' } } } })).status, 200)
+    assert.equal((await ask('PATCH', `${api}/tenants/less`, { spec: { quota: { total: { 'requests.cpu': '9' } } } })).status, 200)
     assert.equal((await ask('PATCH', shop, { spec: { quota: { total: { 'c pu': '8' } } } })).status, 422)
   })
 
@@ -153,21 +159,21 @@ describe('the routes of quotas', () => {
     const path = '/platform/v1/projects/show/shop/quota'
     const shown = await route('GET', path)
     assert.deepEqual(shown.body['limits'], [
-      { scope: 'project show/shop', resource: 'cpu', limit: '10', taken: '8', free: '2' },
-      { scope: 'tenant show', resource: 'cpu', limit: '10', taken: '10', free: '0' },
+      { scope: 'project show/shop', resource: 'requests.cpu', limit: '10', taken: '8', free: '2' },
+      { scope: 'tenant show', resource: 'requests.cpu', limit: '10', taken: '10', free: '0' },
     ])
-    assert.deepEqual(shown.body['namespaces'], [{ cluster: 'a', namespace: 'one', reserved: { cpu: '8' } }])
+    assert.deepEqual(shown.body['namespaces'], [{ cluster: 'a', namespace: 'one', reserved: { 'requests.cpu': '8' } }])
 
     const check = async (body: unknown): Promise<unknown> => {
       const { fits, problems } = (await route('POST', `${path}:check`, body)).body
       return [fits, problems]
     }
-    assert.deepEqual(await check({ namespace: { cluster: 'b', namespace: 'two', quota: { cpu: 2 } } }), [true, []])
-    assert.deepEqual(await check({ namespace: { cluster: 'b', namespace: 'two', quota: { cpu: 3 } } }), [
+    assert.deepEqual(await check({ namespace: { cluster: 'b', namespace: 'two', quota: { 'requests.cpu': 2 } } }), [true, []])
+    assert.deepEqual(await check({ namespace: { cluster: 'b', namespace: 'two', quota: { 'requests.cpu': 3 } } }), [
       false,
-      ['project show/shop cluster b cpu: want 3, free 2 (limit 10 of project show/shop)'],
+      ['project show/shop cluster b requests.cpu: want 3, free 2 (limit 10 of project show/shop)'],
     ])
-    assert.deepEqual(await check({ quota: { total: { cpu: 8 } } }), [true, []])
+    assert.deepEqual(await check({ quota: { total: { 'requests.cpu': 8 } } }), [true, []])
     assert.deepEqual(await check({ mode: 'Consumption' }), [true, []])
     assert.deepEqual(await entries(), before)
   })
@@ -180,6 +186,9 @@ describe('the routes of quotas', () => {
     await assert.rejects(route('GET', `${path}:check`), /takes a POST/)
     await assert.rejects(route('POST', `${path}:check`, {}), /give either "namespace" \{cluster, namespace, quota\}, or "quota" or "mode"/)
     await assert.rejects(route('POST', `${path}:check`, { namespace: { cluster: 'a b', namespace: 'x' } }), /"namespace.cluster" is no name/)
-    await assert.rejects(route('POST', `${path}:check`, { quota: { total: { cpu: 'four' } } }), /spec.quota.total.cpu: "four" is no quantity/)
+    await assert.rejects(
+      route('POST', `${path}:check`, { quota: { total: { 'requests.cpu': 'four' } } }),
+      /spec\.quota\.total\.requests\.cpu: "four" is no quantity/,
+    )
   })
 })

@@ -36,11 +36,11 @@ const options = { signal: new AbortController().signal }
 export async function raceReservers(deps: { readonly hub: KubeClient; readonly clock: Clock; readonly ids: Ids }, race: RaceOptions): Promise<RaceReport> {
   const { tenant } = race
   const random = generator(race.seed)
-  await makeTenant(deps.hub, tenant, { quota: { total: { cpu: '20' }, clusters: [{ cluster: 'b', hard: { cpu: '9' } }] } })
+  await makeTenant(deps.hub, tenant, { quota: { total: { 'requests.cpu': '20' }, clusters: [{ cluster: 'b', hard: { 'requests.cpu': '9' } }] } })
   const projects = [`${tenant}/one`, `${tenant}/two`]
   const given = [
-    { total: { cpu: '12' }, clusters: [{ cluster: 'b', hard: { cpu: '5' } }], namespaces: 6 },
-    { total: { cpu: '8' }, clusters: [{ cluster: 'b', hard: { cpu: '4' } }] },
+    { total: { 'requests.cpu': '12' }, clusters: [{ cluster: 'b', hard: { 'requests.cpu': '5' } }], namespaces: 6 },
+    { total: { 'requests.cpu': '8' }, clusters: [{ cluster: 'b', hard: { 'requests.cpu': '4' } }] },
   ]
   for (const [index, project] of projects.entries()) await makeProject(deps.hub, project, { quota: given[index] })
 
@@ -80,7 +80,7 @@ export async function raceReservers(deps: { readonly hub: KubeClient; readonly c
       for (let step = 0; step < race.steps; step++) {
         const project = projects[Math.floor(random() * 2)] ?? ''
         const place = `${random() < 0.5 ? 'a' : 'b'}/${project.slice(tenant.length + 1)}-${Math.floor(random() * 5)}`
-        const object = namespaceObject(project, place, { quota: { cpu: `${1 + Math.floor(random() * 40)}00m` } })
+        const object = namespaceObject(project, place, { quota: { 'requests.cpu': `${1 + Math.floor(random() * 40)}00m` } })
         const fate = await act(quotas, object)
         report[fate]++
         // A new process: it knows nothing.
@@ -159,7 +159,7 @@ export async function raceReservers(deps: { readonly hub: KubeClient; readonly c
   for (const quotas of [...gateways, after]) assert.deepEqual(await knownTo(quotas), await linesOfLedger(deps.hub, tenant))
   const pages = await deps.hub.list<QuotaLedger>(quotaLedgerKind.ref, { namespace: tenantNamespace(tenant) })
   const inUse = pages.items.flatMap(({ spec }) => Object.values(spec.pages ?? {}))
-  assert.deepEqual(pages.items.map(({ metadata }) => metadata.name).toSorted(), [tenant, ...inUse].toSorted(), 'no page is left behind')
+  assert.deepEqual(pages.items.map(({ metadata }) => metadata.name ?? '').toSorted(), [tenant, ...inUse].toSorted(), 'no page is left behind')
   assert.ok(inUse.length > 0)
   for (const { ledgers } of gateways) report.conflicts += ledgers.counts.conflicts
   return report
@@ -171,7 +171,7 @@ function sumUp(lines: readonly string[]): number {
   for (const record of lines.map(recordOf)) {
     if (record.kind === 'scope') continue
     const { project, cluster, namespace } = record
-    const milli = quantityToMilli(record.reserved.get('cpu') ?? parseQuantity('0'))
+    const milli = quantityToMilli(record.reserved.get('requests.cpu') ?? parseQuantity('0'))
     const id = `${project} ${cluster}/${namespace}`
     most.set(id, { project, cluster, milli: Math.max(milli, most.get(id)?.milli ?? 0) })
   }

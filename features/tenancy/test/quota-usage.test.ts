@@ -17,7 +17,7 @@ test('what clusters use is written into the objects and shares follow it; a dead
   const { hub, clock } = started
   const deps = { hub, clock, ids: systemIds, log: silentLogger }
   const quotas = new Quotas(deps)
-  const tenant = await makeTenant(hub, 'acme', { mode: 'Consumption', quota: { total: { cpu: '10' } } })
+  const tenant = await makeTenant(hub, 'acme', { mode: 'Consumption', quota: { total: { 'requests.cpu': '10' } } })
   await hub.update(tenantKind.ref, { ...tenant, status: { namespace: tenantNamespace('acme') } }, { subresource: 'status' })
   await makeProject(hub, 'acme/shop')
   for (const name of ['one', 'two']) await makeNamespace(hub, name)
@@ -45,34 +45,35 @@ test('what clusters use is written into the objects and shares follow it; a dead
     namespaces: createInformer<ProjectNamespace>(informed, { resource: projectNamespaceKind.ref }),
   }
   const running = new AsyncDisposableStack()
+  const projectOf = (): Project | undefined => objects.projects.store.get('tenant-acme/shop')
   for (const informer of Object.values(objects)) running.use(await informer.start(options))
   const memberOf = (cluster: string): KubeClient => {
     asked.add(cluster)
     return cluster === 'dead' ? dead : hub
   }
-  running.use(await createQuotaUsage({ ...deps, objects, clusters, quotas, memberOf }).start(options))
+  running.use(await createQuotaUsage({ ...deps, objects: { ...objects, projectOf }, clusters, quotas, memberOf }).start(options))
 
   const hardIn = async (namespace: string): Promise<string | undefined> =>
-    (await hub.get<KubeObject & { spec: { hard: Record<string, string> } }>(resourceQuotas, { namespace, name: quotaName })).spec.hard['cpu']
+    (await hub.get<KubeObject & { spec: { hard: Record<string, string> } }>(resourceQuotas, { namespace, name: quotaName })).spec.hard['requests.cpu']
   const before = await hardIn('one')
   await hub.patch(
     resourceQuotas,
     { namespace: 'one', name: quotaName },
-    { type: 'merge', subresource: 'status', body: { status: { hard: { cpu: before }, used: { cpu: before } } } },
+    { type: 'merge', subresource: 'status', body: { status: { hard: { 'requests.cpu': before }, used: { 'requests.cpu': before } } } },
   )
   for (let step = 0; step < 60; step++) await clock.advance(500)
 
   assert.notEqual(await hardIn('one'), before, 'it has grown with the use')
   const now = await hub.get<ProjectNamespace>(projectNamespaceKind.ref, { namespace: one.metadata.namespace, name: one.metadata.name ?? '' })
-  assert.deepEqual([now.status?.used, now.status?.reserved], [{ cpu: before }, { cpu: await hardIn('one') }])
+  assert.deepEqual([now.status?.used, now.status?.reserved], [{ 'requests.cpu': before }, { 'requests.cpu': await hardIn('one') }])
   for (const { status } of [
     await hub.get<Tenant>(tenantKind.ref, { name: 'acme' }),
     await hub.get<Project>(projectKind.ref, { namespace: 'tenant-acme', name: 'shop' }),
   ]) {
     assert.equal(status?.quota?.namespaces, 2)
-    assert.deepEqual(status?.quota?.used, { cpu: before })
+    assert.deepEqual(status?.quota?.used, { 'requests.cpu': before })
     const inDead = status?.quota?.clusters?.find(({ cluster }) => cluster === 'dead')
-    assert.deepEqual(inDead?.reserved, { cpu: '1' })
+    assert.deepEqual(inDead?.reserved, { 'requests.cpu': '1' })
     assert.match(inDead?.message ?? '', /^Cluster "dead" cannot be reached: what its namespace may use stays reserved/)
   }
 

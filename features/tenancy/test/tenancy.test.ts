@@ -258,12 +258,13 @@ describe('a namespace of a project', () => {
   })
 
   test('whose quota is refused is not made', async () => {
-    const refused = { kind: 'Refused', message: 'project acme/shop cluster one cpu: want 4, free 1' } as const
+    const refused = { kind: 'Refused', message: 'project acme/shop cluster one requests.cpu: want 4, free 1' } as const
     const quotas = {
       hardFor: () => Promise.resolve(refused),
       enforce: () => Promise.resolve(refused),
       release: () => Promise.resolve(),
       settle: () => Promise.resolve(undefined),
+      environmentShares: () => Promise.resolve(new Map<string, string>()),
       releaseProject: () => Promise.resolve(),
     }
     await using platform = await startWithShop({ quotas })
@@ -271,6 +272,53 @@ describe('a namespace of a project', () => {
     const object = await platform.namespace('project-acme--shop', 'db')
     assert.deepEqual([...readyOf(object), messageOf(object)], ['Pending', 'QuotaExceeded', refused.message])
     assert.equal(await isThere(platform, 'one', 'shop-db'), false)
+  })
+
+  test('has the quota and the limits that its project says where it says none, also when the project says otherwise later', async () => {
+    const namespaceDefaultQuota = { cpu: '2', pods: '10' }
+    const namespaceDefaultLimits = { defaultRequest: { cpu: '100m' } }
+    await using platform = await startTestTenancy()
+    await platform.make(tenant('acme'))
+    await platform.make(
+      project('tenant-acme', 'shop', {
+        environments: [{ name: 'test', cluster: 'one' }],
+        namespaceDefaultQuota,
+        namespaceDefaultLimits,
+        quota: { total: { cpu: '10' } },
+      }),
+    )
+    await platform.make(projectNamespaceOf('project-acme--shop', 'db', { ...spec, quota: { 'requests.cpu': '3' } }))
+    const { client } = platform.member('one')
+    const hardIn = async (namespace: string): Promise<unknown> =>
+      (await client.get<KubeObject & { spec: { hard: unknown } }>(resourceQuotas, { namespace, name: 'project-quota' })).spec.hard
+    assert.deepEqual(await hardIn('acme-shop-test'), { cpu: '2', pods: '10' })
+    assert.deepEqual(await hardIn('shop-db'), { 'requests.cpu': '3', pods: '10' })
+    const { spec: range } = await client.get<KubeObject & { spec: { limits: { defaultRequest: unknown }[] } }>(limitRanges, {
+      namespace: 'shop-db',
+      name: 'project-limits',
+    })
+    assert.deepEqual(range.limits[0]?.defaultRequest, { cpu: '100m' })
+    assert.equal((await platform.namespace('project-acme--shop', 'test')).spec.quota, undefined, 'it goes on following its project')
+
+    const change = (body: object): Promise<unknown> =>
+      platform.hub.patch(projectKind.ref, { namespace: 'tenant-acme', name: 'shop' }, { type: 'merge', body: { spec: body } })
+    await change({ namespaceDefaultQuota: { cpu: '4' } })
+    await platform.idle()
+    assert.deepEqual(
+      [await hardIn('acme-shop-test'), await hardIn('shop-db')],
+      [
+        { cpu: '4', pods: '10' },
+        { 'requests.cpu': '3', pods: '10' },
+      ],
+    )
+    await change({ namespaceDefaultQuota: { cpu: '8' } })
+    await platform.idle()
+    const { status } = await platform.namespace('project-acme--shop', 'test')
+    assert.match(
+      status?.conditions?.find(({ type }) => type === 'QuotaInForce')?.message ?? '',
+      /requests.cpu: want 8, free 7 \(limit 10 of project acme\/shop\)/,
+    )
+    assert.deepEqual(await hardIn('acme-shop-test'), { cpu: '4', pods: '10' }, 'what does not fit leaves what there was')
   })
 
   test('in a cluster that does not answer waits with the reason and holds up no other cluster', async () => {
@@ -335,5 +383,60 @@ describe('a namespace of a project', () => {
     await platform.hub.delete(projectNamespaceKind.ref, { namespace: 'project-acme--shop', name: 'db' })
     await platform.idle()
     await assert.rejects(platform.namespace('project-acme--shop', 'db'), /not found/)
+  })
+})
+
+describe('environments of a project with a quota', () => {
+  const quotaOf = async (platform: TestTenancy, name: string): Promise<unknown> => (await platform.namespace('project-acme--shop', name)).spec.quota
+  const environmentsMade = async (platform: TestTenancy): Promise<string> => {
+    const { status } = await platform.project('tenant-acme', 'shop')
+    const { reason = '', message = '' } = status?.conditions?.find(({ type }) => type === 'EnvironmentsMade') ?? {}
+    return `${reason} ${message}`
+  }
+
+  test('have an even share of it where nobody says what they are to have, and that is said', async () => {
+    await using platform = await startTestTenancy()
+    await platform.make(tenant('acme'))
+    await platform.make(
+      project('tenant-acme', 'shop', {
+        quota: { total: { cpu: '10', memory: '5Gi', pods: '9' }, clusters: [{ cluster: 'one', hard: { pods: '6' } }], namespaces: 4 },
+      }),
+    )
+    const half = { 'requests.cpu': '5', 'requests.memory': '2560Mi', pods: '3' }
+    for (const name of ['test', 'production']) {
+      assert.deepEqual(await quotaOf(platform, name), half)
+      const { status } = await platform.namespace('project-acme--shop', name)
+      assert.equal(status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True')
+    }
+    assert.match(await environmentsMade(platform), /^Made production, test: given an even share of what was free of the project's quota/)
+  })
+
+  test('have what is left when some say what they have, and none at all rather than nothing', async () => {
+    await using platform = await startTestTenancy()
+    await platform.make(tenant('acme'))
+    const environments = [{ name: 'test' }, { name: 'staging' }, { name: 'production', quota: { 'requests.cpu': '6', pods: 1 } }]
+    await platform.make(project('tenant-acme', 'shop', { environments, quota: { total: { cpu: '10', pods: '2' } } }))
+    assert.deepEqual(await quotaOf(platform, 'production'), { 'requests.cpu': '6', pods: 1 })
+    await assert.rejects(platform.namespace('project-acme--shop', 'test'), /not found/)
+    assert.match(
+      await environmentsMade(platform),
+      /^Waiting test: too little pods is free of the quota of project acme\/shop to share it: raise it, lower others, or say in spec.environments what test is to have; staging: /,
+    )
+
+    await platform.hub.patch(
+      projectKind.ref,
+      { namespace: 'tenant-acme', name: 'shop' },
+      { type: 'merge', body: { spec: { quota: { total: { cpu: '10', pods: '7' } } } } },
+    )
+    await platform.idle()
+    for (const name of ['test', 'staging']) assert.deepEqual(await quotaOf(platform, name), { 'requests.cpu': '2', pods: '3' })
+  })
+
+  test('lease what they use in the mode Consumption, and nothing is said for them', async () => {
+    await using platform = await startTestTenancy()
+    await platform.make(tenant('acme'))
+    await platform.make(project('tenant-acme', 'shop', { mode: 'Consumption', quota: { total: { cpu: '10' } } }))
+    assert.equal(await quotaOf(platform, 'test'), undefined)
+    assert.match(await environmentsMade(platform), /^Made $/)
   })
 })

@@ -22,6 +22,7 @@ import {
   quotaName,
   scopeOf,
   tenantKind,
+  withProjectDefaults,
   type NamespaceQuotas,
   type Project,
   type ProjectNamespace,
@@ -35,7 +36,12 @@ export interface QuotaUsageDeps {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Logger
-  readonly objects: { readonly tenants: Informer<Tenant>; readonly projects: Informer<Project>; readonly namespaces: Informer<ProjectNamespace> }
+  readonly objects: {
+    readonly tenants: Informer<Tenant>
+    readonly projects: Informer<Project>
+    readonly namespaces: Informer<ProjectNamespace>
+    projectOf(namespace: string): Project | undefined
+  }
   readonly clusters: { get(name: string): Cluster | undefined }
   readonly quotas: Pick<NamespaceQuotas, 'enforce'> & {
     /** What of a tenant's quotas is taken, by project; the tenant's own under the empty name. */
@@ -171,7 +177,9 @@ async function follow(deps: QuotaUsageDeps, { quotas, key, cluster, writtenMs }:
   if (object.spec.cluster !== cluster || object.spec.namespace !== quota.metadata.namespace || quota.metadata.name !== quotaName) return settled
   const member = deps.memberOf(cluster)
   if (member === undefined) return settled
-  const outcome = await deps.quotas.enforce(member, object, { signal })
+  const project = objects.projectOf(object.metadata.namespace ?? '')
+  if (project === undefined) return settled
+  const outcome = await deps.quotas.enforce(member, withProjectDefaults(object, project), { signal })
   if (outcome.kind === 'Refused' || uid === undefined) return settled
   const waitMs = (writtenMs.get(uid) ?? Number.NEGATIVE_INFINITY) + usedEveryMs - clock.monotonicMs()
   const isNews = !isSame(object.status?.reserved, outcome.hard)

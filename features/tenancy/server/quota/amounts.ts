@@ -8,9 +8,9 @@ import {
   subtractQuantities,
   type Quantity,
 } from '@gantry/apimachinery'
-import type { Quota } from '../../api/index.ts'
+import { canonicalResource, type Quota } from '../../api/index.ts'
 
-/** Exact amounts by resource, under one name each: `cpu` is what a ResourceQuota also calls `requests.cpu`. */
+/** Exact amounts by resource, under one name each: `requests.cpu` is what a ResourceQuota also calls `cpu`. */
 export type Amounts = ReadonlyMap<string, Quantity>
 
 /** Amounts in several places: what a scope may have, or what something takes from it. Keys are made by `at`. */
@@ -32,18 +32,16 @@ export function placeOf(key: string): { readonly cluster: string; readonly resou
   return { cluster: key.slice(0, bar), resource: key.slice(bar + 1) }
 }
 
-const aliases: Readonly<Record<string, string>> = {
-  'requests.cpu': 'cpu',
-  'requests.memory': 'memory',
-  'requests.ephemeral-storage': 'ephemeral-storage',
-}
 const resourceName = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?$/
 const maxNameLength = 317
 // What Kubernetes keeps of a quantity is an int64 at most.
 const most = parseQuantity('9223372036854775807')
 
-/** The one name of a resource that a ResourceQuota may call by two. */
-export const canonicalResource = (resource: string): string => aliases[resource] ?? resource
+/** The one key of an amount, of a resource or of a place. */
+export function canonicalKey(key: string): string {
+  const bar = key.indexOf('|')
+  return `${key.slice(0, bar + 1)}${canonicalResource(key.slice(bar + 1))}`
+}
 
 /** Reads a resource list; of two names of one resource the smaller amount counts. Throws Invalid, naming the field. */
 export function readAmounts(list: Readonly<Record<string, string | number>> | undefined, field: string): Amounts {

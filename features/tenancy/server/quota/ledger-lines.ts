@@ -1,5 +1,5 @@
 import { formatQuantity, parseQuantity, StatusError, type Quantity } from '@gantry/apimachinery'
-import { sameAmounts, type Amounts } from './amounts.ts'
+import { canonicalKey, sameAmounts, type Amounts } from './amounts.ts'
 import { idOf, type Mode, type NamespaceRecord, type QuotaRecord, type ScopeRecord } from './quota-book.ts'
 
 /*
@@ -124,7 +124,8 @@ function amountsOf(value: string): Amounts {
   for (const part of value.split(',')) {
     const equals = part.indexOf('=')
     if (equals < 1) throw new StatusError('Invalid', `"${part.slice(0, 80)}" is no amount: write cpu=4`)
-    amounts.set(part.slice(0, equals), parseQuantity(part.slice(equals + 1)))
+    // Earlier ones say cpu.
+    amounts.set(canonicalKey(part.slice(0, equals)), parseQuantity(part.slice(equals + 1)))
   }
   if (read.size >= maxRead) read.clear()
   read.set(value, amounts)

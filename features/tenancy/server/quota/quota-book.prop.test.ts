@@ -8,7 +8,7 @@ import { QuotaBook, root, type NamespaceRecord, type QuotaRecord, type ScopeReco
 
 const runs = { numRuns: 300, seed: 20_260_101 }
 const amount = fc.constantFrom('0', '1', '1500m', '0.1', '3', '7', '333m', '2k', '1Gi', '17Mi')
-const resources = ['cpu', 'requests.nvidia.com/gpu', 'count/deployments.apps']
+const resources = ['requests.cpu', 'requests.nvidia.com/gpu', 'count/deployments.apps']
 const clusters = ['a', 'b']
 const amounts: fc.Arbitrary<Amounts> = fc
   .dictionary(fc.constantFrom(...resources), amount, { maxKeys: 3 })
@@ -106,7 +106,7 @@ test('running sums are what adding up anew gives, whatever was put, replaced, re
         assert.equal(text(book.takenOf(project)), text(anew.takenOf(project)))
         assert.equal(text(book.belowOf(project)), text(anew.belowOf(project)))
       }
-      for (const key of [at('', 'cpu'), at('a', 'cpu'), at('b', 'requests.nvidia.com/gpu')])
+      for (const key of [at('', 'requests.cpu'), at('a', 'requests.cpu'), at('b', 'requests.nvidia.com/gpu')])
         assert.equal(text(new Map([[key, book.belowOf(root).get(key) ?? zero]])), text(new Map([[key, plainSum(book, new Set(['p', 'q', 'r']), key)]])))
     }),
     runs,

@@ -327,7 +327,10 @@ export class QuotaBook {
           continue
         }
         const want = claim.get(place)
-        if (want === undefined) problems.push(`${what}: not set, but ${this.#limit(scope, place)}: set it in spec.quota of the namespace`)
+        if (want === undefined)
+          problems.push(
+            `${what}: not set, but ${this.#limit(scope, place)}: set it in spec.quota of the namespace, or in spec.namespaceDefaultQuota of the project`,
+          )
         else if (isMore(want, before.get(place) ?? zero) && isMore(load.get(place) ?? zero, limit))
           problems.push(this.#tooMuch(what, { want, load: load.get(place) ?? zero, scope, place }))
       }

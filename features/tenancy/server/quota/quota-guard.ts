@@ -2,7 +2,17 @@ import { requestInfo, StatusError, unlessGone, type RequestInfo } from '@gantry/
 import { responseOf, trialBodyBytes, writeAsTried, type ClusterTarget, type Trial } from '@gantry/gateway'
 import { readWholeBody } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse, Logger } from '@gantry/runtime'
-import { projectKind, projectNamespaceKind, quotaLedgerKind, tenantKind, type Project, type ProjectNamespace, type Tenant } from '../../api/index.ts'
+import {
+  projectKind,
+  projectNamespaceKind,
+  quotaLedgerKind,
+  scopeOf,
+  tenantKind,
+  withProjectDefaults,
+  type Project,
+  type ProjectNamespace,
+  type Tenant,
+} from '../../api/index.ts'
 import type { Quotas } from './quotas.ts'
 import { scopeRecordOf } from './scope-objects.ts'
 
@@ -19,7 +29,8 @@ const kinds: ReadonlyMap<string, string> = new Map([tenantKind, projectKind, pro
 export function guardQuotas({ quotas, log }: { readonly quotas: Quotas; readonly log: Logger }, target: ClusterTarget): ClusterTarget {
   async function write(request: HttpRequest, kind: string, trial: Trial): Promise<HttpResponse> {
     const { isDryRun, isNew } = trial
-    const wanted = { ...(trial.object as Guarded), kind } as Guarded
+    const complete = await completing(quotas, { ...(trial.object as Guarded), kind } as Guarded, { signal: request.signal })
+    const wanted = complete({ ...(trial.object as Guarded), kind } as Guarded)
     const hold = await keep(quotas, wanted, { signal: request.signal, isNew })
     // Also for a caller who has gone meanwhile.
     const { signal } = new AbortController()
@@ -34,7 +45,7 @@ export function guardQuotas({ quotas, log }: { readonly quotas: Quotas; readonly
     try {
       const written = JSON.parse(answer.toString('utf8')) as Guarded
       // A table, or only metadata, when that was asked for: the controller reads the object itself.
-      if (written.kind === kind) await quotas.settleHeld(written, hold, { signal })
+      if (written.kind === kind) await quotas.settleHeld(complete(written), hold, { signal })
     } catch (error) {
       log.warn('what has been reserved for an object is left for its controller to settle', { kind, object: wanted.metadata.name, error })
     }
@@ -57,6 +68,14 @@ export function guardQuotas({ quotas, log }: { readonly quotas: Quotas; readonly
       }
     },
   }
+}
+
+/** A namespace has what its project says where it says nothing itself. */
+async function completing(quotas: Quotas, { kind, metadata }: Guarded, options: { readonly signal: AbortSignal }): Promise<(object: Guarded) => Guarded> {
+  const { tenant, project: name } = scopeOf(metadata.namespace ?? '') ?? {}
+  if (kind !== projectNamespaceKind.kind || tenant === undefined || name === undefined) return (object) => object
+  const project = await quotas.projectOf({ tenant, name }, options)
+  return (object) => withProjectDefaults(object as ProjectNamespace, project)
 }
 
 const writes: ReadonlySet<string> = new Set(['create', 'update', 'patch'])

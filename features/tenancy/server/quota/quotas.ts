@@ -2,9 +2,12 @@ import { isReason, StatusError, unlessGone } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { turnBudgetOn, type Clock, type Ids } from '@gantry/runtime'
 import {
+  canonicalResource,
   projectNamespaceKind,
   tenancyLabels,
   quotaName,
+  withProjectDefaults,
+  type Environment,
   type NamespaceQuotas,
   type Project,
   type ProjectNamespace,
@@ -15,11 +18,12 @@ import {
   type ScopeUse,
   type Tenant,
 } from '../../api/index.ts'
-import { canonicalResource, largestOf, listOf, readAmounts, sameAmounts, smallestOf, type Amounts } from './amounts.ts'
+import { largestOf, listOf, readAmounts, sameAmounts, smallestOf, type Amounts } from './amounts.ts'
 import { Ledgers, type LedgersOptions } from './ledgers.ts'
 import { QuotaExceeded, root, type NamespaceKey, type NamespaceRecord, type QuotaBook, type QuotaRecord, type ScopeRecord } from './quota-book.ts'
 import { linesOf, usageOf, viewOf } from './quota-view.ts'
 import { everythingOf, findProject, findTenant, isTenant, keyOfNamespace, scopeRecordOf } from './scope-objects.ts'
+import { evenShares } from './even-shares.ts'
 import { isHard, shareOf } from './shares.ts'
 
 export interface QuotasDeps {
@@ -210,6 +214,21 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
     return findProject(this.#deps.hub, { tenant, project: name }, options)
   }
 
+  async environmentShares(
+    project: Project,
+    environments: readonly Environment[],
+    options: Options,
+  ): Promise<ReadonlyMap<string, Record<string, string> | string>> {
+    const { tenant, record } = scopeRecordOf(project, 0)
+    try {
+      return await this.#read(tenant, record.project, options, (book) => evenShares(book, project, environments))
+    } catch (error) {
+      // The project's own quota does not fit.
+      if (!(error instanceof QuotaExceeded)) throw error
+      return new Map(environments.map(({ name }) => [name, error.message]))
+    }
+  }
+
   /** What limits a project, and what is taken of that. */
   async view(project: Project, options: Options): Promise<QuotaView> {
     const { tenant, record } = scopeRecordOf(project, 0)
@@ -236,7 +255,7 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
     return this.#read(tenant, record.project, options, (book) => {
       try {
         return book.trial(() => {
-          const hard = wanted.kind === projectNamespaceKind.kind ? this.#place(book, wanted as ProjectNamespace, '') : undefined
+          const hard = wanted.kind === projectNamespaceKind.kind ? this.#place(book, withProjectDefaults(wanted as ProjectNamespace, project), '') : undefined
           if (hard === undefined) this.#replaceScope(book, scopeRecordOf(wanted as Project, this.#nowMs()).record)
           return { fits: true, problems: [], limits: linesOf(book, record.project), ...(hard === undefined ? {} : { hard: listOf(hard) }) }
         })
@@ -466,7 +485,7 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
     for await (const { project, namespaces } of everythingOf(hub, book.tenant, options)) {
       // One that cannot be read is refused by itself, and keeps nobody else.
       if (readable(() => book.put(scopeRecordOf(project, this.#nowMs()).record)) === false) continue
-      for (const object of namespaces) readable(() => this.#takeOver(book, object))
+      for (const object of namespaces) readable(() => this.#takeOver(book, withProjectDefaults(object, project)))
     }
   }
 

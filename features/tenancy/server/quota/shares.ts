@@ -85,13 +85,13 @@ const grains: readonly { readonly of: RegExp; readonly grain: Quantity }[] = [
 ]
 const whole = parseQuantity('1')
 
-/** The n-th part, rounded up to what makes sense of this resource: 10m of CPU, 1Mi of memory and storage, one of everything else. */
-function portion(amount: Quantity, n: bigint, resource: string): Quantity {
+/** The n-th part, rounded to what makes sense of this resource: 10m of CPU, 1Mi of memory and storage, one of everything else. */
+export function portion(amount: Quantity, n: bigint, resource: string, rounded: 'up' | 'down' = 'up'): Quantity {
   const { grain } = grains.find(({ of }) => of.test(resource)) ?? { grain: whole }
   const exponent = Math.min(amount.exponent, grain.exponent)
   const scaled = ({ unscaled, exponent: own }: Quantity): bigint => unscaled * 10n ** BigInt(own - exponent)
   const step = scaled(grain) * n
-  const grainsNeeded = (scaled(amount) + step - 1n) / step
+  const grainsNeeded = (scaled(amount) + (rounded === 'up' ? step - 1n : 0n)) / step
   return { unscaled: grainsNeeded * scaled(grain), exponent, format: grain.format }
 }
 
