@@ -154,7 +154,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     const hasher = new PasswordHasher()
     const throttle = new LoginThrottle(clock)
     const identities = new Identities({ hub, clock, ids, log, revocations, permissions, hasher })
-    const signIn = new SignIn({ identities, throttle, hasher, clock, ids, log, onPasswordSet: forgetFirstPassword })
+    const signIn = new SignIn({ hub, identities, throttle, hasher, clock, ids, log, onPasswordSet: forgetFirstPassword })
     const signingKeys = new SigningKeys({ hub, clock, ids, log })
     const tokens = new AccessTokens({ identities, keys: signingKeys, clock })
     const elevations = new Elevations({ hub, permissions, identities, clock, log, hubName: localClusterName })

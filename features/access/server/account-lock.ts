@@ -7,8 +7,8 @@ export interface AccountLockDeps {
   readonly clock: Clock
   readonly users: Pick<ObjectMirror<User>, 'get'>
   readonly rules: () => SignInRules
-  /** Writes to a user's status, and takes what was written over into `users`; says whether it could. Null removes a field. */
-  readonly writeStatus: (user: string, status: Readonly<Record<string, string | number | null>>) => Promise<boolean>
+  /** Writes to a user's status what `change` makes of it, whatever others write meanwhile, and takes it over into `users`; says whether it could. Null removes a field. */
+  readonly changeStatus: (user: string, change: (before: User['status']) => Readonly<Record<string, string | number | null>>) => Promise<boolean>
 }
 
 /** Fields of a status that hold nothing against anybody. */
@@ -23,15 +23,17 @@ interface State {
   readonly lockedUntilMs: number
 }
 
+const none: State = { failures: 0, lastMs: 0, lockedUntilMs: 0 }
+
 /**
  * Locks an account after failures in a row, from wherever they come, for a time that doubles with each further one. What it knows is in the status of the User: it survives restarts
- * and holds for every gateway. While an account is locked nothing is judged and nothing counted, so that nobody can make it longer from outside.
+ * and holds for every gateway, whose failures add up. While an account is locked nothing is judged and nothing counted, so that nobody can make it longer from outside.
  */
 export class AccountLock {
   readonly #deps: AccountLockDeps
   /** Attempts that are being judged, by user. */
   readonly #judging = new Map<string, number>()
-  /** What the hub has not been told yet; an entry for a user who is there, while it is written. */
+  /** Failures that the hub has not been told of yet, and what follows from them here; an entry for a user who is there, while it is written. */
   readonly #unsaved = new Map<string, State>()
   readonly #saving = new Map<string, Promise<void>>()
 
@@ -57,13 +59,9 @@ export class AccountLock {
     if (judging === 0) this.#judging.delete(user)
     else this.#judging.set(user, judging)
     if (outcome === 'passed') return
-    const { lockAfterFailures, firstLockMs, longestLockMs } = this.#deps.rules()
-    const before = this.#stateOf(user)
     const nowMs = this.#nowMs()
-    const failures = before.failures + 1
-    const beyond = failures - lockAfterFailures
-    const lockedUntilMs = beyond < 0 ? 0 : nowMs + Math.min(longestLockMs, firstLockMs * 2 ** Math.min(beyond, 30))
-    this.#unsaved.set(user, { failures, lastMs: nowMs, lockedUntilMs })
+    const lockedUntilMs = this.#lockAfter(this.#stateOf(user).failures + 1, nowMs)
+    this.#unsaved.set(user, { failures: (this.#unsaved.get(user)?.failures ?? 0) + 1, lastMs: nowMs, lockedUntilMs })
     if (!this.#saving.has(user))
       this.#saving.set(
         user,
@@ -87,31 +85,51 @@ export class AccountLock {
 
   async #save(user: string): Promise<void> {
     for (;;) {
-      const state = this.#unsaved.get(user)
-      if (state === undefined) return
-      const { failures, lastMs, lockedUntilMs } = state
-      const isWritten = await this.#deps.writeStatus(user, {
-        failedSignIns: failures,
-        lastFailedSignInTime: rfc3339(new Date(lastMs)),
-        // Seconds are cut off when written.
-        lockedUntilTime: lockedUntilMs === 0 ? null : rfc3339(new Date(lockedUntilMs + 999)),
+      const unsaved = this.#unsaved.get(user)
+      if (unsaved === undefined) return
+      const isWritten = await this.#deps.changeStatus(user, (status) => {
+        const before = this.#stored(status)
+        const failures = before.failures + unsaved.failures
+        const lockedUntilMs = Math.max(before.lockedUntilMs, this.#lockAfter(failures, unsaved.lastMs))
+        return {
+          failedSignIns: failures,
+          lastFailedSignInTime: rfc3339(new Date(Math.max(before.lastMs, unsaved.lastMs))),
+          // Seconds are cut off when written.
+          lockedUntilTime: lockedUntilMs === 0 ? null : rfc3339(new Date(lockedUntilMs + 999)),
+        }
       })
-      // Not written: it counts here at least, and is written with the next one.
+      // Not written: they count here at least, and are written with the next one.
       if (!isWritten) return
-      if (this.#unsaved.get(user) === state) this.#unsaved.delete(user)
+      const now = this.#unsaved.get(user)
+      if (now === undefined) return
+      if (now.failures > unsaved.failures) this.#unsaved.set(user, { ...now, failures: now.failures - unsaved.failures })
+      else this.#unsaved.delete(user)
     }
   }
 
+  /** Until when an account is locked after so many failures, the last of them at `lastMs`; 0 when it is not. */
+  #lockAfter(failures: number, lastMs: number): number {
+    const { lockAfterFailures, firstLockMs, longestLockMs } = this.#deps.rules()
+    const beyond = failures - lockAfterFailures
+    return beyond < 0 ? 0 : lastMs + Math.min(longestLockMs, firstLockMs * 2 ** Math.min(beyond, 30))
+  }
+
   #stateOf(user: string): State {
-    const status = this.#deps.users.get(user)?.status
-    const stored: State = {
-      failures: status?.failedSignIns ?? 0,
-      lastMs: Date.parse(status?.lastFailedSignInTime ?? '') || 0,
-      lockedUntilMs: Date.parse(status?.lockedUntilTime ?? '') || 0,
+    const stored = this.#stored(this.#deps.users.get(user)?.status)
+    const unsaved = this.#unsaved.get(user) ?? none
+    return {
+      failures: stored.failures + unsaved.failures,
+      lastMs: Math.max(stored.lastMs, unsaved.lastMs),
+      lockedUntilMs: Math.max(stored.lockedUntilMs, unsaved.lockedUntilMs),
     }
-    const state = this.#unsaved.get(user) ?? stored
-    const isOver = state.lockedUntilMs <= this.#nowMs() && this.#nowMs() - state.lastMs > forgetAfterMs
-    return isOver ? { failures: 0, lastMs: 0, lockedUntilMs: 0 } : state
+  }
+
+  /** What a status holds against an account. */
+  #stored(status: User['status']): State {
+    const lastMs = Date.parse(status?.lastFailedSignInTime ?? '') || 0
+    const lockedUntilMs = Date.parse(status?.lockedUntilTime ?? '') || 0
+    const isOver = lockedUntilMs <= this.#nowMs() && this.#nowMs() - lastMs > forgetAfterMs
+    return isOver ? none : { failures: status?.failedSignIns ?? 0, lastMs, lockedUntilMs }
   }
 
   #nowMs(): number {

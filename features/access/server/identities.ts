@@ -27,7 +27,7 @@ import type { PasswordHasher } from './password-hash.ts'
 import type { Permissions } from './permissions/permissions.ts'
 import { scopeNamespace } from './permissions/scope-namespace.ts'
 import { hashSecret, matchesHash } from './secret-hash.ts'
-import { UserCredentials, type Owner } from './user-credentials.ts'
+import { UserCredentials, type Credentials, type Owner } from './user-credentials.ts'
 
 export interface IdentitiesDeps {
   readonly hub: KubeClient
@@ -44,6 +44,7 @@ const touchEveryMs = 5 * 60_000
 const sweepEveryMs = 30_000
 const secretBytes = 32
 const unbindTries = 5
+const statusTries = 5
 const maxGrantedPerClient = 20
 
 /** Null removes one. */
@@ -84,7 +85,7 @@ export class Identities {
       clock: deps.clock,
       users: this.users,
       rules: () => this.rules,
-      writeStatus: (name, status) => this.#writeStatus(userKind.ref, name, status),
+      changeStatus: (name, change) => this.#changeStatus(name, change),
     })
     this.keys.onChange(({ name, before, after }) => {
       if (
@@ -369,7 +370,7 @@ export class Identities {
     })
     try {
       if (user.password === undefined) await this.credentials.remove(name)
-      else await this.#writePassword({ name, uid: created.metadata.uid ?? '' }, user.password, user.mustChangePassword === true)
+      else await this.#writePassword({ name, uid: created.metadata.uid ?? '' }, user.password, { mustChange: user.mustChangePassword === true })
       if (role !== undefined) await this.bindToPlatform(name, role)
     } catch (error) {
       await this.#remove(userKind.ref, name) // nobody could sign in as this one
@@ -396,13 +397,18 @@ export class Identities {
   async setPassword(
     name: string,
     password: string,
-    options: { readonly except?: string | undefined; readonly mustChange?: boolean | undefined } = {},
+    options: {
+      readonly except?: string | undefined
+      readonly mustChange?: boolean | undefined
+      /** What else changes with it; it may throw, and nothing changes then. */
+      readonly together?: ((before: Credentials) => Credentials) | undefined
+    } = {},
   ): Promise<void> {
     const identity = this.users.get(name)?.spec.identity
     if (identity !== undefined)
       throw new StatusError('Invalid', `user "${name}" signs in with the identity provider "${identity.provider}" and has no password here; change it there`)
     const mustChange = options.mustChange === true
-    await this.#writePassword(this.ownerOf(name), password, mustChange)
+    await this.#writePassword(this.ownerOf(name), password, { mustChange, together: options.together })
     await this.#writeStatus(userKind.ref, name, { passwordChangedTime: rfc3339(this.#deps.clock.now()), mustChangePassword: mustChange ? true : null })
     await this.endSessionsOf(name, options)
   }
@@ -482,10 +488,39 @@ export class Identities {
     }
   }
 
-  async #writePassword(owner: Owner, password: string, mustChangePassword: boolean): Promise<void> {
+  /** As `#writeStatus`, for what counts up: nothing of other gateways gets lost. */
+  async #changeStatus(name: string, change: (before: User['status']) => StatusFields): Promise<boolean> {
+    try {
+      for (let tries = 1; ; tries++) {
+        const { metadata, status } = await this.#deps.hub.get<User>(userKind.ref, { name })
+        const body = { metadata: { resourceVersion: metadata.resourceVersion }, status: change(status) }
+        try {
+          this.users.accept(await this.#deps.hub.patch<User>(userKind.ref, { name }, { type: 'merge', body, subresource: 'status' }))
+          return true
+        } catch (error) {
+          if (!isReason(error, 'Conflict') || tries === statusTries) throw error
+        }
+      }
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) this.#deps.log.warn('a status could not be stored', { kind: userKind.kind, name, error })
+      return false
+    }
+  }
+
+  async #writePassword(
+    owner: Owner,
+    password: string,
+    { mustChange, together = (before) => before }: { readonly mustChange: boolean; readonly together?: ((before: Credentials) => Credentials) | undefined },
+  ): Promise<void> {
     const passwordHash = await this.#deps.hasher.hash(password)
-    // A browser was made known by whoever knew the old one.
-    await this.credentials.change(owner, (before) => ({ ...before, passwordHash, mustChangePassword, knownBrowsers: [] }))
+    // A browser was made known, and a second factor begun, by whoever knew the old one.
+    await this.credentials.change(owner, (before) => ({
+      ...together(before),
+      passwordHash,
+      mustChangePassword: mustChange,
+      knownBrowsers: [],
+      pendingTotp: undefined,
+    }))
   }
 
   async #remove(ref: ResourceRef, name: string): Promise<void> {

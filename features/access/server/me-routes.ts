@@ -22,7 +22,6 @@ export interface MeRoutesDeps {
 
 const bodyBytes = 4_096
 const enrolmentMs = 10 * 60_000
-const maxEnrolments = 1_000
 const prefix = '/platform/v1/me/'
 
 type Body = Readonly<Record<string, unknown>>
@@ -39,8 +38,6 @@ type Work = (me: Me, body: Body) => unknown
  */
 export function meRoutes(deps: MeRoutesDeps): readonly Route[] {
   const { identities, signIn } = deps
-  /** What was shown and is not confirmed yet, by user, the oldest first. */
-  const enrolments = new Map<string, { readonly secret: string; readonly untilMs: number }>()
 
   async function account({ owner: { name }, owner }: Me): Promise<OwnAccount> {
     const user = identities.users.get(name)
@@ -84,21 +81,25 @@ export function meRoutes(deps: MeRoutesDeps): readonly Route[] {
     if (totp !== undefined) throw new StatusError('Conflict', 'a second factor is set up already: remove it first')
     await prove(owner, body)
     const enrolment = await newEnrolment(owner.name)
-    enrolments.delete(owner.uid)
-    enrolments.set(owner.uid, { secret: enrolment.secret, untilMs: deps.clock.monotonicMs() + enrolmentMs })
-    const [oldest = ''] = enrolments.keys()
-    if (enrolments.size > maxEnrolments) enrolments.delete(oldest)
+    const pendingTotp = { secret: enrolment.secret, untilMs: deps.clock.now().getTime() + enrolmentMs }
+    await identities.credentials.change(owner, (before) => ({ ...before, pendingTotp }))
     return enrolment
   }
 
   async function confirmEnrolment({ owner }: Me, body: Body): Promise<RecoveryCodes> {
-    const begun = enrolments.get(owner.uid)
-    if (begun === undefined || begun.untilMs <= deps.clock.monotonicMs())
+    const { pendingTotp } = await identities.credentials.read(owner)
+    if (pendingTotp === undefined || pendingTotp.untilMs <= deps.clock.now().getTime())
       throw new StatusError('Conflict', 'nothing is being set up, or it took longer than ten minutes: begin again')
-    const enrolled = await signIn.enrol(owner, begun.secret, textOf(body, 'code') ?? '')
+    const enrolled = await signIn.enrol(owner, {
+      secret: pendingTotp.secret,
+      code: textOf(body, 'code') ?? '',
+      together(before) {
+        if (before.pendingTotp?.secret !== pendingTotp.secret) throw new StatusError('Conflict', 'something else is being set up meanwhile: begin again')
+        return before
+      },
+    })
     if (enrolled === undefined)
       throw new StatusError('Invalid', 'the code is not the one of the secret that was shown: check the clock of the device, and try the next one')
-    enrolments.delete(owner.uid)
     return { recoveryCodes: enrolled.recoveryCodes }
   }
 

@@ -1,80 +1,84 @@
-import type { Clock, Ids } from '@gantry/runtime'
+import { StatusError } from '@gantry/apimachinery'
 import type { NextStep } from '../api/index.ts'
+import { BrowserSeal, type BrowserSealDeps } from './browser-seal.ts'
 import { hashSecret, matchesHash } from './secret-hash.ts'
+import type { Credentials } from './user-credentials.ts'
 
 /** Somebody whose password was right, on the way to a session. */
 export interface SignInTicket {
   readonly user: string
   readonly uid: string
   readonly next: NextStep
-  /** The password's hash as it was: a new password ends what began with the old one. */
-  readonly passwordHash: string | undefined
+  /** Of the password as it was: a new password ends what began with the old one. */
+  readonly password: string | undefined
   /** Whether a second factor was asked for and given. */
   readonly hasSecondFactor: boolean
   /** For `enrolSecondFactor`: what the app was told. */
   readonly enrolSecret?: string | undefined
 }
 
-interface Kept {
-  readonly ticket: SignInTicket
+interface SealedTicket extends SignInTicket {
+  readonly id: string
+  /** Hash of the half that is in a cookie. */
   readonly browser: string
-  readonly expiresMs: number
-  triesLeft: number
+}
+
+/** One that has come back. */
+export interface OpenedTicket extends SignInTicket {
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly untilMs: number
 }
 
 const secretBytes = 32
-const lastsMs = 5 * 60_000
-const tries = 10
-const maxTickets = 2_000
-const maxTicketsOfUser = 5
+const idBytes = 12
+/** Each took a proof of who it is: only whoever has the account gets here. */
+const mostServed = 100
 
 /** How long a ticket lasts: also for the cookie beside it. */
-export const ticketSeconds = lastsMs / 1_000
+export const ticketSeconds = 300
 
 /**
- * What is between the steps of a sign-in, in the memory of this gateway: in bounded number, for five minutes, ten tries and one success each. A ticket is two secrets, one in the
- * answer and one in a cookie: neither is worth anything without the other.
+ * What is between the steps of a sign-in, kept by the browser, encrypted: any gateway on the hub goes on where another began. A ticket has two halves, one in the answer and one in a
+ * cookie: neither is worth anything without the other. That it serves once is written where what it proves is: `served`.
  */
 export class SignInTickets {
-  readonly #clock: Clock
-  readonly #ids: Ids
-  /** By the hash of the ticket, the oldest first. */
-  readonly #kept = new Map<string, Kept>()
+  readonly #deps: BrowserSealDeps
+  readonly #seal: BrowserSeal<SealedTicket>
 
-  constructor(deps: { readonly clock: Clock; readonly ids: Ids }) {
-    this.#clock = deps.clock
-    this.#ids = deps.ids
+  constructor(deps: BrowserSealDeps) {
+    this.#deps = deps
+    this.#seal = new BrowserSeal(deps, 'sign-in ticket')
   }
 
-  get size(): number {
-    return this.#kept.size
+  async issue(ticket: SignInTicket): Promise<{ readonly ticket: string; readonly browser: string }> {
+    const { ids } = this.#deps
+    const browser = ids.secret(secretBytes)
+    return { ticket: await this.#seal.seal({ ...ticket, id: ids.secret(idBytes), browser: hashSecret(browser) }, ticketSeconds), browser }
   }
 
-  /** Makes one. The oldest goes when there are too many, of this user or of all. */
-  issue(ticket: SignInTicket): { readonly ticket: string; readonly browser: string } {
-    const nowMs = this.#clock.monotonicMs()
-    for (const [key, { expiresMs }] of this.#kept) if (expiresMs <= nowMs) this.#kept.delete(key)
-    const ofUser = [...this.#kept].filter(([, kept]) => kept.ticket.user === ticket.user)
-    if (ofUser.length >= maxTicketsOfUser) this.#kept.delete(ofUser[0]?.[0] ?? '')
-    const [oldest = ''] = this.#kept.keys()
-    if (this.#kept.size >= maxTickets) this.#kept.delete(oldest)
-    const [secret, browser] = [this.#ids.secret(secretBytes), this.#ids.secret(secretBytes)]
-    this.#kept.set(hashSecret(secret), { ticket, browser: hashSecret(browser), expiresMs: nowMs + lastsMs, triesLeft: tries })
-    return { ticket: secret, browser }
-  }
-
-  /** The ticket, and one try less of it; undefined when it is none, is over, or belongs to another browser. */
-  try(secret: string, browser: string): SignInTicket | undefined {
-    const key = hashSecret(secret)
-    const kept = this.#kept.get(key)
-    if (kept === undefined || kept.expiresMs <= this.#clock.monotonicMs() || !matchesHash(browser, kept.browser)) return undefined
-    kept.triesLeft--
-    if (kept.triesLeft < 0) this.#kept.delete(key)
-    return kept.triesLeft < 0 ? undefined : kept.ticket
-  }
-
-  /** Uses it up; false when somebody else was first. */
-  use(secret: string): boolean {
-    return this.#kept.delete(hashSecret(secret))
+  /** Undefined when it is none, is over, or belongs to another browser. */
+  async open(text: string, browser: string): Promise<OpenedTicket | undefined> {
+    const ticket = await this.#seal.open(text)
+    return ticket !== undefined && matchesHash(browser, ticket.browser) ? ticket : undefined
   }
 }
+
+/** What a ticket says of a password. */
+export function passwordMark({ passwordHash }: Pick<Credentials, 'passwordHash'>): string | undefined {
+  return passwordHash === undefined ? undefined : hashSecret(passwordHash)
+}
+
+/**
+ * Credentials after a ticket has served, to be written together with what it has proved: of two who use it at once, on whatever gateway, one comes second. Throws Unauthorized when
+ * it has served before, or another password has been set since.
+ */
+export function served(before: Credentials, ticket: OpenedTicket, nowMs: number): Credentials {
+  if (passwordMark(before) !== ticket.password || before.servedTickets.some(({ id }) => id === ticket.id)) throw new StatusError('Unauthorized', over)
+  const servedTickets = before.servedTickets.filter(({ untilMs }) => untilMs > nowMs)
+  if (servedTickets.length >= mostServed)
+    throw new StatusError('TooManyRequests', 'too many sign-ins at once, please try again in some minutes', { details: { retryAfterSeconds: ticketSeconds } })
+  return { ...before, servedTickets: [...servedTickets, { id: ticket.id, untilMs: ticket.untilMs }] }
+}
+
+export const over = 'this sign-in is over, please begin again'

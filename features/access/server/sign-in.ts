@@ -1,19 +1,21 @@
 import { StatusError } from '@gantry/apimachinery'
+import type { KubeClient } from '@gantry/client'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type { NextStep, SecondFactorEnrolment, User } from '../api/index.ts'
 import { rfc3339 } from '@gantry/clusters/api'
 import { unlocked } from './account-lock.ts'
 import type { Identities, StatusFields } from './identities.ts'
+import { knownBrowserOf, KnownBrowsers } from './known-browsers.ts'
 import type { LoginThrottle } from './login-throttle.ts'
 import type { PasswordHasher } from './password-hash.ts'
 import { newPasswordProblem } from './password-rules.ts'
 import { newRecoveryCodes, withoutCode } from './recovery-codes.ts'
-import { hashSecret } from './secret-hash.ts'
-import { SignInTickets, type SignInTicket } from './sign-in-tickets.ts'
+import { over, passwordMark, served, SignInTickets, type OpenedTicket } from './sign-in-tickets.ts'
 import { newEnrolment, stepOfCode } from './totp.ts'
-import type { Credentials, Owner } from './user-credentials.ts'
+import type { Credentials, KnownBrowser, Owner } from './user-credentials.ts'
 
 export interface SignInDeps {
+  readonly hub: KubeClient
   readonly identities: Identities
   readonly throttle: LoginThrottle
   readonly hasher: PasswordHasher
@@ -49,12 +51,8 @@ export type SignInOutcome =
 /** One for whatever went wrong: which names exist, which are locked and whether a password was right is nobody's business. */
 const refused = 'user name or password is wrong; after several failures an account is locked for a while'
 const codeRefused = 'the code is wrong or has been used already; after several failures an account is locked for a while'
-const over = 'this sign-in is over, please begin again'
 
 const knownBrowserBytes = 32
-const maxKnownBrowsers = 10
-const knownBrowserFailures = 5
-const maxFailuresKept = 10_000
 
 /**
  * Signs users in who give a password, their own or that of a directory, step by step: password, second factor, a password of one's own, setting up a second factor; the session comes last. Failures count against the address
@@ -63,12 +61,12 @@ const maxFailuresKept = 10_000
 export class SignIn {
   readonly #deps: SignInDeps
   readonly #tickets: SignInTickets
-  /** By the hash of a known browser. */
-  readonly #browserFailures = new Map<string, number>()
+  readonly #browsers: KnownBrowsers
 
   constructor(deps: SignInDeps) {
     this.#deps = deps
     this.#tickets = new SignInTickets(deps)
+    this.#browsers = new KnownBrowsers(deps.identities.credentials)
   }
 
   /** The first step. Throws Unauthorized and TooManyRequests. */
@@ -80,7 +78,7 @@ export class SignIn {
     // Who has an account elsewhere has no password here.
     const owner = user === undefined || user.spec.identity !== undefined ? undefined : identities.ownerOf(username)
     const credentials = owner === undefined ? await identities.credentials.readNothing() : await identities.credentials.read(owner)
-    const browser = knownBrowserOf(credentials, from)
+    const browser = knownBrowserOf(credentials, from.knownBrowser)
     const isRight = await this.#judge(owner, browser, async (isAdmitted) => {
       const matches = await hasher.verify(password, credentials.passwordHash)
       return matches && isAdmitted && user?.spec.disabled !== true
@@ -107,68 +105,73 @@ export class SignIn {
     from: SignInOrigin,
   ): Promise<SignInOutcome> {
     const { identities } = this.#deps
-    const ticket = this.#tickets.try(given.ticket, from.ticketCookie ?? '')
+    const ticket = await this.#tickets.open(given.ticket, from.ticketCookie ?? '')
     const user = ticket === undefined ? undefined : identities.users.get(ticket.user)
     if (ticket === undefined || user === undefined || user.metadata.uid !== ticket.uid || user.spec.disabled === true || !identities.isVouchedFor(user))
       throw new StatusError('Unauthorized', over)
     const owner: Owner = { name: ticket.user, uid: ticket.uid }
     const credentials = await identities.credentials.read(owner)
-    if (credentials.passwordHash !== ticket.passwordHash) throw new StatusError('Unauthorized', over)
+    this.#serve(credentials, ticket) // not judged when it is over anyway
     const going: Going = { user, owner, credentials, hasSecondFactor: ticket.hasSecondFactor }
     const work = {
-      secondFactor: () => this.#secondFactor(going, given, from),
-      changePassword: () => this.#changePassword(going, given),
-      enrolSecondFactor: () => this.#enrol(going, ticket, given),
+      secondFactor: () => this.#secondFactor(going, ticket, { ...from, code: given.code }),
+      changePassword: () => this.#changePassword(going, ticket, given.newPassword),
+      enrolSecondFactor: () => this.#enrol(going, ticket, given.code),
     }
     return this.#proceed(await work[ticket.next](), from)
   }
 
-  async #secondFactor(going: Going, { ticket, code }: StepInput, from: SignInOrigin): Promise<Going> {
+  async #secondFactor(going: Going, ticket: OpenedTicket, { code, ...from }: SignInOrigin & { readonly code?: string | undefined }): Promise<Going> {
     const { identities, throttle } = this.#deps
     const { owner } = going
     if (code === undefined) throw new StatusError('BadRequest', 'give "code": the one of the authenticator app, or a recovery code')
     throttle.check(owner.name, from.address)
     throttle.attempt(owner.name, from.address)
-    const browser = knownBrowserOf(going.credentials, from)
+    const browser = knownBrowserOf(going.credentials, from.knownBrowser)
     let after: Credentials | undefined
     const isRight = await this.#judge(owner, browser, async (isAdmitted) => {
-      after = isAdmitted ? await identities.credentials.change(owner, (before) => this.#withoutFactor(before, code)) : undefined
+      after = isAdmitted ? await identities.credentials.change(owner, (before) => this.#withoutFactor(this.#serve(before, ticket), code)) : undefined
       return after !== undefined
     })
     if (!isRight || after === undefined) {
       this.#deps.log.warn('a second factor was wrong', { user: owner.name, address: from.address })
       throw new StatusError('Unauthorized', codeRefused)
     }
-    this.#use(ticket)
     throttle.takeBack(owner.name, from.address)
     return { ...going, credentials: after, hasSecondFactor: true }
   }
 
-  async #changePassword(going: Going, { ticket, newPassword }: StepInput): Promise<Going> {
+  async #changePassword(going: Going, ticket: OpenedTicket, newPassword: string | undefined): Promise<Going> {
     const { identities } = this.#deps
     const { name } = going.owner
     if (newPassword === undefined) throw new StatusError('BadRequest', 'give "newPassword"')
     await this.checkNewPassword(name, newPassword, going.credentials)
-    this.#use(ticket)
-    await identities.setPassword(name, newPassword)
+    await identities.setPassword(name, newPassword, { together: (before) => this.#serve(before, ticket) })
     await this.#deps.onPasswordSet?.(name)
     return { ...going, credentials: await identities.credentials.read(going.owner) }
   }
 
-  async #enrol(going: Going, { enrolSecret = '' }: SignInTicket, { ticket, code }: StepInput): Promise<Going> {
+  async #enrol(going: Going, ticket: OpenedTicket, code: string | undefined): Promise<Going> {
     if (code === undefined) throw new StatusError('BadRequest', 'give "code": the one that the authenticator app shows now')
-    const enrolled = await this.enrol(going.owner, enrolSecret, code)
+    const enrolled = await this.enrol(going.owner, { secret: ticket.enrolSecret ?? '', code, together: (before) => this.#serve(before, ticket) })
     if (enrolled === undefined)
       throw new StatusError('Unauthorized', 'the code is not the one of the secret that was shown: check the clock of the device, and try the next one')
-    this.#use(ticket)
     return { ...going, ...enrolled, hasSecondFactor: true }
   }
 
   /** Sets up a second factor. Undefined when the code is wrong; throws Conflict when there is one already. */
   async enrol(
     owner: Owner,
-    secret: string,
-    code: string,
+    {
+      secret,
+      code,
+      together = (before) => before,
+    }: {
+      readonly secret: string
+      readonly code: string
+      /** What else changes with it; it may throw, and nothing changes then. */
+      readonly together?: (before: Credentials) => Credentials
+    },
   ): Promise<{ readonly credentials: Credentials; readonly recoveryCodes: readonly string[] } | undefined> {
     const { clock, identities } = this.#deps
     const lastStep = await stepOfCode(secret, code, { nowMs: clock.now().getTime(), after: 0 })
@@ -176,7 +179,8 @@ export class SignIn {
     const { codes, hashes } = newRecoveryCodes()
     const credentials = await identities.credentials.change(owner, (before) => {
       if (before.totp !== undefined) throw new StatusError('Conflict', 'a second factor is set up already: remove it first')
-      return { ...before, totp: { secret, lastStep, enrolledTime: rfc3339(clock.now()) }, recoveryCodes: hashes }
+      const totp = { secret, lastStep, enrolledTime: rfc3339(clock.now()) }
+      return { ...together(before), totp, pendingTotp: undefined, recoveryCodes: hashes }
     })
     if (credentials === undefined) return undefined
     await identities.setStatus(owner.name, { secondFactor: 'TOTP' })
@@ -222,11 +226,11 @@ export class SignIn {
     const next = this.#nextOf(going)
     if (next === undefined) return this.#admit(going, from)
     const enrolment = next === 'enrolSecondFactor' ? await newEnrolment(owner.name) : undefined
-    const { ticket, browser } = this.#tickets.issue({
+    const { ticket, browser } = await this.#tickets.issue({
       user: owner.name,
       uid: owner.uid,
       next,
-      passwordHash: credentials.passwordHash,
+      password: passwordMark(credentials),
       hasSecondFactor: going.hasSecondFactor,
       enrolSecret: enrolment?.secret,
     })
@@ -243,12 +247,9 @@ export class SignIn {
   async #admit({ user, owner, credentials, recoveryCodes }: Going, from: SignInOrigin): Promise<SignInOutcome> {
     const { identities, throttle, ids } = this.#deps
     throttle.succeeded(owner.name, from.address)
-    const known = knownBrowserOf(credentials, from)
+    const known = knownBrowserOf(credentials, from.knownBrowser)
     const knownBrowser = (known === undefined ? undefined : from.knownBrowser) ?? ids.secret(knownBrowserBytes)
-    if (known === undefined) {
-      const hash = hashSecret(knownBrowser)
-      await identities.credentials.change(owner, (before) => ({ ...before, knownBrowsers: [...before.knownBrowsers, hash].slice(-maxKnownBrowsers) }))
-    } else this.#browserFailures.delete(known)
+    if (known?.failures !== 0) await this.#browsers.admit(owner, knownBrowser)
     // What strangers have done while the user came by a known browser still counts against them.
     const isLocked = identities.lock.isLocked(owner.name)
     if (!isLocked) identities.lock.forget(owner.name)
@@ -261,32 +262,20 @@ export class SignIn {
   }
 
   /** Judges an attempt unless there have been too many; it takes as long either way. */
-  async #judge(owner: Owner | undefined, browser: string | undefined, isRight: (isAdmitted: boolean) => Promise<boolean>): Promise<boolean> {
+  async #judge(owner: Owner | undefined, browser: KnownBrowser | undefined, isRight: (isAdmitted: boolean) => Promise<boolean>): Promise<boolean> {
     const { lock } = this.#deps.identities
-    const isCounted = owner !== undefined && browser === undefined
-    const isAdmitted = !isCounted || lock.begin(owner.name)
+    const isAdmitted = owner === undefined || (browser === undefined ? lock.begin(owner.name) : this.#browsers.begin(browser))
     let outcome: 'failed' | 'passed' = 'passed' // also when it could not be judged
     try {
       const passes = await isRight(isAdmitted)
       outcome = passes ? 'passed' : 'failed'
       return passes
     } finally {
-      if (isCounted && isAdmitted) lock.end(owner.name, outcome)
-      else if (owner !== undefined && browser !== undefined && outcome === 'failed') await this.#countBrowser(owner, browser)
+      if (owner !== undefined && isAdmitted) {
+        if (browser === undefined) lock.end(owner.name, outcome)
+        else await this.#browsers.end(owner, browser, outcome)
+      }
     }
-  }
-
-  /** A known browser from which so many failures come is a stranger's from then on. */
-  async #countBrowser(owner: Owner, browser: string): Promise<void> {
-    const failures = (this.#browserFailures.get(browser) ?? 0) + 1
-    this.#browserFailures.delete(browser)
-    if (failures >= knownBrowserFailures) {
-      await this.#deps.identities.credentials.change(owner, (before) => ({ ...before, knownBrowsers: before.knownBrowsers.filter((hash) => hash !== browser) }))
-      return
-    }
-    this.#browserFailures.set(browser, failures)
-    const [oldest = ''] = this.#browserFailures.keys()
-    if (this.#browserFailures.size > maxFailuresKept) this.#browserFailures.delete(oldest)
   }
 
   async #withCurrentHash(owner: Owner, credentials: Credentials, password: string): Promise<Credentials> {
@@ -301,12 +290,10 @@ export class SignIn {
     )
   }
 
-  #use(ticket: string): void {
-    if (!this.#tickets.use(ticket)) throw new StatusError('Unauthorized', over)
+  #serve(before: Credentials, ticket: OpenedTicket): Credentials {
+    return served(before, ticket, this.#deps.clock.now().getTime())
   }
 }
-
-type StepInput = Parameters<SignIn['step']>[0]
 
 interface Going {
   readonly user: User
@@ -314,11 +301,4 @@ interface Going {
   readonly credentials: Credentials
   readonly hasSecondFactor: boolean
   readonly recoveryCodes?: readonly string[] | undefined
-}
-
-/** The hash by which the credentials know the browser; undefined for a stranger's. */
-function knownBrowserOf({ knownBrowsers }: Credentials, { knownBrowser }: SignInOrigin): string | undefined {
-  if (knownBrowser === undefined) return undefined
-  const hash = hashSecret(knownBrowser)
-  return knownBrowsers.includes(hash) ? hash : undefined
 }

@@ -12,8 +12,32 @@ export interface Credentials {
   readonly totp?: Totp | undefined
   /** Hashes of those that are left. */
   readonly recoveryCodes: readonly string[]
-  /** Hashes of the secrets of browsers in which the user has signed in, the latest last. */
-  readonly knownBrowsers: readonly string[]
+  /** Being set up: it counts once the app has shown a code of it. */
+  readonly pendingTotp?: PendingTotp | undefined
+  /** Browsers in which the user has signed in, the latest last. */
+  readonly knownBrowsers: readonly KnownBrowser[]
+  /** Tickets of sign-ins that have served and could still be shown again. */
+  readonly servedTickets: readonly ServedTicket[]
+}
+
+export interface KnownBrowser {
+  /** Of the secret that the browser keeps. */
+  readonly hash: string
+  /** Failed sign-ins in a row from there. */
+  readonly failures: number
+}
+
+export interface PendingTotp {
+  /** Base32. */
+  readonly secret: string
+  /** Milliseconds since 1970. */
+  readonly untilMs: number
+}
+
+export interface ServedTicket {
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly untilMs: number
 }
 
 export interface Totp {
@@ -30,7 +54,7 @@ export interface Owner {
   readonly uid: string
 }
 
-const none: Credentials = { mustChangePassword: false, recoveryCodes: [], knownBrowsers: [] }
+const none: Credentials = { mustChangePassword: false, recoveryCodes: [], knownBrowsers: [], servedTickets: [] }
 const attempts = 5
 
 /** The Secrets `user-<name>` of gantry-system. */
@@ -110,6 +134,11 @@ function credentialsOf(secret: Secret | undefined): Credentials {
   if (data === undefined) return none
   const text = (field: string): string | undefined => (data[field] === undefined ? undefined : Buffer.from(data[field], 'base64').toString('utf8'))
   const lines = (field: string): string[] => (text(field) ?? '').split('\n').filter((line) => line !== '')
+  const numbered = (field: string): (readonly [string, number])[] =>
+    lines(field).map((line) => {
+      const [word = '', number = '0'] = line.split(' ', 2)
+      return [word, Number(number)]
+    })
   const totpSecret = text('totpSecret')
   return {
     passwordHash: text('passwordHash'),
@@ -117,19 +146,25 @@ function credentialsOf(secret: Secret | undefined): Credentials {
     totp:
       totpSecret === undefined ? undefined : { secret: totpSecret, lastStep: Number(text('totpLastStep') ?? 0), enrolledTime: text('totpEnrolledTime') ?? '' },
     recoveryCodes: lines('recoveryCodes'),
-    knownBrowsers: lines('knownBrowsers'),
+    pendingTotp: numbered('pendingTotp').map(([secret, untilMs]) => ({ secret, untilMs }))[0],
+    knownBrowsers: numbered('knownBrowsers').map(([hash, failures]) => ({ hash, failures })),
+    servedTickets: numbered('servedTickets').map(([id, untilMs]) => ({ id, untilMs })),
   }
 }
 
-function dataOf({ passwordHash, mustChangePassword, totp, recoveryCodes, knownBrowsers }: Credentials): Record<string, string> {
+const linesOf = (lines: readonly string[]): string | undefined => (lines.length === 0 ? undefined : lines.join('\n'))
+
+function dataOf({ passwordHash, mustChangePassword, totp, recoveryCodes, pendingTotp, knownBrowsers, servedTickets }: Credentials): Record<string, string> {
   const fields: Readonly<Record<string, string | undefined>> = {
     passwordHash,
     mustChangePassword: mustChangePassword ? 'true' : undefined,
     totpSecret: totp?.secret,
     totpLastStep: totp === undefined ? undefined : String(totp.lastStep),
     totpEnrolledTime: totp?.enrolledTime,
-    recoveryCodes: recoveryCodes.length === 0 ? undefined : recoveryCodes.join('\n'),
-    knownBrowsers: knownBrowsers.length === 0 ? undefined : knownBrowsers.join('\n'),
+    recoveryCodes: linesOf(recoveryCodes),
+    pendingTotp: pendingTotp && `${pendingTotp.secret} ${pendingTotp.untilMs}`,
+    knownBrowsers: linesOf(knownBrowsers.map(({ hash, failures }) => `${hash} ${failures}`)),
+    servedTickets: linesOf(servedTickets.map(({ id, untilMs }) => `${id} ${untilMs}`)),
   }
   return Object.fromEntries(Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [[name, Buffer.from(value).toString('base64')]])))
 }

@@ -230,21 +230,6 @@ describe('a ticket', () => {
     assert.equal(changed.status, 401)
     assert.equal(disabled.status, 401)
   })
-
-  test('is over after ten tries', async () => {
-    await using platform = await startTestPlatform()
-    await setPolicy(platform, { secondFactor: { requiredForGroups: ['system:authenticated'] } })
-    await platform.addUser('ann')
-    const browser = new TestBrowser(platform)
-    const first = await browser.login('ann', password)
-    for (let i = 0; i < 10; i++) await browser.step(ticketOf(first), { code: '000000' })
-    const { enrolment } = first.json() as { enrolment: { secret: string } }
-
-    const answer = await browser.step(ticketOf(first), { code: await codeOf(platform, enrolment.secret) })
-
-    assert.equal(answer.status, 401)
-    assert.match(answer.text, /this sign-in is over/)
-  })
 })
 
 describe('a session', () => {

@@ -3,13 +3,26 @@ import type { Answer, TestPlatform } from './test-platform.ts'
 
 /** A browser with its own cookies and address, on the console's pages. */
 export class TestBrowser {
-  readonly #platform: TestPlatform
+  #platform: TestPlatform
   readonly #address: string
   readonly cookies = new Map<string, string>()
 
   constructor(platform: TestPlatform, address = '192.0.2.1') {
     this.#platform = platform
     this.#address = address
+  }
+
+  /** Goes to another gateway from now on. */
+  at(platform: TestPlatform): this {
+    this.#platform = platform
+    return this
+  }
+
+  /** Another browser with what this one has now. */
+  copy(platform: TestPlatform, address = this.#address): TestBrowser {
+    const other = new TestBrowser(platform, address)
+    for (const [name, value] of this.cookies) other.cookies.set(name, value)
+    return other
   }
 
   async ask(method: string, path: string, body?: unknown): Promise<Answer> {

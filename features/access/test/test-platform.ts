@@ -76,6 +76,8 @@ export interface TestPlatform extends AsyncDisposable {
   /** Signs in and returns the cookie's value. */
   signIn(name: string, password: string, address?: string): Promise<Answer & { readonly cookie: string | undefined }>
   keyOf(user: string): Promise<string>
+  /** Another gateway on the same hub, which ends with this one. */
+  beside(): Promise<TestPlatform>
   /** The same data in a new process. */
   restart(changed?: { readonly hashCost?: HashCost; readonly clock?: FakeClock }): Promise<TestPlatform>
 }
@@ -109,17 +111,28 @@ export async function startTestPlatform(
 ): Promise<TestPlatform> {
   const authorizer = platformAuthorizer('local')
   const base = await openTestHub({ state: options.state, clock: options.clock, isEmbedded: options.isEmbedded, authorize: authorizer.authorize })
+  return startOn(base, { ...options, authorizer })
+}
+
+async function startOn(
+  base: Awaited<ReturnType<typeof openTestHub>>,
+  options: NonNullable<Parameters<typeof startTestPlatform>[0]> & {
+    /** The hub's. Only one of several gateways has it. */
+    readonly authorizer: ReturnType<typeof platformAuthorizer> | undefined
+  },
+): Promise<TestPlatform> {
   const { clock, client: hub } = base
+  const besides: TestPlatform[] = []
   const deps = { clock, ids: systemIds, log: silentLogger }
   const signal = new AbortController().signal
   await passingTime(clock, installKinds({ hub, clock }, accessKinds, { signal }))
   const revocations = new Revocations()
   const permissions = new Permissions({ hub, ...deps })
-  authorizer.permissions = permissions
+  if (options.authorizer !== undefined) options.authorizer.permissions = permissions
   const hasher = new PasswordHasher(options.hashCost ?? quickHash)
   const identities = new Identities({ hub, ...deps, revocations, permissions, hasher })
   const throttle = new LoginThrottle(clock)
-  const signIn = new SignIn({ identities, throttle, hasher, ...deps })
+  const signIn = new SignIn({ hub, identities, throttle, hasher, ...deps })
   const keys = new SigningKeys({ hub, ...deps })
   const tokens = new AccessTokens({ identities, keys, clock })
   const noWayOut = (): never => {
@@ -227,8 +240,9 @@ export async function startTestPlatform(
   }
 
   async function dispose(): Promise<void> {
+    for (const other of besides) await other[Symbol.asyncDispose]()
     for (const one of running) await one[Symbol.asyncDispose]()
-    await base[Symbol.asyncDispose]()
+    if (options.authorizer !== undefined) await base[Symbol.asyncDispose]()
   }
 
   return {
@@ -254,9 +268,15 @@ export async function startTestPlatform(
       return { ...response, cookie }
     },
     keyOf: async (user) => (await identities.createKey({ user })).key,
+    async beside() {
+      const other = await startOn(base, { ...options, authorizer: undefined })
+      besides.push(other)
+      return other
+    },
     async restart(changed = {}) {
       await dispose()
-      return startTestPlatform({ ...options, ...changed, state: { ...base.state, clock: changed.clock ?? clock } })
+      const { authorizer: _, ...same } = options
+      return startTestPlatform({ ...same, ...changed, state: { ...base.state, clock: changed.clock ?? clock } })
     },
     [Symbol.asyncDispose]: dispose,
   }
