@@ -1,4 +1,5 @@
-import { StatusError } from '@gantry/apimachinery'
+import { groupKind, userKind } from '@gantry/access/api'
+import { isReason, StatusError } from '@gantry/apimachinery'
 import { secondsOf, textOption, UsageError, type Command, type OptionValues } from '@gantry/cli-kit'
 import type { KubeClient } from '@gantry/client'
 import type { Clock } from '@gantry/runtime'
@@ -41,7 +42,11 @@ export function memberCommand(deps: { readonly clock: Clock }): Command {
       await using platform = await context.connect()
       const { hub } = platform
       await projectAt(hub, path, { signal })
-      if (spec !== undefined) return { kind: 'text', text: await add(spec, { hub, path, signal }) }
+      if (spec !== undefined) {
+        const text = await add(spec, { hub, path, signal })
+        for (const subject of spec.subjects) if (await isUnknown(hub, subject, { signal })) context.note(unknown(subject))
+        return { kind: 'text', text }
+      }
       if (removed !== undefined) return { kind: 'text', text: await remove({ hub, path, subject: removed, signal }, textOption(options, 'role')) }
       const { items } = await hub.list<Membership>(membershipKind.ref, { namespace: path.namespace, signal })
       return { kind: 'text', text: memberLines(items).join('\n') }
@@ -94,6 +99,27 @@ async function add(spec: Membership['spec'], { hub, path, signal }: Omit<Change,
   const made = await hub.create<Membership>(ref, { apiVersion, kind, metadata, spec }, { signal })
   const until = made.spec.expirationTime === undefined ? '' : ` until ${made.spec.expirationTime}`
   return `${spec.subjects.map(inWords).join()} has the role ${spec.role} in ${path.text}${until}, by the membership "${made.metadata.name}"`
+}
+
+/** Whether nobody has the name so far. Groups of providers are no objects; who may not look is told nothing. */
+async function isUnknown(hub: KubeClient, { kind, name }: Subject, { signal }: { readonly signal: AbortSignal }): Promise<boolean> {
+  if (kind === 'Group' && name.includes(':')) return false
+  try {
+    await hub.get((kind === 'Group' ? groupKind : userKind).ref, { name }, { signal })
+    return false
+  } catch (error) {
+    if (isReason(error, 'NotFound')) return true
+    if (isReason(error, 'Forbidden')) return false
+    throw error
+  }
+}
+
+function unknown(subject: Subject): string {
+  const how =
+    subject.kind === 'Group'
+      ? 'groups of an identity provider are written <provider>:<group>'
+      : 'users with an account elsewhere are called <provider>.<login>, and may be made at their first sign-in'
+  return `warning: there is no ${inWords(subject)} yet; whoever gets that name has the role: check the spelling (${how})`
 }
 
 /** Out of each membership that names the subject; one that names nobody else goes. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { groupKind, userKind, type Group, type User } from '@gantry/access/api'
 import { runCommandLine } from '@gantry/cli-kit'
 import { namespaceCommands, projectCommands, tenantCommands } from '@gantry/tenancy/cli'
 import {
@@ -38,7 +39,7 @@ async function gantry(...argv: readonly string[]): Promise<{ readonly code: numb
         }),
       readFile: () => Promise.reject(new Error('no files')),
       print: () => Promise.resolve(),
-      note: () => {},
+      note: (line) => void (err += `${line}\n`),
     }),
     out: (text) => (out += text),
     err: (text) => (err += text),
@@ -83,6 +84,13 @@ describe('tenants, projects and namespaces on the command line', () => {
   })
 
   test('gives a user a role in a project, for a time, and takes exactly that user out again', async () => {
+    await platform.hub.create(userKind.ref, { apiVersion: userKind.apiVersion, kind: userKind.kind, metadata: { name: 'ann' }, spec: {} } as User)
+    await platform.hub.create(groupKind.ref, {
+      apiVersion: groupKind.apiVersion,
+      kind: groupKind.kind,
+      metadata: { name: 'devs' },
+      spec: { members: [] },
+    } as Group)
     await done('projects', 'members', 'acme/shop', '--add', 'ann', '--role', 'project-owner')
     await done('projects', 'members', 'acme/shop', '--add', 'devs', '--group', '--role', 'project-viewer', '--for', '7d', '--reason', 'a sprint')
     const [byGroup] = (await membershipsOf('project-acme--shop')).filter(({ spec }) => spec.role === 'project-viewer')
@@ -110,6 +118,18 @@ describe('tenants, projects and namespaces on the command line', () => {
     assert.deepEqual(left.toSorted(), ['project-editor: Group ann', 'project-viewer: Group devs'])
     const again = await gantry('projects', 'members', 'acme/shop', '--remove', 'ann')
     assert.deepEqual([again.code, /user ann has no membership of acme\/shop: "gantry projects members acme\/shop" lists them/.test(again.err)], [1, true])
+  })
+
+  test('warns of a member whom nobody has made yet, and adds them: an account elsewhere may come later', async () => {
+    const add = (...argv: readonly string[]) => gantry('projects', 'members', 'acme/shop', '--add', ...argv, '--role', 'project-viewer')
+
+    const [user, group, outside] = [await add('corp.zoe'), await add('ops', '--group'), await add('corp:ops', '--group')]
+
+    assert.deepEqual([user.code, group.code, outside.code], [0, 0, 0])
+    assert.match(user.err, /^warning: there is no user corp\.zoe yet; .*<provider>\.<login>/)
+    assert.match(group.err, /^warning: there is no group ops yet; .*<provider>:<group>/)
+    assert.equal(outside.err, '', 'groups of providers are no objects')
+    for (const argv of [['corp.zoe'], ['ops', '--group'], ['corp:ops', '--group']]) await done('projects', 'members', 'acme/shop', '--remove', ...argv)
   })
 
   test('makes a namespace in a cluster, says why one is not made, and what becomes of one that is deleted', async () => {

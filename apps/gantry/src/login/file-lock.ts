@@ -1,7 +1,8 @@
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { StatusError } from '@gantry/apimachinery'
 import type { Clock, Ids } from '@gantry/runtime'
+import { textOf } from './text-of.ts'
 
 const retryMs = 40
 const withinMs = 30_000
@@ -79,14 +80,5 @@ function isAlive(pid: number): boolean {
     return true
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
   }
 }

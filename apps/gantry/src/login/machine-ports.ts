@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { homedir } from 'node:os'
@@ -12,6 +12,7 @@ import type { Loopback, LoginPorts, ServerIdentity } from '@gantry/access/cli'
 import { openHttpTransport } from '@gantry/client'
 import { fileProblem, systemClock, systemIds } from '@gantry/runtime'
 import { lockFile } from './file-lock.ts'
+import { textOf } from './text-of.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -78,15 +79,6 @@ function findProgram(): string {
 
 function given(value: string | undefined): string | undefined {
   return value === '' ? undefined : value
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new StatusError('BadRequest', `cannot read ${path}: ${fileProblem(cause)}`, { cause })
-  }
 }
 
 async function makeFolder(path: string): Promise<void> {
