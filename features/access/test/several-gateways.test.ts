@@ -137,7 +137,7 @@ describe('over two gateways nothing counts twice:', () => {
 
     const answers = await Promise.all([browser.step(ticket, { code: recoveryCodes[0] ?? '' }), other.step(ticket, { code: recoveryCodes[1] ?? '' })])
 
-    assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 401])
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200, 401]))
     const { recoveryCodes: left } = await at.one.identities.credentials.read(at.one.identities.ownerOf('ann'))
     assert.equal(left.length, 9, 'the other code was not used up')
   })
@@ -171,7 +171,7 @@ describe('over two gateways nothing counts twice:', () => {
     const both = await Promise.all([a.step(ticketA ?? '', { code }), b.step(ticketB ?? '', { code })])
     const later = await c.step(ticketC ?? '', { code })
 
-    assert.deepEqual(both.map(({ status }) => status).toSorted(), [200, 401])
+    assert.deepEqual(new Set(both.map(({ status }) => status)), new Set([200, 401]))
     assert.equal(later.status, 401)
   })
 
