@@ -250,7 +250,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...await consoleRoutes(config.consoleDir, hubTarget),
       ...authRoutes({ identities, permissions, providers, signIn, throttle, log }),
       ...meRoutes({ identities, permissions, signIn, clock, onPasswordSet: forgetFirstPassword }),
-      ...providerRoutes({ hub, providers, identities, permissions, clock, ids, log, server: () => server, hubName: localClusterName }),
+      ...providerRoutes({ hub, providers, signIn, identities, permissions, clock, ids, log, server: () => server, hubName: localClusterName }),
       ...oidcRoutes({ hub, identities, permissions, keys: signingKeys, clock, ids, log }),
       ...permissionRoutes({ permissions, identities, tokens, hub: localClusterName, clock }),
       ...elevationRoutes({ elevations }),

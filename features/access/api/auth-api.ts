@@ -65,6 +65,9 @@ export type LoginAnswer =
       readonly shortestPassword?: number | undefined
     }
 
+/** Answer of `GET /auth/login/step`: what waits in a browser that has come back from an identity provider to `/console/login?step`. */
+export type WaitingStep = Extract<LoginAnswer, { readonly next: NextStep }>
+
 /** Body of `POST /auth/login/step`: the code of an app (or, for `secondFactor`, a recovery code), or the new password. */
 export interface LoginStepRequest {
   readonly ticket: string
@@ -81,6 +84,8 @@ export interface OwnAccount {
   readonly roles: readonly string[]
   /** Whether there is one that could be changed here. */
   readonly hasPassword: boolean
+  /** Where the account is, of users who have it elsewhere: instead of a password, what changes how they sign in takes a sign-in of the last ten minutes. */
+  readonly identityProvider?: string | undefined
   readonly passwordChangedTime?: string | undefined
   /** Characters that a new one has at least. */
   readonly shortestPassword: number

@@ -24,6 +24,7 @@ export type {
   ProviderTest,
   ProviderTestRequest,
   SessionInfo,
+  WaitingStep,
   WhoCan,
   WhoCanRequest,
 } from './auth-api.ts'

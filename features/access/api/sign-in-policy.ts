@@ -3,19 +3,23 @@ import { defineKind, s, type ObjectOf } from '@gantry/clusters/api'
 const names = (description: string, item: string) =>
   s.optional(s.set(s.string({ description: item, minLength: 1, maxLength: 253 }), { description, maxItems: 256 }))
 
-/** How local users sign in. One object, `default`; what it leaves out is as `defaultSignInRules` has it. */
+/** How users sign in. One object, `default`; what it leaves out is as `defaultSignInRules` has it. */
 export const signInPolicyKind = defineKind({
   group: 'access.gantry.dev',
   version: 'v1alpha1',
   kind: 'SignInPolicy',
   plural: 'signinpolicies',
-  description: 'How local users sign in: who needs a second factor, when an account is locked, how long passwords are and sessions last.',
+  description: 'How users sign in: who needs a second factor, when an account is locked, how long passwords are and sessions last.',
   nameRule: { rule: "self.metadata.name == 'default'", message: 'the one SignInPolicy that counts is named "default"' },
   spec: s.object({
     secondFactor: s.optional(
       s.object({
         requiredForGroups: names('Whose members need a second factor.', 'A Group; system:authenticated is everybody.'),
         requiredForRoles: names('Who has one of these on the whole platform needs a second factor.', 'An AccessRole, such as platform-admin.'),
+        requiredForProviders: names(
+          'Whose users need a second factor here. Those of the type OIDC or OAuth2 have one of their own: without this their users need none here, whatever their groups and roles.',
+          'An IdentityProvider.',
+        ),
       }),
     ),
     lockout: s.optional(
@@ -39,6 +43,7 @@ export const signInPolicyKind = defineKind({
   columns: [
     { name: 'Second factor for groups', type: 'string', jsonPath: '.spec.secondFactor.requiredForGroups' },
     { name: 'For roles', type: 'string', jsonPath: '.spec.secondFactor.requiredForRoles' },
+    { name: 'For providers', type: 'string', jsonPath: '.spec.secondFactor.requiredForProviders' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
   ],
 })
@@ -52,6 +57,7 @@ export const signInPolicyName = 'default'
 export interface SignInRules {
   readonly secondFactorGroups: readonly string[]
   readonly secondFactorRoles: readonly string[]
+  readonly secondFactorProviders: readonly string[]
   readonly lockAfterFailures: number
   readonly firstLockMs: number
   readonly longestLockMs: number
@@ -68,6 +74,7 @@ const hourMs = 60 * minuteMs
 export const defaultSignInRules: SignInRules = {
   secondFactorGroups: [],
   secondFactorRoles: [],
+  secondFactorProviders: [],
   lockAfterFailures: 10,
   firstLockMs: minuteMs,
   longestLockMs: hourMs,
@@ -85,6 +92,7 @@ export function signInRulesOf(policy: SignInPolicy | undefined): SignInRules {
   return {
     secondFactorGroups: secondFactor?.requiredForGroups ?? [],
     secondFactorRoles: secondFactor?.requiredForRoles ?? [],
+    secondFactorProviders: secondFactor?.requiredForProviders ?? [],
     lockAfterFailures: lockout?.failures ?? otherwise.lockAfterFailures,
     firstLockMs: scaled(lockout?.firstSeconds, 1_000, otherwise.firstLockMs),
     longestLockMs: scaled(lockout?.longestSeconds, 1_000, otherwise.longestLockMs),

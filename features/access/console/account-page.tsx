@@ -49,6 +49,7 @@ function SignInSection({ account, onChanged }: { readonly account: OwnAccount; r
   const [open, setOpen] = useState<Open>()
   const { secondFactor } = account
   const isEnrolled = secondFactor.enrolledTime !== undefined
+  const isElsewhere = account.identityProvider !== undefined
   const close = (): void => {
     setOpen(undefined)
     onChanged()
@@ -64,17 +65,21 @@ function SignInSection({ account, onChanged }: { readonly account: OwnAccount; r
         <Fact name={t('account.name')}>{account.displayName === account.name ? account.name : `${account.displayName} (${account.name})`}</Fact>
         <Fact name={t('account.roles')}>{account.roles.length === 0 ? t('account.noRoles') : account.roles.join(', ')}</Fact>
         <Fact name={t('account.groups')}>{account.groups.join(', ')}</Fact>
-        <Fact name={t('account.passwordChanged')}>
-          {account.passwordChangedTime === undefined ? t('account.never') : <Age sinceMs={timestampMs(account.passwordChangedTime)} />}
-        </Fact>
+        {account.identityProvider === undefined ? (
+          <Fact name={t('account.passwordChanged')}>
+            {account.passwordChangedTime === undefined ? t('account.never') : <Age sinceMs={timestampMs(account.passwordChangedTime)} />}
+          </Fact>
+        ) : (
+          <Fact name={t('account.identityProvider')}>{account.identityProvider}</Fact>
+        )}
         <Fact name={t('factor.title')}>
           <StatusText status={factor} />
         </Fact>
         {isEnrolled && <Fact name={t('factor.codesLeft')}>{secondFactor.recoveryCodesLeft}</Fact>}
       </Facts>
-      {account.hasPassword && (
+      {(account.hasPassword || isElsewhere) && (
         <div className="flex flex-wrap gap-2 border-t border-line px-4 py-3">
-          <Button onClick={() => setOpen('password')}>{t('password.change')}</Button>
+          {account.hasPassword && <Button onClick={() => setOpen('password')}>{t('password.change')}</Button>}
           {isEnrolled ? (
             <>
               <Button onClick={() => setOpen('codes')}>{t('factor.newCodes')}</Button>
@@ -88,12 +93,13 @@ function SignInSection({ account, onChanged }: { readonly account: OwnAccount; r
         </div>
       )}
       {open === 'password' && <PasswordDialog shortest={account.shortestPassword} onClose={close} />}
-      {open === 'enrol' && <EnrolDialog onClose={close} />}
+      {open === 'enrol' && <EnrolDialog hasPassword={!isElsewhere} onClose={close} />}
       {(open === 'remove' || open === 'codes') && (
         <ProveDialog
           key={open}
+          hasPassword={!isElsewhere}
           title={t(open === 'remove' ? 'factor.remove' : 'factor.newCodes')}
-          description={t(open === 'remove' ? 'factor.removeHelp' : 'factor.newCodesHelp')}
+          description={t(open === 'codes' ? 'factor.newCodesHelp' : isElsewhere ? 'factor.removeElsewhereHelp' : 'factor.removeHelp')}
           onProved={async (proof) => {
             if (open === 'codes')
               return (await api.json<{ recoveryCodes: string[] }>(`${mePath}/second-factor/recovery-codes`, { method: 'POST', body: proof })).recoveryCodes

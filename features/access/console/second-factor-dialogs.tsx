@@ -9,8 +9,8 @@ import { useWork } from './use-work.ts'
 
 const path = '/platform/v1/me/second-factor'
 
-/** Password, picture, code, recovery codes. */
-export function EnrolDialog({ onClose }: { readonly onClose: () => void }) {
+/** Password (not of who has none here), picture, code, recovery codes. */
+export function EnrolDialog({ hasPassword, onClose }: { readonly hasPassword: boolean; readonly onClose: () => void }) {
   const { t } = useTranslation('access')
   const { api } = useServices()
   const [enrolment, setEnrolment] = useState<SecondFactorEnrolment>()
@@ -22,17 +22,21 @@ export function EnrolDialog({ onClose }: { readonly onClose: () => void }) {
   function submit(event: FormEvent): void {
     event.preventDefault()
     void run(async () => {
-      if (enrolment === undefined) setEnrolment(await api.json<SecondFactorEnrolment>(path, { method: 'POST', body: { password } }))
+      if (enrolment === undefined) setEnrolment(await api.json<SecondFactorEnrolment>(path, { method: 'POST', body: hasPassword ? { password } : {} }))
       else setCodes((await api.json<RecoveryCodes>(`${path}/confirm`, { method: 'POST', body: { code: code.trim() } })).recoveryCodes)
     })
   }
 
   if (codes !== undefined) return <CodesDialog codes={codes} onClose={onClose} />
   return (
-    <Dialog title={t('factor.setUp')} description={t(enrolment === undefined ? 'factor.setUpHelp' : 'factor.scan')} onClose={onClose}>
+    <Dialog
+      title={t('factor.setUp')}
+      description={t(enrolment !== undefined ? 'factor.scan' : hasPassword ? 'factor.setUpHelp' : 'factor.setUpElsewhereHelp')}
+      onClose={onClose}
+    >
       <form onSubmit={submit} className="flex flex-col gap-4 pb-3">
         {enrolment === undefined ? (
-          <PasswordField value={password} onChange={setPassword} />
+          hasPassword && <PasswordField value={password} onChange={setPassword} />
         ) : (
           <>
             <EnrolmentView enrolment={enrolment} />
@@ -55,13 +59,14 @@ export function EnrolDialog({ onClose }: { readonly onClose: () => void }) {
 export interface ProveDialogProps {
   readonly title: string
   readonly description: string
+  readonly hasPassword: boolean
   /** Resolves with recovery codes to show, or with nothing. */
-  readonly onProved: (proof: { readonly password: string; readonly code: string }) => Promise<readonly string[] | undefined>
+  readonly onProved: (proof: { readonly password?: string; readonly code: string }) => Promise<readonly string[] | undefined>
   readonly onClose: () => void
 }
 
-/** For what takes the password and the second factor. */
-export function ProveDialog({ title, description, onProved, onClose }: ProveDialogProps) {
+/** For what takes the password, of who has one here, and the second factor. */
+export function ProveDialog({ title, description, hasPassword, onProved, onClose }: ProveDialogProps) {
   const { t } = useTranslation('access')
   const [password, setPassword] = useState('')
   const [code, setCode] = useState('')
@@ -71,7 +76,7 @@ export function ProveDialog({ title, description, onProved, onClose }: ProveDial
   function submit(event: FormEvent): void {
     event.preventDefault()
     void run(async () => {
-      const shown = await onProved({ password, code: code.trim() })
+      const shown = await onProved({ ...(hasPassword ? { password } : {}), code: code.trim() })
       if (shown === undefined) onClose()
       else setCodes(shown)
     })
@@ -81,7 +86,7 @@ export function ProveDialog({ title, description, onProved, onClose }: ProveDial
   return (
     <Dialog title={title} description={description} onClose={onClose}>
       <form onSubmit={submit} className="flex flex-col gap-4 pb-3">
-        <PasswordField value={password} onChange={setPassword} />
+        {hasPassword && <PasswordField value={password} onChange={setPassword} />}
         <Field label={t('code.label')} hint={t('code.orRecovery')}>
           <CodeInput value={code} onChange={setCode} />
         </Field>

@@ -1,5 +1,5 @@
 import { ApiError, type ConsoleApi, type SignedIn } from '@gantry/console-kit'
-import type { LoginAnswer, LoginRequest, LoginStepRequest, SessionInfo } from '../api/index.ts'
+import type { LoginAnswer, LoginRequest, LoginStepRequest, SessionInfo, WaitingStep } from '../api/index.ts'
 
 /** Whom an answer has signed in. */
 export function signedIn({ user }: SessionInfo): SignedIn {
@@ -19,6 +19,11 @@ export async function readSession(api: ConsoleApi, signal?: AbortSignal): Promis
 /** The first step of a sign-in: it may be the last one. */
 export function signIn(api: ConsoleApi, credentials: LoginRequest): Promise<LoginAnswer> {
   return api.json('/auth/login', { method: 'POST', body: credentials })
+}
+
+/** The step that waits in a browser that has come back from an identity provider. */
+export function waitingStep(api: ConsoleApi): Promise<WaitingStep> {
+  return api.json('/auth/login/step')
 }
 
 /** A further step. */

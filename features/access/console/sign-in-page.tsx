@@ -5,26 +5,47 @@ import type { LoginAnswer, LoginRequest, LoginStepRequest } from '../api/index.t
 import { HarborScene } from './harbor-scene.tsx'
 import { ProviderList } from './provider-list.tsx'
 import { RecoveryCodesView } from './recovery-codes-view.tsx'
-import { signedIn, signIn, signInStep } from './session.ts'
+import { signedIn, signIn, signInStep, waitingStep } from './session.ts'
 import { SignInStep } from './sign-in-step.tsx'
 
 type Stage =
   | { readonly name: 'password' }
+  /** Back from an identity provider, with a step that waits. */
+  | { readonly name: 'waiting' }
   | (Extract<LoginAnswer, { readonly next: string }> & { readonly name: 'step' })
   | { readonly name: 'done'; readonly user: SignedIn; readonly codes: readonly string[] }
 
 const first: Stage = { name: 'password' }
 
-/** From a name and a password to a session, by whatever lies between. */
+/** From a name and a password, or from an identity provider, to a session, by whatever lies between. */
 export function SignInPage({ onSignedIn }: { readonly onSignedIn: (user: SignedIn) => void }) {
   const { t } = useTranslation('access')
   const { api } = useServices()
-  const [stage, setStage] = useState<Stage>(first)
+  const [stage, setStage] = useState<Stage>(() => (new URLSearchParams(window.location.search).has('step') ? { name: 'waiting' } : first))
   const [error, setError] = useState<ApiError>()
   const [isBusy, setBusy] = useState(false)
   useEffect(() => {
     document.title = `${t('signIn.title')} · Gantry`
   }, [t])
+
+  const isWaiting = stage.name === 'waiting'
+  useEffect(() => {
+    if (!isWaiting) return
+    let isGone = false
+    waitingStep(api).then(
+      (step) => {
+        if (!isGone) setStage({ name: 'step', ...step })
+      },
+      (thrown: unknown) => {
+        if (isGone) return
+        setStage(first)
+        setError(toApiError(thrown))
+      },
+    )
+    return () => {
+      isGone = true
+    }
+  }, [api, isWaiting])
 
   async function go(work: Promise<LoginAnswer>): Promise<void> {
     setBusy(true)

@@ -2,17 +2,17 @@ import { StatusError } from '@gantry/apimachinery'
 import { jsonResponse, originProblem, readJson, type Exchange, type Route } from '@gantry/gateway'
 import { header } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse, Logger } from '@gantry/runtime'
-import { longestPassword, type LoginAnswer, type Session, type SessionInfo, type User } from '../api/index.ts'
-import { readCookie, sessionCookie } from './authenticators.ts'
+import { longestPassword, type LoginAnswer, type Session, type SessionInfo, type User, type WaitingStep } from '../api/index.ts'
+import { sessionCookie } from './authenticators.ts'
 import { textOf } from './body-fields.ts'
 import type { Identities } from './identities.ts'
 import type { LoginThrottle } from './login-throttle.ts'
-import { openSession, sessionAttributes } from './open-session.ts'
+import { sessionAttributes } from './open-session.ts'
 import type { Permissions } from './permissions/permissions.ts'
 import type { IdentityProviders } from './providers/identity-providers.ts'
 import { SignInFailure } from './providers/sign-in-failure.ts'
-import type { SignIn, SignInOrigin, SignInOutcome } from './sign-in.ts'
-import { ticketSeconds } from './sign-in-tickets.ts'
+import type { SignIn, SignInOutcome } from './sign-in.ts'
+import { admit, carriedTicket, originOf, stepCookies } from './sign-in-cookies.ts'
 
 export interface AuthRoutesDeps {
   readonly identities: Identities
@@ -26,11 +26,6 @@ export interface AuthRoutesDeps {
 // A name and a password.
 const loginBytes = 4_096
 const longestUsername = 256
-/** The half of a ticket that pages cannot read. */
-const ticketCookie = '__Host-gantry-sign-in'
-/** Tells a browser in which the user has signed in before from a stranger's. It lets nobody in. */
-const knownBrowserCookie = '__Host-gantry-known-browser'
-const knownBrowserSeconds = 180 * 24 * 60 * 60
 
 /** Signing in and out. They need no identity, so each checks for itself where it comes from. */
 export function authRoutes(deps: AuthRoutesDeps): readonly Route[] {
@@ -85,10 +80,19 @@ async function loginElsewhere(
 }
 
 async function loginStep(deps: AuthRoutesDeps, { request }: Exchange): Promise<HttpResponse> {
+  if (request.method === 'GET') return waitingStep(deps, request)
   const body = await readSignIn(request)
   const ticket = textOf(body, 'ticket')
   if (ticket === undefined) throw new StatusError('BadRequest', 'give "ticket", from the step before')
   return answer(deps, request, await deps.signIn.step({ ticket, code: textOf(body, 'code'), newPassword: textOf(body, 'newPassword') }, originOf(request)))
+}
+
+/** What waits in a browser that a provider has sent back. */
+async function waitingStep(deps: AuthRoutesDeps, request: HttpRequest): Promise<HttpResponse> {
+  checkOrigin(request)
+  const ticket = carriedTicket(request)
+  if (ticket === undefined) throw new StatusError('NotFound', 'no sign-in waits in this browser: begin again')
+  return jsonResponse(200, stepAnswer(deps, { ticket, ...(await deps.signIn.waiting(ticket, originOf(request))) }))
 }
 
 async function readSignIn(request: HttpRequest): Promise<Readonly<Record<string, unknown>>> {
@@ -97,36 +101,17 @@ async function readSignIn(request: HttpRequest): Promise<Readonly<Record<string,
   return readJson(request, loginBytes)
 }
 
-function originOf({ headers, peer }: HttpRequest): SignInOrigin {
-  const cookies = header(headers, 'cookie')
-  return {
-    address: peer?.address ?? '',
-    userAgent: header(headers, 'user-agent'),
-    knownBrowser: readCookie(cookies, knownBrowserCookie),
-    ticketCookie: readCookie(cookies, ticketCookie),
-  }
+async function answer(deps: AuthRoutesDeps, request: HttpRequest, outcome: SignInOutcome): Promise<HttpResponse> {
+  if (outcome.next !== undefined) return withCookies(jsonResponse(200, stepAnswer(deps, outcome)), stepCookies(outcome))
+  const { user, recoveryCodes } = outcome
+  const { session, cookies } = await admit(deps, request, outcome)
+  const body: LoginAnswer = { ...infoOf(deps, user, session), ...(recoveryCodes === undefined ? {} : { recoveryCodes }) }
+  return withCookies(jsonResponse(200, body), cookies)
 }
 
-async function answer(deps: AuthRoutesDeps, request: HttpRequest, outcome: SignInOutcome): Promise<HttpResponse> {
-  if (outcome.next !== undefined) {
-    const { next, ticket, enrolment } = outcome
-    const { shortestPassword } = deps.identities.rules
-    const body: LoginAnswer = {
-      next,
-      ticket,
-      ...(enrolment === undefined ? {} : { enrolment }),
-      ...(next === 'changePassword' ? { shortestPassword } : {}),
-    }
-    return withCookies(jsonResponse(200, body), [`${ticketCookie}=${outcome.ticketCookie}; ${sessionAttributes}; Max-Age=${ticketSeconds}`])
-  }
-  const { user, status, knownBrowser, recoveryCodes } = outcome
-  const { session, cookie } = await openSession(deps, request, { user, status })
-  const body: LoginAnswer = { ...infoOf(deps, user, session), ...(recoveryCodes === undefined ? {} : { recoveryCodes }) }
-  return withCookies(jsonResponse(200, body), [
-    cookie,
-    `${knownBrowserCookie}=${knownBrowser}; ${sessionAttributes}; Max-Age=${knownBrowserSeconds}`,
-    `${ticketCookie}=; ${sessionAttributes}; Max-Age=0`,
-  ])
+function stepAnswer({ identities }: AuthRoutesDeps, { next, ticket, enrolment }: Omit<WaitingStep, 'shortestPassword'>): WaitingStep {
+  const { shortestPassword } = identities.rules
+  return { next, ticket, ...(enrolment === undefined ? {} : { enrolment }), ...(next === 'changePassword' ? { shortestPassword } : {}) }
 }
 
 function withCookies(response: HttpResponse, cookies: readonly string[]): HttpResponse {

@@ -178,7 +178,13 @@ export class Identities {
 
   /** Whether the SignInPolicy asks for a second factor of a user. */
   needsSecondFactor(name: string): boolean {
-    const { secondFactorGroups, secondFactorRoles } = this.rules
+    const { secondFactorGroups, secondFactorRoles, secondFactorProviders } = this.rules
+    const provider = this.users.get(name)?.spec.identity?.provider
+    if (provider !== undefined) {
+      if (secondFactorProviders.includes(provider)) return true
+      // A directory asks for a password and no more; the pages of the others ask for what they want.
+      if (this.providers.get(provider)?.spec.type !== 'LDAP') return false
+    }
     if (secondFactorGroups.length === 0 && secondFactorRoles.length === 0) return false
     const { permissions } = this.#deps
     const subject = permissions.subjectOf(name)

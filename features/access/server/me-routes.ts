@@ -22,6 +22,8 @@ export interface MeRoutesDeps {
 
 const bodyBytes = 4_096
 const enrolmentMs = 10 * 60_000
+/** Of who has no password here: a sign-in that is older proves nothing any more. */
+const recentMs = 10 * 60_000
 const prefix = '/platform/v1/me/'
 
 type Body = Readonly<Record<string, unknown>>
@@ -29,12 +31,14 @@ interface Me {
   readonly owner: Owner
   /** The caller's session, of a browser or a login; undefined for one by API key. */
   readonly session: string | undefined
+  /** Where the caller's account is, if it is elsewhere. */
+  readonly provider: string | undefined
 }
 type Work = (me: Me, body: Body) => unknown
 
 /**
  * One's own account: `/platform/v1/me` and below. Every route is about the caller and nobody else, whoever that is. What changes how somebody signs in takes the password, and the second
- * factor if there is one: a browser left alone or a key that leaked is not enough.
+ * factor if there is one: a browser left alone or a key that leaked is not enough. Users with an account elsewhere have no password here: it takes a browser in which they have just signed in.
  */
 export function meRoutes(deps: MeRoutesDeps): readonly Route[] {
   const { identities, signIn } = deps
@@ -49,20 +53,38 @@ export function meRoutes(deps: MeRoutesDeps): readonly Route[] {
       groups: subject.groups,
       roles: deps.permissions.index.platformRolesOf(subject),
       hasPassword: passwordHash !== undefined,
+      identityProvider: user?.spec.identity?.provider,
       passwordChangedTime: user?.status?.passwordChangedTime,
       shortestPassword: identities.rules.shortestPassword,
       secondFactor: { isRequired: identities.needsSecondFactor(name), enrolledTime: totp?.enrolledTime, recoveryCodesLeft: recoveryCodes.length },
     }
   }
 
-  async function prove(owner: Owner, body: Body): Promise<void> {
+  async function prove({ owner, session, provider }: Me, body: Body): Promise<void> {
     const { totp } = await identities.credentials.read(owner)
+    if (provider !== undefined) {
+      mustBeRecent(session, provider)
+      const given = textOf(body, 'code')
+      if (totp !== undefined && (given === undefined || !(await signIn.provesCode(owner, given))))
+        throw new StatusError('Forbidden', 'the code of the authenticator app, or a recovery code, is missing, wrong or has been used already: give "code"')
+      return
+    }
     const password = textOf(body, 'password') ?? ''
     const code = textOf(body, 'code')
     if (totp !== undefined && code === undefined) throw new StatusError('BadRequest', 'give "code" too: the one of the authenticator app, or a recovery code')
     const isProved = await signIn.proves(owner, { password, code: totp === undefined ? undefined : code })
     if (!isProved)
       throw new StatusError('Forbidden', totp === undefined ? 'the password is wrong' : 'the password or the code is wrong, or the code has been used already')
+  }
+
+  function mustBeRecent(session: string | undefined, provider: string): void {
+    const { spec, metadata } = identities.sessions.get(session ?? '') ?? {}
+    const isBrowser = spec !== undefined && (spec.type === undefined || spec.type === 'Browser')
+    if (!isBrowser || deps.clock.now().getTime() - Date.parse(metadata?.creationTimestamp ?? '') > recentMs)
+      throw new StatusError(
+        'Forbidden',
+        `this takes a sign-in with "${provider}" in the console that is at most ${recentMs / 60_000} minutes old: sign out, sign in again, and come back`,
+      )
   }
 
   async function changePassword({ owner, session }: Me, body: Body): Promise<Body> {
@@ -76,10 +98,11 @@ export function meRoutes(deps: MeRoutesDeps): readonly Route[] {
     return {}
   }
 
-  async function beginEnrolment({ owner }: Me, body: Body): Promise<unknown> {
+  async function beginEnrolment(me: Me, body: Body): Promise<unknown> {
+    const { owner } = me
     const { totp } = await identities.credentials.read(owner)
     if (totp !== undefined) throw new StatusError('Conflict', 'a second factor is set up already: remove it first')
-    await prove(owner, body)
+    await prove(me, body)
     const enrolment = await newEnrolment(owner.name)
     const pendingTotp = { secret: enrolment.secret, untilMs: deps.clock.now().getTime() + enrolmentMs }
     await identities.credentials.change(owner, (before) => ({ ...before, pendingTotp }))
@@ -103,16 +126,18 @@ export function meRoutes(deps: MeRoutesDeps): readonly Route[] {
     return { recoveryCodes: enrolled.recoveryCodes }
   }
 
-  async function removeFactor({ owner }: Me, body: Body): Promise<Body> {
+  async function removeFactor(me: Me, body: Body): Promise<Body> {
+    const { owner } = me
     await mustHaveFactor(owner)
-    await prove(owner, body)
+    await prove(me, body)
     await identities.removeSecondFactor(owner.name)
     return {}
   }
 
-  async function renewRecoveryCodes({ owner }: Me, body: Body): Promise<RecoveryCodes> {
+  async function renewRecoveryCodes(me: Me, body: Body): Promise<RecoveryCodes> {
+    const { owner } = me
     await mustHaveFactor(owner)
-    await prove(owner, body)
+    await prove(me, body)
     const { codes, hashes } = newRecoveryCodes()
     await identities.credentials.change(owner, (before) => ({ ...before, recoveryCodes: hashes }))
     return { recoveryCodes: codes }
@@ -184,5 +209,9 @@ function shown({ apiVersion, kind, metadata, spec, status }: Session | APIKey, i
 function meOf({ caller }: Exchange, identities: Identities): Me {
   if (caller.kind !== 'platform') throw new StatusError('Unauthorized', 'Unauthorized')
   const { user, credential } = caller
-  return { owner: identities.ownerOf(user.username), session: /^session\/(.+)$/.exec(credential.id)?.[1] }
+  return {
+    owner: identities.ownerOf(user.username),
+    session: /^session\/(.+)$/.exec(credential.id)?.[1],
+    provider: identities.users.get(user.username)?.spec.identity?.provider,
+  }
 }

@@ -11,7 +11,7 @@ import type { PasswordHasher } from './password-hash.ts'
 import { newPasswordProblem } from './password-rules.ts'
 import { newRecoveryCodes, withoutCode } from './recovery-codes.ts'
 import { over, passwordMark, served, SignInTickets, type OpenedTicket } from './sign-in-tickets.ts'
-import { newEnrolment, stepOfCode } from './totp.ts'
+import { enrolmentOf, newEnrolment, stepOfCode } from './totp.ts'
 import type { Credentials, KnownBrowser, Owner } from './user-credentials.ts'
 
 export interface SignInDeps {
@@ -36,17 +36,26 @@ export interface SignInOrigin {
   readonly ticketCookie?: string | undefined
 }
 
-/** May have a session, or the next step. */
-export type SignInOutcome =
-  | {
-      readonly user: User
-      /** What there is to be said of the user from now on. */
-      readonly status: StatusFields
-      readonly knownBrowser: string
-      readonly recoveryCodes?: readonly string[] | undefined
-      readonly next?: undefined
-    }
-  | { readonly next: NextStep; readonly ticket: string; readonly ticketCookie: string; readonly enrolment?: SecondFactorEnrolment | undefined }
+export type SignInOutcome = Admission | FurtherStep
+
+/** May have a session. */
+export interface Admission {
+  readonly user: User
+  /** What there is to be said of the user from now on. */
+  readonly status: StatusFields
+  /** The secret of a browser that is known from now on. */
+  readonly knownBrowser?: string | undefined
+  readonly recoveryCodes?: readonly string[] | undefined
+  readonly next?: undefined
+}
+
+/** What comes before that. */
+export interface FurtherStep {
+  readonly next: NextStep
+  readonly ticket: string
+  readonly ticketCookie: string
+  readonly enrolment?: SecondFactorEnrolment | undefined
+}
 
 /** One for whatever went wrong: which names exist, which are locked and whether a password was right is nobody's business. */
 const refused = 'user name or password is wrong; after several failures an account is locked for a while'
@@ -55,7 +64,7 @@ const codeRefused = 'the code is wrong or has been used already; after several f
 const knownBrowserBytes = 32
 
 /**
- * Signs users in who give a password, their own or that of a directory, step by step: password, second factor, a password of one's own, setting up a second factor; the session comes last. Failures count against the address
+ * Signs users in whose password is right or whom a provider has proved, step by step: password, second factor, a password of one's own, setting up a second factor; the session comes last. Failures count against the address
  * (`LoginThrottle`) and the account (`AccountLock`); a browser in which the user has signed in before has a count of its own, so that strangers lock nobody out of it.
  */
 export class SignIn {
@@ -92,11 +101,19 @@ export class SignIn {
     return this.#proceed({ user, owner, credentials: current, hasSecondFactor: false }, from)
   }
 
-  /** Somebody whose password a directory has just proved: what else the platform asks of them, or the session. */
+  /** Somebody whom a provider has just proved: what else the platform asks of them, or the session. */
   async proved(user: User, from: SignInOrigin): Promise<SignInOutcome> {
     const { identities } = this.#deps
     const owner = identities.ownerOf(user.metadata.name ?? '')
     return this.#proceed({ user, owner, credentials: await identities.credentials.read(owner), hasSecondFactor: false }, from)
+  }
+
+  /** What a ticket asks for. Throws Unauthorized when it is over. */
+  async waiting(text: string, from: SignInOrigin): Promise<{ readonly next: NextStep; readonly enrolment?: SecondFactorEnrolment | undefined }> {
+    const ticket = await this.#tickets.open(text, from.ticketCookie ?? '')
+    if (ticket === undefined) throw new StatusError('Unauthorized', over)
+    const { next, user, enrolSecret } = ticket
+    return { next, enrolment: enrolSecret === undefined ? undefined : await enrolmentOf(user, enrolSecret) }
   }
 
   /** A further step, with what it asks for. Throws Unauthorized, TooManyRequests, Invalid for a password that cannot be one, BadRequest. */
@@ -206,15 +223,30 @@ export class SignIn {
 
   /** Whether both the password and a code are right, of somebody who is signed in; the code is then used up. Failures slow down whoever holds that user's session. */
   async proves(owner: Owner, given: { readonly password: string; readonly code?: string | undefined }): Promise<boolean> {
-    const { identities, throttle, hasher } = this.#deps
+    const { identities, hasher } = this.#deps
+    return this.#slowly(owner, async () => {
+      const credentials = await identities.credentials.read(owner)
+      if (!(await hasher.verify(given.password, credentials.passwordHash))) return false
+      return given.code === undefined || this.#usesUp(owner, given.code)
+    })
+  }
+
+  /** The same of a code alone, for who has no password here. */
+  provesCode(owner: Owner, code: string): Promise<boolean> {
+    return this.#slowly(owner, () => this.#usesUp(owner, code))
+  }
+
+  async #usesUp(owner: Owner, code: string): Promise<boolean> {
+    return (await this.#deps.identities.credentials.change(owner, (before) => this.#withoutFactor(before, code))) !== undefined
+  }
+
+  async #slowly(owner: Owner, isRight: () => Promise<boolean>): Promise<boolean> {
+    const { throttle } = this.#deps
     // No stranger gets here: the account's own line, which strangers' failures do not lengthen.
     const line = `account ${owner.name}`
     throttle.check(owner.name, line)
     throttle.attempt(owner.name, line)
-    const credentials = await identities.credentials.read(owner)
-    if (!(await hasher.verify(given.password, credentials.passwordHash))) return false
-    const { code } = given
-    if (code !== undefined && (await identities.credentials.change(owner, (before) => this.#withoutFactor(before, code))) === undefined) return false
+    if (!(await isRight())) return false
     throttle.takeBack(owner.name, line)
     throttle.succeeded(owner.name, line)
     return true
@@ -248,8 +280,10 @@ export class SignIn {
     const { identities, throttle, ids } = this.#deps
     throttle.succeeded(owner.name, from.address)
     const known = knownBrowserOf(credentials, from.knownBrowser)
-    const knownBrowser = (known === undefined ? undefined : from.knownBrowser) ?? ids.secret(knownBrowserBytes)
-    if (known?.failures !== 0) await this.#browsers.admit(owner, knownBrowser)
+    // Of who has nothing here that can be guessed there is nothing to be kept.
+    const isGuessable = credentials.passwordHash !== undefined || credentials.totp !== undefined
+    const knownBrowser = isGuessable ? ((known === undefined ? undefined : from.knownBrowser) ?? ids.secret(knownBrowserBytes)) : undefined
+    if (knownBrowser !== undefined && known?.failures !== 0) await this.#browsers.admit(owner, knownBrowser)
     // What strangers have done while the user came by a known browser still counts against them.
     const isLocked = identities.lock.isLocked(owner.name)
     if (!isLocked) identities.lock.forget(owner.name)

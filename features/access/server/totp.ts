@@ -7,8 +7,13 @@ const code = /^\d{6}$/
 
 /** A new secret for a user's authenticator app. */
 export async function newEnrolment(user: string): Promise<SecondFactorEnrolment> {
-  const { generateSecret, generateURI } = await import('otplib')
-  const secret = generateSecret()
+  const { generateSecret } = await import('otplib')
+  return enrolmentOf(user, generateSecret())
+}
+
+/** What the app is told of a secret. */
+export async function enrolmentOf(user: string, secret: string): Promise<SecondFactorEnrolment> {
+  const { generateURI } = await import('otplib')
   return { secret, uri: generateURI({ issuer, label: user, secret }) }
 }
 

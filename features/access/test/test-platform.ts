@@ -178,6 +178,7 @@ async function startOn(
         ...providerRoutes({
           hub,
           providers,
+          signIn,
           identities,
           permissions,
           clock,

@@ -6,14 +6,17 @@ import type { Clock, HttpHeaders, HttpResponse, Ids, Logger } from '@gantry/runt
 import { identityProviderKind, safeReturn, type ProviderChoices } from '../../api/index.ts'
 import { readCookie } from '../authenticators.ts'
 import { textOf } from '../body-fields.ts'
-import { openSession, type SessionDeps } from '../open-session.ts'
+import type { SessionDeps } from '../open-session.ts'
 import { serverFor } from '../server-address.ts'
+import { admit, carriedCookies, originOf } from '../sign-in-cookies.ts'
+import type { SignIn } from '../sign-in.ts'
 import type { IdentityProviders } from './identity-providers.ts'
 import { AttemptSeal, attemptSeconds } from './sealed-attempt.ts'
 import { SignInFailure, type SignInProblem } from './sign-in-failure.ts'
 
 export interface ProviderRoutesDeps extends SessionDeps {
   readonly providers: IdentityProviders
+  readonly signIn: SignIn
   readonly hub: KubeClient
   readonly clock: Clock
   readonly ids: Ids
@@ -78,9 +81,15 @@ async function finish(deps: ProviderRoutesDeps, seal: AttemptSeal, { request }: 
   if (attempt === undefined || attempt.provider !== name || attempt.providerUid !== provider.metadata.uid)
     throw new SignInFailure('expired', 'this sign-in was not begun in this browser, took longer than ten minutes, or has been used; begin it again')
   const user = await deps.providers.finish(provider, attempt, { parameters, signal: request.signal })
-  const { cookie: session } = await openSession(deps, request, { user })
+  const outcome = await deps.signIn.proved(user, originOf(request))
+  const done = `${attemptCookie}=; ${attributes}; Max-Age=0`
+  if (outcome.next !== undefined) {
+    const about = new URLSearchParams({ step: '', next: attempt.next })
+    return redirect(`${consoleAt}/login?${about.toString()}`, [...carriedCookies(outcome), done])
+  }
+  const { cookies } = await admit(deps, request, outcome)
   const { pathname, search, hash } = new URL(attempt.next, 'https://console.invalid') // what is no ASCII becomes it
-  return redirect(`${consoleAt}${pathname}${search}${hash}`, [session, `${attemptCookie}=; ${attributes}; Max-Age=0`])
+  return redirect(`${consoleAt}${pathname}${search}${hash}`, [...cookies, done])
 }
 
 /** A browser that is being sent about shows no Status: what went wrong is told by the sign-in page, by a word that it has a text for. */
