@@ -74,7 +74,9 @@ export function App() {
                 onSignedIn={(user) => setSession({ phase: 'in', user })}
                 onSignOut={() => {
                   // Signed out here whatever the server says: nothing of the session stays on screen.
-                  void signOut(services.api).catch(ignore)
+                  void signOut(services.api).then((elsewhere) => {
+                    if (elsewhere !== undefined) window.location.assign(elsewhere)
+                  }, ignore)
                   end()
                 }}
               />

@@ -6,6 +6,7 @@ import {
   AccessTokens,
   adminName,
   authRoutes,
+  backchannelLogout,
   createAuthenticators,
   elevationRoutes,
   Elevations,
@@ -17,6 +18,7 @@ import {
   initialPasswordFile,
   LoginThrottle,
   meRoutes,
+  OidcProviders,
   oidcRoutes,
   oidcStateSweeper,
   openAdminKubeconfig,
@@ -170,6 +172,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       dial: (options: Parameters<typeof createDialer>[1], dialSignal: AbortSignal) => createDialer({ clock }, options)(dialSignal),
     }
     const providers = new IdentityProviders({ hub, identities, permissions, log, outbound })
+    const oidc = new OidcProviders({ hub, identities, permissions, keys: signingKeys, clock, ids, log })
     const members = new MemberDirectory({ hub, clock, ids, log, local: hubTarget, openTransport, peering: peeringOf(base, port) })
     await Promise.all([ensureLocalCluster(hub, { provider: base.provider, signal }), removeAbandonedCredentials(hub, { now: clock.now(), signal })])
     const memberOf = (name: string): KubeClient | undefined => {
@@ -211,6 +214,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     await identities.someUser({ signal })
     await parts.start(leading(identities.sweeper()))
     await parts.start(leading(oidcStateSweeper({ hub, clock, log })))
+    await parts.start(leading(backchannelLogout({ identities, providers: oidc, outbound, clock, log })))
     await parts.start(leading(startingAfter(served.promise, elevations.sweeper())))
     const clusterNames = (): readonly string[] => [
       localClusterName,
@@ -251,7 +255,7 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...authRoutes({ identities, permissions, providers, signIn, throttle, log }),
       ...meRoutes({ identities, permissions, signIn, clock, onPasswordSet: forgetFirstPassword }),
       ...providerRoutes({ hub, providers, signIn, identities, permissions, clock, ids, log, server: () => server, hubName: localClusterName }),
-      ...oidcRoutes({ hub, identities, permissions, keys: signingKeys, clock, ids, log }),
+      ...oidcRoutes({ oidc, identities, permissions, keys: signingKeys, clock }),
       ...permissionRoutes({ permissions, identities, tokens, hub: localClusterName, clock }),
       ...elevationRoutes({ elevations }),
       ...platformRoutes({ identities, permissions, ids, version: config.version, server: () => server, ca: () => shown.ca, clusters: clusterNames, onPasswordSet: forgetFirstPassword }),

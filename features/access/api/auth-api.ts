@@ -75,6 +75,12 @@ export interface LoginStepRequest {
   readonly newPassword?: string | undefined
 }
 
+/** Answer of `POST /auth/logout` with the status 200; 204 says nothing more. */
+export interface SignOutAnswer {
+  /** Where the browser goes to sign out of the identity provider too: an address of that provider. */
+  readonly location: string
+}
+
 /** Answer of `GET /platform/v1/me`: one's own account. */
 export interface OwnAccount {
   readonly name: string

@@ -41,6 +41,12 @@ const oidc = s.object(
         { description: 'Claims to read, of the ID token and then of the user info.' },
       ),
     ),
+    rpInitiatedLogout: s.optional(
+      s.boolean({
+        description:
+          'Who signs out of the console is sent to sign out there too, if the provider has an end_session_endpoint. Register https://<host>/console/login there as an address to come back to.',
+      }),
+    ),
     timeoutSeconds,
   },
   { description: 'OpenID Connect: authorization code with PKCE.' },

@@ -24,6 +24,7 @@ export type {
   ProviderTest,
   ProviderTestRequest,
   SessionInfo,
+  SignOutAnswer,
   WaitingStep,
   WhoCan,
   WhoCanRequest,

@@ -111,6 +111,10 @@ export const sessionKind = defineKind({
         { description: 'Its refresh token. Without a hash that one has been used and no other was given out.' },
       ),
     ),
+    providerSession: s.optional(
+      s.string({ description: 'What the identity provider of the user calls the sign-in it came from (sid): a logout there ends it.', maxLength: 256 }),
+    ),
+    issuer: s.optional(s.string({ description: 'As which this platform has signed an application in: it is told there of the end.', maxLength: 512 })),
     expirationTime: s.time({ description: 'When it ends however busy it is.' }),
     address: s.optional(s.string({ description: 'Where the sign-in came from.', maxLength: 64 })),
     userAgent: s.optional(s.string({ description: 'What the browser calls itself.', maxLength: 256 })),

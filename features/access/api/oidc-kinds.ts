@@ -30,6 +30,20 @@ export const oidcClientKind = defineKind({
           maxItems: 20,
         }),
       ),
+      backchannelLogoutURI: s.optional(
+        s.string({
+          description: 'Where it is told, by a logout token, that a session of it has ended.',
+          pattern: String.raw`^https://[^\s#/?@]+(/[^\s#]*)?$`,
+          maxLength: 2048,
+        }),
+      ),
+      backchannelLogoutCAData: s.optional(
+        s.string({
+          description: 'Base64 of the PEM certificates that sign the server there; the authorities of this system when absent.',
+          format: 'byte',
+          maxLength: 1 << 20,
+        }),
+      ),
       public: s.optional(s.boolean({ description: 'Cannot keep a secret: a page or a program that users run. It has none then.' })),
       secretHash: s.optional(
         s.string({
@@ -69,6 +83,7 @@ export const oidcClientKind = defineKind({
           rule: "has(self.redirectURIs) && self.redirectURIs.size() > 0 || has(self.grantTypes) && !('authorization_code' in self.grantTypes)",
           message: 'redirectURIs are needed for the grant type authorization_code',
         },
+        { rule: '!has(self.backchannelLogoutCAData) || has(self.backchannelLogoutURI)', message: 'backchannelLogoutCAData goes with backchannelLogoutURI' },
       ],
     },
   ),
@@ -86,7 +101,7 @@ export const oidcStateKind = defineKind({
   version: 'v1alpha1',
   kind: 'OIDCState',
   plural: 'oidcstates',
-  description: 'A code, a token for userinfo, or an authorization on its way. The platform makes and removes them.',
+  description: 'A code, a token for userinfo, an authorization on its way, or a logout token that has been used. The platform makes and removes them.',
   spec: s.object({
     content: s.string({ description: 'Encrypted with the secret beside the signing keys.', maxLength: 65_536 }),
     state: s.oneOf(['Fresh', 'Used'], { description: 'What works once is Used afterwards.' }),

@@ -1,5 +1,5 @@
 import { ApiError, type ConsoleApi, type SignedIn } from '@gantry/console-kit'
-import type { LoginAnswer, LoginRequest, LoginStepRequest, SessionInfo, WaitingStep } from '../api/index.ts'
+import type { LoginAnswer, LoginRequest, LoginStepRequest, SessionInfo, SignOutAnswer, WaitingStep } from '../api/index.ts'
 
 /** Whom an answer has signed in. */
 export function signedIn({ user }: SessionInfo): SignedIn {
@@ -31,6 +31,8 @@ export function signInStep(api: ConsoleApi, step: LoginStepRequest): Promise<Log
   return api.json('/auth/login/step', { method: 'POST', body: step })
 }
 
-export async function signOut(api: ConsoleApi): Promise<void> {
-  await api.text('/auth/logout', { method: 'POST' })
+/** Signs out here; where to go to sign out of the identity provider too, if there is somewhere. */
+export async function signOut(api: ConsoleApi): Promise<string | undefined> {
+  const answer = await api.text('/auth/logout', { method: 'POST' })
+  return answer === '' ? undefined : (JSON.parse(answer) as SignOutAnswer).location
 }

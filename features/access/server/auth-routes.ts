@@ -2,7 +2,7 @@ import { StatusError } from '@gantry/apimachinery'
 import { jsonResponse, originProblem, readJson, type Exchange, type Route } from '@gantry/gateway'
 import { header } from '@gantry/runtime'
 import type { HttpRequest, HttpResponse, Logger } from '@gantry/runtime'
-import { longestPassword, type LoginAnswer, type Session, type SessionInfo, type User, type WaitingStep } from '../api/index.ts'
+import { longestPassword, type LoginAnswer, type Session, type SessionInfo, type SignOutAnswer, type User, type WaitingStep } from '../api/index.ts'
 import { sessionCookie } from './authenticators.ts'
 import { textOf } from './body-fields.ts'
 import type { Identities } from './identities.ts'
@@ -11,6 +11,7 @@ import { sessionAttributes } from './open-session.ts'
 import type { Permissions } from './permissions/permissions.ts'
 import type { IdentityProviders } from './providers/identity-providers.ts'
 import { SignInFailure } from './providers/sign-in-failure.ts'
+import { serverFor } from './server-address.ts'
 import type { SignIn, SignInOutcome } from './sign-in.ts'
 import { admit, carriedTicket, originOf, stepCookies } from './sign-in-cookies.ts'
 
@@ -130,8 +131,14 @@ async function logout(deps: AuthRoutesDeps, { request, caller }: Exchange): Prom
   if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'sign out with a POST')
   checkOrigin(request)
   const session = sessionOf(deps, caller)
+  const user = session === undefined ? undefined : deps.identities.users.get(session.spec.user)
   if (session !== undefined) await deps.identities.endSession(session.metadata.name ?? '')
-  return { status: 204, headers: { 'set-cookie': [`${sessionCookie}=; ${sessionAttributes}; Max-Age=0`], 'clear-site-data': '"cache", "storage"' } }
+  const headers = { 'set-cookie': [`${sessionCookie}=; ${sessionAttributes}; Max-Age=0`], 'clear-site-data': '"cache", "storage"' }
+  const location = await deps.providers.signOut(user, `${serverFor(request, '')}/console/login`, request.signal)
+  if (location === undefined) return { status: 204, headers }
+  const body: SignOutAnswer = { location }
+  const response = jsonResponse(200, body)
+  return { ...response, headers: { ...response.headers, ...headers } }
 }
 
 function sessionOf(deps: AuthRoutesDeps, caller: Exchange['caller']): Session | undefined {

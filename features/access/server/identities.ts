@@ -241,7 +241,7 @@ export class Identities {
   /** Signs a user in; `value` is the cookie's, and nowhere else. `status` goes into the user's. */
   async createSession(
     user: User,
-    about: { readonly address?: string | undefined; readonly userAgent?: string | undefined },
+    about: { readonly address?: string | undefined; readonly userAgent?: string | undefined; readonly providerSession?: string | undefined },
     status: StatusFields = {},
   ): Promise<{ readonly value: string; readonly session: Session }> {
     const now = this.#deps.clock.now()
@@ -256,6 +256,7 @@ export class Identities {
         expirationTime: rfc3339(new Date(now.getTime() + this.rules.absoluteMs)),
         ...(about.address === undefined ? {} : { address: about.address }),
         ...(about.userAgent === undefined ? {} : { userAgent: about.userAgent.slice(0, 256) }),
+        ...(about.providerSession === undefined ? {} : { providerSession: about.providerSession }),
       },
     })
     this.sessions.accept(session)
@@ -277,6 +278,22 @@ export class Identities {
     await Promise.all(others.map(({ metadata }) => this.endSession(metadata.name ?? '')))
   }
 
+  /**
+   * Ends what has come from a sign-in that the user's provider says is over, and says how much that was: of one sign-in (`session`) its browser and the applications it has let in, but not
+   * the command line, as with signing out here; without one everything of the account. What nobody can tell from which sign-in it came ends too.
+   */
+  async endSessionsThrough(provider: string, over: { readonly subject?: string | undefined; readonly session?: string | undefined }): Promise<number> {
+    const ended = [...this.sessions.values()].filter(({ spec }) => {
+      const identity = this.users.get(spec.user)?.spec.identity
+      if (identity?.provider !== provider || (over.subject !== undefined && over.subject !== identity.subject)) return false
+      if (over.session === undefined) return over.subject !== undefined
+      if (spec.type === 'CLI') return false
+      return spec.providerSession === undefined ? over.subject !== undefined : spec.providerSession === over.session
+    })
+    await Promise.all(ended.map(({ metadata }) => this.endSession(metadata.name ?? '')))
+    return ended.length
+  }
+
   /** Opens a session without a cookie: for the command line or an application. The oldest of the same user and client end when there are too many. */
   async openGranted(options: {
     readonly user: string
@@ -284,8 +301,12 @@ export class Identities {
     readonly client: string
     readonly address?: string | undefined
     readonly userAgent?: string | undefined
+    /** Of the session that has let it in. */
+    readonly providerSession?: string | undefined
+    /** As which this platform signs an application in. */
+    readonly issuer?: string | undefined
   }): Promise<Session> {
-    const { user, type, client, address, userAgent } = options
+    const { user, type, client, address, userAgent, providerSession, issuer } = options
     const same = [...this.sessions.values()].filter(({ spec }) => spec.user === user && spec.client === client)
     const byAge = same.toSorted((a, b) => Date.parse(a.metadata.creationTimestamp ?? '') - Date.parse(b.metadata.creationTimestamp ?? ''))
     for (const { metadata } of byAge.slice(0, Math.max(0, byAge.length - maxGrantedPerClient + 1))) await this.endSession(metadata.name ?? '')
@@ -300,6 +321,8 @@ export class Identities {
         expirationTime: rfc3339(new Date(this.#deps.clock.now().getTime() + this.rules.absoluteMs)),
         ...(address === undefined ? {} : { address }),
         ...(userAgent === undefined ? {} : { userAgent: userAgent.slice(0, 256) }),
+        ...(providerSession === undefined ? {} : { providerSession }),
+        ...(issuer === undefined ? {} : { issuer }),
       },
     })
     this.sessions.accept(session)

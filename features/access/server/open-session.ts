@@ -16,11 +16,11 @@ export const sessionAttributes = 'Path=/; Secure; HttpOnly; SameSite=Strict'
 export async function openSession(
   { identities }: SessionDeps,
   request: HttpRequest,
-  { user, status = {} }: { readonly user: User; readonly status?: StatusFields },
+  { user, status = {}, providerSession }: { readonly user: User; readonly status?: StatusFields; readonly providerSession?: string | undefined },
 ): Promise<{ readonly session: Session; readonly cookie: string }> {
   const { value, session } = await identities.createSession(
     user,
-    { address: request.peer?.address ?? '', userAgent: header(request.headers, 'user-agent') },
+    { address: request.peer?.address ?? '', userAgent: header(request.headers, 'user-agent'), providerSession },
     status,
   )
   // A session that was there before is over: nobody can have planted it.

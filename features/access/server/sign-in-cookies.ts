@@ -45,9 +45,9 @@ export function carriedCookies(outcome: FurtherStep): readonly string[] {
 export async function admit(
   deps: SessionDeps,
   request: HttpRequest,
-  { user, status, knownBrowser }: Admission,
+  { user, status, knownBrowser, providerSession }: Admission,
 ): Promise<{ readonly session: Session; readonly cookies: readonly string[] }> {
-  const { session, cookie } = await openSession(deps, request, { user, status })
+  const { session, cookie } = await openSession(deps, request, { user, status, providerSession })
   const known = knownBrowser === undefined ? [] : [`${knownBrowserCookie}=${knownBrowser}; ${sessionAttributes}; Max-Age=${knownBrowserSeconds}`]
   return { session, cookies: [cookie, ...known, forgotten(ticketCookie), forgotten(waitingCookie)] }
 }

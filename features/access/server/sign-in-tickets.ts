@@ -13,6 +13,8 @@ export interface SignInTicket {
   readonly password: string | undefined
   /** Whether a second factor was asked for and given. */
   readonly hasSecondFactor: boolean
+  /** What the identity provider calls the sign-in it came from. */
+  readonly providerSession?: string | undefined
   /** For `enrolSecondFactor`: what the app was told. */
   readonly enrolSecret?: string | undefined
 }

@@ -46,6 +46,8 @@ export interface Admission {
   /** The secret of a browser that is known from now on. */
   readonly knownBrowser?: string | undefined
   readonly recoveryCodes?: readonly string[] | undefined
+  /** What the identity provider calls the sign-in it came from. */
+  readonly providerSession?: string | undefined
   readonly next?: undefined
 }
 
@@ -102,10 +104,10 @@ export class SignIn {
   }
 
   /** Somebody whom a provider has just proved: what else the platform asks of them, or the session. */
-  async proved(user: User, from: SignInOrigin): Promise<SignInOutcome> {
+  async proved(user: User, { providerSession, ...from }: SignInOrigin & { readonly providerSession?: string | undefined }): Promise<SignInOutcome> {
     const { identities } = this.#deps
     const owner = identities.ownerOf(user.metadata.name ?? '')
-    return this.#proceed({ user, owner, credentials: await identities.credentials.read(owner), hasSecondFactor: false }, from)
+    return this.#proceed({ user, owner, credentials: await identities.credentials.read(owner), hasSecondFactor: false, providerSession }, from)
   }
 
   /** What a ticket asks for. Throws Unauthorized when it is over. */
@@ -129,7 +131,7 @@ export class SignIn {
     const owner: Owner = { name: ticket.user, uid: ticket.uid }
     const credentials = await identities.credentials.read(owner)
     this.#serve(credentials, ticket) // not judged when it is over anyway
-    const going: Going = { user, owner, credentials, hasSecondFactor: ticket.hasSecondFactor }
+    const going: Going = { user, owner, credentials, hasSecondFactor: ticket.hasSecondFactor, providerSession: ticket.providerSession }
     const work = {
       secondFactor: () => this.#secondFactor(going, ticket, { ...from, code: given.code }),
       changePassword: () => this.#changePassword(going, ticket, given.newPassword),
@@ -264,6 +266,7 @@ export class SignIn {
       next,
       password: passwordMark(credentials),
       hasSecondFactor: going.hasSecondFactor,
+      providerSession: going.providerSession,
       enrolSecret: enrolment?.secret,
     })
     return { next, ticket, ticketCookie: browser, enrolment }
@@ -276,7 +279,7 @@ export class SignIn {
     return undefined
   }
 
-  async #admit({ user, owner, credentials, recoveryCodes }: Going, from: SignInOrigin): Promise<SignInOutcome> {
+  async #admit({ user, owner, credentials, recoveryCodes, providerSession }: Going, from: SignInOrigin): Promise<SignInOutcome> {
     const { identities, throttle, ids } = this.#deps
     throttle.succeeded(owner.name, from.address)
     const known = knownBrowserOf(credentials, from.knownBrowser)
@@ -292,7 +295,7 @@ export class SignIn {
       secondFactor: credentials.totp === undefined ? null : 'TOTP',
       mustChangePassword: credentials.mustChangePassword ? true : null,
     }
-    return { user, status, knownBrowser, recoveryCodes }
+    return { user, status, knownBrowser, recoveryCodes, providerSession }
   }
 
   /** Judges an attempt unless there have been too many; it takes as long either way. */
@@ -335,4 +338,5 @@ interface Going {
   readonly credentials: Credentials
   readonly hasSecondFactor: boolean
   readonly recoveryCodes?: readonly string[] | undefined
+  readonly providerSession?: string | undefined
 }

@@ -19,6 +19,8 @@ export class FakeOidcProvider {
   /** Changes what the next tokens say. */
   lie: (claims: Record<string, unknown>) => void = () => {}
   alg: 'ES256' | 'none' | 'foreign-key' = 'ES256'
+  /** More of its discovery document. */
+  metadata: Readonly<Record<string, unknown>> = {}
   /** Replaces the answer to a path. */
   readonly answers = new Map<string, () => Promise<HttpResponse> | HttpResponse>()
   /** Hosts that were asked, and paths, in order. */
@@ -60,6 +62,7 @@ export class FakeOidcProvider {
     this.account = { claims: { sub: 'sub-1', preferred_username: 'ann' } }
     this.lie = () => {}
     this.alg = 'ES256'
+    this.metadata = {}
     this.answers.clear()
     this.asked.length = 0
   }
@@ -73,6 +76,28 @@ export class FakeOidcProvider {
     return `${new URL(redirectURI).pathname}?${new URLSearchParams({ code, state: searchParams.get('state') ?? '', iss: this.issuer }).toString()}`
   }
 
+  /** What the provider sends when somebody's sign-in there is over; `change` makes another token of it. */
+  async logoutToken(
+    change: (claims: Record<string, unknown>) => void = () => {},
+    { typ = 'logout+jwt', key = 'own' }: { readonly typ?: string; readonly key?: 'own' | 'foreign' | 'none' | 'client-secret' | 'unknown' } = {},
+  ): Promise<string> {
+    const now = Math.floor(this.clock.now().getTime() / 1_000)
+    const claims: Record<string, unknown> = {
+      iss: this.issuer,
+      aud: this.clientID,
+      iat: now,
+      exp: now + 120,
+      jti: `logout-${this.#next++}`,
+      sub: this.account.claims['sub'],
+      events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+    }
+    change(claims)
+    if (key === 'none') return new UnsecuredJWT(claims).encode()
+    if (key === 'client-secret') return new SignJWT(claims).setProtectedHeader({ alg: 'HS256', typ }).sign(Buffer.from(this.clientSecret))
+    const kid = key === 'unknown' ? 'k9' : 'k1'
+    return new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid, typ }).sign(key === 'own' ? this.keys.own : this.keys.foreign)
+  }
+
   readonly handle: Handler = async (request) => {
     const other = this.answers.get(request.path)
     if (other !== undefined) return other()
@@ -82,6 +107,7 @@ export class FakeOidcProvider {
         authorization_endpoint: `${this.issuer}/authorize`,
         token_endpoint: `${this.issuer}/token`,
         userinfo_endpoint: `${this.issuer}/userinfo`,
+        ...this.metadata,
         jwks_uri: `${this.issuer}/keys`,
         id_token_signing_alg_values_supported: ['ES256'],
         authorization_response_iss_parameter_supported: true,

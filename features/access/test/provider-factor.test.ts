@@ -5,49 +5,21 @@ import {
   identityProviderKind,
   signInPolicyKind,
   type AccessRoleBinding,
-  type IdentityProvider,
   type OwnAccount,
   type SignInPolicy,
   type WaitingStep,
 } from '@gantry/access/api'
-import type { ResourceRef } from '@gantry/client'
-import { FakeClock } from '@gantry/runtime/testing'
-import { FakeOidcProvider } from './fake-oidc-provider.ts'
+import { startOidcWorld, type OidcWorld } from './oidc-world.ts'
 import { codeOf, TestBrowser } from './test-browser.ts'
-import { settle, startTestPlatform, type Answer, type TestPlatform } from './test-platform.ts'
+import { settle, type Answer, type TestPlatform } from './test-platform.ts'
 
-const secrets: ResourceRef = { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true }
 const me = '/platform/v1/me'
 const minute = 60_000
 
-interface World extends AsyncDisposable {
-  readonly platform: TestPlatform
-  readonly idp: FakeOidcProvider
-  /** To the provider and back. */
-  comeBack(browser: TestBrowser, next?: string): Promise<Answer>
-}
-
-/** An OpenID provider "corp" whose account ann signs in with. */
-async function world(policy?: SignInPolicy['spec']): Promise<World> {
-  const clock = new FakeClock()
-  const idp = await FakeOidcProvider.create(clock)
-  const platform = await startTestPlatform({ clock, outbound: idp.outbound })
-  const data = { 'client-secret': Buffer.from(idp.clientSecret).toString('base64') }
-  await platform.hub.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'corp', namespace: 'gantry-system' }, data } as never)
-  const { apiVersion, kind, ref } = identityProviderKind
-  const oidc = { issuer: idp.issuer, clientID: idp.clientID, clientSecret: 'corp' }
-  await platform.hub.create<IdentityProvider>(ref, { apiVersion, kind, metadata: { name: 'corp' }, spec: { type: 'OIDC', createUsers: true, oidc } })
-  if (policy !== undefined) await setPolicy(platform, policy)
-  await settle()
-  return {
-    platform,
-    idp,
-    async comeBack(browser, next = '/pods') {
-      const begun = await browser.ask('GET', `/auth/login/corp?next=${encodeURIComponent(next)}`)
-      return browser.ask('GET', idp.agree(String(begun.headers['location'])))
-    },
-    [Symbol.asyncDispose]: () => platform[Symbol.asyncDispose](),
-  }
+async function world(policy?: SignInPolicy['spec']): Promise<OidcWorld> {
+  const at = await startOidcWorld()
+  if (policy !== undefined) await setPolicy(at.platform, policy)
+  return at
 }
 
 async function setPolicy(platform: TestPlatform, spec: SignInPolicy['spec']): Promise<void> {

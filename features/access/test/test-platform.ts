@@ -2,6 +2,7 @@ import { accessKinds, accessRoleBindingKind, accessRoleKind, apiKeyKind, groupKi
 import {
   AccessTokens,
   authRoutes,
+  backchannelLogout,
   createAuthenticators,
   elevationRoutes,
   Elevations,
@@ -11,6 +12,7 @@ import {
   IdentityProviders,
   LoginThrottle,
   meRoutes,
+  OidcProviders,
   oidcRoutes,
   oidcStateSweeper,
   PasswordHasher,
@@ -64,6 +66,8 @@ export interface TestPlatform extends AsyncDisposable {
   readonly identities: Identities
   readonly audit: AuditEvent[]
   ask(method: string, path: string, asked?: Asked): Promise<Answer>
+  /** A form that another server posts. */
+  send(path: string, form: string): Promise<Answer>
   readonly follow: TestHub['follow']
   /** A request as it comes from the network. */
   readonly handle: Handler
@@ -141,11 +145,13 @@ async function startOn(
   const outbound = { clock, lookup: noWayOut, openTransport: noWayOut, dial: noWayOut, ...options.outbound }
   const elevations = new Elevations({ hub, permissions, identities, clock, log: silentLogger, hubName: 'local' })
   const providers = new IdentityProviders({ hub, identities, permissions, log: silentLogger, outbound })
+  const oidc = new OidcProviders({ hub, identities, permissions, keys, ...deps })
   const running = [
     await permissions.start({ signal }),
     await identities.start({ signal }),
     await identities.sweeper().start({ signal }),
     await oidcStateSweeper({ hub, ...deps }).start({ signal }),
+    ...(options.authorizer === undefined ? [] : [await backchannelLogout({ identities, providers: oidc, outbound, ...deps }).start({ signal })]),
     await elevations.sweeper().start({ signal }),
     await providers.start(),
   ]
@@ -187,7 +193,7 @@ async function startOn(
           server: () => 'https://gantry.test',
           hubName: 'local',
         }),
-        ...oidcRoutes({ hub, identities, permissions, keys, ...deps }),
+        ...oidcRoutes({ oidc, identities, permissions, keys, clock }),
         ...meRoutes({ identities, permissions, signIn, clock }),
         ...permissionRoutes({ permissions, identities, tokens, hub: 'local', clock }),
         ...elevationRoutes({ elevations }),
@@ -258,6 +264,18 @@ async function startOn(
     handle: pipeline.handle,
     upgrade: pipeline.upgrade,
     ask: async (method, path, asked = {}) => answer(await open(method, path, asked)),
+    send: async (path, form) =>
+      answer(
+        await pipeline.handle({
+          method: 'POST',
+          path,
+          query: '',
+          headers: { host: 'gantry.test', 'content-type': 'application/x-www-form-urlencoded' },
+          body: bodyOf(form),
+          signal: new AbortController().signal,
+          peer: { address: '192.0.2.80' },
+        }),
+      ),
     open: (path, asked = {}) => open('GET', path, asked),
     addUser: async (name, role, given = password) =>
       void (await identities.createUser({ name, role: role === undefined ? undefined : `platform-${role}`, password: given })),

@@ -33,6 +33,7 @@ declare module 'oidc-provider' {
     readonly clientAuthMethod: string
     readonly clientSecret?: string
     readonly redirectUris?: readonly string[]
+    readonly backchannelLogoutUri?: string
     grantTypeAllowed(type: string): boolean
   }
 
@@ -60,6 +61,8 @@ declare module 'oidc-provider' {
     authTime?: number
     scope?: string
     resource?: unknown
+    /** Of the session, for the ID token. */
+    sid?: string
     error?: string
     errorDescription?: string
     save(): Promise<string>
@@ -75,6 +78,10 @@ declare module 'oidc-provider' {
     readonly accountId?: string
     readonly destroyed?: boolean
     readonly authorizations?: Readonly<Record<string, { readonly grantId?: string }>>
+  }
+
+  export interface LibrarySession {
+    grantIdFor(clientId: string): string | undefined
   }
 
   /** Koa's context with the library's own. */
@@ -103,7 +110,12 @@ declare module 'oidc-provider' {
     on(event: string, listener: (...args: never[]) => void): this
     interactionDetails(req: IncomingMessage, res: ServerResponse): Promise<Interaction>
     interactionResult(req: IncomingMessage, res: ServerResponse, result: Readonly<Record<string, unknown>>): Promise<string>
-    readonly Client: { find(id: string): Promise<Client | undefined>; readonly prototype: object }
+    readonly issuer: string
+    readonly Client: {
+      find(id: string): Promise<Client | undefined>
+      readonly prototype: { readonly backchannelLogout: (this: Client, sub: string, sid: string) => Promise<void> }
+    }
+    readonly Session: { readonly prototype: { readonly sidFor: (this: LibrarySession, clientId: string, value?: string) => string | undefined } }
     readonly Grant: new (fields: { readonly jti: string; readonly accountId: string; readonly clientId: string }) => Grant
     readonly DeviceCode: { findByUserCode(userCode: string): Promise<DeviceCode | undefined> }
     readonly RefreshToken: { readonly prototype: object }

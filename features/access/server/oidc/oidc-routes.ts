@@ -1,10 +1,9 @@
-import { StatusError, unlessGone } from '@gantry/apimachinery'
-import type { KubeClient } from '@gantry/client'
+import { StatusError } from '@gantry/apimachinery'
 import { jsonResponse, readJson, type Caller, type Exchange, type Route } from '@gantry/gateway'
 import { header } from '@gantry/runtime'
-import type { Clock, HttpRequest, HttpResponse, Ids, Logger } from '@gantry/runtime'
+import type { Clock, HttpRequest, HttpResponse } from '@gantry/runtime'
 import type * as Library from 'oidc-provider'
-import { cliClientId, oidcClientKind, type OIDCClient, type PendingAuthorization, type PendingDevice, type User } from '../../api/index.ts'
+import { cliClientId, type PendingAuthorization, type PendingDevice, type Session, type User } from '../../api/index.ts'
 import { textOf } from '../body-fields.ts'
 import type { Identities } from '../identities.ts'
 import { LoginThrottle } from '../login-throttle.ts'
@@ -12,66 +11,33 @@ import type { Permissions } from '../permissions/permissions.ts'
 import { serverFor } from '../server-address.ts'
 import { platformAudience } from './access-tokens.ts'
 import { answerOf, nodeExchange } from './node-exchange.ts'
-import { createProvider, interactionsPath, mayUse, mountPath } from './provider.ts'
+import { interactionsPath, mayUse, mountPath } from './provider.ts'
+import type { OidcProviders } from './providers.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
 export interface OidcRoutesDeps {
-  readonly hub: KubeClient
+  readonly oidc: OidcProviders
   readonly identities: Identities
   readonly permissions: Permissions
   readonly keys: SigningKeys
   readonly clock: Clock
-  readonly ids: Ids
-  readonly log: Logger
 }
 
 const bodyBytes = 4_096
-// A platform has a few names and addresses.
-const maxProviders = 16
 /** What the device flow shows to people: RFC 8628 6.1, twenty letters that are not mistaken for others. */
 const userCodeLetters = /[^BCDFGHJKLMNPQRSTVWXZ]/g
 const devicePath = `${mountPath}/device`
 
 type Known = Extract<Caller, { kind: 'platform' }>
 
-interface Opened {
-  readonly provider: Library.Provider
-  readonly handle: ReturnType<Library.Provider['callback']>
-  readonly version: string
-}
-
 /** OpenID Connect at `/oidc`, and the API with which the console answers for the user who is signed in there. */
 export function oidcRoutes(deps: OidcRoutesDeps): readonly Route[] {
-  const providers = new Map<string, Opened>()
-  const made = new Set<string>()
+  const { oidc } = deps
   const throttle = new LoginThrottle(deps.clock)
   /** User codes that are being answered. */
   const answering = new Set<string>()
 
-  async function findClient(id: string): Promise<OIDCClient | undefined> {
-    if (!/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(id)) return undefined
-    return unlessGone(deps.hub.get<OIDCClient>(oidcClientKind.ref, { name: id }))
-  }
-
-  /** The provider as the caller addresses it: its issuer is what a client has in its configuration. */
-  async function openFor(request: HttpRequest): Promise<Opened> {
-    const origin = serverFor(request, '')
-    if (origin === '') throw new StatusError('BadRequest', 'the Host header names no host: it is a part of the issuer')
-    const ring = await deps.keys.ring()
-    const known = providers.get(origin)
-    if (known?.version === ring.version) return known
-    // Not before somebody asks: it costs 20 MB.
-    const library = await import('oidc-provider')
-    const provider = createProvider({ ...deps, library, made, findClient }, { origin, ring })
-    const opened: Opened = { provider, handle: provider.callback(), version: ring.version }
-    for (const oldest of providers.keys()) {
-      if (providers.size < maxProviders) break
-      providers.delete(oldest)
-    }
-    providers.delete(origin)
-    providers.set(origin, opened)
-    return opened
-  }
+  const openFor = (request: HttpRequest) => oidc.at(serverFor(request, ''))
 
   async function serveProvider({ request }: Exchange): Promise<HttpResponse> {
     const { handle } = await openFor(request)
@@ -111,6 +77,7 @@ export function oidcRoutes(deps: OidcRoutesDeps): readonly Route[] {
             grantId: await grant(provider, {
               client,
               user,
+              providerSession: session.spec.providerSession,
               params: interaction.params,
               address: request.peer?.address,
               userAgent: header(request.headers, 'user-agent'),
@@ -127,7 +94,7 @@ export function oidcRoutes(deps: OidcRoutesDeps): readonly Route[] {
       client: { id: client.clientId, name: client.clientName ?? client.clientId, isCommandLine: client.clientId === cliClientId },
       origin: new URL(String(params['redirect_uri'])).origin,
       scopes: scopesOf(params),
-      skipConsent: client.clientId !== cliClientId && (await findClient(client.clientId))?.spec.skipConsent === true,
+      skipConsent: client.clientId !== cliClientId && (await oidc.findClient(client.clientId))?.spec.skipConsent === true,
     }
   }
 
@@ -137,20 +104,30 @@ export function oidcRoutes(deps: OidcRoutesDeps): readonly Route[] {
     about: {
       readonly client: Library.Client
       readonly user: User
+      /** Of the session that lets it in. */
+      readonly providerSession: string | undefined
       readonly params: Library.Interaction['params']
       readonly address?: string | undefined
       readonly userAgent?: string | undefined
     },
   ): Promise<string> {
-    const { client, user, params, address, userAgent } = about
+    const { client, user, providerSession, params, address, userAgent } = about
     const { name = '', uid = '' } = user.metadata
     const isCommandLine = client.clientId === cliClientId
     if (!isCommandLine) {
-      const object = await findClient(client.clientId)
+      const object = await oidc.findClient(client.clientId)
       if (object === undefined || !mayUse(deps.permissions, object, name))
         throw new StatusError('Forbidden', `user "${name}" may not sign in to "${client.clientId}": they are in none of the groups that its OIDCClient allows`)
     }
-    const session = await deps.identities.openGranted({ user: name, type: isCommandLine ? 'CLI' : 'Application', client: client.clientId, address, userAgent })
+    const session = await deps.identities.openGranted({
+      user: name,
+      type: isCommandLine ? 'CLI' : 'Application',
+      client: client.clientId,
+      address,
+      userAgent,
+      providerSession,
+      issuer: isCommandLine ? undefined : provider.issuer,
+    })
     const made = new provider.Grant({ jti: session.metadata.name ?? '', accountId: uid, clientId: client.clientId })
     made.addOIDCScope(scopesOf(params).join(' '))
     if (isCommandLine) made.addResourceScope(platformAudience, '')
@@ -207,10 +184,18 @@ export function oidcRoutes(deps: OidcRoutesDeps): readonly Route[] {
       if (allow) {
         const client = await provider.Client.find(code.clientId)
         if (client === undefined) throw new StatusError('NotFound', 'the application is not known any more: its OIDCClient has been removed')
-        const grantId = await grant(provider, { client, user, params: code.params, address: code.deviceInfo?.ip, userAgent: code.deviceInfo?.ua })
+        const grantId = await grant(provider, {
+          client,
+          user,
+          providerSession: session.spec.providerSession,
+          params: code.params,
+          address: code.deviceInfo?.ip,
+          userAgent: code.deviceInfo?.ua,
+        })
         Object.assign(code, {
           accountId: user.metadata.uid,
           grantId,
+          sid: grantId,
           authTime: secondsOf(session.metadata.creationTimestamp),
           scope: scopesOf(code.params).join(' '),
           ...(code.params['resource'] === undefined ? {} : { resource: code.params['resource'] }),
@@ -224,7 +209,7 @@ export function oidcRoutes(deps: OidcRoutesDeps): readonly Route[] {
   }
 
   /** Only a browser's session opens others: a key or token that ends soon must not become one that lasts. */
-  function signedIn({ caller }: Exchange): { readonly user: User; readonly session: { readonly metadata: { readonly creationTimestamp?: string | null } } } {
+  function signedIn({ caller }: Exchange): { readonly user: User; readonly session: Session } {
     const known = caller.kind === 'platform' ? (caller satisfies Known) : undefined
     const user = known && deps.identities.users.get(known.user.username)
     const session = known?.credential.kind === 'cookie' ? deps.identities.liveSession(known.credential.id.slice('session/'.length)) : undefined

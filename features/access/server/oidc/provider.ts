@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { KubeClient } from '@gantry/client'
 import type { Clock, Ids, Logger } from '@gantry/runtime'
 import type * as Library from 'oidc-provider'
@@ -31,8 +32,25 @@ const deviceCodeGrant = 'urn:ietf:params:oauth:grant-type:device_code'
 const scopes = ['openid', 'offline_access', 'profile', 'groups']
 const minuteSeconds = 60
 
+/** The library's way out. */
+type Fetch = (url: string, init: LogoutRequest) => Promise<Response>
+
+/** What the library sends. */
+interface LogoutRequest {
+  readonly method: string
+  readonly headers: Headers
+  readonly body: URLSearchParams
+}
+
+export interface OpenedProvider {
+  readonly provider: Library.Provider
+  /** Tells a client that a Session of it has ended, over `fetch`; nothing for one that has no address for it. Throws when it is not told. */
+  readonly logOut: (client: Library.Client, ended: { readonly subject: string; readonly session: string }, fetch: Fetch) => Promise<void>
+}
+
 /** OpenID Connect for one address of this platform (`https://host:port`): the certified library, told where its data and its users are. */
-export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly origin: string; readonly ring: KeyRing }): Library.Provider {
+export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly origin: string; readonly ring: KeyRing }): OpenedProvider {
+  const wayOut = new AsyncLocalStorage<Fetch>()
   const { Provider, errors, interactionPolicy } = deps.library
   const conflict = (): Error => new errors.InvalidGrant('it has been used already')
   const records = { hub: deps.hub, identities: deps.identities, ids: deps.ids, secret: ring.secret, conflict }
@@ -84,6 +102,7 @@ export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly 
       deviceFlow: { enabled: true },
       introspection: { enabled: true, allowedPolicy: ownTokens },
       revocation: { enabled: true, allowedPolicy: ownTokens },
+      backchannelLogout: { enabled: true },
       rpInitiatedLogout: { enabled: true, logoutSource, postLogoutSuccessSource },
       resourceIndicators: {
         enabled: true,
@@ -127,17 +146,30 @@ export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly 
     // Pages of other origins: those that a public client's users come from.
     clientBasedCORS: (_ctx: unknown, requestOrigin: string, client: Library.Client) =>
       client.clientAuthMethod === 'none' && (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === requestOrigin),
-    // Nothing is fetched for a client: no address of theirs makes this server ask another.
-    fetch: () => Promise.reject(new Error('this provider fetches nothing')),
+    // Nothing is fetched for a client but where it is told of a logout: no other address of theirs makes this server ask another.
+    fetch(url: string, init: LogoutRequest) {
+      const fetch = wayOut.getStore()
+      return fetch === undefined ? Promise.reject(new Error('this provider fetches nothing')) : fetch(url, init)
+    },
   })
   Object.assign(provider.RefreshToken.prototype, {
     generateTokenId(this: Library.Token) {
       return refreshTokens.newToken(this.grantId ?? '')
     },
   })
+  const { backchannelLogout } = provider.Client.prototype
   Object.assign(provider.Client.prototype, {
     compareClientSecret(this: Library.Client, given: string) {
       return this.clientSecret !== undefined && matchesHash(given, this.clientSecret)
+    },
+    // Whatever ends a Session has it told: signing out at this library is one way of several.
+    backchannelLogout: () => Promise.resolve(),
+  })
+  // What a client knows as `sid` is the Session: the library's own lives for an hour.
+  const { sidFor } = provider.Session.prototype
+  Object.assign(provider.Session.prototype, {
+    sidFor(this: Library.LibrarySession, clientId: string, value?: string) {
+      return value === undefined ? (this.grantIdFor(clientId) ?? sidFor.call(this, clientId)) : sidFor.call(this, clientId, value)
     },
   })
   provider.on('server_error', (ctx: Library.Context, error: Error) => deps.log.error('a request for OpenID Connect failed', { route: ctx.oidc?.route, error }))
@@ -148,7 +180,12 @@ export function createProvider(deps: ProviderDeps, { origin, ring }: { readonly 
     await next()
     if (ctx.oidc?.route === 'end_session_confirm' && ctx.oidc.session?.destroyed === true) await endApplications(deps, ctx.oidc.session)
   })
-  return provider
+  return {
+    provider,
+    async logOut(client, { subject, session }, fetch) {
+      if (client.backchannelLogoutUri !== undefined) await wayOut.run(fetch, () => backchannelLogout.call(client, subject, session))
+    },
+  }
 }
 
 /** A browser that signs out takes the applications with it that it has signed in to, not the command line. */
@@ -216,13 +253,14 @@ function clientsOf(deps: ProviderDeps): Pick<Library.Adapter, 'find'> {
       }
       const client = await deps.findClient(id)
       if (client === undefined) return undefined
-      const { displayName, redirectURIs = [], postLogoutRedirectURIs = [], grantTypes, secretHash } = client.spec
+      const { displayName, redirectURIs = [], postLogoutRedirectURIs = [], backchannelLogoutURI, grantTypes, secretHash } = client.spec
       const grants = grantTypes ?? ['authorization_code', 'refresh_token']
       return {
         client_id: id,
         client_name: displayName ?? id,
         redirect_uris: redirectURIs,
         post_logout_redirect_uris: postLogoutRedirectURIs,
+        ...(backchannelLogoutURI === undefined ? {} : { backchannel_logout_uri: backchannelLogoutURI, backchannel_logout_session_required: true }),
         grant_types: grants.map((grant) => (grant === 'device_code' ? deviceCodeGrant : grant)),
         response_types: grants.includes('authorization_code') ? ['code'] : [],
         ...(secretHash === undefined

@@ -10,6 +10,8 @@ export interface Account {
   readonly email?: string | undefined
   /** Whether the provider says that it has checked the address. */
   readonly emailVerified: boolean
+  /** What the provider calls this sign-in (OpenID Connect's sid). */
+  readonly session?: string | undefined
   /** As the provider names them. */
   readonly groups: readonly string[]
   /** Why groups are missing. */

@@ -13,6 +13,8 @@ import {
   type User,
 } from '../../api/index.ts'
 import { refusalOf, type Account } from './account.ts'
+import { useOnce } from './logout-once.ts'
+import { LogoutRefused } from './logout-token.ts'
 import { LdapSignIn } from './ldap-sign-in.ts'
 import { OAuth2SignIn } from './oauth2-sign-in.ts'
 import { OidcSignIn } from './oidc-sign-in.ts'
@@ -56,7 +58,7 @@ export class IdentityProviders {
     this.users = new OutsideUsers(deps)
     deps.identities.providers.onChange(({ name, after }) => {
       if (after !== undefined) return
-      this.#slots.delete(name)
+      for (const lane of ['sign-in', 'logout']) this.#slots.delete(`${name} ${lane}`)
       this.#rechecks.delete(name)
     })
   }
@@ -115,19 +117,54 @@ export class IdentityProviders {
     })
   }
 
-  /** The user who has come back from there. Throws SignInFailure. */
+  /** The user who has come back from there, and what the provider calls this sign-in. Throws SignInFailure. */
   async finish(
     provider: IdentityProvider,
     attempt: Attempt,
     { parameters, signal }: { readonly parameters: URLSearchParams; readonly signal: AbortSignal },
-  ): Promise<User> {
+  ): Promise<{ readonly user: User; readonly session: string | undefined }> {
     const { oidc, oauth2 } = provider.spec
     const account = await this.#asked(provider, signal, async (options) => {
       if (oidc !== undefined) return this.#oidc.finish(oidc, attempt, { ...options, parameters })
       if (oauth2 !== undefined) return this.#oauth2.finish(oauth2, attempt, { ...options, parameters })
       throw new StatusError('BadRequest', `nobody is sent to the identity provider "${provider.metadata.name}"`)
     })
-    return this.#admit(provider, account)
+    return { user: await this.#admit(provider, account), session: account.session }
+  }
+
+  /**
+   * A provider has sent a logout token: ends what came from the sign-in that it names, at all gateways, and says how much that was. Throws LogoutRefused for a token that is not good or has been used,
+   * SignInFailure when it cannot be checked.
+   */
+  async logout(name: string, token: string, signal: AbortSignal): Promise<number> {
+    const provider = this.get(name)
+    const { oidc } = provider.spec
+    if (oidc === undefined) throw new LogoutRefused(`the identity provider "${name}" is none of OpenID Connect`)
+    const over = await this.#limited(provider, signal, (limit) => this.#oidc.logout(oidc, token, limit), 'logout').catch((error: unknown) => {
+      if (signal.aborted || error instanceof LogoutRefused || error instanceof Busy) throw error
+      // Who sends it need not be the provider.
+      this.#deps.log.warn('a logout token could not be checked', { provider: name, why: inWords(error) })
+      throw new SignInFailure('unavailable', `the keys of the identity provider "${name}" cannot be read at the moment; send the token again later`, {
+        cause: error,
+      })
+    })
+    const ended = await useOnce(this.#deps, { provider: provider.metadata.uid ?? '', ...over }, () => this.#deps.identities.endSessionsThrough(name, over))
+    this.#deps.log.info('a provider has ended what came from a sign-in', { provider: name, sessions: ended })
+    return ended
+  }
+
+  /** Where the browser of a user goes to sign out of their provider too; undefined when it has nowhere to go. Never throws: who signs out here is signed out. */
+  async signOut(user: User | undefined, back: string, signal: AbortSignal): Promise<string | undefined> {
+    const name = user?.spec.identity?.provider ?? ''
+    const provider = this.#deps.identities.providers.get(name)
+    const oidc = provider?.spec.oidc
+    if (provider === undefined || oidc?.rpInitiatedLogout !== true) return undefined
+    try {
+      return (await this.#limited(provider, signal, (limit) => this.#oidc.signOut(oidc, back, limit), 'logout'))?.href
+    } catch (error) {
+      this.#deps.log.warn('nobody could be sent to sign out at the identity provider', { provider: name, why: inWords(error) })
+      return undefined
+    }
   }
 
   /** The user of a name and password; undefined when the provider refuses them. Throws SignInFailure. */
@@ -157,7 +194,7 @@ export class IdentityProviders {
           const metadata = await this.#oidc.discover(oidc, options.signal)
           did('connect', `the discovery document of ${oidc.issuer} is sound`)
           at = 'keys'
-          did('keys', `${await this.#oidc.keys(oidc, metadata, options.signal)} keys to verify its tokens with`)
+          did('keys', `${(await this.#oidc.keys(oidc, metadata, options.signal)).keys.length} keys to verify its tokens with`)
         } else if (oauth2 !== undefined) {
           await this.#oauth2.test(oauth2, options)
           did('connect', `${new URL(oauth2.tokenURL).origin} answers; whether it knows the client shows with the first sign-in`)
@@ -240,25 +277,38 @@ export class IdentityProviders {
     }
   }
 
-  async #within<T>(
+  #within<T>(
     provider: IdentityProvider,
     signal: AbortSignal,
     work: (options: { readonly secret: string | undefined; readonly signal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    const { spec } = provider
+    return this.#limited(provider, signal, async (limit) => {
+      const [secretName, key] =
+        spec.ldap === undefined ? ([(spec.oidc ?? spec.oauth2)?.clientSecret, 'client-secret'] as const) : ([spec.ldap.bindSecret, 'bind-password'] as const)
+      return work({ secret: await secretValue(this.#deps.hub, secretName, { key, signal: limit }), signal: limit })
+    })
+  }
+
+  /** In bounded number and time. Signing in does not wait for logging out, with which strangers may try their luck. */
+  async #limited<T>(
+    provider: IdentityProvider,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+    lane: 'sign-in' | 'logout' = 'sign-in',
   ): Promise<T> {
     const { clock } = this.#deps.outbound
     const { metadata, spec } = provider
     const { name = '' } = metadata
     const seconds = spec.oidc?.timeoutSeconds ?? spec.oauth2?.timeoutSeconds ?? spec.ldap?.timeoutSeconds ?? defaultTimeoutSeconds
-    let slots = this.#slots.get(name)
-    if (slots === undefined) this.#slots.set(name, (slots = new Slots({ clock }, { limit: atOnce, maxQueued: mostWaiting })))
+    const slotsName = `${name} ${lane}`
+    let slots = this.#slots.get(slotsName)
+    if (slots === undefined) this.#slots.set(slotsName, (slots = new Slots({ clock }, { limit: atOnce, maxQueued: mostWaiting })))
     const busy = (): Busy => new Busy(name)
     const release = await slots.take({ signal, waitMs: seconds * 1_000, full: busy, late: busy })
     using limit = deadline(clock, seconds * 1_000, signal)
     try {
-      const [secretName, key] =
-        spec.ldap === undefined ? ([(spec.oidc ?? spec.oauth2)?.clientSecret, 'client-secret'] as const) : ([spec.ldap.bindSecret, 'bind-password'] as const)
-      const secret = await secretValue(this.#deps.hub, secretName, { key, signal: limit.signal })
-      return await work({ secret, signal: limit.signal })
+      return await work(limit.signal)
     } catch (error) {
       if (limit.passed && !signal.aborted)
         throw new StatusError(

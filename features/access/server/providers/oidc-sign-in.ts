@@ -3,6 +3,7 @@ import type { Clock } from '@gantry/runtime'
 import type { Configuration, IDToken, ServerMetadata, UserInfoResponse } from 'openid-client'
 import { mostOutsideGroups, type OidcSettings } from '../../api/index.ts'
 import type { Account } from './account.ts'
+import { LogoutRefused, verifiedLogout, type KeySet, type Logout } from './logout-token.ts'
 import { certificateAuthority } from './certificate-authority.ts'
 import { configure, fetchThrough, jsonOf, openid, type Attempt } from './openid.ts'
 import { ask, type OutboundDeps } from './outbound.ts'
@@ -14,11 +15,16 @@ interface Options {
 
 const keepMetadataMs = 5 * 60_000
 const mostKept = 64
+// A token with a key that nobody knows makes this server ask the provider, so not with every one.
+const keysAtMostEveryMs = 30_000
+const longestSession = 256
 
 /** Signs in with OpenID Connect: authorization code, PKCE, nonce, state, signature and `iss`, by a certified library. */
 export class OidcSignIn {
   readonly #deps: OutboundDeps & { readonly clock: Clock }
   readonly #metadata = new Map<string, { readonly metadata: ServerMetadata; readonly untilMs: number }>()
+  /** By the same names. */
+  readonly #keys = new Map<string, { readonly keys: KeySet; readonly readMs: number }>()
 
   constructor(deps: OutboundDeps & { readonly clock: Clock }) {
     this.#deps = deps
@@ -79,13 +85,50 @@ export class OidcSignIn {
     return metadata
   }
 
-  /** The keys of the provider; for a test of the settings. Throws when there are none. */
-  async keys(settings: OidcSettings, metadata: ServerMetadata, signal: AbortSignal): Promise<number> {
+  /** Where a browser goes to sign out at the provider and come back to `back`; undefined when the provider has no such address. */
+  async signOut(settings: OidcSettings, back: string, signal: AbortSignal): Promise<URL | undefined> {
+    const client = await openid()
+    const configuration = await this.#configure(settings, { secret: undefined, signal })
+    if (configuration.serverMetadata().end_session_endpoint === undefined) return undefined
+    // Without id_token_hint: it would have to be kept, and be in an address.
+    return client.buildEndSessionUrl(configuration, { post_logout_redirect_uri: back })
+  }
+
+  /** What a logout token says is over. Throws LogoutRefused. */
+  async logout(settings: OidcSettings, token: string, signal: AbortSignal): Promise<Logout> {
+    const metadata = await this.#metadataOf(settings, signal)
+    const options = {
+      issuer: settings.issuer,
+      audience: settings.clientID,
+      algorithms: metadata.id_token_signing_alg_values_supported,
+      now: this.#deps.clock.now(),
+    }
+    const key = JSON.stringify([settings.issuer, settings.caData])
+    const known = this.#keys.get(key)
+    const found = known === undefined ? undefined : await verifiedLogout(token, known.keys, options)
+    if (found !== undefined) return found
+    const now = this.#deps.clock.monotonicMs()
+    if (known === undefined || now - known.readMs >= keysAtMostEveryMs) {
+      const keys = await this.keys(settings, metadata, signal)
+      this.#keys.delete(key)
+      this.#keys.set(key, { keys, readMs: now })
+      for (const oldest of this.#keys.keys()) {
+        if (this.#keys.size <= mostKept) break
+        this.#keys.delete(oldest)
+      }
+      const again = await verifiedLogout(token, keys, options)
+      if (again !== undefined) return again
+    }
+    throw new LogoutRefused('the logout token is signed with a key that the provider does not publish')
+  }
+
+  /** The keys of the provider. Throws when there are none. */
+  async keys(settings: OidcSettings, metadata: ServerMetadata, signal: AbortSignal): Promise<KeySet> {
     const url = new URL(String(metadata.jwks_uri))
     const answer = jsonOf(`the key set ${url.href}`, await ask(this.#deps, { url, ca: certificateAuthority(settings.caData), signal }))
     const keys: unknown = typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'keys') : undefined
     if (!Array.isArray(keys) || keys.length === 0) throw new StatusError('Invalid', `the key set ${url.href} holds no keys`)
-    return keys.length
+    return { keys: keys as KeySet['keys'] }
   }
 
   async #configure(settings: OidcSettings, { secret, signal }: Options): Promise<Configuration> {
@@ -135,6 +178,7 @@ function accountOf(idToken: IDToken, userInfo: UserInfoResponse | undefined, nam
   const isElsewhere = typeof elsewhere === 'object' && elsewhere !== null && names.groups in elsewhere
   return {
     subject: idToken.sub,
+    session: typeof idToken['sid'] === 'string' && idToken['sid'].length <= longestSession ? idToken['sid'] : undefined,
     login: textOf(claim(names.username)) ?? email ?? idToken.sub,
     displayName: textOf(claim(names.displayName)),
     email,

@@ -1,8 +1,8 @@
 import { StatusError } from '@gantry/apimachinery'
 import { jsonResponse, readJson, type Exchange, type Route } from '@gantry/gateway'
-import { header } from '@gantry/runtime'
+import { BodyTooLarge, header } from '@gantry/runtime'
 import type { KubeClient } from '@gantry/client'
-import type { Clock, HttpHeaders, HttpResponse, Ids, Logger } from '@gantry/runtime'
+import type { Clock, HttpHeaders, HttpRequest, HttpResponse, Ids, Logger } from '@gantry/runtime'
 import { identityProviderKind, safeReturn, type ProviderChoices } from '../../api/index.ts'
 import { readCookie } from '../authenticators.ts'
 import { textOf } from '../body-fields.ts'
@@ -11,6 +11,7 @@ import { serverFor } from '../server-address.ts'
 import { admit, carriedCookies, originOf } from '../sign-in-cookies.ts'
 import type { SignIn } from '../sign-in.ts'
 import type { IdentityProviders } from './identity-providers.ts'
+import { LogoutRefused } from './logout-token.ts'
 import { AttemptSeal, attemptSeconds } from './sealed-attempt.ts'
 import { SignInFailure, type SignInProblem } from './sign-in-failure.ts'
 
@@ -32,12 +33,14 @@ const attemptCookie = '__Host-gantry-login'
 const attributes = 'Path=/; Secure; HttpOnly; SameSite=Lax'
 const begins = '/auth/login/'
 const callbacks = '/auth/callback/'
+const logouts = '/auth/backchannel-logout/'
 const tests = '/platform/v1/identityproviders/'
 /** Where the pages are. */
 const consoleAt = '/console'
 const secretBytes = 32
 const bodyBytes = 4_096
 const longestQuery = 8_192
+const logoutBytes = 16_384
 
 /** Signing in with accounts elsewhere. */
 export function providerRoutes(deps: ProviderRoutesDeps): readonly Route[] {
@@ -46,6 +49,7 @@ export function providerRoutes(deps: ProviderRoutesDeps): readonly Route[] {
     { path: '/auth/providers', audience: 'anyone', serve: ({ request }) => Promise.resolve(choices(deps, request.method)) },
     { path: begins, audience: 'anyone', serve: (exchange) => orSignInPage(deps, begins, exchange, () => begin(deps, seal, exchange)) },
     { path: callbacks, audience: 'anyone', serve: (exchange) => orSignInPage(deps, callbacks, exchange, () => finish(deps, seal, exchange)) },
+    { path: logouts, audience: 'anyone', serve: (exchange) => backchannelLogout(deps, exchange) },
     { path: tests, audience: 'platform', serve: (exchange) => test(deps, exchange) },
   ]
 }
@@ -80,8 +84,8 @@ async function finish(deps: ProviderRoutesDeps, seal: AttemptSeal, { request }: 
   const attempt = cookie === undefined ? undefined : await seal.open(cookie, parameters.get('state') ?? '')
   if (attempt === undefined || attempt.provider !== name || attempt.providerUid !== provider.metadata.uid)
     throw new SignInFailure('expired', 'this sign-in was not begun in this browser, took longer than ten minutes, or has been used; begin it again')
-  const user = await deps.providers.finish(provider, attempt, { parameters, signal: request.signal })
-  const outcome = await deps.signIn.proved(user, originOf(request))
+  const { user, session } = await deps.providers.finish(provider, attempt, { parameters, signal: request.signal })
+  const outcome = await deps.signIn.proved(user, { ...originOf(request), providerSession: session })
   const done = `${attemptCookie}=; ${attributes}; Max-Age=0`
   if (outcome.next !== undefined) {
     const about = new URLSearchParams({ step: '', next: attempt.next })
@@ -90,6 +94,33 @@ async function finish(deps: ProviderRoutesDeps, seal: AttemptSeal, { request }: 
   const { cookies } = await admit(deps, request, outcome)
   const { pathname, search, hash } = new URL(attempt.next, 'https://console.invalid') // what is no ASCII becomes it
   return redirect(`${consoleAt}${pathname}${search}${hash}`, [...cookies, done])
+}
+
+/** A provider tells that somebody's sign-in there is over (OpenID Connect Back-Channel Logout 1.0, 2.5 and 2.8). It proves itself by the token alone. */
+async function backchannelLogout(deps: ProviderRoutesDeps, { request }: Exchange): Promise<HttpResponse> {
+  const name = nameIn(request.path, logouts)
+  if (request.method !== 'POST') throw new StatusError('MethodNotAllowed', 'this takes a POST')
+  const headers = { 'cache-control': 'no-store' }
+  try {
+    const tokens = new URLSearchParams((await readForm(request)).toString('utf8')).getAll('logout_token')
+    const [token] = tokens
+    if (token === undefined || tokens.length > 1) throw new LogoutRefused('give one logout_token, in a form')
+    await deps.providers.logout(name, token, request.signal)
+    return { status: 200, headers }
+  } catch (error) {
+    if (!(error instanceof LogoutRefused)) throw error
+    deps.log.warn('a logout token was refused', { provider: name, address: request.peer?.address, why: error.message })
+    return { ...jsonResponse(400, { error: 'invalid_request', error_description: error.message }), headers: { ...headers, 'content-type': 'application/json' } }
+  }
+}
+
+async function readForm({ body }: HttpRequest): Promise<Buffer> {
+  try {
+    return (await body?.bytes(logoutBytes)) ?? Buffer.alloc(0)
+  } catch (error) {
+    if (error instanceof BodyTooLarge) throw new LogoutRefused(error.message, { cause: error })
+    throw error
+  }
 }
 
 /** A browser that is being sent about shows no Status: what went wrong is told by the sign-in page, by a word that it has a text for. */
