@@ -363,6 +363,8 @@ describe('two gateways in the cluster that is their hub', () => {
     await other.setOwnPassword()
     const removed = await other.cli('cluster', 'remove', 'edge')
     assert.equal(removed.code, 0, removed.stderr)
+    const credentials = ['-n', 'gantry-system', 'get', 'secrets', '-l', 'fleet.gantry.dev/cluster=edge', '-o', 'name']
+    await becomes('its credentials are removed', async () => (await admin.ok(...credentials)).trim() === '')
     await admin.ok('annotate', '--overwrite', 'crd', 'groups.access.gantry.dev', 'gantry.dev/definition-hash=of-an-older-one')
     const again = await startInPod('three')
     await again.stop()
