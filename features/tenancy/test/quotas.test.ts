@@ -43,6 +43,8 @@ interface Story extends TestHub {
   readonly quotas: Quotas
   /** Another process on the same hub. */
   readonly other: Quotas
+  /** Whoever waits on it moves time. */
+  readonly moving: Clock
   /** The hub is a cluster too: each namespace is made in it. */
   readonly make: (project: string, place: string, spec?: Partial<ProjectNamespace['spec']>) => Promise<ProjectNamespace>
   readonly change: (object: ProjectNamespace, spec: Partial<ProjectNamespace['spec']>) => Promise<ProjectNamespace>
@@ -72,6 +74,7 @@ async function startStory(tenant: Partial<Tenant['spec']>, projects: Readonly<Re
     ...started,
     quotas: new Quotas(deps),
     other: new Quotas(deps),
+    moving,
     async make(project, place, spec) {
       const [, name = ''] = place.split('/')
       await makeNamespace(hub, name)
@@ -423,7 +426,7 @@ describe('the ledger', () => {
       await going.promise
       return story.hub.patch(resource, key, how)
     }
-    const slow = new Quotas({ ...deps, hub: { ...story.hub, patch } }, { maxNewer: 0 })
+    const slow = new Quotas({ ...deps, clock: story.moving, hub: { ...story.hub, patch } }, { maxNewer: 0 })
     const late = slow.hardFor(await story.make('shop', 'a/two', { quota: { 'requests.cpu': '2' } }), options)
     await stopped.promise
     assert.ok((await pages()).length > before.length)
