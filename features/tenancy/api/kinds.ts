@@ -232,9 +232,9 @@ export const projectNamespaceKind = defineKind({
       s.object(
         {
           to: s.string({ description: 'The namespace of the hub of the project that it goes to.', maxLength: 63 }),
-          phase: s.oneOf(['Pending', 'NewCreated', 'Failed'], {
+          phase: s.oneOf(['Pending', 'NewCreated', 'Cancelling', 'Cancelled', 'Failed'], {
             description:
-              'NewCreated: the ProjectNamespace in the new project is there, and may take the namespace over. Failed: it is not done, and nothing has changed.',
+              'NewCreated: the ProjectNamespace in the new project is there, and may take the namespace over. Cancelling: it is undone, unless the new project has the namespace already. Cancelled, Failed: it is not done, and nothing has changed.',
           }),
           uid: s.optional(s.string({ description: 'Of the ProjectNamespace in the new project.', maxLength: 64 })),
           message: s.optional(s.string({ description: 'Why it failed, or waits.', maxLength: 1000 })),
@@ -343,6 +343,11 @@ export function scopeOf(namespace: string): { readonly tenant: string; readonly 
   return tenant === undefined || project === undefined ? undefined : { tenant, project }
 }
 
+/** Whether a move has been undone. One that is done is gone with its ProjectNamespace. */
+export function isMoveOver({ phase }: NonNullable<NonNullable<ProjectNamespace['status']>['move']>): boolean {
+  return phase === 'Failed' || phase === 'Cancelled'
+}
+
 /** On namespaces of clusters, and on what stands in them by the platform: whose they are. */
 export const tenancyLabels = {
   tenant: 'tenancy.gantry.dev/tenant',
@@ -358,4 +363,6 @@ export const adoptedAnnotation = 'tenancy.gantry.dev/adopted'
 export const movedFromAnnotation = 'tenancy.gantry.dev/moved-from'
 /** On a ProjectNamespace that has been made with a share of what was free of its project's quota: the resources. */
 export const sharedQuotaAnnotation = 'tenancy.gantry.dev/even-share-of'
+/** On a namespace whose move has been undone: the uid of the ProjectNamespace that may not have it, however late its last write comes. */
+export const moveUndoneAnnotation = 'tenancy.gantry.dev/move-undone'
 export const tenancyFinalizer = 'tenancy.gantry.dev/release'

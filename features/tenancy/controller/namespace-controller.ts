@@ -4,10 +4,18 @@ import { conditionOf, type Cluster } from '@gantry/clusters/api'
 import { createController, keyOf, retryAfter, runInBackground, settled, type Controller, type Outcome } from '@gantry/controller'
 import { deadline } from '@gantry/gateway'
 import type { Running, Service } from '@gantry/runtime'
-import { adoptedAnnotation, movedFromAnnotation, projectNamespaceKind, tenancyLabels, withProjectDefaults, type ProjectNamespace } from '../api/index.ts'
+import {
+  adoptedAnnotation,
+  movedFromAnnotation,
+  moveUndoneAnnotation,
+  projectNamespaceKind,
+  tenancyLabels,
+  withProjectDefaults,
+  type ProjectNamespace,
+} from '../api/index.ts'
 import { followDrift } from './drift.ts'
-import { endMove, moveOn, sourceOf } from './move.ts'
-import { namespaces, type NamespaceControllerDeps, type Reached, type Work } from './namespace-work.ts'
+import { cancelEarly, endMove, moveOn, sourceOf } from './move.ts'
+import { marksOf, namespaces, type NamespaceControllerDeps, type Reached, type Work } from './namespace-work.ts'
 import { addFinalizer, ready, removeFinalizer, writeStatus, type Finding } from './status.ts'
 import { closureOf, clustersOf, isMoving, type Owner } from './tenancy-objects.ts'
 
@@ -130,6 +138,7 @@ async function reconcile(deps: NamespaceControllerDeps, key: string, { signal }:
   if (seen.metadata.deletionTimestamp !== undefined) return release({ deps, object: seen, signal })
   const object = await addFinalizer(hub, projectNamespaceKind.ref, { object: seen, signal })
   if (object === undefined) return settled
+  if (await cancelEarly({ deps, object, signal })) return settled
   const cluster = clusterOf(deps, object)
   if ('finding' in cluster) return hold({ deps, object, signal }, cluster.finding)
   return inTime({ deps, object, signal }, (work) => (isMoving(object) ? moveOn(work, cluster) : make(work, cluster)))
@@ -183,16 +192,16 @@ async function make(work: Work, { member, uid }: Reached): Promise<Outcome> {
   const { objects, quotas } = deps
   const isOwned = object.status?.clusterUID === uid
   const owner = objects.ownerOf(object.metadata.namespace ?? '')
-  if (owner?.project === undefined)
-    return hold(work, ready('False', 'NotInProject', `${object.metadata.namespace} is not the namespace of a project that is ready`), { clusterUID: undefined })
   const source = isOwned ? undefined : await sourceOf(work)
-  const refusal = isOwned ? undefined : refusalOf(work, owner, source)
-  if (refusal !== undefined) return (await endMove(work, { member, source, why: refusal.message })) ? settled : hold(work, refusal, { clusterUID: undefined })
+  const refusal = refusalOf(work, owner, { isOwned, source: source?.object })
+  const why = source?.ends ?? refusal?.message
+  if (why !== undefined && (await endMove(work, { member, source, why }))) return settled
+  if (owner?.project === undefined || refusal !== undefined) return hold(work, refusal ?? notInProject(object), { clusterUID: undefined })
   const complete = withProjectDefaults(object, owner.project)
   const outcome = await quotas.hardFor(complete, { signal })
   if (outcome.kind === 'Refused')
     return (await endMove(work, { member, source, why: outcome.message })) ? settled : hold(work, ready('False', 'QuotaExceeded', outcome.message))
-  const taken = await take(work, { member, owner, source })
+  const taken = await take(work, { member, owner, source: source?.object })
   if (taken !== undefined) {
     await hold(work, taken, { clusterUID: undefined })
     return retryAfter(waitingAgainMs)
@@ -208,8 +217,14 @@ async function make(work: Work, { member, uid }: Reached): Promise<Outcome> {
   return settled
 }
 
-/** Why a namespace may not be made, or not yet. */
-function refusalOf({ deps, object }: Work, owner: Owner, source: ProjectNamespace | undefined): Finding | undefined {
+/** Why a namespace may not be made, or not yet; one that is its own already only, when it is in no project any more. */
+function refusalOf(
+  { deps, object }: Work,
+  owner: Owner | undefined,
+  { isOwned, source }: { readonly isOwned: boolean; readonly source: ProjectNamespace | undefined },
+): Finding | undefined {
+  if (owner?.project === undefined) return notInProject(object)
+  if (isOwned) return undefined
   const { cluster, namespace } = object.spec
   const closed = closureOf(owner)
   if (closed !== undefined) return ready('False', closed.reason, closed.message)
@@ -225,16 +240,12 @@ function refusalOf({ deps, object }: Work, owner: Owner, source: ProjectNamespac
   return rival && conflict(object, `it belongs to ${rival.metadata.namespace} already, by its ProjectNamespace ${rival.metadata.name}`)
 }
 
-function conflict({ spec: { cluster, namespace } }: ProjectNamespace, why: string): Finding {
-  return ready('False', 'Conflict', `the namespace ${namespace} of cluster ${cluster} is not touched: ${why}`)
+function notInProject({ metadata: { namespace } }: ProjectNamespace): Finding {
+  return ready('False', 'NotInProject', `${namespace} is not the namespace of a project that is ready`)
 }
 
-export function marksOf(object: ProjectNamespace, { tenant, project }: Owner): Record<string, string> {
-  return {
-    [tenancyLabels.tenant]: tenant.metadata.name ?? '',
-    [tenancyLabels.project]: project?.metadata.name ?? '',
-    [tenancyLabels.uid]: object.metadata.uid ?? '',
-  }
+function conflict({ spec: { cluster, namespace } }: ProjectNamespace, why: string): Finding {
+  return ready('False', 'Conflict', `the namespace ${namespace} of cluster ${cluster} is not touched: ${why}`)
 }
 
 /** Makes the namespace in the cluster, or sees that it is its own. Undefined: it certainly is. */
@@ -260,7 +271,9 @@ async function take(
     return undefined
   }
   if (mark !== undefined && mark === source?.metadata.uid && deletionTimestamp === undefined) {
-    await member.patch(namespaces, { name }, { type: 'merge', body: { metadata: { resourceVersion, labels: marks } }, signal })
+    if (annotations?.[moveUndoneAnnotation] === marks[tenancyLabels.uid]) return conflict(object, 'its move has been undone')
+    const body = { metadata: { resourceVersion, labels: marks, annotations: { [moveUndoneAnnotation]: null } } }
+    await member.patch(namespaces, { name }, { type: 'merge', body, signal })
     return undefined
   }
   if (mark !== undefined) {
@@ -356,7 +369,7 @@ async function letGo({ object, signal }: Work, member: KubeClient, { metadata }:
     (label) => metadata.labels?.[label] !== undefined,
   )
   const labels = Object.fromEntries(gone.map((label) => [label, null]))
-  const body = { metadata: { resourceVersion: metadata.resourceVersion, labels, annotations: { [adoptedAnnotation]: null } } }
+  const body = { metadata: { resourceVersion: metadata.resourceVersion, labels, annotations: { [adoptedAnnotation]: null, [moveUndoneAnnotation]: null } } }
   await member.patch(namespaces, { name: namespace }, { type: 'merge', body, signal })
 }
 
