@@ -90,7 +90,8 @@ async function loginStep(deps: AuthRoutesDeps, { request }: Exchange): Promise<H
 
 /** What waits in a browser that a provider has sent back. */
 async function waitingStep(deps: AuthRoutesDeps, request: HttpRequest): Promise<HttpResponse> {
-  checkOrigin(request)
+  // Reads of the console bear no header of its own; the cookies come along from its pages alone, and no other page can read the answer.
+  refuse(originProblem(request, { required: false }))
   const ticket = carriedTicket(request)
   if (ticket === undefined) throw new StatusError('NotFound', 'no sign-in waits in this browser: begin again')
   return jsonResponse(200, stepAnswer(deps, { ticket, ...(await deps.signIn.waiting(ticket, originOf(request))) }))
@@ -148,8 +149,12 @@ function sessionOf(deps: AuthRoutesDeps, caller: Exchange['caller']): Session | 
 
 /** Also a sign-in must be the user's own doing: a foreign page could sign them in as somebody else. */
 function checkOrigin(request: Exchange['request']): void {
-  const problem =
-    header(request.headers, 'x-gantry-request') === 'console' ? originProblem(request, { required: false }) : 'the header X-Gantry-Request: console is missing'
+  refuse(
+    header(request.headers, 'x-gantry-request') === 'console' ? originProblem(request, { required: false }) : 'the header X-Gantry-Request: console is missing',
+  )
+}
+
+function refuse(problem: string | undefined): void {
   if (problem !== undefined) throw new StatusError('Forbidden', `the request is refused because ${problem}`)
 }
 

@@ -234,6 +234,25 @@ describe('signing in with LDAP', () => {
     await settle()
   })
 
+  test('lets its users set up a second factor by themselves, which the next sign-in asks for, and an administrator reset it', async () => {
+    const name = await provider()
+    const first = await signIn(name, 'bo', 'bo secret')
+    const cookie = /__Host-gantry-session=([^;]+)/.exec(String(first.headers['set-cookie']))?.[1]
+    const post = (what: string, body: object): Promise<Answer> => platform.ask('POST', `/platform/v1/me/second-factor${what}`, { cookie, body })
+    const { user } = first.json() as { user: { name: string } }
+
+    const { secret } = (await post('', {})).json() as { secret: string }
+    const confirmed = await post('/confirm', { code: await generate({ secret, epoch: Math.floor(clock.now().getTime() / 1_000) }) })
+    const asked = await signIn(name, 'bo', 'bo secret')
+    const reset = await platform.ask('POST', `/platform/v1/users/${user.name}/reset-second-factor`, { token: adminKey, body: {} })
+    const free = await signIn(name, 'bo', 'bo secret')
+
+    assert.equal(confirmed.status, 200, confirmed.text)
+    assert.equal((asked.json() as { next?: string }).next, 'secondFactor')
+    assert.equal(reset.status, 200, reset.text)
+    assert.equal((free.json() as { next?: string }).next, undefined)
+  })
+
   test('names what is wrong with the settings, and what mends it', async () => {
     const { base } = settings().userSearch
     const failures: readonly (readonly [Partial<LdapSettings>, string, RegExp])[] = [

@@ -27,7 +27,9 @@ export class TestBrowser {
 
   async ask(method: string, path: string, body?: unknown): Promise<Answer> {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-    const headers = { origin: 'https://gantry.test', 'x-gantry-request': 'console', ...(cookie === '' ? {} : { cookie }) }
+    // As the console's pages do.
+    const own = method === 'GET' ? {} : { origin: 'https://gantry.test', 'x-gantry-request': 'console' }
+    const headers = { ...own, ...(cookie === '' ? {} : { cookie }) }
     const answer = await this.#platform.ask(method, path, { headers, body, address: this.#address })
     for (const line of answer.headers['set-cookie'] ?? []) {
       const [, name = '', value = '', age] = /^([^=]+)=([^;]*);.* Max-Age=(\d+)$/.exec(line) ?? []
