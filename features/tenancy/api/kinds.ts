@@ -310,7 +310,7 @@ export const quotaLedgerKind = defineKind({
     pages: s.optional(
       s.map(s.string({ description: 'Name of the QuotaLedger.', maxLength: 253 }), {
         description: 'Where the other entries stand: in more objects of this kind, which never change.',
-        maxProperties: 16,
+        maxProperties: 64,
       }),
     ),
     lines: s.optional(s.string({ description: 'Of a page: its entries, packed (deflate, base64).' })),

@@ -71,7 +71,7 @@ export async function raceReservers(deps: { readonly hub: KubeClient; readonly c
     return written
   }
   // So few that pages are written again and again.
-  const inPages = { maxNewer: 4 }
+  const inPages = { maxNewer: 10 }
 
   const gateways = Array.from({ length: race.gateways }, () => new Quotas({ ...deps, hub: watched }, inPages))
   await Promise.all(

@@ -458,9 +458,10 @@ export class Ledgers {
       await Promise.all(
         all.slice(from, from + pagesAtOnce).map(async ([number, lines]) => {
           if (lines.size === 0) return pages.delete(number)
+          await this.#turns.pause()
           const name = `${tenant}.${number}.${this.#deps.ids.suffix(10)}`
           const metadata = { namespace: tenantNamespace(tenant), name, labels: { [pageLabel]: number } }
-          await this.#deps.hub.create<QuotaLedger>(ref, { apiVersion, kind, metadata, spec: { lines: await packPage(lines) } }, { signal, metadataOnly: true })
+          await this.#deps.hub.create<QuotaLedger>(ref, { apiVersion, kind, metadata, spec: { lines: packPage(lines) } }, { signal, metadataOnly: true })
           return pages.set(number, { name, lines })
         }),
       )

@@ -113,7 +113,7 @@ describe('what is given away is counted', () => {
     ])
     const other = book(scope(root, {}), scope('shop', { total: { 'requests.cpu': 10 } }))
     assert.deepEqual(problemsWith(other, namespace('shop', 'a/one', { memory: '1Gi' })), [
-      'project acme/shop cluster a requests.cpu: not set, but limit 10 of project acme/shop: set it in spec.quota of the namespace',
+      'project acme/shop cluster a requests.cpu: not set, but limit 10 of project acme/shop: set it in spec.quota of the namespace, or in spec.namespaceDefaultQuota of the project',
     ])
   })
 
