@@ -15,7 +15,7 @@ import {
   type LoginPorts,
 } from '@gantry/access/cli'
 import { agentCommands } from '@gantry/agent'
-import { namespaceCommands, projectCommands, quotaCommands, tenantCommands } from '@gantry/tenancy/cli'
+import { namespaceCommands, projectCommands, quotaCommands, tenantCommands, usageCommands } from '@gantry/tenancy/cli'
 import { auditCommands, type VerifyFolder } from '@gantry/audit/cli'
 import { formatKubeconfig } from '@gantry/client'
 import { connectPlatform, textOption, type Command, type CommandContext, type CommandLine, type OptionValues } from '@gantry/cli-kit'
@@ -58,6 +58,7 @@ export function gantryCommandLine(context: UpContext): CommandLine {
       ...tenantCommands({ clock: systemClock }),
       ...projectCommands({ clock: systemClock }),
       ...quotaCommands(),
+      ...usageCommands({ clock: systemClock }),
       ...namespaceCommands({ clock: systemClock }),
       ...auditCommands({ clock: systemClock, verifyFolder: verifyAuditFolder }),
       ...storageCommands(context),

@@ -63,10 +63,10 @@ import {
   type ServingCertificate,
 } from '@gantry/gateway'
 import { createFleet } from '@gantry/fleet/server'
-import { guardQuotas, guardTenancy, moveRoutes, quotaRoutes, Quotas } from '@gantry/tenancy/server'
+import { guardQuotas, guardTenancy, moveRoutes, quotaRoutes, Quotas, UsageHistories, usageRoutes } from '@gantry/tenancy/server'
 import { repeating, startingAfter, Supervisor, turnBudgetOn } from '@gantry/runtime'
 import type { Handler, Service, UpgradeHandler } from '@gantry/runtime'
-import { createQuotaUsage, createTenancy } from '@gantry/tenancy/controller'
+import { createQuotaUsage, createTenancy, createUsageSampler } from '@gantry/tenancy/controller'
 import type { ElasticsearchConfig, PlatformConfig } from './config.ts'
 import { consoleRoutes } from './console-routes.ts'
 import { fleetMembers, fleetPermissions } from './fleet-ports.ts'
@@ -182,6 +182,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
     }
     const tenancy = createTenancy({ hub, clock, ids, log, clusters: members.clusters, sink: permissions.scopes, quotas, memberOf })
     const auditPolicies = new AuditPolicies({ hub, clock, ids, log, audit })
+    const histories = new UsageHistories({ hub, clock })
+    const usage = usageRoutes({ clock, histories, projectsOf: (name) => tenancy.objects.projectsOf(name), mayGet: mayGetOnHub(permissions) })
     await Promise.all([
       parts.start(tenancy.feed),
       parts.start({ name: 'audit policy', start: (options) => auditPolicies.start(options) }),
@@ -262,7 +264,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       ...clusterRoutes({ hub, clock, ids, log, openTransport, directory: members, clusters: () => members.clusters.values(), accept: (cluster, secret) => members.accept(cluster, secret), serving: () => shown, agentImage: `gantry:${config.version}` }),
       ...agentRoutes({ hub, clock, log, connections: members.agents, find: (name) => members.findAgent(name), accept: (secret) => members.acceptSecret(secret) }),
       ...base.routes,
-      ...quotaRoutes({ quotas, mayGet: mayGetOnHub(permissions) }),
+      ...quotaRoutes({ quotas, usage: usage.ofProject, mayGet: mayGetOnHub(permissions) }),
+      usage.tenants,
       ...moveRoutes({ hub, clock, quotas, view: tenancyPorts.view, may: mayOnHub(permissions) }),
       ...auditRoutes({ log: audit, recordings, clock, forwarding: forwarder && (() => forwarder.status) }),
       ...fleet.routes,
@@ -304,7 +307,8 @@ export async function startPlatform(config: PlatformConfig, ports: PlatformPorts
       }),
     )
     const quotaUsage = createQuotaUsage({ hub, clock, ids, log, objects: tenancy.objects, clusters: members.clusters, quotas, memberOf })
-    for (const controller of [...tenancy.controllers, quotaUsage]) await parts.start(leading(startingAfter(served.promise, controller)))
+    const usageSampler = createUsageSampler({ clock, log, objects: tenancy.objects, quotas, histories })
+    for (const controller of [...tenancy.controllers, quotaUsage, usageSampler]) await parts.start(leading(startingAfter(served.promise, controller)))
     if (forwarder !== undefined) await parts.start(startingAfter(served.promise, forwarder))
     const open = edge
     await parts.start(

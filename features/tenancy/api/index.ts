@@ -15,8 +15,10 @@ export {
   tenancyKinds,
   tenantKind,
   tenantNamespace,
+  usageHistoryKind,
 } from './kinds.ts'
-export type { Membership, Project, ProjectNamespace, Quota, QuotaLedger, QuotaUse, Tenant } from './kinds.ts'
+export type { Membership, Project, ProjectNamespace, Quota, QuotaLedger, QuotaUse, Tenant, UsageHistory, UsageStep } from './kinds.ts'
+export type { UsageReport, UsageRow } from './usage.ts'
 export { withProjectDefaults } from './project-defaults.ts'
 export { canonicalResource, quotaName } from './quota.ts'
 export type { Environment, NamespaceMove, NamespaceQuotas, QuotaCheck, QuotaLine, QuotaOutcome, QuotaView, ScopeQuotas, ScopeUse } from './quota.ts'

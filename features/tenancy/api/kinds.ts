@@ -319,14 +319,36 @@ export const quotaLedgerKind = defineKind({
   columns: [{ name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }],
 })
 
+/** Some time of the usage of a tenant's quotas: samples of five minutes, of an hour, or of a day. Written by the platform alone; stands in the tenant's namespace. */
+export const usageHistoryKind = defineKind({
+  group,
+  version,
+  kind: 'UsageHistory',
+  plural: 'usagehistories',
+  namespaced: true,
+  description: 'Who of a tenant had and used how much, and when. Written by the platform alone.',
+  spec: s.object({
+    step: s.oneOf(['5m', '1h', '1d'], { description: 'How much time a sample stands for.' }),
+    start: s.time({ description: 'Of the first sample.' }),
+    samples: s.string({ description: 'By project, cluster and resource: what was reserved and used; packed (deflate, base64).' }),
+  }),
+  status: s.object({}),
+  columns: [
+    { name: 'Step', type: 'string', jsonPath: '.spec.step' },
+    { name: 'Start', type: 'date', jsonPath: '.spec.start' },
+  ],
+})
+
 /** What the hub has to serve for this feature. */
-export const tenancyKinds = [tenantKind, projectKind, projectNamespaceKind, membershipKind, quotaLedgerKind] as const
+export const tenancyKinds = [tenantKind, projectKind, projectNamespaceKind, membershipKind, quotaLedgerKind, usageHistoryKind] as const
 
 export type Tenant = ObjectOf<typeof tenantKind>
 export type Project = ObjectOf<typeof projectKind>
 export type ProjectNamespace = ObjectOf<typeof projectNamespaceKind>
 export type Membership = ObjectOf<typeof membershipKind>
 export type QuotaLedger = ObjectOf<typeof quotaLedgerKind>
+export type UsageHistory = ObjectOf<typeof usageHistoryKind>
+export type UsageStep = UsageHistory['spec']['step']
 export type Quota = Infer<typeof quota>
 export type QuotaUse = NonNullable<Infer<typeof quotaUse>>
 

@@ -1,4 +1,5 @@
 export { namespaceCommands } from './namespace-commands.ts'
 export { projectCommands } from './project-commands.ts'
 export { quotaCommands } from './quota-commands.ts'
+export { usageCommands } from './usage-commands.ts'
 export { tenantCommands } from './tenant-commands.ts'

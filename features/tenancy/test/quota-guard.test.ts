@@ -45,7 +45,11 @@ async function startGuarded(name: string): Promise<Guarded> {
       upgrade: () => Promise.resolve(),
     },
   )
-  const [route] = quotaRoutes({ quotas, mayGet: ({ username }, { namespace }) => username === 'ann' && namespace === `tenant-${name}` })
+  const [route] = quotaRoutes({
+    quotas,
+    usage: () => Promise.reject(new Error('not asked here')),
+    mayGet: ({ username }, { namespace }) => username === 'ann' && namespace === `tenant-${name}`,
+  })
   return {
     requests,
     async ask(method, path, body, fails = 0) {

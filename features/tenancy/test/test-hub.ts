@@ -2,10 +2,9 @@ import { isReason } from '@gantry/apimachinery'
 import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import { clusterKind } from '@gantry/clusters/api'
 import { installKinds } from '@gantry/clusters/server'
-import { startLocalCluster } from '@gantry/kube-cluster'
-import { silentLogger, systemClock, systemIds, turnBudgetOn, type Handler } from '@gantry/runtime'
-import { FakeClock } from '@gantry/runtime/testing'
-import { createMemoryStore } from '@gantry/storage'
+import { openTestHub } from '@gantry/conformance/test-hub'
+import { systemClock, turnBudgetOn, type Handler } from '@gantry/runtime'
+import type { FakeClock } from '@gantry/runtime/testing'
 import {
   projectKind,
   projectNamespace,
@@ -30,11 +29,12 @@ export interface TestHub extends AsyncDisposable {
   readonly handle: Handler
 }
 
-/** A hub in process that serves the kinds of this feature; no controllers run. */
-export async function startTestHub(clock: FakeClock = new FakeClock()): Promise<TestHub> {
-  const local = await startLocalCluster({ store: createMemoryStore(), clock, ids: systemIds, log: silentLogger }, { controllers: false })
-  await passing(clock, installKinds({ hub: local.client, clock }, [clusterKind, ...tenancyKinds], { signal: new AbortController().signal }))
-  return { clock, hub: local.client, handle: local.handle, [Symbol.asyncDispose]: () => local[Symbol.asyncDispose]() }
+/** A hub that serves the kinds of this feature: embedded, or a real one. No controllers run. */
+export async function startTestHub(): Promise<TestHub> {
+  const opened = await openTestHub()
+  const { clock, client: hub, target } = opened
+  await passing(clock, installKinds({ hub, clock }, [clusterKind, ...tenancyKinds], { signal: new AbortController().signal }))
+  return { clock, hub, handle: target.handle, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() }
 }
 
 /** Lets time pass until the work is done. */

@@ -129,6 +129,8 @@ export const builtinRoles: Readonly<Record<string, { readonly description: strin
       },
       // Who may see a project's quota is asked of the Project itself.
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/projects/*'] },
+      // Who may see what a tenant has used, of its Tenant and its Projects.
+      { verbs: ['get'], nonResourceURLs: ['/platform/v1/tenants/*'] },
       // They ask themselves who may decide.
       { verbs: ['get', 'post'], nonResourceURLs: ['/platform/v1/access/elevations', '/platform/v1/access/elevations/*'] },
       // Who may move a namespace, and cancel that, is asked of its projects.

@@ -78,7 +78,7 @@ const usedEveryMs = 15_000
 const tenantEveryMs = 5_000
 const tenantAgainMs = 5 * 60_000
 const sweepEveryMs = 60_000
-const uidIndex = 'uid'
+export const uidIndex = 'uid'
 
 interface Watched {
   readonly running: Promise<readonly Running[]>
@@ -130,7 +130,7 @@ export function createQuotaUsage(deps: QuotaUsageDeps): Service {
   }
 }
 
-const byUid = ({ metadata }: ProjectNamespace): string[] => [metadata.uid ?? '']
+export const byUid = ({ metadata }: ProjectNamespace): string[] => [metadata.uid ?? '']
 
 function watch(deps: QuotaUsageDeps, cluster: string, signal: AbortSignal): Watched {
   const { objects } = deps

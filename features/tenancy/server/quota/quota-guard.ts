@@ -8,6 +8,7 @@ import {
   quotaLedgerKind,
   scopeOf,
   tenantKind,
+  usageHistoryKind,
   withProjectDefaults,
   type Project,
   type ProjectNamespace,
@@ -81,11 +82,13 @@ async function completing(quotas: Quotas, { kind, metadata }: Guarded, options: 
 const writes: ReadonlySet<string> = new Set(['create', 'update', 'patch'])
 
 function refuseLedger({ resource, verb }: RequestInfo): void {
-  if (resource === quotaLedgerKind.plural && writes.has(verb))
+  if (!writes.has(verb)) return
+  if (resource === quotaLedgerKind.plural)
     throw new StatusError(
       'Forbidden',
       'a quota ledger is written by the platform alone; when it is damaged, delete it: it is made anew from the projects and namespaces',
     )
+  if (resource === usageHistoryKind.plural) throw new StatusError('Forbidden', 'the usage history is written by the platform alone')
 }
 
 /** Undefined: nothing has to be kept. */

@@ -6,6 +6,8 @@ import type { Quotas } from './quotas.ts'
 
 export interface QuotaRoutesDeps {
   readonly quotas: Quotas
+  /** Serves `…/usage`: the path is one, by who has it. */
+  readonly usage: (exchange: Exchange) => Promise<HttpResponse>
   /** Whether a user may read an object of this feature on the hub. */
   readonly mayGet: (user: UserInfo, object: { readonly group: string; readonly resource: string; readonly namespace: string; readonly name: string }) => boolean
 }
@@ -21,9 +23,11 @@ export function quotaRoutes(deps: QuotaRoutesDeps): readonly Route[] {
   return [{ path: prefix, audience: 'platform', serve: (exchange) => serve(deps, exchange) }]
 }
 
-async function serve(deps: QuotaRoutesDeps, { request, caller }: Exchange): Promise<HttpResponse> {
+async function serve(deps: QuotaRoutesDeps, exchange: Exchange): Promise<HttpResponse> {
+  const { request, caller } = exchange
   if (caller.kind !== 'platform') throw new StatusError('Unauthorized', 'Unauthorized')
   const [tenant = '', name = '', what = '', ...more] = request.path.slice(prefix.length).split('/')
+  if (what === 'usage' && more.length === 0) return deps.usage(exchange)
   const method = what === 'quota' ? 'GET' : what === 'quota:check' ? 'POST' : undefined
   if (method === undefined || more.length > 0) throw new StatusError('NotFound', 'the server could not find the requested resource')
   if (request.method !== method) throw new StatusError('MethodNotAllowed', `${what} takes a ${method}`)

@@ -1,5 +1,7 @@
-import { formatQuantity, type Quantity } from '@gantry/apimachinery'
+import { formatQuantity, quantityToNumber, type Quantity } from '@gantry/apimachinery'
 import type { QuotaLine, ScopeUse } from '../../api/index.ts'
+import { keyOfSeries, type UsageSeries } from '../usage/usage-chunk.ts'
+import type { UsageSample } from '../usage/usage-history.ts'
 import { atLeastZero, everywhere, listOf, minus, namespaceCount, placeOf, plus, readAmounts, zero, type Amounts, type Vector } from './amounts.ts'
 import { root, type NamespaceRecord, type QuotaBook } from './quota-book.ts'
 
@@ -24,13 +26,18 @@ export function linesOf(book: QuotaBook, project: string): QuotaLine[] {
 
 /** What a book says at one moment, to be added up while it goes on changing. */
 export interface BookView {
-  readonly scopes: readonly { readonly project: string; readonly chain: readonly string[]; readonly taken: Vector }[]
+  readonly scopes: readonly { readonly project: string; readonly uid: string; readonly chain: readonly string[]; readonly taken: Vector }[]
   readonly namespaces: readonly NamespaceRecord[]
 }
 
 export function viewOf(book: QuotaBook): BookView {
   return {
-    scopes: [...book.scopesBelow(root)].map((project) => ({ project, chain: book.chain(project), taken: new Map(book.takenOf(project)) })),
+    scopes: [...book.scopesBelow(root)].map((project) => ({
+      project,
+      uid: book.scope(project)?.uid ?? '',
+      chain: book.chain(project),
+      taken: new Map(book.takenOf(project)),
+    })),
     namespaces: [...book.namespacesBelow(root)],
   }
 }
@@ -79,6 +86,29 @@ export async function usageOf(
     await pause()
   }
   return usage
+}
+
+/** What each project has in each cluster, by resource, without those below it. `pause` is asked between namespaces. */
+export async function samplesOf(
+  { scopes, namespaces }: BookView,
+  {
+    usedBy,
+    pause,
+  }: { readonly usedBy: (uid: string) => Readonly<Record<string, string | number>> | undefined; readonly pause: () => Promise<void> | undefined },
+): Promise<readonly UsageSample[]> {
+  const uids = new Map(scopes.map(({ project, uid }) => [project, uid]))
+  const samples = new Map<string, { readonly of: UsageSeries; reserved: Quantity; used: Quantity }>()
+  for (const { uid, project, cluster, namespace, reserved } of namespaces) {
+    const used = readAmounts(usedBy(uid), `status.used of ${cluster}/${namespace}`)
+    for (const resource of new Set([...reserved.keys(), ...used.keys()])) {
+      const of = { project, uid: uids.get(project) ?? '', cluster, resource }
+      const key = keyOfSeries(of)
+      const sample = samples.get(key) ?? { of, reserved: zero, used: zero }
+      samples.set(key, { of, reserved: plus(sample.reserved, reserved.get(resource) ?? zero), used: plus(sample.used, used.get(resource) ?? zero) })
+    }
+    await pause()
+  }
+  return [...samples.values()].map(({ of, reserved, used }) => ({ ...of, reserved: quantityToNumber(reserved), used: quantityToNumber(used) }))
 }
 
 function add(sums: Map<string, Quantity>, amounts: Amounts): void {

@@ -21,7 +21,8 @@ import {
 import { largestOf, listOf, readAmounts, sameAmounts, smallestOf, type Amounts } from './amounts.ts'
 import { Ledgers, type LedgersOptions } from './ledgers.ts'
 import { QuotaExceeded, root, type NamespaceKey, type NamespaceRecord, type QuotaBook, type QuotaRecord, type ScopeRecord } from './quota-book.ts'
-import { linesOf, usageOf, viewOf } from './quota-view.ts'
+import { linesOf, samplesOf, usageOf, viewOf } from './quota-view.ts'
+import type { UsageSample } from '../usage/usage-history.ts'
 import { everythingOf, findProject, findTenant, isTenant, keyOfNamespace, scopeRecordOf } from './scope-objects.ts'
 import { evenShares } from './even-shares.ts'
 import { isHard, shareOf } from './shares.ts'
@@ -275,6 +276,16 @@ export class Quotas implements NamespaceQuotas, ScopeQuotas {
   ): Promise<ReadonlyMap<string, ScopeUse>> {
     const turns = turnBudgetOn(this.#deps.clock)
     return usageOf(await this.#read(tenant, root, options, viewOf), { usedBy, pause: () => turns.pause() })
+  }
+
+  /** What the projects of a tenant have reserved and use now, by cluster and resource. */
+  async usageSample(
+    tenant: string,
+    usedBy: (uid: string) => Readonly<Record<string, string | number>> | undefined,
+    options: Options,
+  ): Promise<readonly UsageSample[]> {
+    const turns = turnBudgetOn(this.#deps.clock)
+    return samplesOf(await this.#read(tenant, root, options, viewOf), { usedBy, pause: () => turns.pause() })
   }
 
   #read<T>(tenant: string, project: string, options: Options, look: (book: QuotaBook) => T): Promise<T> {

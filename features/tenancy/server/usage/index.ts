@@ -1,0 +1,2 @@
+export { UsageHistories } from './usage-history.ts'
+export { usageRoutes } from './usage-routes.ts'
