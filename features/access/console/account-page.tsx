@@ -1,4 +1,18 @@
-import { Age, Button, ErrorNotice, Fact, Facts, Loading, PageHeader, Section, StatusText, timestampMs, useServices, useToast } from '@gantry/console-kit'
+import {
+  Age,
+  Button,
+  ErrorNotice,
+  Fact,
+  Facts,
+  Loading,
+  PageHeader,
+  Section,
+  StatusText,
+  timestampMs,
+  useAnswer,
+  useServices,
+  useToast,
+} from '@gantry/console-kit'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { OwnAccount } from '../api/index.ts'
@@ -6,7 +20,6 @@ import { OwnKeys } from './own-keys.tsx'
 import { OwnSessions } from './own-sessions.tsx'
 import { PasswordDialog } from './password-dialog.tsx'
 import { EnrolDialog, ProveDialog } from './second-factor-dialogs.tsx'
-import { useAnswer } from './use-answer.ts'
 
 export const mePath = '/platform/v1/me'
 

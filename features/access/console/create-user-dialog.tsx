@@ -1,10 +1,8 @@
-import { Button, Dialog, ErrorNotice, Field, Select, TextInput, useServices } from '@gantry/console-kit'
+import { Button, Dialog, ErrorNotice, Field, Select, TextInput, useAnswer, useServices, useWork } from '@gantry/console-kit'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { accessRoleKind, userNameProblem, type AccessRole, type CreatedUser, type CreateUserRequest } from '../api/index.ts'
 import { PasswordShown } from './password-shown.tsx'
-import { useAnswer } from './use-answer.ts'
-import { useWork } from './use-work.ts'
 
 const rolesPath = `/apis/${accessRoleKind.apiVersion}/${accessRoleKind.plural}`
 

@@ -1,10 +1,8 @@
-import { Dialog, ErrorNotice, Section, typeOf, useServices } from '@gantry/console-kit'
+import { Dialog, ErrorNotice, Section, typeOf, useAnswer, useServices, useWork } from '@gantry/console-kit'
 import { useTranslation } from 'react-i18next'
 import { apiKeyKind, sessionKind, type APIKey, type Session } from '../api/index.ts'
 import { KeysTable } from './keys-table.tsx'
 import { SessionsTable } from './sessions-table.tsx'
-import { useAnswer } from './use-answer.ts'
-import { useWork } from './use-work.ts'
 
 const pathOf = (kind: typeof sessionKind | typeof apiKeyKind): string => `/apis/${kind.apiVersion}/${kind.plural}`
 

@@ -1,7 +1,6 @@
-import { Age, Button, timestampMs } from '@gantry/console-kit'
+import { Age, Button, SmallTable, timestampMs } from '@gantry/console-kit'
 import { useTranslation } from 'react-i18next'
 import type { APIKey } from '../api/index.ts'
-import { SmallTable } from './small-table.tsx'
 
 /** API keys of somebody. */
 export function KeysTable({ keys, onRevoke }: { readonly keys: readonly APIKey[]; readonly onRevoke: (key: APIKey) => void }) {

@@ -1,11 +1,9 @@
-import { Button, CopyButton, Dialog, ErrorNotice, Field, Notice, Section, Select, TextInput, useServices } from '@gantry/console-kit'
+import { Button, CopyButton, Dialog, ErrorNotice, Field, Notice, Section, Select, TextInput, useAnswer, useServices, useWork } from '@gantry/console-kit'
 import { PlusIcon } from '@gantry/console-kit/icons'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { APIKey, CreateAPIKeyRequest, CreatedAPIKey } from '../api/index.ts'
 import { KeysTable } from './keys-table.tsx'
-import { useAnswer } from './use-answer.ts'
-import { useWork } from './use-work.ts'
 
 const path = '/platform/v1/me/apikeys'
 const daySeconds = 24 * 60 * 60

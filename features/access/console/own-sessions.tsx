@@ -1,9 +1,7 @@
-import { Button, ErrorNotice, Section, useServices } from '@gantry/console-kit'
+import { Button, ErrorNotice, Section, useAnswer, useServices, useWork } from '@gantry/console-kit'
 import { useTranslation } from 'react-i18next'
 import type { Session } from '../api/index.ts'
 import { SessionsTable } from './sessions-table.tsx'
-import { useAnswer } from './use-answer.ts'
-import { useWork } from './use-work.ts'
 
 const path = '/platform/v1/me/sessions'
 

@@ -1,8 +1,7 @@
-import { Button, Dialog, ErrorNotice, Field, TextInput, useServices, useToast } from '@gantry/console-kit'
+import { Button, Dialog, ErrorNotice, Field, TextInput, useServices, useToast, useWork } from '@gantry/console-kit'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { NewPassword } from './new-password.tsx'
-import { useWork } from './use-work.ts'
 
 /** One's own password, for the one there is. */
 export function PasswordDialog({ shortest, onClose }: { readonly shortest: number; readonly onClose: () => void }) {

@@ -1,11 +1,10 @@
-import { Button, Dialog, ErrorNotice, Field, TextInput, useServices } from '@gantry/console-kit'
+import { Button, Dialog, ErrorNotice, Field, TextInput, useServices, useWork } from '@gantry/console-kit'
 import { useState, type FormEvent, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { RecoveryCodes, SecondFactorEnrolment } from '../api/index.ts'
 import { CodeInput } from './code-input.tsx'
 import { EnrolmentView } from './enrolment-view.tsx'
 import { RecoveryCodesView } from './recovery-codes-view.tsx'
-import { useWork } from './use-work.ts'
 
 const path = '/platform/v1/me/second-factor'
 

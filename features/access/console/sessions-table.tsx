@@ -1,8 +1,7 @@
-import { Age, Button, StatusText, timestampMs } from '@gantry/console-kit'
+import { Age, Button, SmallTable, StatusText, timestampMs } from '@gantry/console-kit'
 import { useTranslation } from 'react-i18next'
 import type { Session } from '../api/index.ts'
 import { browserName } from './browser-name.ts'
-import { SmallTable } from './small-table.tsx'
 
 const isCurrent = ({ metadata }: Session): boolean => metadata.annotations?.['access.gantry.dev/current'] === 'true'
 const local = (time: string | null | undefined): string => (time === undefined || time === null ? '–' : new Date(time).toLocaleString())

@@ -1,4 +1,4 @@
-import { Button, Dialog, ErrorNotice, IconButton, lazily, Menu, MenuItem, typeOf, useServices, useToast } from '@gantry/console-kit'
+import { Button, Dialog, ErrorNotice, IconButton, lazily, Menu, MenuItem, typeOf, useServices, useToast, useWork } from '@gantry/console-kit'
 import { BanIcon, GrantIcon, HelpIcon, MoreIcon, RestartIcon, SecretIcon, SystemThemeIcon } from '@gantry/console-kit/icons'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -6,7 +6,6 @@ import { useLocation } from 'wouter'
 import { userKind, type CreatedUser, type User } from '../api/index.ts'
 import { bindingsHref } from './permissions/parts.tsx'
 import { PasswordShown } from './password-shown.tsx'
-import { useWork } from './use-work.ts'
 
 const CredentialsDialog = lazily(async () => (await import('./credentials-dialog.tsx')).CredentialsDialog)
 

@@ -1,9 +1,22 @@
-import { Button, Dialog, ErrorNotice, Fact, Facts, Field, Select, TextInput, useConsole, useLiveObjects, useServices, useToast } from '@gantry/console-kit'
+import {
+  Button,
+  Dialog,
+  ErrorNotice,
+  Fact,
+  Facts,
+  Field,
+  Select,
+  TextInput,
+  useConsole,
+  useLiveObjects,
+  useServices,
+  useToast,
+  useWork,
+} from '@gantry/console-kit'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { accessRoleKind, type AccessRole, type ElevationRequest } from '../../api/index.ts'
 import { hubQuery } from '../kind-type.ts'
-import { useWork } from '../use-work.ts'
 import { askedElevation, durationChoices, durationText, elevationsPath, scopeOfElevation, type choicesFor } from './elevation.ts'
 import type { GrantScope } from './grant.ts'
 import { RiskMarks, RuleList, SuggestInput, useScopeWords } from './parts.tsx'

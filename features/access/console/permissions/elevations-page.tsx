@@ -9,6 +9,7 @@ import {
   Notice,
   PageHeader,
   Section,
+  SmallTable,
   StatusText,
   useConsole,
   useNow,
@@ -18,7 +19,6 @@ import { ElevationIcon, PlusIcon } from '@gantry/console-kit/icons'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { ElevationPhase, ElevationRequest } from '../../api/index.ts'
-import { SmallTable } from '../small-table.tsx'
 import { choicesFor, createdMs, durationText, overMs, phaseAt, scopeOfElevation, sortElevations, untilMs } from './elevation.ts'
 import { Until, useScopeWords } from './parts.tsx'
 import { useElevations } from './use-elevations.ts'

@@ -9,6 +9,7 @@ import {
   PageHeader,
   Section,
   Select,
+  SmallTable,
   StatusText,
   TableLink,
   TextInput,
@@ -27,7 +28,6 @@ import { useTranslation } from 'react-i18next'
 import { useSearch } from 'wouter'
 import { accessRoleBindingKind, accessRoleKind, userKind, type AccessRole, type Explanation, type User, type WhoCan } from '../../api/index.ts'
 import { hubHref, hubQuery } from '../kind-type.ts'
-import { SmallTable } from '../small-table.tsx'
 import { askedFields, askedOf, everybody, explainRequest, type Asked } from './explain-query.ts'
 import { RuleSentence, SuggestInput } from './parts.tsx'
 

@@ -1,9 +1,8 @@
-import { TableLink } from '@gantry/console-kit'
+import { SmallTable, TableLink } from '@gantry/console-kit'
 import { useTranslation } from 'react-i18next'
 import { membershipKind } from '@gantry/tenancy/api'
 import { accessRoleBindingKind, accessRoleKind } from '../../api/index.ts'
 import { hubHref } from '../kind-type.ts'
-import { SmallTable } from '../small-table.tsx'
 import type { Grant } from './grant.ts'
 import { Subjects, Until, useScopeWords } from './parts.tsx'
 

@@ -1,11 +1,25 @@
-import { Button, Empty, Fact, Facts, Loading, Notice, objectHref, PageHeader, Section, SearchBox, TableLink, useLiveObjects, useMay } from '@gantry/console-kit'
+import {
+  Button,
+  Empty,
+  Fact,
+  Facts,
+  Loading,
+  Notice,
+  objectHref,
+  PageHeader,
+  SearchBox,
+  Section,
+  SmallTable,
+  TableLink,
+  useLiveObjects,
+  useMay,
+} from '@gantry/console-kit'
 import { DeleteIcon, GroupIcon, PlusIcon, YamlIcon } from '@gantry/console-kit/icons'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useLocation, useParams } from 'wouter'
 import { groupKind, userKind, type Group, type User } from '../../api/index.ts'
 import { hubHref, hubQuery, hubRef } from '../kind-type.ts'
-import { SmallTable } from '../small-table.tsx'
 import { fitsGrant, subjectKey } from './grant.ts'
 import { GrantTable } from './grant-table.tsx'
 import { AddMembersDialog, RemoveGroupDialog, RemoveMemberDialog } from './group-dialogs.tsx'

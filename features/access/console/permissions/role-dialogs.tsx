@@ -12,6 +12,7 @@ import {
   useLiveObject,
   useServices,
   useToast,
+  useWork,
   type ActionProps,
   type ObjectRef,
 } from '@gantry/console-kit'
@@ -21,7 +22,6 @@ import { useTranslation } from 'react-i18next'
 import { useLocation } from 'wouter'
 import { accessRoleKind, type AccessRole } from '../../api/index.ts'
 import { hubHref, hubRef, hubTarget } from '../kind-type.ts'
-import { useWork } from '../use-work.ts'
 import { RiskMarks, RuleSentence } from './parts.tsx'
 import { draftOf, emptyRule, missingIn, ruleOf, ruleTemplates, type RuleDraft } from './rule.ts'
 import { useGrants } from './use-grants.ts'

@@ -1,1 +1,0 @@
-export { SmallTable } from '@gantry/console-kit'

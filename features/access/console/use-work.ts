@@ -1,1 +1,0 @@
-export { useWork } from '@gantry/console-kit'
