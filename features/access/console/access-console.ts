@@ -1,5 +1,6 @@
 import { lazily, type ConsoleFeature } from '@gantry/console-kit'
 import { ElevationIcon, GrantIcon, GroupIcon, HelpIcon, RoleIcon, UserIcon, UsersIcon } from '@gantry/console-kit/icons'
+import { accessRoleBindingKind, accessRoleKind, groupKind, userKind } from '../api/index.ts'
 import { permissionKinds } from './permissions/kinds.tsx'
 import { accessStrings } from './strings.ts'
 
@@ -16,11 +17,35 @@ export const accessConsole: ConsoleFeature = {
   name: 'access',
   strings: accessStrings,
   pages: [
-    { path: '/users', title: 'access:users.title', nav: { section: 'access', order: 60, icon: UsersIcon }, component: UsersPage },
-    { path: '/groups', title: 'access:groups.title', nav: { section: 'access', order: 62, icon: GroupIcon }, component: GroupsPage },
+    {
+      path: '/users',
+      title: 'access:users.title',
+      nav: { section: 'access', order: 60, icon: UsersIcon },
+      may: { verb: 'list', type: userKind },
+      component: UsersPage,
+    },
+    {
+      path: '/groups',
+      title: 'access:groups.title',
+      nav: { section: 'access', order: 62, icon: GroupIcon },
+      may: { verb: 'list', type: groupKind },
+      component: GroupsPage,
+    },
     { path: '/groups/:name', title: 'access:groups.title', component: GroupPage },
-    { path: '/roles', title: 'access:roles.title', nav: { section: 'access', order: 64, icon: RoleIcon }, component: RolesPage },
-    { path: '/bindings', title: 'access:grants.title', nav: { section: 'access', order: 66, icon: GrantIcon }, component: BindingsPage },
+    {
+      path: '/roles',
+      title: 'access:roles.title',
+      nav: { section: 'access', order: 64, icon: RoleIcon },
+      may: { verb: 'list', type: accessRoleKind },
+      component: RolesPage,
+    },
+    {
+      path: '/bindings',
+      title: 'access:grants.title',
+      nav: { section: 'access', order: 66, icon: GrantIcon },
+      may: { verb: 'list', type: accessRoleBindingKind },
+      component: BindingsPage,
+    },
     { path: '/elevations', title: 'access:elevations.title', nav: { section: 'access', order: 68, icon: ElevationIcon }, component: ElevationsPage },
     { path: '/explain', title: 'access:explain.page', nav: { section: 'access', order: 70, icon: HelpIcon }, component: ExplainPage },
     { path: '/account', title: 'access:account.title', userMenu: UserIcon, component: AccountPage },
