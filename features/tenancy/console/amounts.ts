@@ -8,7 +8,7 @@ import {
   subtractQuantities,
   type Quantity,
 } from '@gantry/apimachinery'
-import type { Quota } from '../api/index.ts'
+import { canonicalResource, type Quota } from '../api/index.ts'
 
 /** By resource, as a ResourceQuota names it: quantities. */
 export type ResourceList = Readonly<Record<string, string | number>>
@@ -23,8 +23,8 @@ export interface AmountLine {
 
 /** Keys of a ResourceQuota that are offered; any other can be typed. */
 export const usualResources = [
-  'cpu',
-  'memory',
+  'requests.cpu',
+  'requests.memory',
   'limits.cpu',
   'limits.memory',
   'pods',
@@ -56,7 +56,7 @@ export function problemsOfLines(lines: readonly AmountLine[]): ReadonlyMap<numbe
   const seen = new Set<string>()
   lines.forEach(({ cluster, resource, amount }, index) => {
     if (resource.trim() === '' && amount.trim() === '') return
-    const key = `${cluster}|${sameResource(resource.trim())}`
+    const key = `${cluster}|${canonicalResource(resource.trim())}`
     if (!resourcePattern.test(resource.trim())) problems.set(index, 'resource')
     else if (seen.has(key)) problems.set(index, 'twice')
     else if (amountOf(amount) === undefined) problems.set(index, 'amount')
@@ -64,11 +64,6 @@ export function problemsOfLines(lines: readonly AmountLine[]): ReadonlyMap<numbe
   })
   return problems
 }
-
-const shortNames: Readonly<Record<string, string>> = { 'requests.cpu': 'cpu', 'requests.memory': 'memory', 'requests.ephemeral-storage': 'ephemeral-storage' }
-
-/** A ResourceQuota calls some resources by two names. */
-export const sameResource = (resource: string): string => shortNames[resource] ?? resource
 
 export function linesOfQuota(quota: Quota | undefined): readonly AmountLine[] {
   const lines = (cluster: string, list: ResourceList | undefined): AmountLine[] =>

@@ -2,7 +2,8 @@ import { Button, classNames, IconButton, Select, TextInput } from '@gantry/conso
 import { CloseIcon, PlusIcon } from '@gantry/console-kit/icons'
 import { useId } from 'react'
 import { useTranslation } from 'react-i18next'
-import { problemsOfLines, sameResource, usualResources, type AmountLine } from './amounts.ts'
+import { canonicalResource } from '../api/index.ts'
+import { problemsOfLines, usualResources, type AmountLine } from './amounts.ts'
 import type { LimitAbove } from './project-form.ts'
 
 export interface LinesEditorProps {
@@ -12,23 +13,26 @@ export interface LinesEditorProps {
   readonly clusters: readonly string[]
   /** What has to be set, as something above is limited. */
   readonly limits?: readonly LimitAbove[] | undefined
+  readonly title: string
+  readonly hint?: string | undefined
 }
 
 const atMost = 60
 
 /** A quota line by line: where, of what, how much. */
-export function LinesEditor({ lines, onChange, clusters, limits = [] }: LinesEditorProps) {
+export function LinesEditor({ lines, onChange, clusters, limits = [], title, hint }: LinesEditorProps) {
   const { t } = useTranslation('tenancy')
   const listId = useId()
   const problems = problemsOfLines(lines)
   const change = (index: number, part: Partial<AmountLine>): void => onChange(lines.map((line, at) => (at === index ? { ...line, ...part } : line)))
   const limitOf = (line: AmountLine) =>
-    limits.find(({ cluster, resource }) => cluster === line.cluster && sameResource(resource) === sameResource(line.resource))
+    limits.find(({ cluster, resource }) => cluster === line.cluster && canonicalResource(resource) === canonicalResource(line.resource))
   const hasClusters = clusters.length > 0 || lines.some(({ cluster }) => cluster !== '')
   const options = [...new Set([...clusters, ...lines.map(({ cluster }) => cluster).filter((cluster) => cluster !== '')])]
   return (
     <fieldset className="flex flex-col gap-2">
-      <legend className="mb-1 text-sm font-medium">{t('form.quota')}</legend>
+      <legend className="mb-1 text-sm font-medium">{title}</legend>
+      {hint !== undefined && <p className="text-xs text-muted">{hint}</p>}
       <datalist id={listId}>
         {usualResources.map((resource) => (
           <option key={resource}>{resource}</option>
@@ -62,7 +66,7 @@ export function LinesEditor({ lines, onChange, clusters, limits = [] }: LinesEdi
               <TextInput
                 aria-label={t('form.resource')}
                 list={listId}
-                placeholder="cpu"
+                placeholder="requests.cpu"
                 spellCheck={false}
                 autoCapitalize="none"
                 value={line.resource}
@@ -93,7 +97,13 @@ export function LinesEditor({ lines, onChange, clusters, limits = [] }: LinesEdi
         )
       })}
       <div>
-        <Button look="quiet" icon={PlusIcon} disabled={lines.length >= atMost} onClick={() => onChange([...lines, { cluster: '', resource: '', amount: '' }])}>
+        <Button
+          look="quiet"
+          icon={PlusIcon}
+          aria-label={t('form.addLineTo', { title })}
+          disabled={lines.length >= atMost}
+          onClick={() => onChange([...lines, { cluster: '', resource: '', amount: '' }])}
+        >
           {t('form.addLine')}
         </Button>
       </div>

@@ -1,8 +1,8 @@
 import { Button, Checkbox, Dialog, ErrorNotice, Field, Notice, Select, TextInput, useServices, useToast, useWork } from '@gantry/console-kit'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
-import { projectNamespaceKind, type NamespaceMove, type Project, type ProjectNamespace, type QuotaView } from '../api/index.ts'
-import { amountOf, amountsText } from './amounts.ts'
+import { canonicalResource, projectNamespaceKind, type NamespaceMove, type Project, type ProjectNamespace, type QuotaView } from '../api/index.ts'
+import { amountOf, amountsText, type ResourceList } from './amounts.ts'
 import { CliHint } from './cli-hint.tsx'
 import { useClusterNames } from './cluster-choice.tsx'
 import { FormFooter } from './form-footer.tsx'
@@ -17,12 +17,14 @@ const areAmounts = (amounts: Readonly<Record<string, string>>): boolean =>
 
 const refOf = ({ metadata: { namespace, name = '' } }: ProjectNamespace) => ({ cluster: undefined, type: namespaceType, namespace, name })
 
-const usualResources = ['cpu', 'memory']
+const usualResources = ['requests.cpu', 'requests.memory']
 
 /** What a namespace has its say about: what is limited above it, what it says already, and otherwise the usual. */
 function resourcesFor(cluster: string, view: QuotaView | undefined, said: Readonly<Record<string, string | number>>): readonly string[] {
+  const named = Object.keys(said)
+  const isNamed = (resource: string): boolean => named.some((name) => canonicalResource(name) === canonicalResource(resource))
   const limited = neededIn(cluster, view?.limits ?? []).map(({ resource }) => resource)
-  const all = [...new Set([...limited, ...Object.keys(said)])]
+  const all = [...limited.filter((resource) => !isNamed(resource)), ...named]
   return all.length === 0 ? usualResources : all
 }
 
@@ -33,10 +35,13 @@ const textAmounts = (list: Readonly<Record<string, string | number>> | undefined
 function AmountFields({
   cluster,
   view,
+  defaults,
   amounts,
   onChange,
 }: {
   readonly cluster: string
+  /** What it has of what it does not say. */
+  readonly defaults: ResourceList
   readonly view: QuotaView | undefined
   readonly amounts: Readonly<Record<string, string>>
   readonly onChange: (amounts: Readonly<Record<string, string>>) => void
@@ -50,7 +55,9 @@ function AmountFields({
       {view?.mode === 'Consumption' && <p className="mb-2 text-xs text-muted">{t('namespaces.bound')}</p>}
       <div className="grid gap-3 sm:grid-cols-2">
         {resourcesFor(cluster, view, amounts).map((resource) => {
-          const free = needed.find((one) => one.resource === resource)?.free
+          const isSame = (name: string): boolean => canonicalResource(name) === canonicalResource(resource)
+          const free = needed.find((one) => isSame(one.resource))?.free
+          const usual = Object.entries(defaults).find(([name]) => isSame(name))?.[1]
           const value = amounts[resource] ?? ''
           return (
             <Field
@@ -60,9 +67,9 @@ function AmountFields({
               error={value !== '' && amountOf(value) === undefined ? t('form.lineProblem.amount') : undefined}
             >
               <TextInput
-                required={isNeeded && free !== undefined}
+                required={isNeeded && free !== undefined && usual === undefined}
                 spellCheck={false}
-                placeholder={t('form.amountExample')}
+                placeholder={usual === undefined ? t('form.amountExample') : t('namespaces.usual', { amount: usual })}
                 value={value}
                 onChange={(event) => onChange({ ...amounts, [resource]: event.target.value })}
               />
@@ -81,11 +88,13 @@ export interface NewNamespaceProps {
   readonly allowed: readonly string[] | undefined
   /** Clusters in which it has namespaces: for who sees no others. */
   readonly usedClusters: readonly string[]
+  /** What a namespace of the project has of what it does not say. */
+  readonly defaults: ResourceList
   readonly onClose: () => void
 }
 
 /** Makes a namespace of a project in a cluster, or takes one that is there. */
-export function NewNamespaceDialog({ scope, view, allowed, usedClusters, onClose }: NewNamespaceProps) {
+export function NewNamespaceDialog({ scope, view, allowed, usedClusters, defaults, onClose }: NewNamespaceProps) {
   const { t } = useTranslation('tenancy')
   const { client: hubClient } = useServices()
   const toast = useToast()
@@ -165,7 +174,7 @@ export function NewNamespaceDialog({ scope, view, allowed, usedClusters, onClose
             />
           </Field>
         </div>
-        <AmountFields cluster={form.cluster} view={view} amounts={form.amounts} onChange={(amounts) => change({ amounts })} />
+        <AmountFields cluster={form.cluster} view={view} defaults={defaults} amounts={form.amounts} onChange={(amounts) => change({ amounts })} />
         <div>
           <Checkbox label={t('namespaces.adopt')} checked={form.adopt} onChange={(event) => change({ adopt: event.target.checked })} />
           {form.adopt && <p className="mt-1 text-xs text-muted">{t('namespaces.adoptHelp')}</p>}
@@ -188,10 +197,12 @@ export function NewNamespaceDialog({ scope, view, allowed, usedClusters, onClose
 export function NamespaceQuotaDialog({
   object,
   view,
+  defaults,
   onClose,
 }: {
   readonly object: ProjectNamespace
   readonly view: QuotaView | undefined
+  readonly defaults: ResourceList
   readonly onClose: () => void
 }) {
   const { t } = useTranslation('tenancy')
@@ -213,7 +224,7 @@ export function NamespaceQuotaDialog({
   return (
     <Dialog title={t('namespaces.quotaOf', { name: namespace })} description={t('namespaces.quotaHelp', { cluster })} onClose={onClose}>
       <form onSubmit={(event) => void submit(event)} className="flex flex-col gap-4 pb-3">
-        <AmountFields cluster={cluster} view={view} amounts={amounts} onChange={setAmounts} />
+        <AmountFields cluster={cluster} view={view} defaults={defaults} amounts={amounts} onChange={setAmounts} />
         <FormFooter submit={t('save')} failed={t('failed')} error={error} isBusy={isBusy} isReady={areAmounts(amounts)} onClose={onClose} />
       </form>
     </Dialog>

@@ -1,5 +1,5 @@
-import type { ProjectNamespace, QuotaLine } from '../api/index.ts'
-import { evenShares, isAtMost, sameResource } from './amounts.ts'
+import { canonicalResource, type ProjectNamespace, type QuotaLine } from '../api/index.ts'
+import { evenShares, isAtMost } from './amounts.ts'
 
 export interface NamespaceForm {
   readonly name: string
@@ -30,7 +30,7 @@ export function neededIn(cluster: string, limits: readonly QuotaLine[]): readonl
   const needed = new Map<string, NeededAmount>()
   for (const line of limits) {
     if (line.resource === 'namespaces' || (line.cluster !== undefined && line.cluster !== cluster)) continue
-    const key = sameResource(line.resource)
+    const key = canonicalResource(line.resource)
     const known = needed.get(key)
     if (known === undefined) needed.set(key, { resource: line.resource, free: line.free })
     else needed.set(key, { resource: known.resource, free: smaller(known.free, line.free) })

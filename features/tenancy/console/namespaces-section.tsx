@@ -3,7 +3,7 @@ import { CheckIcon, DeleteIcon, MoreIcon, PlusIcon, PodIcon, RestartIcon, ScaleI
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useLocation } from 'wouter'
-import type { Project, ProjectNamespace, QuotaView } from '../api/index.ts'
+import { withProjectDefaults, type Project, type ProjectNamespace, type QuotaView } from '../api/index.ts'
 import { amountsText } from './amounts.ts'
 import { namespaceType } from './kinds.ts'
 import { goalOf, moveSteps } from './move-steps.ts'
@@ -17,6 +17,7 @@ export interface NamespacesSectionProps {
   readonly phase: 'loading' | 'ready' | 'error'
   readonly error: ApiError | undefined
   readonly namespaces: readonly ProjectNamespace[]
+  readonly project: Project
   readonly projects: readonly Project[]
   readonly view: QuotaView | undefined
   readonly allowed: readonly string[] | undefined
@@ -33,13 +34,14 @@ const medium = 'hidden sm:block'
 type Open = 'new' | { readonly what: 'quota' | 'move' | 'remove'; readonly object: ProjectNamespace }
 
 /** The environments and other namespaces of a project: where they are, how they are, what they may have. */
-export function NamespacesSection({ scope, phase, error, namespaces, projects, view, allowed, isClosed }: NamespacesSectionProps) {
+export function NamespacesSection({ scope, phase, error, namespaces, project, projects, view, allowed, isClosed }: NamespacesSectionProps) {
   const { t } = useTranslation('tenancy')
   const [open, setOpen] = useState<Open>()
   const close = (): void => setOpen(undefined)
   const [mayCreate = false, mayChange = false, mayDelete = false] = useMay(
     ['create', 'patch', 'delete'].map((verb) => ({ verb, type: namespaceType, namespace: placeOf(scope) })),
   )
+  const defaults = project.spec.namespaceDefaultQuota ?? {}
   const usedClusters = [...new Set(namespaces.map(({ spec }) => spec.cluster))]
   return (
     <Section
@@ -78,6 +80,7 @@ export function NamespacesSection({ scope, phase, error, namespaces, projects, v
               <Row
                 key={object.metadata.uid}
                 object={object}
+                project={project}
                 may={{ change: mayChange && !isClosed, remove: mayDelete && !isClosed }}
                 onOpen={(what) => setOpen({ what, object })}
               />
@@ -85,8 +88,8 @@ export function NamespacesSection({ scope, phase, error, namespaces, projects, v
           </div>
         </div>
       )}
-      {open === 'new' && <NewNamespaceDialog scope={scope} view={view} allowed={allowed} usedClusters={usedClusters} onClose={close} />}
-      {typeof open === 'object' && open.what === 'quota' && <NamespaceQuotaDialog object={open.object} view={view} onClose={close} />}
+      {open === 'new' && <NewNamespaceDialog scope={scope} view={view} allowed={allowed} usedClusters={usedClusters} defaults={defaults} onClose={close} />}
+      {typeof open === 'object' && open.what === 'quota' && <NamespaceQuotaDialog object={open.object} view={view} defaults={defaults} onClose={close} />}
       {typeof open === 'object' && open.what === 'remove' && <RemoveNamespaceDialog scope={scope} object={open.object} onClose={close} />}
       {typeof open === 'object' && open.what === 'move' && <MoveDialog scope={scope} object={open.object} projects={projects} onClose={close} />}
     </Section>
@@ -95,10 +98,12 @@ export function NamespacesSection({ scope, phase, error, namespaces, projects, v
 
 function Row({
   object,
+  project,
   may,
   onOpen,
 }: {
   readonly object: ProjectNamespace
+  readonly project: Project
   readonly may: { readonly change: boolean; readonly remove: boolean }
   readonly onOpen: (what: 'quota' | 'move' | 'remove') => void
 }) {
@@ -110,7 +115,7 @@ function Row({
   const isThere = status?.clusterUID !== undefined
   const isMoving = moveSteps(status?.move) !== undefined
   const pods = `/pods?cluster=${encodeURIComponent(spec.cluster)}&namespace=${encodeURIComponent(spec.namespace)}`
-  const quota = spec.quota ?? status?.reserved
+  const quota = withProjectDefaults(object, project).spec.quota ?? status?.reserved
   const problems = problemsOf(object)
   return (
     <div role="row" className={classNames(tracks, 'border-b border-line/60 py-2 last:border-0 hover:bg-hover')}>

@@ -4,11 +4,12 @@ import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useLocation } from 'wouter'
 import { projectKind } from '../api/index.ts'
-import { amountsText } from './amounts.ts'
+import { amountsText, problemsOfLines } from './amounts.ts'
 import { CliHint } from './cli-hint.tsx'
 import { ClusterChoice, useClusterNames } from './cluster-choice.tsx'
 import { FormFooter } from './form-footer.tsx'
 import { projectType } from './kinds.ts'
+import { LinesEditor } from './lines-editor.tsx'
 import {
   environmentNamespace,
   environmentProblems,
@@ -50,7 +51,7 @@ export function ProjectDialog({
   const toast = useToast()
   const [, navigate] = useLocation()
   const [above, setAbove] = useState(() => textOf(within ?? places[0] ?? { tenant: '', project: undefined }))
-  const [form, setForm] = useState<ProjectForm>({ ...emptyScope, name: '', clusters: [], environments: usualEnvironments })
+  const [form, setForm] = useState<ProjectForm>({ ...emptyScope, name: '', clusters: [], defaults: [], environments: usualEnvironments })
   const { isBusy, error, run } = useWork()
   const scope = places.find((place) => textOf(place) === above) ?? places[0]
   const standing = useStanding(scope, tenancy)
@@ -62,7 +63,7 @@ export function ProjectDialog({
   const limits = standing.mode === 'Allocation' ? standing.limits : []
   const whole: ProjectForm = { ...form, lines: withLimits(form.lines, resourceLimits(limits)) }
   const problems = environmentProblems(scope?.tenant ?? '', form)
-  const isReady = scope !== undefined && isName(form.name) && isComplete(form, limits) && problems.size === 0
+  const isReady = scope !== undefined && isName(form.name) && isComplete(form, limits) && problemsOfLines(form.defaults).size === 0 && problems.size === 0
   const spec = projectSpec(whole, mode)
   const path = { tenant: scope?.tenant ?? '', project: form.name }
 
@@ -119,6 +120,13 @@ export function ProjectDialog({
           limits={limits}
           clusters={names}
           usualMode={t('form.modeAbove', { mode: t(`quota.mode.${standing.mode}`), above })}
+        />
+        <LinesEditor
+          title={t('form.defaults')}
+          hint={t('form.defaultsHint')}
+          lines={form.defaults}
+          onChange={(defaults) => change({ defaults })}
+          clusters={[]}
         />
         <Environments
           form={whole}
@@ -235,8 +243,8 @@ function Environments({
 }
 
 /** The command line has no words for the quotas of environments and of single clusters. */
-const canBeTyped = ({ quota, environments = [] }: ReturnType<typeof projectSpec>): boolean =>
-  quota?.clusters === undefined && environments.every((environment) => environment.quota === undefined)
+const canBeTyped = ({ quota, namespaceDefaultQuota, environments = [] }: ReturnType<typeof projectSpec>): boolean =>
+  quota?.clusters === undefined && namespaceDefaultQuota === undefined && environments.every((environment) => environment.quota === undefined)
 
 function createLine(path: Scope, within: string | undefined, { clusters, quota, mode, environments = [] }: ReturnType<typeof projectSpec>): string {
   const names = environments.map(({ name, cluster }) => (cluster === undefined ? name : `${name}=${cluster}`)).join(',')

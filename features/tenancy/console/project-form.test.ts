@@ -11,6 +11,7 @@ const empty: ProjectForm = {
   mode: '',
   lines: [],
   namespaces: '',
+  defaults: [],
   environments: usualEnvironments,
 }
 const line = (resource: string, amount: string, cluster = '') => ({ cluster, resource, amount })
@@ -37,6 +38,12 @@ describe('a new project', () => {
     })
   })
 
+  test('has a default for namespaces that do not say, its environments too', () => {
+    const spec = projectSpec({ ...empty, lines: [line('cpu', '8'), line('memory', '16Gi')], defaults: [line('requests.cpu', '1')] }, 'Allocation')
+    assert.deepEqual(spec.namespaceDefaultQuota, { 'requests.cpu': '1' })
+    assert.deepEqual(spec.environments?.[0]?.quota, { 'requests.cpu': '1', memory: '8Gi' })
+  })
+
   test('gives its environments nothing out where use counts', () => {
     const spec = projectSpec({ ...empty, lines: [line('cpu', '8')], mode: 'Consumption' }, 'Consumption')
     assert.deepEqual(spec, { mode: 'Consumption', quota: { total: { cpu: '8' } }, environments: [{ name: 'test' }, { name: 'production' }] })
@@ -44,7 +51,7 @@ describe('a new project', () => {
 
   test('shares the limit of a cluster among its environments there, and takes the smaller of two limits', () => {
     const environments = ['a', 'b', 'c'].map((name) => ({ name, cluster: name === 'c' ? 'edge' : 'prod', amounts: {} }))
-    const shares = environmentShares({ lines: [line('cpu', '9'), line('requests.cpu', '2', 'prod'), line('pods', '7', 'edge')], environments })
+    const shares = environmentShares({ lines: [line('cpu', '9'), line('requests.cpu', '2', 'prod'), line('pods', '7', 'edge')], defaults: [], environments })
     assert.deepEqual(shares, [{ cpu: '1' }, { cpu: '1' }, { cpu: '3', pods: '7' }])
   })
 })

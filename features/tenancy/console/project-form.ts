@@ -1,5 +1,5 @@
-import type { Project, Quota, QuotaLine } from '../api/index.ts'
-import { evenShares, isAtMost, quotaOfLines, sameResource, type AmountLine } from './amounts.ts'
+import { canonicalResource, type Project, type Quota, type QuotaLine } from '../api/index.ts'
+import { evenShares, isAtMost, quotaOfLines, type AmountLine } from './amounts.ts'
 import { isName } from './scope.ts'
 
 export type Mode = NonNullable<Project['spec']['mode']>
@@ -21,7 +21,7 @@ const longestNamespace = 63
 export function limitsOfLines(lines: readonly QuotaLine[]): readonly LimitAbove[] {
   const byPlace = new Map<string, LimitAbove>()
   for (const { scope, cluster = '', resource, limit, free } of lines) {
-    const key = `${cluster}|${sameResource(resource)}`
+    const key = `${cluster}|${canonicalResource(resource)}`
     const known = byPlace.get(key)
     if (known !== undefined && isAtMost(known.free, free)) continue
     byPlace.set(key, { cluster, resource, limit, free, scope })
@@ -36,7 +36,7 @@ export const namespaceLimit = (limits: readonly LimitAbove[]): LimitAbove | unde
 /** The lines, with one for each limit above that none of them is about. */
 export function withLimits(lines: readonly AmountLine[], limits: readonly LimitAbove[]): readonly AmountLine[] {
   const missing = limits.filter(
-    ({ cluster, resource }) => !lines.some((line) => line.cluster === cluster && sameResource(line.resource) === sameResource(resource)),
+    ({ cluster, resource }) => !lines.some((line) => line.cluster === cluster && canonicalResource(line.resource) === canonicalResource(resource)),
   )
   return [...lines, ...missing.map(({ cluster, resource }) => ({ cluster, resource, amount: '' }))]
 }
@@ -59,26 +59,44 @@ export interface ProjectForm {
   readonly mode: Mode | ''
   readonly lines: readonly AmountLine[]
   readonly namespaces: string
+  /** What namespaces have that do not say; all of them about all clusters. */
+  readonly defaults: readonly AmountLine[]
   readonly environments: readonly EnvironmentLine[]
 }
 
 export const usualEnvironments: readonly EnvironmentLine[] = ['test', 'production'].map((name) => ({ name, cluster: '', amounts: {} }))
 
-/** What each environment has unless something else is typed: an even share of each limit, of all clusters or of its own. By environment, in their order. */
-export function environmentShares({ lines, environments }: Pick<ProjectForm, 'lines' | 'environments'>): readonly Readonly<Record<string, string>>[] {
+/** What each environment has unless something else is typed: what namespaces have that do not say, or an even share of each limit, of all clusters or of its own. By environment, in their order. */
+export function environmentShares({
+  lines,
+  defaults,
+  environments,
+}: Pick<ProjectForm, 'lines' | 'defaults' | 'environments'>): readonly Readonly<Record<string, string>>[] {
   const quota = quotaOfLines(lines, undefined)
   const total = evenShares(quota?.total ?? {}, environments.length)
   return environments.map(({ cluster }) => {
     const hard = quota?.clusters?.find((one) => one.cluster === cluster)?.hard
     const inCluster = hard === undefined ? {} : evenShares(hard, environments.filter((one) => one.cluster === cluster).length)
-    return smallestOf(total, inCluster)
+    return instead(smallestOf(total, inCluster), listOfLines(defaults))
   })
 }
+
+/** A list with amounts of another one in place of its own. */
+function instead(list: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const named = new Set(Object.keys(other).map(canonicalResource))
+  return { ...Object.fromEntries(Object.entries(list).filter(([resource]) => !named.has(canonicalResource(resource)))), ...other }
+}
+
+const textList = (list: Readonly<Record<string, string | number>> = {}): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(list).map(([resource, amount]) => [resource, String(amount)]))
+
+/** What lines say that are about all clusters together. */
+export const listOfLines = (lines: readonly AmountLine[]): Readonly<Record<string, string>> => textList(quotaOfLines(lines, undefined)?.total)
 
 function smallestOf(left: Readonly<Record<string, string>>, right: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const result: Record<string, string> = { ...left }
   for (const [resource, amount] of Object.entries(right)) {
-    const same = Object.keys(result).find((name) => sameResource(name) === sameResource(resource))
+    const same = Object.keys(result).find((name) => canonicalResource(name) === canonicalResource(resource))
     if (same === undefined) result[resource] = amount
     else if (isAtMost(amount, result[same] ?? '')) result[same] = amount
   }
@@ -121,8 +139,10 @@ export function countOf(text: string): number | undefined {
 /** What is written of a new project. `mode` is the one in force: environments have no shares of their own where use counts. */
 export function projectSpec(form: ProjectForm, mode: Mode): Project['spec'] {
   const shares = environmentShares(form)
+  const defaults = listOfLines(form.defaults)
   return {
     ...scopeSpec(form),
+    ...(Object.keys(defaults).length === 0 ? {} : { namespaceDefaultQuota: defaults }),
     ...(form.clusters.length === 0 ? {} : { clusters: [...form.clusters] }),
     environments: form.environments.map(({ name, cluster, amounts }, index) => {
       const quota = Object.fromEntries(Object.entries({ ...shares[index], ...amounts }).filter(([, amount]) => amount.trim() !== ''))

@@ -151,6 +151,7 @@ function ProjectView({ project, tenancy }: { readonly project: Project; readonly
           phase={live.phase}
           error={live.error}
           namespaces={namespaces}
+          project={project}
           projects={tenancy.projects}
           view={view}
           allowed={clustersOf(scope, tenancy)}

@@ -1,6 +1,6 @@
 import type { Tone } from '@gantry/console-kit/model'
-import type { QuotaLine, QuotaUse, Tenant } from '../api/index.ts'
-import { amountOf, fractionOf, freeOf, sameResource, type ResourceList } from './amounts.ts'
+import { canonicalResource, type QuotaLine, type QuotaUse, type Tenant } from '../api/index.ts'
+import { amountOf, fractionOf, freeOf, type ResourceList } from './amounts.ts'
 import { scopeOfTenant, textOf, type Scope } from './scope.ts'
 
 /** One limit, and what of it is taken. Amounts are quantities. */
@@ -70,6 +70,6 @@ function bar(line: QuotaLine, use: QuotaUse | undefined): QuotaBar {
 }
 
 function valueIn(list: ResourceList | undefined, resource: string): string | undefined {
-  const found = Object.entries(list ?? {}).find(([name]) => sameResource(name) === sameResource(resource))
+  const found = Object.entries(list ?? {}).find(([name]) => canonicalResource(name) === canonicalResource(resource))
   return found === undefined ? undefined : String(found[1])
 }

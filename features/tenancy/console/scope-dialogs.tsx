@@ -2,10 +2,12 @@ import { Button, Dialog, ErrorNotice, Field, Notice, TextInput, useServices, use
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Project, Tenant } from '../api/index.ts'
+import { linesOfQuota, problemsOfLines } from './amounts.ts'
 import { ClusterChoice, useClusterNames } from './cluster-choice.tsx'
 import { FormFooter } from './form-footer.tsx'
 import { projectType, tenantType } from './kinds.ts'
-import { scopeSpec } from './project-form.ts'
+import { LinesEditor } from './lines-editor.tsx'
+import { listOfLines, scopeSpec } from './project-form.ts'
 import { isComplete, NameFields, QuotaFields, scopeForm } from './scope-fields.tsx'
 import { aboveOf, clustersOf, nameOf, textOf } from './scope.ts'
 import { specPatch } from './spec-patch.ts'
@@ -22,6 +24,7 @@ export function EditProjectDialog({ project, tenancy, onClose }: { readonly proj
   const above = aboveOf(before)
   const [form, setForm] = useState(() => scopeForm(before.spec))
   const [clusters, setClusters] = useState<readonly string[]>(() => before.spec.clusters?.filter((cluster) => cluster !== '*') ?? [])
+  const [defaults, setDefaults] = useState(() => linesOfQuota({ total: before.spec.namespaceDefaultQuota }))
   const { view } = useProjectQuota(before, [])
   const { isBusy, error, run } = useWork()
   const allowed = clustersOf(above, tenancy)
@@ -30,8 +33,14 @@ export function EditProjectDialog({ project, tenancy, onClose }: { readonly proj
   async function submit(event: FormEvent): Promise<void> {
     event.preventDefault()
     // What this form does not show stays as it is.
-    const { displayName: _1, description: _2, mode: _3, quota: _4, clusters: _5, ...kept } = before.spec
-    const next: Project['spec'] = { ...kept, ...scopeSpec(form), ...(clusters.length === 0 ? {} : { clusters: [...clusters] }) }
+    const { displayName: _1, description: _2, mode: _3, quota: _4, clusters: _5, namespaceDefaultQuota: _6, ...kept } = before.spec
+    const list = listOfLines(defaults)
+    const next: Project['spec'] = {
+      ...kept,
+      ...scopeSpec(form),
+      ...(clusters.length === 0 ? {} : { clusters: [...clusters] }),
+      ...(Object.keys(list).length === 0 ? {} : { namespaceDefaultQuota: list }),
+    }
     const patch = specPatch(before.spec, next)
     const { namespace, name = '' } = before.metadata
     if (
@@ -59,7 +68,15 @@ export function EditProjectDialog({ project, tenancy, onClose }: { readonly proj
               : t('form.modeAbove', { mode: t(`quota.mode.${view.mode}`), above: textOf(above) })
           }
         />
-        <FormFooter submit={t('save')} failed={t('failed')} error={error} isBusy={isBusy} isReady={isComplete(form, [])} onClose={onClose} />
+        <LinesEditor title={t('form.defaults')} hint={t('form.defaultsHint')} lines={defaults} onChange={setDefaults} clusters={[]} />
+        <FormFooter
+          submit={t('save')}
+          failed={t('failed')}
+          error={error}
+          isBusy={isBusy}
+          isReady={isComplete(form, []) && problemsOfLines(defaults).size === 0}
+          onClose={onClose}
+        />
       </form>
     </Dialog>
   )

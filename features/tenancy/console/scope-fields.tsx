@@ -53,7 +53,13 @@ export function QuotaFields({ form, onChange, limits, clusters, usualMode }: Sco
   const count = countOf(form.namespaces)
   return (
     <>
-      <LinesEditor lines={withLimits(form.lines, resourceLimits(limits))} onChange={(lines) => onChange({ lines })} clusters={clusters} limits={limits} />
+      <LinesEditor
+        title={t('form.quota')}
+        lines={withLimits(form.lines, resourceLimits(limits))}
+        onChange={(lines) => onChange({ lines })}
+        clusters={clusters}
+        limits={limits}
+      />
       <div className="grid gap-4 sm:grid-cols-2">
         <Field
           label={t('form.namespaces')}
