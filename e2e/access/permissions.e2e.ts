@@ -85,7 +85,7 @@ test('a role is made and given in the console, does exactly that, and is explain
   await vic.page.locator('input[name=password]').fill(first)
   await vic.page.locator('button[type=submit]').click()
   await choosePassword(vic.page, vicsPassword)
-  await seen(vic.page.getByRole('heading', { name: 'Clusters', level: 1 }))
+  await seen(vic.page.getByRole('heading', { name: 'Projects', level: 1 }))
   const [pods, secrets, others] = ['/namespaces/default/pods', '/namespaces/default/secrets', '/namespaces/kube-system/pods'].map(
     (path) => `/clusters/local/api/v1${path}`,
   )
