@@ -6,7 +6,7 @@ import { useLocation } from 'wouter'
 import { withProjectDefaults, type Project, type ProjectNamespace, type QuotaView } from '../api/index.ts'
 import { amountsText } from './amounts.ts'
 import { namespaceType } from './kinds.ts'
-import { goalOf, moveSteps } from './move-steps.ts'
+import { goalOf, isOnItsWay, moveSteps } from './move-steps.ts'
 import { MoveDialog, NamespaceQuotaDialog, NewNamespaceDialog, RemoveNamespaceDialog } from './namespace-dialogs.tsx'
 import { placeOf, type Scope } from './scope.ts'
 import { problemsOf, stateOf } from './state.ts'
@@ -113,7 +113,7 @@ function Row({
   const state = stateOf(object)
   const isGoing = metadata.deletionTimestamp !== undefined
   const isThere = status?.clusterUID !== undefined
-  const isMoving = moveSteps(status?.move) !== undefined
+  const isMoving = isOnItsWay(status?.move)
   const pods = `/pods?cluster=${encodeURIComponent(spec.cluster)}&namespace=${encodeURIComponent(spec.namespace)}`
   const quota = withProjectDefaults(object, project).spec.quota ?? status?.reserved
   const problems = problemsOf(object)
@@ -184,7 +184,7 @@ function MoveProgress({ object }: { readonly object: ProjectNamespace }) {
   const { t } = useTranslation('tenancy')
   const { move } = object.status ?? {}
   const steps = moveSteps(move)
-  if (move === undefined || steps === undefined) return undefined
+  if (move === undefined || steps.length === 0) return undefined
   return (
     <ol aria-label={t('move.progress', { to: goalOf(move) })} className="mt-1 flex flex-col gap-0.5 text-xs">
       {steps.map(({ word, state }) => (

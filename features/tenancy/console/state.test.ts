@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Membership, ProjectNamespace, QuotaLine, Tenant } from '../api/index.ts'
 import { memberRows, removalOf } from './members.ts'
-import { moveSteps } from './move-steps.ts'
+import { isOnItsWay, moveSteps } from './move-steps.ts'
 import { neededIn, sharesForWaiting, waitingForQuota } from './namespace-form.ts'
 import { barsOf, linesOfTenant, tightest } from './quota-bars.ts'
 import { specPatch } from './spec-patch.ts'
@@ -59,15 +59,16 @@ describe('the state of something', () => {
     const move = { to: 'project-acme--bank', phase: 'Failed' as const, message: 'it does not fit', startTime: '' }
     const object = namespace([condition('Ready', 'True', 'Ready')], { move })
     assert.deepEqual([stateOf(object).text, problemsOf(object)[0]?.message], ['NeedsAttention', 'it does not fit'])
-    assert.equal(moveSteps(move), undefined)
+    assert.deepEqual([moveSteps(move), isOnItsWay(move)], [[], false])
   })
 })
 
 test('a move has steps that are done one after the other', () => {
-  const at = (phase: 'Pending' | 'NewCreated') => moveSteps({ to: '', phase, startTime: '' })?.map(({ word, state }) => `${word} ${state}`)
+  const at = (phase: 'Pending' | 'NewCreated') => moveSteps({ to: '', phase, startTime: '' }).map(({ word, state }) => `${word} ${state}`)
   assert.deepEqual(at('Pending'), ['begun done', 'made now', 'taken todo'])
   assert.deepEqual(at('NewCreated'), ['begun done', 'made done', 'taken now'])
-  assert.equal(moveSteps(undefined), undefined)
+  assert.deepEqual([moveSteps(undefined), isOnItsWay(undefined)], [[], false])
+  assert.equal(isOnItsWay({ to: '', phase: 'NewCreated', startTime: '' }), true)
 })
 
 describe('namespaces without their part of a quota', () => {
