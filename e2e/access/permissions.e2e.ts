@@ -86,6 +86,9 @@ test('a role is made and given in the console, does exactly that, and is explain
   await vic.page.locator('button[type=submit]').click()
   await choosePassword(vic.page, vicsPassword)
   await seen(vic.page.getByRole('heading', { name: 'Projects', level: 1 }))
+  await vic.go('/elevations')
+  await seen(vic.page.getByText('Nobody asks for a role'))
+  await look(vic.page, 'elevations-none')
   const [pods, secrets, others] = ['/namespaces/default/pods', '/namespaces/default/secrets', '/namespaces/kube-system/pods'].map(
     (path) => `/clusters/local/api/v1${path}`,
   )
@@ -262,6 +265,26 @@ test('a role in a project is given and taken away where all others are', async (
   await dialog.getByRole('button', { name: 'Take the role away' }).click()
   await row.waitFor({ state: 'detached' })
   await answers(vic, members, 403)
+
+  // For a while, in the project alone.
+  await vic.go('/elevations')
+  await vic.page.getByRole('button', { name: 'Ask for a role' }).click()
+  const asked = vic.page.getByRole('dialog')
+  await asked.locator('input[name=role]').fill('project-viewer')
+  await vic.page.locator('select[name=scope]').selectOption('project')
+  await asked.locator('input[name=place]').fill('acme/shop')
+  await asked.locator('input[name=reason]').fill('the till is stuck')
+  await look(vic.page, 'elevation-ask-project')
+  await asked.getByRole('button', { name: 'Ask', exact: true }).click()
+  await seen(vic.page.getByRole('row').filter({ hasText: 'the till is stuck' }))
+  await admin.go('/elevations')
+  const request = page.getByRole('row').filter({ hasText: 'the till is stuck' }).filter({ hasText: 'project acme / shop' })
+  await request.getByRole('button', { name: 'Approve' }).click()
+  await dialog.getByRole('button', { name: 'Approve' }).click()
+  await answers(vic, members, 200)
+  await request.getByRole('button', { name: 'End now' }).click()
+  await dialog.getByRole('button', { name: 'End now' }).click()
+  await answers(vic, members, 403)
   assert.deepEqual([...admin.complaints, ...vic.complaints], [])
 })
 
@@ -272,8 +295,6 @@ test('a role for a while is asked for, approved by somebody else, used, and ende
   assert.equal(await statusOf(vic, nodes), 403)
 
   await vic.go('/elevations')
-  await seen(vic.page.getByText('Nobody asks for a role'))
-  await look(vic.page, 'elevations-none')
   const ask = async (reason: string): Promise<void> => {
     await vic.page.getByRole('button', { name: 'Ask for a role' }).click()
     const asked = vic.page.getByRole('dialog')

@@ -13,17 +13,21 @@ import {
   useToast,
   useWork,
 } from '@gantry/console-kit'
+import { projectKind, tenantKind, type Project, type Tenant } from '@gantry/tenancy/api'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { accessRoleKind, type AccessRole, type ElevationRequest } from '../../api/index.ts'
 import { hubQuery } from '../kind-type.ts'
 import { askedElevation, durationChoices, durationText, elevationsPath, scopeOfElevation, type choicesFor } from './elevation.ts'
 import type { GrantScope } from './grant.ts'
+import { placesOf } from './new-grant.ts'
 import { RiskMarks, RuleList, SuggestInput, useScopeWords } from './parts.tsx'
 import { wordsOf } from './rule.ts'
 
 const rolesQuery = hubQuery(accessRoleKind)
-const scopes = ['cluster', 'namespaces', 'platform'] as const
+const scopes = ['cluster', 'namespaces', 'project', 'tenant', 'platform'] as const
+const tenantsQuery = hubQuery(tenantKind)
+const projectsQuery = hubQuery(projectKind)
 
 /** Asks for a role for a while; somebody else decides. */
 export function AskElevationDialog({ onClose }: { readonly onClose: () => void }) {
@@ -32,20 +36,30 @@ export function AskElevationDialog({ onClose }: { readonly onClose: () => void }
   const { fleet } = useConsole()
   const toast = useToast()
   const { objects: roles } = useLiveObjects<AccessRole>(rolesQuery)
+  const { objects: tenants } = useLiveObjects<Tenant>(tenantsQuery)
+  const { objects: projects } = useLiveObjects<Project>(projectsQuery)
   const { isBusy, error, run } = useWork()
   const [role, setRole] = useState('')
   const [kind, setKind] = useState<(typeof scopes)[number]>('cluster')
   const [cluster, setCluster] = useState(fleet.members[0]?.name ?? '')
   const [namespaces, setNamespaces] = useState('')
+  const [place, setPlace] = useState('')
   const [durationSeconds, setDuration] = useState<number>(3_600)
   const [reason, setReason] = useState('')
   const clusters = fleet.members.map(({ name }) => name)
-  const scope: GrantScope = kind === 'platform' ? { kind } : kind === 'cluster' ? { kind, cluster } : { kind, cluster, namespaces: wordsOf(namespaces) }
+  const [tenant = '', project = ''] = place.split('/').map((part) => part.trim())
+  const scopeOf: Readonly<Record<(typeof scopes)[number], GrantScope>> = {
+    platform: { kind: 'platform' },
+    cluster: { kind: 'cluster', cluster },
+    namespaces: { kind: 'namespaces', cluster, namespaces: wordsOf(namespaces) },
+    tenant: { kind: 'tenant', tenant },
+    project: { kind: 'project', tenant, project },
+  }
 
   function submit(event: FormEvent): void {
     event.preventDefault()
     void run(async () => {
-      await api.json<ElevationRequest>(elevationsPath, { method: 'POST', body: askedElevation({ role, scope, durationSeconds, reason }) })
+      await api.json<ElevationRequest>(elevationsPath, { method: 'POST', body: askedElevation({ role, scope: scopeOf[kind], durationSeconds, reason }) })
       toast('ok', t('elevations.ask.done', { role: role.trim() }))
       onClose()
     })
@@ -74,7 +88,19 @@ export function AskElevationDialog({ onClose }: { readonly onClose: () => void }
               ))}
             </Select>
           </Field>
-          {kind !== 'platform' && (
+          {(kind === 'tenant' || kind === 'project') && (
+            <Field label={t(`grants.scope.${kind}`)} hint={kind === 'project' ? t('elevations.projectHint') : undefined}>
+              <SuggestInput
+                required
+                name="place"
+                pattern={kind === 'project' ? String.raw`[^\/]+\/[^\/]+` : String.raw`[^\/]+`}
+                options={placesOf(kind, { tenants, projects }).map(({ key }) => key)}
+                value={place}
+                onChange={(event) => setPlace(event.target.value)}
+              />
+            </Field>
+          )}
+          {(kind === 'cluster' || kind === 'namespaces') && (
             <Field label={t('explain.cluster')}>
               <SuggestInput required name="cluster" maxLength={63} options={clusters} value={cluster} onChange={(event) => setCluster(event.target.value)} />
             </Field>

@@ -59,7 +59,8 @@ test('asks for the place that was chosen and no wider one', () => {
     reason: 'incident',
   })
   assert.deepEqual(scopeOfElevation(askedElevation({ ...asked, scope: { kind: 'cluster', cluster: 'prod' } })), { kind: 'cluster', cluster: 'prod' })
-  assert.deepEqual(scopeOfElevation(askedElevation({ ...asked, scope: { kind: 'platform' } })), { kind: 'platform' })
+  for (const scope of [{ kind: 'platform' }, { kind: 'tenant', tenant: 'acme' }, { kind: 'project', tenant: 'acme', project: 'shop' }] as const)
+    assert.deepEqual(scopeOfElevation(askedElevation({ ...asked, scope })), scope)
 })
 
 test('says whole hours as hours and the rest in minutes', () => {

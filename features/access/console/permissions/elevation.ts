@@ -47,7 +47,11 @@ export function choicesFor(request: ElevationRequest, user: string, nowMs: numbe
   return phase === 'Approved' ? ['end'] : []
 }
 
-export function scopeOfElevation({ cluster, namespaces }: Pick<ElevationRequest['spec'], 'cluster' | 'namespaces'>): GrantScope {
+export function scopeOfElevation({ cluster, namespaces, scope }: Pick<ElevationRequest['spec'], 'cluster' | 'namespaces' | 'scope'>): GrantScope {
+  if (scope !== undefined) {
+    const { tenant, project } = scope
+    return project === undefined ? { kind: 'tenant', tenant } : { kind: 'project', tenant, project }
+  }
   if (cluster === undefined) return { kind: 'platform' }
   return namespaces === undefined ? { kind: 'cluster', cluster } : { kind: 'namespaces', cluster, namespaces }
 }
@@ -71,6 +75,8 @@ export function askedElevation(asked: {
     role: role.trim(),
     ...(scope.kind === 'cluster' || scope.kind === 'namespaces' ? { cluster: scope.cluster } : {}),
     ...(scope.kind === 'namespaces' ? { namespaces: [...scope.namespaces] } : {}),
+    ...(scope.kind === 'tenant' ? { scope: { tenant: scope.tenant } } : {}),
+    ...(scope.kind === 'project' ? { scope: { tenant: scope.tenant, project: scope.project } } : {}),
     durationSeconds,
     reason: reason.trim(),
   }

@@ -70,7 +70,7 @@ export function grantOfMembership({ spec, metadata }: Membership, base: Resource
     untilMs: untilOf(spec.expirationTime),
     reason: spec.reason,
     isBuiltin: false,
-    elevation: undefined,
+    elevation: metadata.labels?.[elevationLabel],
   }
 }
 
