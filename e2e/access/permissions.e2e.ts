@@ -51,16 +51,16 @@ const asAdmin = (options: Partial<SessionOptions> = {}): Promise<ConsoleSession>
 /** What the browser of a session gets for a request through the gateway. */
 function statusOf({ page }: ConsoleSession, path: string, body?: unknown): Promise<number> {
   const init =
-    body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json', 'x-gantry-console': '1' }, body: JSON.stringify(body) }
+    body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json', 'x-gantry-request': 'console' }, body: JSON.stringify(body) }
   return page.evaluate(`fetch(${JSON.stringify(path)}, ${JSON.stringify(init)}).then((answer) => answer.status)`)
 }
 
 /** Waits until a request is answered so: what is open hears of a change at once, a page some milliseconds later. */
-async function answers(session: ConsoleSession, path: string, status: number): Promise<void> {
+async function answers(session: ConsoleSession, path: string, status: number, body?: unknown): Promise<void> {
   const end = Date.now() + patienceMs
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- asks until the answer is the expected one
-    const found = await statusOf(session, path)
+    const found = await statusOf(session, path, body)
     if (found === status) return
     assert.ok(Date.now() < end, `${path} is answered with ${found}, not ${status}`)
     // oxlint-disable-next-line no-await-in-loop -- see above
@@ -259,18 +259,19 @@ test('a role in a project is given and taken away where all others are', async (
   assert.equal(await vic.page.getByRole('row').filter({ hasText: 'platform-admin' }).count(), 0)
   await look(vic.page, 'bindings-of-a-member')
 
-  await row.getByRole('button', { name: /^Actions of/ }).click()
-  await page.getByRole('menuitem', { name: 'Take the role away' }).click()
-  await seen(dialog.getByText('vic loses project-viewer: project acme / shop'))
-  await dialog.getByRole('button', { name: 'Take the role away' }).click()
-  await row.waitFor({ state: 'detached' })
-  await answers(vic, members, 403)
-
-  // For a while, in the project alone.
+  // More for a while, in the project alone: whoever has a role in its tenant may ask.
+  const membership = {
+    ...tenancy,
+    kind: 'Membership',
+    metadata: { name: 'trial' },
+    spec: { role: 'project-viewer', subjects: [{ kind: 'User', name: 'vic' }] },
+  }
+  const trial = `${members}?dryRun=All`
+  assert.equal(await statusOf(vic, trial, membership), 403)
   await vic.go('/elevations')
   await vic.page.getByRole('button', { name: 'Ask for a role' }).click()
   const asked = vic.page.getByRole('dialog')
-  await asked.locator('input[name=role]').fill('project-viewer')
+  await asked.locator('input[name=role]').fill('project-owner')
   await vic.page.locator('select[name=scope]').selectOption('project')
   await asked.locator('input[name=place]').fill('acme/shop')
   await asked.locator('input[name=reason]').fill('the till is stuck')
@@ -281,9 +282,17 @@ test('a role in a project is given and taken away where all others are', async (
   const request = page.getByRole('row').filter({ hasText: 'the till is stuck' }).filter({ hasText: 'project acme / shop' })
   await request.getByRole('button', { name: 'Approve' }).click()
   await dialog.getByRole('button', { name: 'Approve' }).click()
-  await answers(vic, members, 200)
+  await answers(vic, trial, 201, membership)
   await request.getByRole('button', { name: 'End now' }).click()
   await dialog.getByRole('button', { name: 'End now' }).click()
+  await answers(vic, trial, 403, membership)
+  await admin.go('/bindings')
+
+  await row.getByRole('button', { name: /^Actions of/ }).click()
+  await page.getByRole('menuitem', { name: 'Take the role away' }).click()
+  await seen(dialog.getByText('vic loses project-viewer: project acme / shop'))
+  await dialog.getByRole('button', { name: 'Take the role away' }).click()
+  await row.waitFor({ state: 'detached' })
   await answers(vic, members, 403)
   assert.deepEqual([...admin.complaints, ...vic.complaints], [])
 })
