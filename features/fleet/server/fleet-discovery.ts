@@ -41,17 +41,21 @@ export interface FleetApi {
 }
 
 const aggregated = ['v2', 'v2beta1'].map((version) => `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`).join(',')
-const maxBytes = 32 << 20
+/** A thousand custom kinds take a fourth of it. What is longer is no discovery, and is not to be held for many clusters at once. */
+const maxBytes = 4 << 20
 const timeoutMs = 10_000
 /** A cluster's kinds are asked for again when somebody wants to know them and they are older than this. */
 const freshMs = 60_000
+/** One that failed is not asked again before, whatever number of kinds want to know. */
+const failedMs = 5_000
 const readVerbs: ReadonlySet<string> = new Set(['get', 'list', 'watch'])
 
 /** What the clusters serve, as one: asked on demand, kept for a minute, and used longer while it is being asked for again. */
 export class FleetDiscovery {
   readonly #deps: { readonly clock: Clock; readonly members: FleetMembers }
   readonly #known = new Map<string, ClusterApi>()
-  readonly #asking = new Map<string, Promise<void>>()
+  readonly #asking = new Map<string, Promise<ClusterApi>>()
+  readonly #failed = new Map<string, { readonly error: unknown; readonly atMs: number }>()
   #union: { readonly of: readonly (ClusterApi | undefined)[]; readonly api: FleetApi } | undefined
 
   constructor(deps: { readonly clock: Clock; readonly members: FleetMembers }) {
@@ -61,16 +65,19 @@ export class FleetDiscovery {
   /** What the fleet serves. Waits at most `withinMs` for clusters that have never answered. */
   async union(withinMs: number, signal: AbortSignal): Promise<FleetApi> {
     const names = this.#deps.members.names()
-    const unknown = names.filter((name) => this.#refresh(name) && !this.#known.has(name))
+    const unknown = names.flatMap((name) => {
+      const asking = this.#refresh(name)
+      return asking === undefined || this.#known.has(name) ? [] : [asking]
+    })
     if (unknown.length > 0) {
       const { promise, resolve } = Promise.withResolvers<void>()
       const cancel = this.#deps.clock.schedule(resolve, withinMs)
       signal.addEventListener('abort', () => resolve(), { once: true })
-      await Promise.race([Promise.all(unknown.flatMap((name) => this.#asking.get(name) ?? [])), promise])
+      await Promise.race([Promise.allSettled(unknown), promise])
       cancel()
       signal.throwIfAborted()
     }
-    for (const name of this.#known.keys()) if (!names.includes(name)) this.#known.delete(name)
+    for (const kept of [this.#known, this.#failed]) for (const name of kept.keys()) if (!names.includes(name)) kept.delete(name)
     const of = names.map((name) => this.#known.get(name))
     if (this.#union === undefined || of.length !== this.#union.of.length || of.some((api, at) => api !== this.#union?.of[at])) {
       this.#union = { of, api: { ...unionOf(of.filter((api) => api !== undefined)), silent: names.filter((name) => !this.#known.has(name)) } }
@@ -94,29 +101,53 @@ export class FleetDiscovery {
   }
 
   async #apiOf(cluster: string, signal: AbortSignal): Promise<ClusterApi> {
-    const known = this.#known.get(cluster)
-    if (known !== undefined && this.#deps.clock.monotonicMs() - known.fetchedMs < freshMs) return known
-    this.#known.set(cluster, await this.#fetch(cluster, signal))
-    return this.#apiOf(cluster, signal)
+    const asking = this.#refresh(cluster)
+    if (asking === undefined) {
+      const known = this.#known.get(cluster)
+      if (known !== undefined) return known
+      throw this.#failed.get(cluster)?.error
+    }
+    const gone = Promise.withResolvers<never>()
+    const onAbort = (): void => gone.reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      signal.throwIfAborted()
+      return await Promise.race([asking, gone.promise])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
   }
 
-  /** Whether the cluster is being asked now. */
-  #refresh(name: string): boolean {
-    if (this.#asking.has(name)) return true
+  /** The question, while it is under way; undefined when what is known (or that it failed) is fresh. */
+  #refresh(name: string): Promise<ClusterApi> | undefined {
+    const underWay = this.#asking.get(name)
+    if (underWay !== undefined) return underWay
+    const nowMs = this.#deps.clock.monotonicMs()
     const known = this.#known.get(name)
-    if (known !== undefined && this.#deps.clock.monotonicMs() - known.fetchedMs < freshMs) return false
-    const asking = this.#fetch(name, new AbortController().signal).then(
-      (api) => void this.#known.set(name, api),
-      () => {}, // it stays among the silent ones, and its rows say why
-    )
-    this.#asking.set(
-      name,
-      asking.finally(() => this.#asking.delete(name)),
-    )
-    return true
+    if (known !== undefined && nowMs - known.fetchedMs < freshMs) return undefined
+    const failed = this.#failed.get(name)
+    if (failed !== undefined && nowMs - failed.atMs < failedMs) return undefined
+    const asking = this.#fetch(name)
+      .then(
+        (api) => {
+          this.#failed.delete(name)
+          this.#known.set(name, api)
+          return api
+        },
+        (error: unknown) => {
+          this.#failed.set(name, { error, atMs: this.#deps.clock.monotonicMs() })
+          throw error
+        },
+      )
+      .finally(() => this.#asking.delete(name))
+    asking.catch(() => {}) // it stays among the silent ones, and its rows say why
+    this.#asking.set(name, asking)
+    return asking
   }
 
-  async #fetch(cluster: string, signal: AbortSignal): Promise<ClusterApi> {
+  /** Its own deadline bounds it: several may wait for it, and none of them alone ends it. */
+  async #fetch(cluster: string): Promise<ClusterApi> {
+    const { signal } = new AbortController()
     const [core, named] = await Promise.all([this.#groups(cluster, '/api', signal), this.#groups(cluster, '/apis', signal)])
     const groups = [...core, ...named]
     const preferred = new Map<string, { version: string; namespaced: boolean }>()

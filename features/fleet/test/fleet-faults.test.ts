@@ -160,3 +160,29 @@ test('what has gone while a cluster could not be watched is gone once it has bee
 function byText(a: unknown, b: unknown): number {
   return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1
 }
+
+test('a cluster whose discovery never ends is given up soon, and not asked again for every kind that somebody opens', async () => {
+  const endless = createSimulatedMember({ name: 'endless' })
+  let [asked, written] = [0, 0]
+  endless.behave = (request) => {
+    if (request.path === '/api') asked++
+    return Promise.resolve({
+      status: 200,
+      headers: {},
+      async body(sink) {
+        while (!sink.signal.aborted && written < 64 << 20) {
+          written += 1 << 16
+          if (!sink.write(Buffer.alloc(1 << 16, 'x'))) await sink.drained()
+        }
+      },
+    })
+  }
+  await using fleet = startTestFleet([createSimulatedMember({ name: 'east', pods: 1, widgets: ['w1'] }), endless])
+  for (const path of ['/fleet/api/v1/pods', '/fleet/api/v1/secrets', '/fleet/apis/example.dev/v1/widgets']) {
+    const { rows, answer } = await fleet.table(path)
+    assert.equal(rows.length, 1)
+    assert.match(answer.freshness, /(failed|loading)=endless/)
+  }
+  assert.equal(asked, 1)
+  assert.ok(written < 12 << 20, `${written} bytes`)
+})
