@@ -10,7 +10,10 @@ import { loadKubeconfig, openHttpTransport, type HttpTransportOptions, type Kube
 import { agentNamespace, clusterKind, conditionOf, type Cluster } from '@gantry/clusters/api'
 import { bodyOf, createLogger, readBody, readWholeBody, systemClock, systemIds } from '@gantry/runtime'
 import type { Platform } from './platform.ts'
+import { hubUnderTest } from './testing/hub-under-test.ts'
 import { gantry, startTestPlatform } from './testing/test-platform.ts'
+
+const { startPlatform } = hubUnderTest(import.meta.url)
 
 const core = { group: '', version: 'v1' }
 const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1' }
@@ -55,7 +58,7 @@ async function startWorld(): Promise<World> {
   const stack = new AsyncDisposableStack()
   stack.defer(() => rm(dir, { recursive: true, force: true }))
   const hubDir = join(dir, 'hub')
-  const [hub, member] = await Promise.all([startTestPlatform(hubDir), startTestPlatform(join(dir, 'member'))])
+  const [hub, member] = await Promise.all([startPlatform(hubDir), startTestPlatform(join(dir, 'member'))])
   stack.use(hub)
   stack.use(member)
   const [hubConfig, memberConfig] = await Promise.all([readFile(hub.kubeconfig, 'utf8'), readFile(member.kubeconfig, 'utf8')])

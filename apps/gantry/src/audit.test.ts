@@ -7,22 +7,13 @@ import type { AuditRecord } from '@gantry/audit/api'
 import { loadKubeconfig, openHttpTransport } from '@gantry/client'
 import { bodyOf, readWholeBody } from '@gantry/runtime'
 import type { Platform } from './platform.ts'
-import { gantry, startTestPlatform } from './testing/test-platform.ts'
+import { hubUnderTest } from './testing/hub-under-test.ts'
+import { gantry } from './testing/test-platform.ts'
+
+const { startPlatform } = hubUnderTest(import.meta.url)
 
 let dir = ''
 let platform: Platform
-
-before(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'gantry-audit-cli-'))
-  platform = await startTestPlatform(dir)
-  for (const name of ['a', 'b', 'c']) await request('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name } })
-  await request('DELETE', '/api/v1/namespaces/default/configmaps/b')
-})
-
-after(async () => {
-  await platform[Symbol.asyncDispose]()
-  await rm(dir, { recursive: true, force: true })
-})
 
 async function request(method: string, path: string, body?: unknown, token?: string): Promise<{ readonly status: number; readonly text: string }> {
   const { transport } = loadKubeconfig(await readFile(join(dir, 'admin.kubeconfig'), 'utf8'))
@@ -41,6 +32,18 @@ async function request(method: string, path: string, body?: unknown, token?: str
 }
 
 describe('gantry audit', () => {
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'gantry-audit-cli-'))
+    platform = await startPlatform(dir)
+    for (const name of ['a', 'b', 'c']) await request('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name } })
+    await request('DELETE', '/api/v1/namespaces/default/configmaps/b')
+  })
+
+  after(async () => {
+    await platform[Symbol.asyncDispose]()
+    await rm(dir, { recursive: true, force: true })
+  })
+
   test('finds who did what, newest first, as a table and as JSON', async () => {
     const table = await gantry(dir, 'audit', 'search', '--resource', 'configmaps', '--cluster', 'local', '--since', '1h')
     assert.deepEqual(

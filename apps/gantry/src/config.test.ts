@@ -126,3 +126,13 @@ test('--server-names takes names and addresses, and refuses what could be neithe
   for (const serverNames of ['https://a', 'a b', 'a/b', '-a'])
     assert.throws(() => parseUpOptions({ serverNames }, about), /is neither a DNS name nor an IP address/)
 })
+
+test('--peer-advertise-address takes a host with or without a port, only where there can be other gateways', () => {
+  const advertised = (peerAdvertiseAddress: string): unknown => parseUpOptions({ peerAdvertiseAddress, hubKubeconfig: 'in-cluster' }, about).peerAdvertise
+  assert.deepEqual(advertised('192.0.2.7'), { host: '192.0.2.7', port: undefined })
+  assert.deepEqual(advertised('gantry-0.gantry:7443'), { host: 'gantry-0.gantry', port: 7443 })
+  assert.deepEqual(advertised('2001:db8::1'), { host: '2001:db8::1', port: undefined })
+  assert.deepEqual(advertised('[2001:db8::1]:7443'), { host: '2001:db8::1', port: 7443 })
+  for (const wrong of ['https://a', 'a:0', 'a:65536', '[a]:1', '', 'a b', ':7443']) assert.throws(() => advertised(wrong), /is no HOST or HOST:PORT/)
+  assert.throws(() => parseUpOptions({ peerAdvertiseAddress: 'a' }, about), /it needs --hub-kubeconfig/)
+})

@@ -7,7 +7,10 @@ import { accessRoleBindingKind } from '@gantry/access/api'
 import { connectPlatform } from '@gantry/cli-kit'
 import { createClient, loadKubeconfig, openHttpTransport, readLines, type KubeObject } from '@gantry/client'
 import { readWholeBody, systemClock } from '@gantry/runtime'
-import { gantry, startTestPlatform } from './testing/test-platform.ts'
+import { hubUnderTest } from './testing/hub-under-test.ts'
+import { gantry } from './testing/test-platform.ts'
+
+const { startPlatform } = hubUnderTest(import.meta.url)
 
 const core = { group: '', version: 'v1', namespaced: true }
 const configMaps = { ...core, resource: 'configmaps', kind: 'ConfigMap' }
@@ -22,7 +25,7 @@ const accept = { accept: 'application/json;as=Table;g=meta.k8s.io;v=v1,applicati
 test('the fleet shows each user what the permissions say, and ends a watch when they change', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'gantry-fleet-'))
   try {
-    await using platform = await startTestPlatform(dir)
+    await using platform = await startPlatform(dir)
     const kubeconfig = await readFile(platform.kubeconfig, 'utf8')
     await using connection = connectPlatform(kubeconfig, { clock: systemClock })
     const { signal } = new AbortController()

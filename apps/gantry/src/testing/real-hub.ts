@@ -73,6 +73,7 @@ export async function startRealHub(): Promise<RealHub> {
         const { items } = await admin.list<KubeObject>(ref).catch(() => ({ items: [] }))
         for (const { metadata } of items) await admin.delete(ref, { name: metadata.name ?? '' })
       }
+      await clearNamespaces(admin)
       const inside: readonly ResourceRef[] = [
         { group: '', version: 'v1', resource: 'secrets', kind: 'Secret', namespaced: true },
         { group: 'coordination.k8s.io', version: 'v1', resource: 'leases', kind: 'Lease', namespaced: true },
@@ -87,6 +88,25 @@ export async function startRealHub(): Promise<RealHub> {
       await plane?.stop()
       await rm(dir, { recursive: true, force: true })
     },
+  }
+}
+
+const kept: ReadonlySet<string> = new Set(['default', 'gantry-system', 'kube-system', 'kube-public', 'kube-node-lease'])
+
+/** Namespaces and ConfigMaps of users. No controller ends namespaces here. */
+async function clearNamespaces(admin: KubeClient): Promise<void> {
+  const namespaces: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
+  const configMaps: ResourceRef = { group: '', version: 'v1', resource: 'configmaps', kind: 'ConfigMap', namespaced: true }
+  for (const { metadata } of (await admin.list<KubeObject>(configMaps)).items) {
+    const { namespace = '', name = '' } = metadata
+    if (!namespace.startsWith('kube-') && name !== 'kube-root-ca.crt') await admin.delete(configMaps, { namespace, name })
+  }
+  for (const { metadata } of (await admin.list<KubeObject>(namespaces)).items) {
+    const { name = '' } = metadata
+    if (kept.has(name)) continue
+    await admin.delete(namespaces, { name })
+    const ending = await admin.get<KubeObject>(namespaces, { name })
+    await admin.update(namespaces, { ...ending, spec: {} } as KubeObject, { subresource: 'finalize' })
   }
 }
 
