@@ -34,6 +34,8 @@ interface Gateway extends AsyncDisposable {
   /** An agent of the cluster `m` dials this gateway. */
   join(member: Member): Promise<Socket>
   ask(path: string, more?: Partial<HttpRequest>): Promise<HttpResponse>
+  /** Whether the hub takes nothing that it says of itself. */
+  isMute: boolean
   /** Stops taking connections, and says nothing to anybody: as a kill does. */
   die(): Promise<void>
 }
@@ -117,8 +119,7 @@ async function startWorld(): Promise<World> {
         { host: '127.0.0.1', port: 0, tls: portPair, clientCa: gatewayAuthority.cert, drainMs: 0 },
       )
       const address = `127.0.0.1:${edge.port}`
-      let isDead = false
-      const patch: KubeClient['patch'] = (...all) => (isDead ? Promise.reject(new Error('this gateway is dead')) : hub.patch(...all))
+      const patch: KubeClient['patch'] = (...all) => (gateway.isMute ? Promise.reject(new Error('the hub is away')) : hub.patch(...all))
       const directory = new MemberDirectory({
         hub: { ...hub, patch },
         clock,
@@ -140,15 +141,15 @@ async function startWorld(): Promise<World> {
           },
         ),
       )
-      const running = await directory.start({ signal })
       const die = async (): Promise<void> => {
-        isDead = true
+        gateway.isMute = true
         gateways.delete(gateway)
         for (const socket of sockets) socket.destroy()
         await edge[Symbol.asyncDispose]()
       }
       const gateway: Gateway = {
         instance,
+        isMute: false,
         edge,
         directory,
         others,
@@ -176,6 +177,7 @@ async function startWorld(): Promise<World> {
           await running[Symbol.asyncDispose]()
         },
       }
+      const running = await directory.start({ signal })
       stack.use(gateway)
       gateways.add(gateway)
       await known()
@@ -492,6 +494,41 @@ describe('a gateway that does not renew its Lease', () => {
     await world.clock.advance(11 * 60_000)
     await world.clock.advance(6_000)
     assert.deepEqual(await found(world), ['gantry-gateway-one'])
+  })
+
+  test('has not gone when the hub was away for all: nothing that runs through it ends', async () => {
+    await using world = await startWorld()
+    const [one, two] = [await world.gateway('one'), await world.gateway('two')]
+    let isOver = false
+    await two.join({
+      handle: () =>
+        Promise.resolve({
+          status: 200,
+          headers: {},
+          async body(sink) {
+            sink.write('on')
+            await new Promise<void>((resolve) => sink.signal.addEventListener('abort', () => resolve()))
+            isOver = true
+          },
+        }),
+    })
+    const answer = await one.ask('/', { query: 'watch=1' })
+    const reading = readBody(answer)[Symbol.asyncIterator]()
+    await reading.next()
+    one.isMute = two.isMute = true
+    const version = async (): Promise<string | undefined> => (await world.hub.get(leases, { namespace, name: 'gantry-gateway-one' })).metadata.resourceVersion
+    const before = await version()
+    await world.clock.advance(30_000)
+    assert.equal(await version(), before)
+
+    one.isMute = false
+    await world.clock.advance(6_000)
+    assert.notEqual(await version(), before, 'the first is heard again, the other one not yet')
+    assert.deepEqual([connectionsAt(one.directory, world.cluster), isOver], [1, false])
+    two.isMute = false
+    await world.clock.advance(30_000)
+    assert.deepEqual([connectionsAt(one.directory, world.cluster), isOver], [1, false])
+    await reading.return?.()
   })
 
   test('takes its Lease with it when it stops', async () => {

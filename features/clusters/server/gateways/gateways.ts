@@ -28,6 +28,8 @@ export interface PeeringOptions {
 
 const renewEveryMs = 5_000
 const writeWithinMs = 5_000
+/** Own renewals that are not seen for so long: the hub is, or was, away. */
+const blindAfterMs = 1.5 * renewEveryMs
 // News travel at once, many of them together.
 const gatherMs = 50
 // One that has not come back until then has gone for good: its pod has another name now, or its data folder is gone.
@@ -123,8 +125,11 @@ export class Gateways {
 
   #onLease(name: string, before: GatewayLease | undefined, after: GatewayLease | undefined): void {
     const { clock, log } = this.#deps
+    const nowMs = clock.monotonicMs()
+    // Nobody was seen meanwhile: the others get their time from now on.
+    if (name === this.#own && nowMs - (this.#seenMs.get(name) ?? nowMs) > blindAfterMs) for (const peer of this.#peers.keys()) this.#seenMs.set(peer, nowMs)
     if (after === undefined) this.#seenMs.delete(name)
-    else this.#seenMs.set(name, clock.monotonicMs())
+    else this.#seenMs.set(name, nowMs)
     if (name === this.#own) return this.#lookForGone()
     const known = this.#peers.get(name)
     const wasGone = this.#gone.delete(name)
@@ -167,11 +172,11 @@ export class Gateways {
 
   async #keepRenewing(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps
+    signal.addEventListener('abort', () => this.#wake(), { once: true })
     while (!signal.aborted) {
       const woken = Promise.withResolvers<void>()
       this.#wake = woken.resolve
       const cancel = clock.schedule(woken.resolve, renewEveryMs)
-      signal.addEventListener('abort', () => woken.resolve(), { once: true })
       if (this.#hasNews || signal.aborted) woken.resolve()
       await woken.promise
       cancel()
