@@ -3,7 +3,7 @@ import { Backoff, turnBudgetOn } from '@gantry/runtime'
 import { deepFreeze } from './deep-freeze.ts'
 import { keyOf } from './object-key.ts'
 import { IndexedStore } from './store.ts'
-import { listPages, type KubeClient, type KubeObject, type ResourceRef } from '@gantry/client'
+import type { KubeClient, KubeObject, ResourceRef } from '@gantry/client'
 import type { Clock, Ids, Logger, Running, Service } from '@gantry/runtime'
 import type { Indexer, Store } from './store.ts'
 
@@ -99,17 +99,20 @@ export function createInformer<T extends KubeObject>(deps: InformerDeps, options
   /** Brings the store up to the server's state and returns the revision to watch from. */
   async function list(signal: AbortSignal): Promise<string> {
     const gone = new Set(store.keys())
-    let revision = ''
-    for await (const { items, metadata } of listPages<T>(deps.client, resource, { ...scope, limit: pageSize, signal })) {
-      for (const item of items) {
+    let next: string | undefined
+    for (;;) {
+      const page = await deps.client.list<T>(resource, { ...scope, limit: pageSize, continue: next, signal })
+      for (const item of page.items) {
         gone.delete(keyOf(item))
         put(item)
         await turns.pause()
       }
-      revision = metadata.resourceVersion
+      next = page.metadata.continue
+      if (next === undefined || next === '') {
+        for (const key of gone) drop(key)
+        return page.metadata.resourceVersion
+      }
     }
-    for (const key of gone) drop(key)
-    return revision
   }
 
   /** Follows the server from a revision until the watch ends; returns the last revision it has seen. */
