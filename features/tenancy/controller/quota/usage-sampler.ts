@@ -27,7 +27,7 @@ export function createUsageSampler<Sample>({ clock, log, objects, quotas, histor
   async function look(signal: AbortSignal): Promise<void> {
     const slot = Math.floor(clock.now().getTime() / sampleMs)
     const next = new Map<string, number>()
-    for (const { metadata, status } of [...objects.tenants.store.values()]) {
+    for (const { metadata, status } of objects.tenants.store.values()) {
       const { name: tenant = '', deletionTimestamp } = metadata
       if (status?.namespace === undefined || deletionTimestamp !== undefined) continue
       next.set(tenant, written.get(tenant) ?? -1)
