@@ -75,7 +75,7 @@ test('a cluster behind an agent that is told who asks decides for its callers, w
   const platform = stack.use(connectPlatform(config, { clock: systemClock }))
   const ready = async (): Promise<string | undefined> => {
     const condition = conditionOf(await platform.hub.get<Cluster>(clusterKind.ref, { name: 'm' }), 'Ready')
-    return condition?.status === 'True' ? undefined : condition?.message
+    return condition?.status === 'True' ? undefined : (condition?.message ?? 'nobody has looked at it yet')
   }
   for (let problem = await ready(), deadline = performance.now() + 10_000; problem !== undefined; problem = await ready()) {
     if (performance.now() > deadline) assert.fail(problem)

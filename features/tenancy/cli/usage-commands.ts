@@ -44,7 +44,7 @@ export function usageCommands(deps: { readonly clock: Clock }): readonly Command
   ]
 }
 
-async function show({ clock }: { readonly clock: Clock }, scope: string, given: OptionValues, { connect, signal }: CommandContext): Promise<Output> {
+async function show({ clock }: { readonly clock: Clock }, scope: string, given: OptionValues, context: CommandContext): Promise<Output> {
   const format = textOption(given, 'format') ?? 'table'
   if (format !== 'table' && format !== 'csv' && format !== 'json') throw new UsageError(`--format "${format}" is none of table, csv, json`)
   const query = new URLSearchParams(format === 'csv' ? { format } : {})
@@ -58,8 +58,8 @@ async function show({ clock }: { readonly clock: Clock }, scope: string, given: 
     if (text !== undefined) query.set(name, text)
   }
   if (given['each'] === true) query.set('each', 'true')
-  await using platform = await connect()
-  const answer = await platform.hub.request({ method: 'GET', path: `/platform/v1/${scope}/usage`, query: query.toString(), signal })
+  await using platform = await context.connect()
+  const answer = await platform.hub.request({ method: 'GET', path: `/platform/v1/${scope}/usage`, query: query.toString(), signal: context.signal })
   const text = (await readWholeBody(answer, answerBytes)).toString('utf8')
   if (answer.status !== 200)
     throw new StatusError('', (JSON.parse(text) as { readonly message?: string }).message ?? `the platform answers with HTTP ${answer.status}`, {
