@@ -31,17 +31,23 @@ async function request(method: string, path: string, body?: unknown, token?: str
   return { status: response.status, text: (await readWholeBody(response)).toString() }
 }
 
-describe('gantry audit', () => {
+/** For the tests of a suite. */
+function runningPlatform(): void {
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'gantry-audit-cli-'))
     platform = await startPlatform(dir)
-    for (const name of ['a', 'b', 'c']) await request('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name } })
-    await request('DELETE', '/api/v1/namespaces/default/configmaps/b')
   })
-
   after(async () => {
     await platform[Symbol.asyncDispose]()
     await rm(dir, { recursive: true, force: true })
+  })
+}
+
+describe('gantry audit', () => {
+  runningPlatform()
+  before(async () => {
+    for (const name of ['a', 'b', 'c']) await request('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name } })
+    await request('DELETE', '/api/v1/namespaces/default/configmaps/b')
   })
 
   test('finds who did what, newest first, as a table and as JSON', async () => {
@@ -141,6 +147,7 @@ describe('gantry audit', () => {
 })
 
 describe('the audit policy', () => {
+  runningPlatform()
   const policies = '/apis/audit.gantry.dev/v1alpha1/auditpolicies'
   const policy = (rules: readonly unknown[]): object => ({
     apiVersion: 'audit.gantry.dev/v1alpha1',
