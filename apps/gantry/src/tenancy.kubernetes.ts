@@ -98,7 +98,7 @@ describe('a project in a real Kubernetes', () => {
   const make = ({ group, version, kind, ...ref }: ResourceRef, object: object): Promise<KubeObject> =>
     hub.create<KubeObject>({ group, version, kind, ...ref }, { apiVersion: `${group}/${version}`, kind, ...object } as KubeObject)
 
-  /** Waits for what a watch shows. Undefined: it is gone. */
+  /** Waits for what is so or becomes so. Without a name: it is gone. */
   async function until(
     client: KubeClient,
     ref: ResourceRef,
@@ -106,8 +106,12 @@ describe('a project in a real Kubernetes', () => {
     isSo: (object: Loose) => boolean,
   ): Promise<Loose> {
     const { namespace, name } = key
-    const signal = AbortSignal.timeout(30_000)
-    for await (const { type, object } of client.watch<Loose>(ref, { namespace, fieldSelector: `metadata.name=${name}`, signal }))
+    const about = { namespace, fieldSelector: `metadata.name=${name}`, signal: AbortSignal.timeout(30_000) }
+    // A watch alone says nothing of what went before it began.
+    const { items, metadata } = await client.list<Loose>(ref, about)
+    const now = items[0] ?? { metadata: {} }
+    if (isSo(now)) return now
+    for await (const { type, object } of client.watch<Loose>(ref, { ...about, resourceVersion: metadata.resourceVersion }))
       if (type !== 'BOOKMARK' && isSo(type === 'DELETED' ? { metadata: {} } : object)) return object
     throw new Error(`${ref.resource} ${name} has not come to it`)
   }
@@ -127,7 +131,7 @@ describe('a project in a real Kubernetes', () => {
     )
     await until(hub, projectNamespaceKind.ref, { namespace: own, name: 'test' }, phase('Active', 'Ready'))
     const there = { namespace: 'acme-shop-test', name: 'project-limits' }
-    await until(member, limitRanges, there, () => true)
+    await until(member, limitRanges, there, ({ metadata }) => metadata.name !== undefined)
     const isFull = ({ spec }: Loose): boolean => JSON.stringify(spec?.['hard']) === '{"pods":"5","requests.cpu":"4"}'
     await until(member, quotas, { namespace: 'acme-shop-test', name: 'project-quota' }, isFull)
 

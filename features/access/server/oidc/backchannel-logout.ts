@@ -48,8 +48,9 @@ function start({ identities, providers, outbound, clock, log }: BackchannelLogou
   function ended({ metadata: { name = '' }, spec }: Session): void {
     const { type, client, issuer, grant } = spec
     if (type !== 'Application' || client === undefined || issuer === undefined || grant === undefined) return
-    const { accountId: subject } = JSON.parse(grant) as { readonly accountId?: string }
-    if (subject !== undefined) enqueue({ session: name, client, subject, origin: issuer.slice(0, -mountPath.length), tries: 0 })
+    const subject = accountOf(grant)
+    if (subject === undefined) log.warn('an application is not told of a logout: its session names no account', { client, session: name })
+    else enqueue({ session: name, client, subject, origin: issuer.slice(0, -mountPath.length), tries: 0 })
   }
 
   function enqueue(one: Ended): void {
@@ -124,5 +125,14 @@ function start({ identities, providers, outbound, clock, log }: BackchannelLogou
       await Promise.all(telling)
       done.resolve()
     },
+  }
+}
+
+/** Sessions are objects that administrators may write: one that is none must not end the mirror it was seen in. */
+function accountOf(grant: string): string | undefined {
+  try {
+    return (JSON.parse(grant) as { readonly accountId?: string } | null)?.accountId
+  } catch {
+    return undefined
   }
 }
