@@ -492,7 +492,8 @@ describe('a gateway that does not renew its Lease', () => {
     await world.until('it has gone', () => connectionsAt(one.directory, world.cluster) === 0)
     assert.deepEqual(await found(world), ['gantry-gateway-dead', 'gantry-gateway-one'])
     await world.clock.advance(11 * 60_000)
-    await world.clock.advance(6_000)
+    // Over a real hub what is written comes back as late as it likes.
+    for (let tries = 0; tries < 10 && (await found(world)).length > 1; tries++) await world.clock.advance(6_000)
     assert.deepEqual(await found(world), ['gantry-gateway-one'])
   })
 

@@ -88,14 +88,17 @@ describe('a namespace that moves, when the platform is killed', () => {
     const before = await original(platform)
     let course: Course = { from: shop, to: bank }
     let kills = 0
+    let missed = 0
     for (let at = 1; at <= mostWrites; at++) {
       let since = 0
       platform.atWrite(async () => {
         // From when the new object may take the namespace: before that, cancelling needs no more than the hub.
         const { items } = await platform.hub.list<ProjectNamespace>(projectNamespaceKind.ref, { namespace: course.from })
         if (since === 0 && items[0]?.status?.move?.phase !== 'NewCreated') return undefined
-        if (since++ === 0) assert.equal((await cancel(platform, course)).status, 202)
-        return since === at ? 'after' : undefined
+        // The cancelling writes too, and others go on meanwhile.
+        const nth = ++since
+        if (nth === 1) assert.equal((await cancel(platform, course)).status, 202)
+        return nth === at ? 'after' : undefined
       })
       await begin(platform, course)
       await settled(platform)
@@ -105,6 +108,12 @@ describe('a namespace that moves, when the platform is killed', () => {
       await settled(platform)
       const holder = await holderOf(platform, before)
       if (holder === course.to) course = { from: course.to, to: course.from }
+      if (since === 0) {
+        // A hub that answers in its own time may be past it when it is asked: once more.
+        assert.ok(++missed < mostWrites, 'the new object is never seen')
+        at--
+        continue
+      }
       if (!wasKilled) break
       kills++
     }
