@@ -1,4 +1,4 @@
-import { Button, Dialog, ErrorNotice, Field, Select, TextInput, useAnswer, useServices, useWork } from '@gantry/console-kit'
+import { Dialog, ErrorNotice, Field, Select, TextInput, useAnswer, useServices, useWork, FormActions } from '@gantry/console-kit'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { accessRoleKind, userNameProblem, type AccessRole, type CreatedUser, type CreateUserRequest } from '../api/index.ts'
@@ -51,12 +51,7 @@ export function CreateUserDialog({ onClose }: { readonly onClose: () => void }) 
           </Select>
         </Field>
         {error !== undefined && <ErrorNotice error={error} title={t('users.createFailed')} />}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('cancel')}</Button>
-          <Button look="primary" type="submit" isBusy={isBusy} disabled={problem !== undefined}>
-            {t('users.create')}
-          </Button>
-        </div>
+        <FormActions cancel={t('cancel')} submit={t('users.create')} isBusy={isBusy} disabled={problem !== undefined} onCancel={onClose} />
       </form>
     </Dialog>
   )

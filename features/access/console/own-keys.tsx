@@ -1,4 +1,18 @@
-import { Button, CopyButton, Dialog, ErrorNotice, Field, Notice, Section, Select, TextInput, useAnswer, useServices, useWork } from '@gantry/console-kit'
+import {
+  Button,
+  CopyButton,
+  Dialog,
+  ErrorNotice,
+  Field,
+  Notice,
+  Section,
+  Select,
+  TextInput,
+  useAnswer,
+  useServices,
+  useWork,
+  FormActions,
+} from '@gantry/console-kit'
 import { PlusIcon } from '@gantry/console-kit/icons'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -91,12 +105,7 @@ function KeyDialog({ onClose }: { readonly onClose: () => void }) {
           </Select>
         </Field>
         {error !== undefined && <ErrorNotice error={error} title={t('keys.failed')} />}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('cancel')}</Button>
-          <Button look="primary" type="submit" isBusy={isBusy}>
-            {t('keys.create')}
-          </Button>
-        </div>
+        <FormActions cancel={t('cancel')} submit={t('keys.create')} isBusy={isBusy} onCancel={onClose} />
       </form>
     </Dialog>
   )

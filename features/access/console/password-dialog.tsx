@@ -1,4 +1,4 @@
-import { Button, Dialog, ErrorNotice, Field, TextInput, useServices, useToast, useWork } from '@gantry/console-kit'
+import { Dialog, ErrorNotice, Field, TextInput, useServices, useToast, useWork, FormActions } from '@gantry/console-kit'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { NewPassword } from './new-password.tsx'
@@ -35,12 +35,7 @@ export function PasswordDialog({ shortest, onClose }: { readonly shortest: numbe
         </Field>
         <NewPassword shortest={shortest} onChosen={setChosen} />
         {error !== undefined && <ErrorNotice error={error} title={t('password.failed')} />}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('cancel')}</Button>
-          <Button look="primary" type="submit" isBusy={isBusy} disabled={chosen === undefined}>
-            {t('password.change')}
-          </Button>
-        </div>
+        <FormActions cancel={t('cancel')} submit={t('password.change')} isBusy={isBusy} disabled={chosen === undefined} onCancel={onClose} />
       </form>
     </Dialog>
   )

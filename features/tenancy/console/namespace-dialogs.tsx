@@ -1,4 +1,4 @@
-import { Button, Checkbox, Dialog, ErrorNotice, Field, Notice, Select, TextInput, useServices, useToast, useWork } from '@gantry/console-kit'
+import { Checkbox, Dialog, ErrorNotice, Field, Notice, Select, TextInput, useServices, useToast, useWork, FormActions } from '@gantry/console-kit'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { canonicalResource, projectNamespaceKind, type NamespaceMove, type Project, type ProjectNamespace, type QuotaView } from '../api/index.ts'
@@ -335,12 +335,7 @@ export function RemoveNamespaceDialog({ scope, object, onClose }: { readonly sco
         )}
         <CliHint>{`gantry namespaces delete ${textOf(scope)} ${object.metadata.name}${policy === 'Wait' ? '' : ` --reclaim-policy ${policy}`}`}</CliHint>
         {error !== undefined && <ErrorNotice error={error} title={t('failed')} />}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('cancel')}</Button>
-          <Button look="danger" type="submit" isBusy={isBusy} disabled={!isReady}>
-            {t('namespaces.remove')}
-          </Button>
-        </div>
+        <FormActions cancel={t('cancel')} submit={t('namespaces.remove')} isBusy={isBusy} look="danger" disabled={!isReady} onCancel={onClose} />
       </form>
     </Dialog>
   )

@@ -1,4 +1,4 @@
-import { Button, Dialog, ErrorNotice, Field, Notice, TextInput, useServices, useToast, useWork } from '@gantry/console-kit'
+import { Button, Dialog, ErrorNotice, Field, Notice, TextInput, useServices, useToast, useWork, FormActions } from '@gantry/console-kit'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Project, Tenant } from '../api/index.ts'
@@ -160,12 +160,7 @@ export function RemoveScopeDialog({
           <TextInput value={typed} autoComplete="off" spellCheck={false} onChange={(event) => setTyped(event.target.value)} />
         </Field>
         {error !== undefined && <ErrorNotice error={error} title={t('failed')} />}
-        <div className="flex justify-end gap-2">
-          <Button onClick={() => onClose(false)}>{t('cancel')}</Button>
-          <Button look="danger" type="submit" isBusy={isBusy} disabled={typed !== name}>
-            {t('remove')}
-          </Button>
-        </div>
+        <FormActions cancel={t('cancel')} submit={t('remove')} isBusy={isBusy} look="danger" disabled={typed !== name} onCancel={() => onClose(false)} />
       </form>
     </Dialog>
   )

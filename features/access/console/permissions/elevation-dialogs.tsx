@@ -1,5 +1,4 @@
 import {
-  Button,
   Dialog,
   ErrorNotice,
   Fact,
@@ -12,6 +11,7 @@ import {
   useServices,
   useToast,
   useWork,
+  FormActions,
 } from '@gantry/console-kit'
 import { projectKind, tenantKind, type Project, type Tenant } from '@gantry/tenancy/api'
 import { useState, type FormEvent } from 'react'
@@ -21,7 +21,7 @@ import { hubQuery } from '../kind-type.ts'
 import { askedElevation, durationChoices, durationText, elevationsPath, scopeOfElevation, type choicesFor } from './elevation.ts'
 import type { GrantScope } from './grant.ts'
 import { placesOf } from './new-grant.ts'
-import { RiskMarks, RuleList, SuggestInput, useScopeWords } from './parts.tsx'
+import { NamespacesInput, RiskMarks, RuleList, SuggestInput, useScopeWords } from './parts.tsx'
 import { wordsOf } from './rule.ts'
 
 const rolesQuery = hubQuery(accessRoleKind)
@@ -106,19 +106,7 @@ export function AskElevationDialog({ onClose }: { readonly onClose: () => void }
             </Field>
           )}
         </div>
-        {kind === 'namespaces' && (
-          <Field label={t('grants.give.namespaces')} hint={t('grants.give.namespacesHint')}>
-            <TextInput
-              required
-              name="namespaces"
-              autoComplete="off"
-              autoCapitalize="none"
-              spellCheck={false}
-              value={namespaces}
-              onChange={(event) => setNamespaces(event.target.value)}
-            />
-          </Field>
-        )}
+        {kind === 'namespaces' && <NamespacesInput value={namespaces} onChange={setNamespaces} />}
         <Field label={t('elevations.duration')} hint={t('elevations.durationHelp')}>
           <Select name="duration" value={durationSeconds} onChange={(event) => setDuration(Number(event.target.value))}>
             {durationChoices.map((seconds) => (
@@ -132,12 +120,7 @@ export function AskElevationDialog({ onClose }: { readonly onClose: () => void }
           <TextInput required name="reason" maxLength={500} pattern=".*\S.*" value={reason} onChange={(event) => setReason(event.target.value)} />
         </Field>
         {error !== undefined && <ErrorNotice error={error} title={t('elevations.ask.failed')} />}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('cancel')}</Button>
-          <Button look="primary" type="submit" isBusy={isBusy}>
-            {t('elevations.ask.submit')}
-          </Button>
-        </div>
+        <FormActions cancel={t('cancel')} submit={t('elevations.ask.submit')} isBusy={isBusy} onCancel={onClose} />
       </form>
     </Dialog>
   )
@@ -208,12 +191,13 @@ export function DecideDialog({
           </Field>
         )}
         {error !== undefined && <ErrorNotice error={error} title={t('elevations.notDone')} />}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('cancel')}</Button>
-          <Button look={choice === 'approve' ? 'primary' : 'danger'} type="submit" isBusy={isBusy}>
-            {t(`elevations.${choice}.action`)}
-          </Button>
-        </div>
+        <FormActions
+          cancel={t('cancel')}
+          submit={t(`elevations.${choice}.action`)}
+          isBusy={isBusy}
+          look={choice === 'approve' ? 'primary' : 'danger'}
+          onCancel={onClose}
+        />
       </form>
     </Dialog>
   )

@@ -1,4 +1,4 @@
-import { Button, Dialog, ErrorNotice, Field, Select, TextInput, useConsole, useLiveObjects, useServices, useToast, useWork } from '@gantry/console-kit'
+import { Dialog, ErrorNotice, Field, Select, TextInput, useConsole, useLiveObjects, useServices, useToast, useWork, FormActions } from '@gantry/console-kit'
 import { membershipKind, projectKind, tenantKind, type Membership, type Project, type Tenant } from '@gantry/tenancy/api'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -6,7 +6,7 @@ import { accessRoleBindingKind, accessRoleKind, type AccessRole, type AccessRole
 import { hubQuery, hubTarget } from '../kind-type.ts'
 import { scopeKinds, type GrantScope, type GrantSubject } from './grant.ts'
 import { expiryChoices, grantObject, placesOf, type Expiry } from './new-grant.ts'
-import { SuggestInput, useScopeWords } from './parts.tsx'
+import { NamespacesInput, SuggestInput, useScopeWords } from './parts.tsx'
 import { wordsOf } from './rule.ts'
 import { useSubjects } from './use-subjects.ts'
 
@@ -131,19 +131,7 @@ export function GiveRoleDialog({
             </Field>
           )}
         </div>
-        {kind === 'namespaces' && (
-          <Field label={t('grants.give.namespaces')} hint={t('grants.give.namespacesHint')}>
-            <TextInput
-              required
-              name="namespaces"
-              autoComplete="off"
-              autoCapitalize="none"
-              spellCheck={false}
-              value={namespaces}
-              onChange={(event) => setNamespaces(event.target.value)}
-            />
-          </Field>
-        )}
+        {kind === 'namespaces' && <NamespacesInput value={namespaces} onChange={setNamespaces} />}
         {kind === 'platform' && <p className="text-sm text-warn">{t('grants.give.platformHelp')}</p>}
         <div className="grid grid-cols-1 gap-3 sm:grid-cols-2">
           <Field label={t('grants.until')}>
@@ -165,12 +153,7 @@ export function GiveRoleDialog({
           <TextInput name="reason" maxLength={1000} value={reason} onChange={(event) => setReason(event.target.value)} />
         </Field>
         {error !== undefined && <ErrorNotice error={error} title={t('grants.give.failed')} />}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('cancel')}</Button>
-          <Button look="primary" type="submit" isBusy={isBusy} disabled={scope === undefined}>
-            {t('grants.give.action')}
-          </Button>
-        </div>
+        <FormActions cancel={t('cancel')} submit={t('grants.give.action')} isBusy={isBusy} disabled={scope === undefined} onCancel={onClose} />
       </form>
     </Dialog>
   )

@@ -1,4 +1,4 @@
-import { Button, Dialog, ErrorNotice, Field, Notice, TextInput, useServices, useToast, useWork } from '@gantry/console-kit'
+import { Button, Dialog, ErrorNotice, Field, Notice, TextInput, useServices, useToast, useWork, FormActions } from '@gantry/console-kit'
 import { DeleteIcon } from '@gantry/console-kit/icons'
 import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -63,12 +63,7 @@ export function CreateGroupDialog({ onClose }: { readonly onClose: () => void })
           />
         </Field>
         {error !== undefined && <ErrorNotice error={error} title={t('groups.notSaved')} />}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('cancel')}</Button>
-          <Button look="primary" type="submit" isBusy={isBusy}>
-            {t('groups.create')}
-          </Button>
-        </div>
+        <FormActions cancel={t('cancel')} submit={t('groups.create')} isBusy={isBusy} onCancel={onClose} />
       </form>
     </Dialog>
   )
@@ -105,12 +100,7 @@ export function AddMembersDialog({ group, users, onClose }: { readonly group: Gr
           />
         </Field>
         {error !== undefined && <ErrorNotice error={error} title={t('groups.notSaved')} />}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('cancel')}</Button>
-          <Button look="primary" type="submit" isBusy={isBusy}>
-            {t('groups.add.action')}
-          </Button>
-        </div>
+        <FormActions cancel={t('cancel')} submit={t('groups.add.action')} isBusy={isBusy} onCancel={onClose} />
       </form>
     </Dialog>
   )

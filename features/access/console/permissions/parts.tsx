@@ -1,4 +1,4 @@
-import { classNames, ErrorNotice, humanDuration, Notice, TextInput, useNow, type ApiError } from '@gantry/console-kit'
+import { classNames, ErrorNotice, Field, humanDuration, Notice, TextInput, useNow, type ApiError } from '@gantry/console-kit'
 import { useId, type InputHTMLAttributes, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
@@ -177,5 +177,23 @@ export function SuggestInput({ options, ...rest }: InputHTMLAttributes<HTMLInput
         ))}
       </datalist>
     </div>
+  )
+}
+
+/** Where a role is to hold: namespaces, separated by commas or spaces. */
+export function NamespacesInput({ value, onChange }: { readonly value: string; readonly onChange: (value: string) => void }) {
+  const { t } = useTranslation('access')
+  return (
+    <Field label={t('grants.give.namespaces')} hint={t('grants.give.namespacesHint')}>
+      <TextInput
+        required
+        name="namespaces"
+        autoComplete="off"
+        autoCapitalize="none"
+        spellCheck={false}
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
+      />
+    </Field>
   )
 }
