@@ -5,11 +5,8 @@ import {
   ErrorNotice,
   Fact,
   Facts,
-  IconButton,
   lazily,
   Loading,
-  Menu,
-  MenuItem,
   Notice,
   PageHeader,
   Section,
@@ -18,7 +15,7 @@ import {
   useLiveObjects,
   useMay,
 } from '@gantry/console-kit'
-import { BanIcon, ChevronRightIcon, DeleteIcon, DownloadIcon, EditIcon, MoreIcon, PlayIcon, PlusIcon, ProjectIcon } from '@gantry/console-kit/icons'
+import { BanIcon, ChevronRightIcon, DownloadIcon, PlayIcon, PlusIcon, ProjectIcon } from '@gantry/console-kit/icons'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useLocation, useParams } from 'wouter'
@@ -34,6 +31,7 @@ import { ProjectTable } from './project-table.tsx'
 import { barsOf } from './quota-bars.ts'
 import { QuotaSection } from './quota-section.tsx'
 import { EditProjectDialog, RemoveScopeDialog, SwitchDialog } from './scope-dialogs.tsx'
+import { ScopeMenu } from './scope-menu.tsx'
 import { aboveOf, chainOf, clustersOf, hrefOf, nameOf, placeOf, scopeOfProject, textOf, type Scope } from './scope.ts'
 import { stateOf } from './state.ts'
 import { useProjectQuota } from './use-quota.ts'
@@ -101,25 +99,13 @@ function ProjectView({ project, tenancy }: { readonly project: Project; readonly
               {t('project.createIn')}
             </Button>
           )}
-          {(mayEdit === true || mayDelete === true) && (
-            <Menu trigger={<IconButton icon={MoreIcon} label={t('actionsOf', { name: nameOf(project) })} />}>
-              {mayEdit === true && (
-                <>
-                  <MenuItem icon={EditIcon} onSelect={() => setDialog('edit')}>
-                    {t('edit')}
-                  </MenuItem>
-                  <MenuItem icon={spec.locked === true ? PlayIcon : BanIcon} onSelect={() => setDialog('switch')}>
-                    {t(spec.locked === true ? 'switch.unlock.do' : 'switch.lock.do')}
-                  </MenuItem>
-                </>
-              )}
-              {mayDelete === true && (
-                <MenuItem icon={DeleteIcon} tone="error" onSelect={() => setDialog('remove')}>
-                  {t('remove')}
-                </MenuItem>
-              )}
-            </Menu>
-          )}
+          <ScopeMenu
+            name={nameOf(project)}
+            mayEdit={mayEdit === true}
+            mayDelete={mayDelete === true}
+            switchTo={{ icon: spec.locked === true ? PlayIcon : BanIcon, label: t(spec.locked === true ? 'switch.unlock.do' : 'switch.lock.do') }}
+            onSelect={setDialog}
+          />
         </PageHeader>
       </div>
       <div className="flex flex-col gap-4 px-4 pb-6 md:px-5">

@@ -5,18 +5,15 @@ import {
   ErrorNotice,
   Fact,
   Facts,
-  IconButton,
   lazily,
   Loading,
-  Menu,
-  MenuItem,
   PageHeader,
   Section,
   StatusPill,
   TableLink,
   useMay,
 } from '@gantry/console-kit'
-import { DeleteIcon, EditIcon, MoreIcon, PauseIcon, PlayIcon, PlusIcon, TenantIcon } from '@gantry/console-kit/icons'
+import { PauseIcon, PlayIcon, PlusIcon, TenantIcon } from '@gantry/console-kit/icons'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useLocation, useParams } from 'wouter'
@@ -28,6 +25,7 @@ import { barsOf } from './quota-bars.ts'
 import { QuotaSection } from './quota-section.tsx'
 import { nameOf, placeOf, scopeOfProject, type Scope } from './scope.ts'
 import { RemoveScopeDialog, SwitchDialog } from './scope-dialogs.tsx'
+import { ScopeMenu } from './scope-menu.tsx'
 import { stateOf } from './state.ts'
 import { useTenantQuota } from './use-quota.ts'
 import { useTenancy } from './use-tenancy.ts'
@@ -78,25 +76,13 @@ export function TenantPage() {
               {t('project.create')}
             </Button>
           )}
-          {(mayEdit === true || mayDelete === true) && (
-            <Menu trigger={<IconButton icon={MoreIcon} label={t('actionsOf', { name: nameOf(tenant) })} />}>
-              {mayEdit === true && (
-                <>
-                  <MenuItem icon={EditIcon} onSelect={() => setDialog('edit')}>
-                    {t('edit')}
-                  </MenuItem>
-                  <MenuItem icon={isSuspended ? PlayIcon : PauseIcon} onSelect={() => setDialog('switch')}>
-                    {t(isSuspended ? 'switch.resume.do' : 'switch.suspend.do')}
-                  </MenuItem>
-                </>
-              )}
-              {mayDelete === true && (
-                <MenuItem icon={DeleteIcon} tone="error" onSelect={() => setDialog('remove')}>
-                  {t('remove')}
-                </MenuItem>
-              )}
-            </Menu>
-          )}
+          <ScopeMenu
+            name={nameOf(tenant)}
+            mayEdit={mayEdit === true}
+            mayDelete={mayDelete === true}
+            switchTo={{ icon: isSuspended ? PlayIcon : PauseIcon, label: t(isSuspended ? 'switch.resume.do' : 'switch.suspend.do') }}
+            onSelect={setDialog}
+          />
         </PageHeader>
       </div>
       <div className="flex flex-col gap-4 px-4 pb-6 md:px-5">
